@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from enum import Enum
-
 from pydantic import Field, model_validator
 
+from hil import word_enum
 from hil.board_types.cited import Note, Number, Word, check_limits
 from hil.scenario.fields import FrozenModel
 from hil.scenario.problems import Findings, wrong_at
@@ -16,7 +15,7 @@ from hil.scenario.problems import Findings, wrong_at
 __all__ = ["Channel", "CrossSectionModel", "Effect", "Particle", "Radiation"]
 
 
-class Effect(str, Enum):
+class Effect(word_enum.Word):
     """The effect of a channel on the board."""
 
     SEU = "seu"  # a bit flips
@@ -28,7 +27,7 @@ class Effect(str, Enum):
     SEL = "sel"  # over-current until power is cut
 
 
-class Particle(str, Enum):
+class Particle(word_enum.Word):
     """The particle that hits."""
 
     PROTON = "proton"
@@ -36,7 +35,7 @@ class Particle(str, Enum):
     NEUTRON = "neutron"
 
 
-class CrossSectionModel(str, Enum):
+class CrossSectionModel(word_enum.Word):
     """How the cross-section depends on energy (protons) or LET (ions)."""
 
     PLATEAU = "plateau"

@@ -7,7 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from hil.plant.radiation.ap8 import SolarPhase, trapped
+from hil.plant.radiation.ap8 import trapped
+from hil.scenario.plant.radiation import SolarPhase
 
 __all__ = ["STEP_DEG", "anomaly_cells"]
 

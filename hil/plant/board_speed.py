@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hil.board_types.profile import BoardProfile
+from hil.plant.moment import PowerLevel
 
 __all__ = ["BoardSpeed"]
 
@@ -26,7 +27,12 @@ class BoardSpeed:
         else:  # speed taken to follow the power above idle
             above = full.full_w.value - full.idle_w.value
             share = (capped.full_w.value - capped.idle_w.value) / above if above > 0 else 1.0
-        levels = {"off": 0.0, "suspend": 0.0, "capped": min(1.0, max(0.001, share)), "full": 1.0}
+        levels: dict[str, float] = {
+            PowerLevel.OFF: 0.0,
+            PowerLevel.SUSPEND: 0.0,
+            PowerLevel.CAPPED: min(1.0, max(0.001, share)),
+            PowerLevel.FULL: 1.0,
+        }
         return cls(levels, tuple(step.value for step in profile.thermal.throttle_steps))
 
     def share(self, level: str, throttle: int) -> float:

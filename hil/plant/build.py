@@ -19,7 +19,7 @@ from hil.plant.strikes import Strikes
 from hil.plant.thermal import CASES, ThermalNetwork
 from hil.scenario import Scenario
 from hil.scenario.load import UNPLACED
-from hil.scenario.plant.flight import PlantConfig
+from hil.scenario.plant.flight import PlantConfig, ThermalCaseName
 
 __all__ = ["BuiltPlant", "boards_of", "build_plant"]
 
@@ -132,7 +132,7 @@ def _spacecraft(
         ) from None
 
 
-def _system(built: BuiltSpacecraft, case: str, step_s: float) -> PowerSystem:
+def _system(built: BuiltSpacecraft, case: ThermalCaseName, step_s: float) -> PowerSystem:
     network = ThermalNetwork(built.thermal, CASES[case])
     try:
         network.require_stable(step_s)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from hil.board_types.channels import Effect
 from hil.errors import UsageError
 from hil.plant.board_speed import BoardSpeed
 from hil.plant.energy_totals import Totals
@@ -194,7 +195,7 @@ class Flight:
         for board in self._boards:
             draw = self._draws[board.name]
             activity[self._loads[board.name]] = draw.activity
-            level = "off" if not draw.on else given.get(board.name)
+            level = PowerLevel.OFF if not draw.on else given.get(board.name)
             if level is not None:
                 command[board.name] = self._nearest(board.name, level)
         return _Inputs(sky, start, activity, command)
@@ -270,12 +271,13 @@ class Flight:
         )
         return self._prescribed.shown(moment, self._done)
 
-    def _unpowered(self, moment: Moment, rates: Mapping[str, Mapping[str, float]]) -> Moment:
+    def _unpowered(self, moment: Moment, rates: Mapping[str, Mapping[Effect, float]]) -> Moment:
         levels = self._prescribed.levels(self._done)
         temperatures = dict(self._prescribed.temperatures_c(self._done))
         boards = {}
         for board in self._boards:
-            level = levels.get(board.name, "full") if self._draws[board.name].on else "off"
+            on = self._draws[board.name].on
+            level = levels.get(board.name, PowerLevel.FULL) if on else PowerLevel.OFF
             boards[board.name] = BoardMoment(
                 level,
                 self._speed[board.name].share(level, 0),
@@ -287,7 +289,7 @@ class Flight:
             )
         return replace(moment, temperatures_c=temperatures, boards=boards)
 
-    def _powered(self, moment: Moment, rates: Mapping[str, Mapping[str, float]]) -> Moment:
+    def _powered(self, moment: Moment, rates: Mapping[str, Mapping[Effect, float]]) -> Moment:
         system = self._system
         assert system is not None
         state = system.state

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hil.word_enum import Word
+
+if TYPE_CHECKING:  # a screen shows moments, and must not wait for the profiles of boards
+    from hil.board_types.channels import Effect
 
 __all__ = ["LEVELS", "BoardMoment", "Draw", "Moment", "PowerLevel"]
 
@@ -52,7 +55,7 @@ class BoardMoment:
     tripped: bool
     power_w: float | None
     die_c: float | None
-    upsets_per_day: Mapping[str, float]
+    upsets_per_day: Mapping[Effect, float]
 
 
 @dataclass(frozen=True, slots=True)

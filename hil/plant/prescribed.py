@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from hil.plant.moment import LEVELS, Moment
+from hil.plant.moment import LEVELS, Moment, PowerLevel
 from hil.plant.profile import Profile
 from hil.plant.spacecraft import PlacedBoard
 
@@ -101,10 +101,10 @@ def _ladder(boards: Sequence[PlacedBoard]) -> list[tuple[dict[str, str], float]]
 
     The least important board is lowered first, and all the way.
     """
-    level = {b.name: "full" for b in boards}
+    level: dict[str, str] = {b.name: PowerLevel.FULL for b in boards}
     out = [(dict(level), _watts(boards, level))]
     for board in sorted(boards, key=lambda b: -b.priority):
-        for lower in ("capped", "off"):
+        for lower in (PowerLevel.CAPPED, PowerLevel.OFF):
             level[board.name] = lower
             out.append((dict(level), _watts(boards, level)))
     return out
@@ -114,7 +114,8 @@ def _watts(boards: Sequence[PlacedBoard], level: Mapping[str, str]) -> float:
     total = 0.0
     for board in boards:
         power = board.profile.power
-        mode = {"capped": power.capped, "full": power.full}.get(level[board.name])
+        modes: dict[str, str] = {PowerLevel.CAPPED: power.capped, PowerLevel.FULL: power.full}
+        mode = modes.get(level[board.name])
         total += power.off_w.value if mode is None else power.mode(mode).full_w.value
     return total
 

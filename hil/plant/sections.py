@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from hil.board_types.channels import Channel, CrossSectionModel, Effect
+from hil.board_types.channels import Channel, CrossSectionModel, Effect, Particle
 from hil.board_types.profile import BoardProfile
 from hil.plant.radiation.crosssection import (
     Bendel2,
     CrossSectionCurve,
     Grade,
     Kind,
-    Particle,
     Plateau,
     Section,
     Weibull,
@@ -23,14 +22,14 @@ from hil.plant.radiation.crosssection import (
 
 __all__ = ["curve_of", "sections_of"]
 
-_KIND: Final[dict[str, Kind]] = {
-    "seu": "seu",
-    "mbu": "seu",
-    "sdc": "seu",
-    "due": "sefi",
-    "sefi": "sefi",
-    "crash": "sefi",
-    "sel": "sel",
+_KIND: Final[dict[Effect, Kind]] = {
+    Effect.SEU: Effect.SEU,
+    Effect.MBU: Effect.SEU,
+    Effect.SDC: Effect.SEU,
+    Effect.DUE: Effect.SEFI,
+    Effect.SEFI: Effect.SEFI,
+    Effect.CRASH: Effect.SEFI,
+    Effect.SEL: Effect.SEL,
 }
 
 
@@ -44,16 +43,17 @@ def sections_of(profile: BoardProfile, *, exposed: float = 1.0) -> list[Section]
 
 
 def _section(channel: Channel, mbu_fraction: float, exposed: float) -> Section | None:
-    kind = _KIND[channel.effect.value]
+    kind = _KIND[channel.effect]
     bits = 1.0 if channel.bits is None else channel.bits.value
-    share = exposed if kind == "seu" else 1.0
+    share = exposed if kind is Effect.SEU else 1.0
     if bits * share <= 0.0:
         return None
     several = {Effect.MBU: 1.0, Effect.SEU: mbu_fraction}.get(channel.effect, 0.0)
     origin = channel.sigma_cm2 or channel.bendel_a
     source = origin.origin if origin is not None else channel.name
     grade: Grade = "A" if origin is None or origin.grade is None else origin.grade.value
-    particle: Particle = "heavy-ion" if channel.particle.value == "heavy_ion" else "proton"
+    heavy = channel.particle is Particle.HEAVY_ION
+    particle = Particle.HEAVY_ION if heavy else Particle.PROTON  # neutrons count as protons
     return Section(
         kind, particle, curve_of(channel), source, grade, bits=bits * share, mbu_fraction=several
     )

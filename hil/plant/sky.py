@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from hil.board_types.channels import Effect, Particle
 from hil.board_types.profile import BoardProfile
 from hil.errors import ConfigError, Problem, UsageError
 from hil.plant.anomaly import anomaly_cells
@@ -33,7 +34,7 @@ from hil.plant.spacecraft import BuiltSpacecraft, PlacedBoard
 from hil.plant.thermal import ThermalEnvironment as Light
 from hil.plant.thermal import ThermalNetwork
 from hil.scenario.load import UNPLACED
-from hil.scenario.plant.flight import PlantConfig
+from hil.scenario.plant.flight import PlantConfig, ThermalCaseName
 from hil.scenario.plant.orbit import OrbitModel
 from hil.scenario.plant.radiation import RadiationModel, onset_s
 
@@ -103,7 +104,7 @@ class SkyBlock:
     flux_per_cm2_s: Floats
     heat_w: Floats | None
     array_w: Floats | None
-    rates: Mapping[str, Mapping[str, Floats]]
+    rates: Mapping[str, Mapping[Effect, Floats]]
 
     def __len__(self) -> int:
         return len(self.t_s)
@@ -266,7 +267,7 @@ class Sky:
         sun, view = faces.columns(self._built.pointings)
         # Cases are worst ones of sun and distance together; the nominal one follows the distance.
         solar: float | Floats = self._network.case.solar_w_per_m2
-        if self._plant.case == "nominal":
+        if self._plant.case is ThermalCaseName.NOMINAL:
             solar = solar / (track.sun_distance_au * track.sun_distance_au)
         light = Light(track.illumination, sun, view, faces.sun_zenith_cos, solar_w_per_m2=solar)
         heat = self._network.absorbed_w(light)
@@ -286,9 +287,9 @@ class Sky:
             return np.zeros(len(t_s))
         return self._guarded(lambda: proton_flux(track, replace(self._radiation, accel=1.0)))
 
-    def _rates(self, track: Track | None, t_s: Floats) -> dict[str, dict[str, Floats]]:
-        by_profile: dict[int, dict[str, Floats]] = {}
-        out: dict[str, dict[str, Floats]] = {}
+    def _rates(self, track: Track | None, t_s: Floats) -> dict[str, dict[Effect, Floats]]:
+        by_profile: dict[int, dict[Effect, Floats]] = {}
+        out: dict[str, dict[Effect, Floats]] = {}
         for board in self._boards:
             key = id(board.profile)
             if key not in by_profile:
@@ -303,7 +304,7 @@ class Sky:
 
     def _rates_of(
         self, profile: BoardProfile, track: Track | None, t_s: Floats
-    ) -> dict[str, Floats]:
+    ) -> dict[Effect, Floats]:
         sections = self._sections[id(profile)]
         if "flux_per_cm2_s" in self._given:
             return _rates_of_flux(self._column("flux_per_cm2_s", t_s), sections, self.accel)
@@ -319,15 +320,15 @@ class Sky:
             raise _no_orbit(str(error)) from None
 
 
-def _rates_of_flux(flux: Floats, sections: Sequence[Section], accel: float) -> dict[str, Floats]:
+def _rates_of_flux(flux: Floats, sections: Sequence[Section], accel: float) -> dict[Effect, Floats]:
     """Return the rates of a given proton flux whose energies all lie where curves are saturated."""
     rates = {kind: np.zeros(len(flux)) for kind in KINDS}
     for section in sections:
-        if section.particle != "proton":
+        if section.particle is not Particle.PROTON:
             continue
         sigma = float(section.curve(np.array([_SATURATED_MEV]))[0]) * section.bits
         rates[section.kind] += (1.0 - section.mbu_fraction) * sigma * accel * flux
-        rates["mbu"] += section.mbu_fraction * sigma * accel * flux
+        rates[Effect.MBU] += section.mbu_fraction * sigma * accel * flux
     return rates
 
 
@@ -338,7 +339,7 @@ def _radiation(model: RadiationModel, accel: float) -> Radiation:
     )
     try:
         return Radiation(
-            model.solar_phase,  # type: ignore[arg-type]
+            model.solar_phase,
             model.saa_drift_deg,
             model.shielding_mm_al,
             events,

@@ -21,7 +21,7 @@ from hil.plant.thermal import NOMINAL, SIGMA_W_PER_M2_K4, earth_view_factor
 from hil.scenario.plant.battery import BatteryModel
 from hil.scenario.plant.power import BusModel, LevelModel, LoadModel, PowerModel
 from hil.scenario.plant.solar_array import SolarArrayModel
-from hil.scenario.plant.spacecraft import Design, Sizing, Spacecraft
+from hil.scenario.plant.spacecraft import Design, RadiatorKind, Sizing, Spacecraft
 from hil.scenario.plant.thermal import (
     ZERO_C_K,
     Conductor,
@@ -188,7 +188,7 @@ def _network(
         Conductor(between=("panels", "structure"), w_per_k=0.05),
     ]
     cells = _panel_faces(array_m2)
-    if sizing.radiator == "deployable":
+    if sizing.radiator is RadiatorKind.DEPLOYABLE:
         panel = _deployable_radiator(radiator_m2, link, start)
         return ThermalModel(
             nodes=tuple(nodes), conductors=tuple(conductors), surfaces=tuple(cells), panels=(panel,)

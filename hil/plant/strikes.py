@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hil.board_types.channels import Effect
 from hil.errors import UsageError
 from hil.plant.radiation.arrivals import Arrivals
 from hil.plant.radiation.crosssection import KINDS
@@ -20,7 +21,7 @@ class Strike:
 
     t_us: int
     position: int
-    kind: str
+    kind: Effect
 
 
 class Strikes:

@@ -15,6 +15,7 @@ from hil.plant.build import BuiltPlant, build_plant
 from hil.plant.energy_totals import Totals
 from hil.plant.moment import LEVELS, Moment
 from hil.plant.orbit import Orbit
+from hil.plant.radiation.crosssection import KINDS
 from hil.plant.sky import SAA_FLUX, SkyBlock
 from hil.plant.spacecraft import BuiltSpacecraft, PlacedBoard
 from hil.plant.survey_figures import (
@@ -38,7 +39,6 @@ _SKY: Final = (
     "illumination",
     "flux_per_cm2_s",
 )
-_KINDS: Final = ("seu", "mbu", "sefi", "sel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _sky_columns(built: BuiltPlant, stride: int) -> dict[str, Floats]:
         if not np.any(np.isnan(values)):
             columns[name] = values
     for board in built.boards:
-        for kind in _KINDS:
+        for kind in KINDS:
             rates = np.concatenate([b.rates[board.name][kind] for b in blocks])[rows]
             columns[f"{kind}_per_day.{board.name}"] = rates * (86_400.0 / built.sky.accel)
     return columns
@@ -201,7 +201,7 @@ def _board_figures(board: PlacedBoard, blocks: list[SkyBlock], steps: int) -> Bo
         profile=board.profile.name,
         upsets_per_day={
             kind: _mean_per_day([b.rates[board.name][kind] for b in blocks], steps)
-            for kind in _KINDS
+            for kind in KINDS
         },
     )
 

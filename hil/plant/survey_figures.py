@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from hil.json_values import JsonObject
+
+if TYPE_CHECKING:
+    from hil.board_types.channels import Effect
 
 __all__ = ["BoardFigures", "OrbitFigures", "SpacecraftFigures", "SurveyFigures"]
 
@@ -43,7 +47,7 @@ class BoardFigures:
     """The mean upset rates of one node's board by kind, multiplied by the flight's `accel`."""
 
     profile: str
-    upsets_per_day: Mapping[str, float]
+    upsets_per_day: Mapping[Effect, float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from hil._kernel import ffi, lib
 from hil.errors import UsageError
 from hil.kernel import check
 from hil.plant.earth import EARTH_RADIUS_KM
+from hil.scenario.plant.flight import ThermalCaseName
 from hil.scenario.plant.thermal import (
     SPACE,
     ZERO_C_K,
@@ -101,7 +102,11 @@ HOT: Final = ThermalCase(1414.0, 0.35, 258.0, end_of_life=True)
 COLD: Final = ThermalCase(1322.0, 0.25, 217.0, end_of_life=False)
 """Handbook cold case: solar 1322 W/m2 [R], albedo 0.25, Earth infrared 217 W/m2 [R]."""
 
-CASES: Final[Mapping[str, ThermalCase]] = {"nominal": NOMINAL, "hot": HOT, "cold": COLD}
+CASES: Final[Mapping[ThermalCaseName, ThermalCase]] = {
+    ThermalCaseName.NOMINAL: NOMINAL,
+    ThermalCaseName.HOT: HOT,
+    ThermalCaseName.COLD: COLD,
+}
 
 
 # View factors -------------------------------------------------------------------------------------

@@ -263,9 +263,9 @@ def _can_be_made(plan: UpsetPlan) -> bool:
     return plan.target not in CHECKPOINT_TARGETS or plan.frame > 0
 
 
-_STRUCK_PATTERNS: Mapping[str, PatternKind] = {
-    "seu": PatternKind.BIT,
-    "mbu": PatternKind.ADJACENT,
+_STRUCK_PATTERNS: Mapping[Effect, PatternKind] = {
+    Effect.SEU: PatternKind.BIT,
+    Effect.MBU: PatternKind.ADJACENT,
 }
 
 
@@ -298,10 +298,10 @@ class _Struck:
         def plan(target: UpsetTarget, kind: UpsetKind) -> UpsetPlan:
             return UpsetPlan(frame, node, target, kind, f"orbit {strike.kind}", bit=bit)
 
-        if strike.kind == Effect.SEL:
+        if strike.kind is Effect.SEL:
             return plan(UpsetTarget.BOARD, BoardAction.LATCH_UP)
         tick = random.below(self._ticks + 1)
-        if strike.kind == Effect.SEFI:
+        if strike.kind is Effect.SEFI:
             return plan(UpsetTarget.CPU, choose(random, how.sefis))._replace(tick=tick)
         target = how.targets[random.below(len(how.targets))]
         steps = random.below(how.steps_max + 1) if target in PROCESS_TARGETS else 0

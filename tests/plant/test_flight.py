@@ -14,12 +14,14 @@ from pydantic import ValidationError
 
 from hil._kernel import lib
 from hil.board_types.catalogue import list_board_profiles, load_board_profile
+from hil.board_types.channels import Effect
 from hil.errors import ConfigError
 from hil.plant.attitude import Faces, earth_views
 from hil.plant.build import BuiltPlant, build_plant
 from hil.plant.earth import EARTH_RADIUS_KM
 from hil.plant.moment import Draw
 from hil.plant.profile import Profile, read_profile, write_profile
+from hil.plant.radiation.crosssection import KINDS
 from hil.plant.sections import sections_of
 from hil.plant.survey import survey
 from hil.plant.thermal import earth_view_factor
@@ -239,7 +241,7 @@ def test_r6_the_tpu_closure() -> None:
         blocks = [plant.sky.block_of(step) for step in range(0, plant.sky.steps, 3600)]
         sdc = [c for c in plant.boards[0].profile.radiation.channels if c.effect.value == "sdc"]
         assert sdc
-        seu = np.concatenate([b.rates["a"]["seu"] for b in blocks])[: plant.sky.steps]
+        seu = np.concatenate([b.rates["a"][Effect.SEU] for b in blocks])[: plant.sky.steps]
         rates.append(float(seu.mean()) * 365.25 * 86_400.0)
     assert 8.8 * 0.7 <= np.mean(rates) <= 8.8 * 1.3
 
@@ -292,7 +294,7 @@ def test_strikes_come_in_order_and_as_often_as_the_rates_say() -> None:
         float(plant.sky.block_of(b * 3600).rates[n][k].sum())
         for b in range(12)
         for n in "abc"
-        for k in ("seu", "mbu", "sefi", "sel")
+        for k in KINDS
     )
     assert len(strikes) == pytest.approx(expected, abs=5 * expected**0.5)
     again = built(duration="12h", upsets={"accel": 3000.0})
@@ -357,7 +359,7 @@ def test_a_part_of_a_profile_replaces_that_part_only(tmp_path: Path) -> None:
     a, b = plant.sky.block_of(0), plain.sky.block_of(0)
     assert np.all(a.flux_per_cm2_s == 1000.0)
     assert np.array_equal(a.illumination, b.illumination)
-    assert np.all(a.rates["a"]["seu"] > b.rates["a"]["seu"])
+    assert np.all(a.rates["a"][Effect.SEU] > b.rates["a"][Effect.SEU])
 
 
 BAD_PROFILES = {
@@ -412,7 +414,7 @@ def test_rates_of_a_profile_are_real_ones_that_accel_multiplies(tmp_path: Path) 
     assert found.columns[column] == pytest.approx(plain.columns[column])
     write_profile(tmp_path / "p.npz", found.columns)
     s = scenario({"profile": str(tmp_path / "p.npz")}, duration="30m", upsets={"accel": 100.0})
-    rates = build_plant(s).sky.block_of(0).rates["a"]["seu"][:1800:60] * 86_400.0
+    rates = build_plant(s).sky.block_of(0).rates["a"][Effect.SEU][:1800:60] * 86_400.0
     assert rates == pytest.approx(100.0 * plain.columns[column][:30])
 
 

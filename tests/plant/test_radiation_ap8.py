@@ -16,7 +16,8 @@ import pytest
 from hil.plant.elements import SUN_SYNCHRONOUS, Elements
 from hil.plant.orbit import Orbit, Track
 from hil.plant.radiation import ap8_table, bake_ap8
-from hil.plant.radiation.ap8 import ENERGIES_MEV, SolarPhase, mcilwain_l, trapped
+from hil.plant.radiation.ap8 import ENERGIES_MEV, mcilwain_l, trapped
+from hil.scenario.plant.radiation import SolarPhase
 
 Floats = npt.NDArray[np.float64]
 
@@ -231,10 +232,10 @@ def irbem() -> None:
 
 @pytest.mark.parametrize(
     ("phase", "l_shell", "b_ratio", "expected"),
-    [("min", 1.2702, 1.3259, 915.62), ("max", 1.2827, 1.3558, 846.73)],
+    [(MIN, 1.2702, 1.3259, 915.62), (MAX, 1.2827, 1.3558, 846.73)],
 )
 def test_r1_directly(
-    irbem: None, phase: str, l_shell: float, b_ratio: float, expected: float
+    irbem: None, phase: SolarPhase, l_shell: float, b_ratio: float, expected: float
 ) -> None:
     place = (np.array([-30.0]), np.array([-45.0]), np.array([500.0]))
     found_l, found_b = bake_ap8.field_coordinates(phase, *place)
@@ -244,23 +245,23 @@ def test_r1_directly(
 
 def test_r3_the_field_of_today_gives_far_too_much(irbem: None) -> None:
     """The trap: AP8 with IGRF's L and B/B0 of that point, four times the right answer."""
-    wrong = bake_ap8.flux("min", 20.0, np.array([1.4138]), np.array([1.7853]))
+    wrong = bake_ap8.flux(MIN, 20.0, np.array([1.4138]), np.array([1.7853]))
     assert wrong[0] == pytest.approx(4018.4, rel=1e-3)
 
 
-@pytest.mark.parametrize("phase", ["min", "max"])
-def test_nodes_of_the_table_are_irbem(irbem: None, phase: str) -> None:
+@pytest.mark.parametrize("phase", [MIN, MAX])
+def test_nodes_of_the_table_are_irbem(irbem: None, phase: SolarPhase) -> None:
     rng = np.random.default_rng(7)
     lat = rng.choice(np.array(ap8_table.LATITUDES_DEG[5:-5], dtype=float), 300)
     lon = rng.choice(np.array(ap8_table.LONGITUDES_DEG, dtype=float), 300)
     alt = rng.choice(np.array(ap8_table.ALTITUDES_KM, dtype=float), 300)
     l_shell, b_ratio = bake_ap8.field_coordinates(phase, lat, lon, alt)
-    table = trapped(lat, lon, alt, phase=SolarPhase(phase), saa_drift_deg=0.0)
+    table = trapped(lat, lon, alt, phase=phase, saa_drift_deg=0.0)
     values = table.above(np.array(ENERGIES_MEV))
     for column, energy in enumerate(ENERGIES_MEV):
         roots = np.sqrt(bake_ap8.flux(phase, energy, l_shell, b_ratio))
         assert np.abs(np.sqrt(values[:, column]) - roots).max() <= 0.5 / 48 + 1e-4
-    if phase == "max":
+    if phase is MAX:
         assert np.abs(1.0 / mcilwain_l(lat, lon, alt) - 1.0 / l_shell).max() <= 0.5 / 4096 + 1e-6
 
 
@@ -271,7 +272,7 @@ def test_between_nodes_the_mean_is_right_and_points_are_roughly(
     track = day(550.0, 63.0)
     some = slice(0, None, 40)
     place = (track.latitude_deg[some], track.longitude_deg[some], track.altitude_km[some])
-    direct = bake_ap8.flux("min", energy, *bake_ap8.field_coordinates("min", *place))
+    direct = bake_ap8.flux(MIN, energy, *bake_ap8.field_coordinates(MIN, *place))
     table = trapped(*place, saa_drift_deg=0.0).above(np.array([energy]))[:, 0]
     assert table.mean() == pytest.approx(direct.mean(), rel=tolerance)
     strong = direct > 10.0

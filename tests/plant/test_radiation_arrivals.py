@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from hil.board_types.channels import Effect, Particle
 from hil.plant.elements import Elements
 from hil.plant.orbit import Orbit
 from hil.plant.radiation.arrivals import Arrivals, quantised
@@ -72,7 +73,7 @@ def test_r4_nothing_happens_where_the_rate_is_zero() -> None:
 def test_r4_with_the_belt_alone_all_upsets_are_in_the_anomaly() -> None:
     elements = Elements(datetime(2026, 3, 20, tzinfo=timezone.utc), 51.64, altitude_km=420.0)
     track = Orbit.from_elements(elements).propagate(np.arange(0.0, 86400.0))
-    section = Section("seu", "proton", Plateau(6.71e-9), "Xavier NX", "S2")
+    section = Section(Effect.SEU, Particle.PROTON, Plateau(6.71e-9), "Xavier NX", "S2")
     rates = section_rate(track, RadiationEnvironment(cosmic_rays=False, accel=1e5), section)
     at = np.array(drawn(rates, 3)) // SECOND_US
     expected = float(rates.sum())

@@ -9,14 +9,15 @@ from datetime import datetime, timezone
 import numpy as np
 import pytest
 
+from hil.board_types.channels import Effect, Particle
 from hil.plant.elements import SUN_SYNCHRONOUS, Elements
 from hil.plant.orbit import Orbit, Track
-from hil.plant.radiation.ap8 import SolarPhase
 from hil.plant.radiation.crosssection import Bendel2, Plateau, Section, Weibull
 from hil.plant.radiation.environment import RadiationEnvironment
 from hil.plant.radiation.rates import cutoff_gv, proton_flux, section_rate, upset_rates
 from hil.plant.radiation.shielding import outside_energy_mev
 from hil.plant.radiation.spe import SolarParticleEvent
+from hil.scenario.plant.radiation import SolarPhase
 
 EPOCH = datetime(2026, 3, 20, tzinfo=timezone.utc)
 DAY_S = 86400.0
@@ -27,10 +28,18 @@ BELT = replace(BARE, cosmic_rays=False)
 RAYS = replace(BARE, trapped=False)
 
 XAVIER = Section(
-    "sefi", "proton", Plateau(6.71e-9), "Xavier NX OS crash, Cannon SAND2023-06694C", "S2"
+    Effect.SEFI,
+    Particle.PROTON,
+    Plateau(6.71e-9),
+    "Xavier NX OS crash, Cannon SAND2023-06694C",
+    "S2",
 )
 TPU = Section(
-    "seu", "proton", Plateau(7.5e-9, threshold=0.0), "TPU v6e SDC, arXiv 2511.19468 s4.3", "S2"
+    Effect.SEU,
+    Particle.PROTON,
+    Plateau(7.5e-9, threshold=0.0),
+    "TPU v6e SDC, arXiv 2511.19468 s4.3",
+    "S2",
 )
 
 
@@ -91,7 +100,7 @@ def test_their_dose_of_150_rad_a_year(sso650: Track) -> None:
 def test_rates_of_boards(
     iss: Track, sso650: Track, sigma: float, at_iss: float, at_sso650: float
 ) -> None:
-    section = Section("seu", "proton", Plateau(sigma), "table B.3", "M")
+    section = Section(Effect.SEU, Particle.PROTON, Plateau(sigma), "table B.3", "M")
     assert a_day(section_rate(iss, BELT, section)) == pytest.approx(at_iss, rel=0.05)
     assert a_day(section_rate(sso650, BELT, section)) == pytest.approx(at_sso650, rel=0.05)
 
@@ -123,7 +132,13 @@ def test_alsat_1_commercial_memory() -> None:
     several bits in 1.4 % of the upsets."""
     track = day(686.0, 98.2)
     memory = Section(
-        "seu", "proton", Plateau(7.5e-14), "typical SRAM", "A", bits=10**6, mbu_fraction=0.014
+        Effect.SEU,
+        Particle.PROTON,
+        Plateau(7.5e-14),
+        "typical SRAM",
+        "A",
+        bits=10**6,
+        mbu_fraction=0.014,
     )
     a_bit = {
         phase: {
@@ -132,10 +147,10 @@ def test_alsat_1_commercial_memory() -> None:
         }
         for phase in SolarPhase
     }
-    total = np.mean([a_bit[phase]["seu"] + a_bit[phase]["mbu"] for phase in SolarPhase])
+    total = np.mean([a_bit[phase][Effect.SEU] + a_bit[phase][Effect.MBU] for phase in SolarPhase])
     assert total == pytest.approx(4.04e-7, rel=0.3)
     for rates in a_bit.values():
-        assert rates["mbu"] / (rates["seu"] + rates["mbu"]) == pytest.approx(0.014)
+        assert rates[Effect.MBU] / (rates[Effect.SEU] + rates[Effect.MBU]) == pytest.approx(0.014)
 
 
 # --- sources --------------------------------------------------------------------------------------
@@ -165,7 +180,7 @@ def test_heavy_ions_in_orbit(
     iss: Track, sso650: Track, let: float, at_iss: float, at_sso650: float
 ) -> None:
     """Ions /cm2/day above a LET: a step of 1 cm2 there counts them."""
-    step = Section("sel", "heavy-ion", Plateau(1.0, threshold=let), "counts ions", "M")
+    step = Section(Effect.SEL, Particle.HEAVY_ION, Plateau(1.0, threshold=let), "counts ions", "M")
     assert a_day(section_rate(iss, RAYS, step)) == pytest.approx(at_iss, rel=0.15)
     assert a_day(section_rate(sso650, RAYS, step)) == pytest.approx(at_sso650, rel=0.15)
 
@@ -174,22 +189,24 @@ def test_latch_ups_are_rare_but_not_impossible(iss: Track) -> None:
     """Above iron only a bound is known: it lies below the worst week of CREME96 in such an orbit
     (TI SBOK044B: 6.4e-4 ions /cm2/day above LET 43) and above nothing; also for curves."""
     for curve in (Plateau(1.0, threshold=40.0), Weibull(1.0, 35.0, 2.0, 1.0)):
-        ions = a_day(section_rate(iss, RAYS, Section("sel", "heavy-ion", curve, "x", "A")))
+        ions = a_day(
+            section_rate(iss, RAYS, Section(Effect.SEL, Particle.HEAVY_ION, curve, "x", "A"))
+        )
         assert 1e-5 < ions < 6.4e-4
-    unknown = Section("sel", "heavy-ion", Plateau(1.0, threshold=60.0), "x", "A")
+    unknown = Section(Effect.SEL, Particle.HEAVY_ION, Plateau(1.0, threshold=60.0), "x", "A")
     assert a_day(section_rate(iss, RAYS, unknown)) == 0.0
 
 
 def test_protons_latch_up_parts_that_they_can(iss: Track) -> None:
     """Folded as any other kind: a plateau from 30 MeV counts what an upset's would."""
-    sel = replace(XAVIER, kind="sel")
+    sel = replace(XAVIER, kind=Effect.SEL)
     assert np.array_equal(section_rate(iss, BELT, sel), section_rate(iss, BELT, XAVIER))
-    assert upset_rates(iss, BELT, [sel])["sel"].sum() > 0.0
+    assert upset_rates(iss, BELT, [sel])[Effect.SEL].sum() > 0.0
 
 
 def test_rays_hit_at_the_poles_and_the_belt_in_the_south(sso650: Track) -> None:
     polar = np.abs(sso650.latitude_deg) > 65.0
-    latch_up = Section("sel", "heavy-ion", Weibull(1e-4, 3.0, 20.0, 1.5), "x", "A")
+    latch_up = Section(Effect.SEL, Particle.HEAVY_ION, Weibull(1e-4, 3.0, 20.0, 1.5), "x", "A")
     rate = section_rate(sso650, BARE, latch_up)
     assert rate[polar].sum() > 0.6 * rate.sum()
     belt = section_rate(sso650, BELT, XAVIER)
@@ -236,31 +253,36 @@ def test_a_wall_lowers_the_rate_as_the_flux_above_its_cutoff(sso650: Track) -> N
 
 
 def test_curves_give_what_their_plateau_gives_where_they_are_flat(sso650: Track) -> None:
-    flat = Section("seu", "proton", Plateau(1e-9, 30.0), "x", "A")
-    steep = Section("seu", "proton", Weibull(1e-9, 30.0, 0.01, 1.0), "x", "A")
+    flat = Section(Effect.SEU, Particle.PROTON, Plateau(1e-9, 30.0), "x", "A")
+    steep = Section(Effect.SEU, Particle.PROTON, Weibull(1e-9, 30.0, 0.01, 1.0), "x", "A")
     assert section_rate(sso650, BARE, steep).sum() == pytest.approx(
         section_rate(sso650, BARE, flat).sum(), rel=1e-3
     )
-    bendel = Section("seu", "proton", Bendel2(15.0, 10.0), "x", "A", bits=1000)
-    limit = Section("seu", "proton", Plateau(1e-12 * (2 / 3) ** 14, 15.0), "x", "A", bits=1000)
+    bendel = Section(Effect.SEU, Particle.PROTON, Bendel2(15.0, 10.0), "x", "A", bits=1000)
+    limit = Section(
+        Effect.SEU, Particle.PROTON, Plateau(1e-12 * (2 / 3) ** 14, 15.0), "x", "A", bits=1000
+    )
     ratio = section_rate(sso650, BELT, bendel).sum() / section_rate(sso650, BELT, limit).sum()
     assert 0.2 < ratio < 0.9
 
 
 def test_kinds_bits_fractions_and_acceleration(iss: Track) -> None:
-    seu = Section("seu", "proton", Plateau(1e-15), "x", "A", bits=1000, mbu_fraction=0.25)
+    seu = Section(
+        Effect.SEU, Particle.PROTON, Plateau(1e-15), "x", "A", bits=1000, mbu_fraction=0.25
+    )
     rates = upset_rates(iss, BARE, [seu, XAVIER])
     assert sorted(rates) == ["mbu", "sefi", "sel", "seu"]
-    assert not rates["sel"].any()
-    assert rates["seu"] == pytest.approx(3.0 * rates["mbu"])
-    both = rates["seu"] + rates["mbu"]
-    assert both * 6710.0 == pytest.approx(rates["sefi"])
+    assert not rates[Effect.SEL].any()
+    assert rates[Effect.SEU] == pytest.approx(3.0 * rates[Effect.MBU])
+    both = rates[Effect.SEU] + rates[Effect.MBU]
+    assert both * 6710.0 == pytest.approx(rates[Effect.SEFI])
     fast = upset_rates(iss, replace(BARE, accel=1000.0), [seu, XAVIER])
-    assert fast["sefi"] == pytest.approx(1000.0 * rates["sefi"])
+    assert fast[Effect.SEFI] == pytest.approx(1000.0 * rates[Effect.SEFI])
     still = upset_rates(iss, replace(BARE, accel=0.0), [seu, XAVIER])
     assert not any(rate.any() for rate in still.values())
     assert not any(rate.any() for rate in upset_rates(iss, BARE, []).values())
-    assert upset_rates(iss, BARE, [XAVIER, XAVIER])["sefi"] == pytest.approx(2.0 * rates["sefi"])
+    twice = upset_rates(iss, BARE, [XAVIER, XAVIER])[Effect.SEFI]
+    assert twice == pytest.approx(2.0 * rates[Effect.SEFI])
 
 
 def test_rates_are_of_each_moment_alone(iss: Track) -> None:

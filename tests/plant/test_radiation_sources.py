@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hil.plant.radiation import gcr
-from hil.plant.radiation.ap8 import SolarPhase, mcilwain_l
+from hil.plant.radiation.ap8 import mcilwain_l
 from hil.plant.radiation.crosssection import Bendel2, Plateau, Section, Weibull, fold
 from hil.plant.radiation.environment import RadiationEnvironment
 from hil.plant.radiation.shielding import (
@@ -18,6 +18,7 @@ from hil.plant.radiation.shielding import (
     residual_energy_mev,
 )
 from hil.plant.radiation.spe import SolarParticleEvent
+from hil.scenario.plant.radiation import SolarPhase
 
 # --- galactic protons -----------------------------------------------------------------------------
 
@@ -228,7 +229,7 @@ def test_folding_a_constant_is_a_product() -> None:
     ("values", "message"),
     [
         ({"kind": "mbu"}, "seu, sefi or sel"),
-        ({"particle": "neutron"}, "proton or heavy-ion"),
+        ({"particle": "neutron"}, "proton or heavy_ion"),
         ({"source": " "}, "no source"),
         ({"bits": 0}, "more than no bits"),
         ({"mbu_fraction": 1.1}, "mbu_fraction"),
@@ -268,9 +269,3 @@ def test_bad_curves(make: Any, arguments: tuple[float, ...]) -> None:
 def test_bad_environments(values: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="not"):
         RadiationEnvironment(**values)  # type: ignore[arg-type]
-
-
-def test_a_phase_is_min_or_max() -> None:
-    assert RadiationEnvironment(phase="max").phase is SolarPhase.MAX  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="medium"):
-        RadiationEnvironment(phase="medium")  # type: ignore[arg-type]

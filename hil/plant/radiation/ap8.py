@@ -20,7 +20,6 @@ meets the anomaly, hardly the mean over many days."""
 
 from __future__ import annotations
 
-import enum
 import functools
 from dataclasses import dataclass
 from importlib import resources
@@ -30,11 +29,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.plant.radiation import ap8_table
+from hil.scenario.plant.radiation import SolarPhase
 
 __all__ = [
     "ENERGIES_MEV",
     "MAX_ALTITUDE_KM",
-    "SolarPhase",
     "Trapped",
     "mcilwain_l",
     "require_in_table",
@@ -47,13 +46,6 @@ ENERGIES_MEV: Final = ap8_table.ENERGIES_MEV
 MAX_ALTITUDE_KM: Final = float(ap8_table.ALTITUDES_KM[-1])
 DEFAULT_SAA_DRIFT_DEG: Final = 18.0
 _RADIUS_KM: Final = 6371.2
-
-
-class SolarPhase(str, enum.Enum):
-    """Phase of the solar cycle. Minimum is the worse one in low orbit: more protons, more rays."""
-
-    MIN = "min"
-    MAX = "max"
 
 
 # --- the table ---------------------------------------------------------------------------------
@@ -209,7 +201,7 @@ def trapped(
     Raises:
         ValueError: A position is above 2000 km.
     """
-    table = _flux_map(SolarPhase(phase))
+    table = _flux_map(phase)
     require_in_table(altitude_km)
     places = _places(latitude_deg, longitude_deg + saa_drift_deg, altitude_km)
     active = np.flatnonzero(table.occupied[places.corner])

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.plant.radiation import ap8_table
+from hil.scenario.plant.radiation import SolarPhase
 
 __all__ = ["PHASES", "bake", "field_coordinates", "flux"]
 
@@ -34,7 +35,7 @@ IRBEM_EARTH_RADIUS_KM: Final = 6371.2
 EQUATORIAL_RADIUS_KM: Final = 6378.137
 FLATTENING: Final = 1.0 / 298.257223563
 
-PHASES: Final = {"min": ("geomag3", "flux3"), "max": ("geomag4", "flux4")}
+PHASES: Final = {SolarPhase.MIN: ("geomag3", "flux3"), SolarPhase.MAX: ("geomag4", "flux4")}
 """Functions of aep8._irbem: field model and table of AP8MIN and AP8MAX."""
 
 _MAX_L: Final = 1000.0  # beyond, and where it fails near the poles, IRBEM's L means nothing
@@ -54,7 +55,7 @@ def ecef_km(latitude_deg: Floats, longitude_deg: Floats, altitude_km: Floats) ->
 
 
 def field_coordinates(
-    phase: str, latitude_deg: Floats, longitude_deg: Floats, altitude_km: Floats
+    phase: SolarPhase, latitude_deg: Floats, longitude_deg: Floats, altitude_km: Floats
 ) -> tuple[Floats, Floats]:
     """Return L and B/B0 in the field of that phase; L is infinite where IRBEM finds none.
 
@@ -69,7 +70,7 @@ def field_coordinates(
     return np.where(none, np.inf, l_shell), np.where(none, 1.0, b_ratio)
 
 
-def flux(phase: str, energy_mev: float, l_shell: Floats, b_ratio: Floats) -> Floats:
+def flux(phase: SolarPhase, energy_mev: float, l_shell: Floats, b_ratio: Floats) -> Floats:
     """Return the omnidirectional proton flux [/cm2/s] above `energy_mev`; 0 without an L."""
     import aep8._irbem as irbem  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
 
@@ -94,7 +95,7 @@ def bake() -> dict[str, npt.NDArray[Any]]:
         l_shell, b_ratio = field_coordinates(phase, latitude_deg, longitude_deg, altitude_km)
         fluxes = [flux(phase, energy, l_shell, b_ratio) for energy in ap8_table.ENERGIES_MEV]
         out |= ap8_table.encode(phase, np.sqrt(np.stack(fluxes)), ap8_table.SQRT_FLUX_STEP)
-        if phase == "max":  # the later of the two fields
+        if phase is SolarPhase.MAX:  # the later of the two fields
             out |= ap8_table.encode("inverse_l", 1.0 / l_shell, ap8_table.INVERSE_L_STEP)
     return out
 

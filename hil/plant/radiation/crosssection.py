@@ -17,13 +17,14 @@ from typing import Final, Literal, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from hil.board_types.channels import Effect, Particle
+
 __all__ = [
     "KINDS",
     "Bendel2",
     "CrossSectionCurve",
     "Grade",
     "Kind",
-    "Particle",
     "Plateau",
     "Section",
     "Weibull",
@@ -32,11 +33,10 @@ __all__ = [
 
 Floats = npt.NDArray[np.float64]
 
-Kind: TypeAlias = Literal["seu", "sefi", "sel"]
-Particle: TypeAlias = Literal["proton", "heavy-ion"]
+Kind: TypeAlias = Literal[Effect.SEU, Effect.SEFI, Effect.SEL]
 Grade: TypeAlias = Literal["M", "S", "S2", "R", "A"]
 
-KINDS: Final = ("seu", "mbu", "sefi", "sel")
+KINDS: Final = (Effect.SEU, Effect.MBU, Effect.SEFI, Effect.SEL)
 """What rates are given of; `mbu` is cut off from the `seu` of a section by its fraction."""
 
 
@@ -146,17 +146,17 @@ class Section:
     mbu_fraction: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.kind not in ("seu", "sefi", "sel"):
-            raise ValueError(f"a section is of seu, sefi or sel, not {self.kind!r}")
-        if self.particle not in ("proton", "heavy-ion"):
-            raise ValueError(f"a section is for proton or heavy-ion, not {self.particle!r}")
+        if self.kind not in (Effect.SEU, Effect.SEFI, Effect.SEL):
+            raise ValueError(f"a section is of seu, sefi or sel, not {self.kind}")
+        if self.particle not in (Particle.PROTON, Particle.HEAVY_ION):
+            raise ValueError(f"a section is for proton or heavy_ion, not {self.particle}")
         if not self.source.strip():
             raise ValueError(f"the {self.kind} section has no source")
         if not self.bits > 0:
             raise ValueError(f"a section is of more than no bits, not {self.bits}")
         if not 0.0 <= self.mbu_fraction <= 1.0:
             raise ValueError(f"mbu_fraction is 0..1, not {self.mbu_fraction}")
-        if self.mbu_fraction and self.kind != "seu":
+        if self.mbu_fraction and self.kind != Effect.SEU:
             raise ValueError(f"only upsets (seu) can be of several bits, not {self.kind}")
 
 

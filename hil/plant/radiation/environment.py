@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from hil.plant.radiation.ap8 import DEFAULT_SAA_DRIFT_DEG, SolarPhase
+from hil.plant.radiation.ap8 import DEFAULT_SAA_DRIFT_DEG
 from hil.plant.radiation.shielding import MAX_SHIELDING_MM
 from hil.plant.radiation.spe import SolarParticleEvent
+from hil.scenario.plant.radiation import SolarPhase
 
 __all__ = ["DEFAULT_SHIELDING_MM", "RadiationEnvironment"]
 
@@ -38,7 +39,6 @@ class RadiationEnvironment:
     cosmic_rays: bool = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "phase", SolarPhase(self.phase))  # also from "min" and "max"
         if not (math.isfinite(self.accel) and self.accel >= 0.0):
             raise ValueError(f"accel must be 0 or more, not {self.accel}")
         if not -360.0 <= self.saa_drift_deg <= 360.0:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.plant.earth import EARTH_RADIUS_KM
-from hil.plant.radiation.ap8 import SolarPhase
+from hil.scenario.plant.radiation import SolarPhase
 
 __all__ = [
     "MODULATION_GV",
@@ -146,7 +146,7 @@ def heavy_ions_above(let: Floats, phase: SolarPhase) -> Floats:
     x = np.asarray(let, dtype=np.float64)
     log_x = np.log(np.maximum(x, _LET[0]))
     flux = np.exp(np.interp(log_x, np.log(_LET), np.log(_FREE_SPACE))) / _DAY_S
-    if phase == SolarPhase.MAX:
+    if phase is SolarPhase.MAX:
         flux = flux * np.interp(log_x, np.log(_LET), _AT_MAXIMUM)
     out: Floats = np.where(x > _LET[-1], 0.0, flux)
     return out

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from hil.board_types.channels import Effect, Particle
 from hil.plant.orbit import Track
 from hil.plant.radiation import ap8, gcr
 from hil.plant.radiation.crosssection import KINDS, CrossSectionCurve, Plateau, Section, fold
@@ -28,7 +29,7 @@ _CUTOFFS_GV = np.concatenate([[0.0], np.logspace(-2.0, np.log10(20.0), 200)])
 
 def upset_rates(
     track: Track, environment: RadiationEnvironment, sections: Sequence[Section]
-) -> dict[str, Floats]:
+) -> dict[Effect, Floats]:
     """Return the events per second (N,) of each of `KINDS`, acceleration included; 0 without a
     section.
 
@@ -43,7 +44,7 @@ def upset_rates(
         rate = sources.rate(section)
         rates[section.kind] += (1.0 - section.mbu_fraction) * rate
         if section.mbu_fraction:
-            rates["mbu"] += section.mbu_fraction * rate
+            rates[Effect.MBU] += section.mbu_fraction * rate
     return rates
 
 
@@ -61,7 +62,8 @@ def proton_flux(track: Track, environment: RadiationEnvironment, above_mev: floa
 
     Acceleration is included. Trapped protons of less than 10 MeV outside of the wall are not known.
     """
-    counted = Section("seu", "proton", Plateau(1.0, above_mev), "counts every proton", "M")
+    every = Plateau(1.0, above_mev)
+    counted = Section(Effect.SEU, Particle.PROTON, every, "counts every proton", "M")
     return section_rate(track, environment, counted)
 
 
@@ -85,7 +87,7 @@ class _Sources:
     def rate(self, section: Section) -> Floats:
         """Return the events per second (N,) of a section from all sources."""
         out = np.zeros(len(self._track))
-        if section.particle == "heavy-ion":
+        if section.particle is Particle.HEAVY_ION:
             if self._environment.cosmic_rays:
                 out += self._heavy_ions(section.curve)
         else:

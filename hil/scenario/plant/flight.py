@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -12,11 +11,20 @@ from hil.scenario.plant.orbit import Eclipse, OrbitModel, StationModel, Utc
 from hil.scenario.plant.radiation import RadiationModel
 from hil.scenario.plant.spacecraft import Spacecraft
 from hil.scenario.problems import Findings, wrong_at
+from hil.word_enum import Word
 
-__all__ = ["Feedback", "LatchUp", "PlantConfig"]
+__all__ = ["Feedback", "LatchUp", "PlantConfig", "ThermalCaseName"]
 
 
-class Feedback(str, Enum):
+class ThermalCaseName(Word):
+    """How much the Sun, the albedo and the Earth heat, and how old the coatings are."""
+
+    NOMINAL = "nominal"
+    HOT = "hot"
+    COLD = "cold"
+
+
+class Feedback(Word):
     """The source of the boards' power and temperature in the plant."""
 
     MODEL = "model"  # board profile, and whether the node computes: the same in every run
@@ -58,8 +66,9 @@ class PlantConfig(FrozenModel):
     step_s: Annotated[Float, Field(ge=0.01, le=60)] = Field(
         default=1.0, description="Step of power and heat; illumination and flux follow it."
     )
-    case: Literal["nominal", "hot", "cold"] = Field(
-        default="nominal", description="Sun, albedo, Earth infrared and age of coatings."
+    case: ThermalCaseName = Field(
+        default=ThermalCaseName.NOMINAL,
+        description="Sun, albedo, Earth infrared and age of coatings.",
     )
     stations: tuple[StationModel, ...] = Field(default=(), description="Ground stations.")
     radiation: RadiationModel = Field(

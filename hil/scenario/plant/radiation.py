@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, model_validator
 
 from hil.scenario.durations import parse_duration_us
 from hil.scenario.fields import Float, Fraction, FrozenModel, NonNegative, Positive
 from hil.scenario.problems import Findings, wrong, wrong_at
+from hil.word_enum import Word
 
-__all__ = ["MAX_SHIELDING_MM", "Duration", "Onset", "RadiationModel", "SolarEventModel", "onset_s"]
+__all__ = [
+    "MAX_SHIELDING_MM",
+    "Duration",
+    "Onset",
+    "RadiationModel",
+    "SolarEventModel",
+    "SolarPhase",
+    "onset_s",
+]
 
 MAX_SHIELDING_MM = 200.0
 """The thickest wall that the slowing down of protons was worked out for."""
+
+
+class SolarPhase(Word):
+    """Phase of the solar cycle. Minimum is the worse one in low orbit: more protons, more rays."""
+
+    MIN = "min"
+    MAX = "max"
 
 
 def _duration(text: str) -> str:
@@ -85,8 +101,8 @@ class SolarEventModel(FrozenModel):
 class RadiationModel(FrozenModel):
     """Sources, wall, and how what happens to a chip becomes an upset of a node."""
 
-    solar_phase: Literal["min", "max"] = Field(
-        default="min", description="Of the solar cycle; min has the more protons."
+    solar_phase: SolarPhase = Field(
+        default=SolarPhase.MIN, description="Of the solar cycle; min has the more protons."
     )
     saa_drift_deg: Annotated[Float, Field(ge=-360, le=360)] = Field(
         default=18.0,

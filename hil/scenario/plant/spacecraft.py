@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import Field, model_validator
 
@@ -13,13 +13,21 @@ from hil.scenario.plant.solar_array import SolarArrayModel
 from hil.scenario.plant.thermal import RadiatorPanel, Surface, ThermalModel
 from hil.scenario.problems import Findings, did_you_mean, wrong_at
 from hil.scenario.yaml.document import KeyPath
+from hil.word_enum import Word
 
-__all__ = ["Design", "Sizing", "Spacecraft"]
+__all__ = ["Design", "RadiatorKind", "Sizing", "Spacecraft"]
 
 _OF_BOARDS: Final = (".junction", ".board")
 """Thermal nodes that each board brings with it; they have no faces."""
 
 Margin = Annotated[Float, Field(gt=0, le=100)]
+
+
+class RadiatorKind(Word):
+    """Where the radiator of a sized spacecraft is."""
+
+    BODY = "body"
+    DEPLOYABLE = "deployable"
 
 
 class Sizing(FrozenModel):
@@ -36,8 +44,9 @@ class Sizing(FrozenModel):
         default=15.0, description="Radiator temperature at full load."
     )
     radiator_margin: Margin = Field(default=1.1, description="Radiator area over what that needs.")
-    radiator: Literal["body", "deployable"] = Field(
-        default="body", description="One side of the body, or a panel that radiates from both."
+    radiator: RadiatorKind = Field(
+        default=RadiatorKind.BODY,
+        description="One side of the body, or a panel that radiates from both.",
     )
     degradation: Annotated[Float, Field(gt=0, le=1)] = Field(
         default=1.0, description="What age has left of the array's power."
