@@ -20,8 +20,15 @@ from pathlib import Path
 import pytest
 
 import hil
+from hil.board_types.channels import Effect, Particle
+from hil.check_state import CheckState
+from hil.plant.moment import PowerLevel
+from hil.record.queries import BadOutput
 from hil.redundancy.recovery import NodeState, Observation
 from hil.redundancy.voting import NodeStatus, VerdictKind
+from hil.scenario.plant.flight import ThermalCaseName
+from hil.scenario.plant.radiation import SolarPhase
+from hil.scenario.plant.spacecraft import RadiatorKind
 from hil.scenario.words import (
     BoardAction,
     BoardKind,
@@ -46,7 +53,7 @@ CSRC = ROOT / "csrc"
 # A room imports only what stands before it here. Rooms in one line do not import each other.
 ROOMS = [
     {"word_enum"},
-    {"run_outcome"},
+    {"run_outcome", "check_state"},
     {"exit_codes", "clock", "printable", "extras", "json_values"},
     {"errors"},
     {"_kernel", "assets"},
@@ -531,6 +538,14 @@ WORD_ENUMS: tuple[type[Enum], ...] = (
     NodeStatus,
     NodeEffect,
     SystemOutcome,
+    Effect,
+    Particle,
+    SolarPhase,
+    ThermalCaseName,
+    RadiatorKind,
+    BadOutput,
+    CheckState,
+    PowerLevel,
 )
 WORDS = {
     word.name.lower() if isinstance(word, IntEnum) else str(word.value)
@@ -539,6 +554,10 @@ WORDS = {
 } - {""}
 OTHER_WORDS = {
     ("hil.rig.discovery.bench_file", "serial"),  # keys of a bench file
+    ("hil.scenario.problems", "missing"),  # pydantic's word for a key that is not there
+    ("hil.scenario.plant.power", "off"),  # the name of a load's lowest level
+    ("hil.record.limit_orders", "off"),  # in an order that is stored
+    ("hil.record.write_connection", "full"),  # in a message of SQLite's
     ("hil.views.screen.pages.overview.nodes", "board"),  # a heading
 }
 """These mean another thing than the member of an enumeration that has the same text."""

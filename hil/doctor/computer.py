@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from hil.doctor.findings import MISSING, OK, REINSTALL, WARN, Check, Finding, good, run_check
+from hil.check_state import CheckState
+from hil.doctor.findings import REINSTALL, Check, Finding, good, run_check
 from hil.doctor.known_faults import faults_on_inproc_boards, faults_on_process_boards, no_faults
 from hil.doctor.software_boards import addresses_check, agent_check, pty_check, registers_check
 from hil.errors import HilError
@@ -31,7 +32,7 @@ _DISK_WARN_MIB: Final = 1024
 
 def possible(checks: list[Check]) -> bool:
     """Return whether scenarios can be run on software boards on this computer."""
-    return all(c.state != MISSING for c in checks if c.needed)
+    return all(c.state is not CheckState.MISSING for c in checks if c.needed)
 
 
 def examine() -> Iterator[Check]:
@@ -68,7 +69,7 @@ def _kernel() -> Finding:
     )
     wrong = [name for name, got, want in known if got != want]
     if wrong:
-        return Finding(MISSING, f"wrong results: {', '.join(wrong)}", REINSTALL)
+        return Finding(CheckState.MISSING, f"wrong results: {', '.join(wrong)}", REINSTALL)
     return good(f"{len(known)} published values match")
 
 
@@ -91,15 +92,15 @@ def _emulated_boards() -> Finding:
         )
         if not have_boot_files():
             return Finding(
-                WARN,
+                CheckState.WARN,
                 f"{version}; {agent}; no kernel yet",
                 "the first run downloads it with apt (about 120 MB); or set HIL_EMULATED_KERNEL",
                 needed=False,
             )
         kernel = boot_files().version
     except HilError as error:
-        return Finding(WARN, error.message, error.remedy or "", needed=False)
-    return Finding(OK, f"{version}; {kernel}; {agent}", needed=False)
+        return Finding(CheckState.WARN, error.message, error.remedy or "", needed=False)
+    return Finding(CheckState.OK, f"{version}; {kernel}; {agent}", needed=False)
 
 
 def _compilers() -> Finding:
@@ -117,8 +118,8 @@ def _compilers() -> Finding:
         f"; not for {', '.join(missing)}" if missing else ""
     )
     if "aarch64" in available:
-        return Finding(OK, targets, needed=False)
-    return Finding(WARN, targets, install_command("cross"), needed=False)
+        return Finding(CheckState.OK, targets, needed=False)
+    return Finding(CheckState.WARN, targets, install_command("cross"), needed=False)
 
 
 # --- this computer --------------------------------------------------------------------------------
@@ -129,15 +130,15 @@ def _serial_ports() -> Finding:
 
     ports = sorted(p.device for p in list_ports.comports() if p.hwid != "n/a")
     if not ports:
-        return Finding(OK, "none: software boards only", needed=False)
+        return Finding(CheckState.OK, "none: software boards only", needed=False)
     closed = [p for p in ports if not os.access(p, os.R_OK | os.W_OK)]
     if not closed:
-        return Finding(OK, ", ".join(ports), needed=False)
+        return Finding(CheckState.OK, ", ".join(ports), needed=False)
     user = pwd.getpwuid(os.geteuid()).pw_name
     group = _group_of(closed[0])
     mode = stat.filemode(os.stat(closed[0]).st_mode)
     return Finding(
-        WARN,
+        CheckState.WARN,
         f"no permission for {', '.join(closed)} (group {group}, {mode})",
         f"sudo usermod -aG {group} {user}, then log in again",
         needed=False,
@@ -156,12 +157,18 @@ def _disk() -> Finding:
     where = here.resolve()
     if not os.access(where, os.W_OK):
         return Finding(
-            WARN, f"{where} is not writable", "go to another folder, or use --out", needed=False
+            CheckState.WARN,
+            f"{where} is not writable",
+            "go to another folder, or use --out",
+            needed=False,
         )
     free_mib = shutil.disk_usage(where).free // 2**20
     if free_mib < _DISK_WARN_MIB:
         return Finding(
-            WARN, f"{free_mib} MiB free at {where}", "free some space; long runs need GiB", False
+            CheckState.WARN,
+            f"{free_mib} MiB free at {where}",
+            "free some space; long runs need GiB",
+            False,
         )
     return good(f"{free_mib / 1024:.0f} GiB free at {where}")
 
@@ -170,7 +177,7 @@ def _cores() -> Finding:
     count = len(os.sched_getaffinity(0))
     if count < 2:
         return Finding(
-            WARN,
+            CheckState.WARN,
             "1 core: nodes take turns, frames are slower",
             "allow this process more cores",
             False,

@@ -6,14 +6,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from hil.check_state import CheckState
 from hil.errors import HilError
 from hil.json_values import JsonObject
 
-__all__ = ["MISSING", "OK", "REINSTALL", "WARN", "Check", "Finding", "good", "run_check"]
+__all__ = ["REINSTALL", "Check", "Finding", "good", "run_check"]
 
-OK: Final = "ok"
-WARN: Final = "warn"
-MISSING: Final = "missing"
 REINSTALL: Final = "install this package again with pip, with a C compiler at hand"
 
 
@@ -21,13 +19,12 @@ REINSTALL: Final = "install this package again with pip, with a C compiler at ha
 class Check:
     """One check and its result.
 
-    `state` is ok, warn (it works with restrictions) or missing. `found` is the finding; `means` is
-    what works if the check is ok; `remedy` is what to do (empty: nothing). `needed`: no
-    scenario can run on software boards if it is missing.
+    `found` is the finding; `means` is what works if the check is ok; `remedy` is what to do (empty:
+    nothing). `needed`: no scenario can run on software boards if it is missing.
     """
 
     name: str
-    state: str
+    state: CheckState
     found: str
     means: str
     remedy: str = ""
@@ -42,23 +39,23 @@ class Check:
 class Finding:
     """What a check found: the part of a `Check` that the check itself decides."""
 
-    state: str
+    state: CheckState
     found: str
     remedy: str = ""
     needed: bool = True
 
 
 def run_check(name: str, means: str, check: Callable[[], Finding]) -> Check:
-    """Carry out a check. Raises nothing: an exception is a finding, MISSING with its message."""
+    """Carry out a check. Raises nothing: an exception is a finding, `missing`, with its message."""
     try:
         finding = check()
     except HilError as error:
-        finding = Finding(MISSING, error.message, error.remedy or "")
+        finding = Finding(CheckState.MISSING, error.message, error.remedy or "")
     except Exception as error:  # noqa: BLE001  (any failure is a finding)
-        finding = Finding(MISSING, f"{type(error).__name__}: {error}", REINSTALL)
+        finding = Finding(CheckState.MISSING, f"{type(error).__name__}: {error}", REINSTALL)
     return Check(name, finding.state, finding.found, means, finding.remedy, finding.needed)
 
 
 def good(found: str) -> Finding:
     """Return the finding that all is well."""
-    return Finding(OK, found)
+    return Finding(CheckState.OK, found)

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from hil.doctor.findings import MISSING, Finding, good
+from hil.check_state import CheckState
+from hil.doctor.findings import Finding, good
 from hil.scenario.words import UpsetTarget
 from hil.upsets.words import SystemOutcome
 from hil.wire.messages import UpsetState
@@ -77,7 +78,7 @@ def _faults(board: str) -> Finding:
     if delivered:
         wrong.append(f"{delivered} wrong outputs delivered")
     if wrong:
-        return Finding(MISSING, "; ".join(wrong), "please report this")
+        return Finding(CheckState.MISSING, "; ".join(wrong), "please report this")
     return good("a wrong output, a crash and a hang: detected, outvoted, repaired")
 
 
@@ -95,7 +96,8 @@ def no_faults() -> Finding:
             if frames_without_unanimity(reader):
                 wrong.append(f"frames without agreement on {board} boards")
     if wrong:
-        return Finding(MISSING, "; ".join(wrong), "please report this: the rig itself is at fault")
+        remedy = "please report this: the rig itself is at fault"
+        return Finding(CheckState.MISSING, "; ".join(wrong), remedy)
     return good("60 frames each on process and inproc boards, all unanimous")
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hil.doctor.findings import MISSING, REINSTALL, WARN, Finding, good
+from hil.check_state import CheckState
+from hil.doctor.findings import REINSTALL, Finding, good
 from hil.scenario.words import UpsetTarget
 from hil.wire.messages import UpsetState
 
@@ -33,7 +34,8 @@ def agent_check() -> Finding:
         assert hello is not None
         workloads = _missing_workloads(rig, node)
     if workloads:
-        return Finding(MISSING, f"{agent} lacks the workloads {', '.join(workloads)}", REINSTALL)
+        found = f"{agent} lacks the workloads {', '.join(workloads)}"
+        return Finding(CheckState.MISSING, found, REINSTALL)
     return good(f"{agent}, version {hello.version}, wire version {WIRE_VERSION}, {hello.arch}")
 
 
@@ -78,7 +80,9 @@ def pty_check() -> Finding:
         one, other = os.openpty()
     except OSError as error:
         return Finding(
-            MISSING, f"no pty: {error.strerror}", "mount devpts at /dev/pts (in a container: -t)"
+            CheckState.MISSING,
+            f"no pty: {error.strerror}",
+            "mount devpts at /dev/pts (in a container: -t)",
         )
     name = os.ttyname(other)
     os.close(one)
@@ -94,7 +98,10 @@ def registers_check() -> Finding:
         hello = node.hello
         if hello is None or UpsetTarget.GPR not in hello.targets:
             return Finding(
-                MISSING, "the agent offers no register upsets", _ptrace_remedy(), needed=False
+                CheckState.MISSING,
+                "the agent offers no register upsets",
+                _ptrace_remedy(),
+                needed=False,
             )
         rig.load(node)
         refused = rig.arm(node, Arm(1, 0, "gpr", "bit", tick=1, steps=3, width=1, bit=70))
@@ -105,10 +112,10 @@ def registers_check() -> Finding:
         rig.step([node], 0, golden.input)
         report = rig.report(node, 1)
     if refused is not None:
-        return Finding(MISSING, f"refused: {refused}", _ptrace_remedy(), needed=False)
+        return Finding(CheckState.MISSING, f"refused: {refused}", _ptrace_remedy(), needed=False)
     if report is None or report.state is not UpsetState.INJECTED or not report.verified:
         state = "no report" if report is None else report.state
-        return Finding(MISSING, f"not injected: {state}", _ptrace_remedy(), needed=False)
+        return Finding(CheckState.MISSING, f"not injected: {state}", _ptrace_remedy(), needed=False)
     before, after = report.before.hex(), report.after.hex()
     return good(f"ptrace works: a register was {before}, and then {after}")
 
@@ -131,13 +138,13 @@ def addresses_check() -> Finding:
         try:
             addresses = addresses_of(board.pid)
         except (OSError, ValueError) as error:
-            return Finding(WARN, f"unknown: {error}", needed=False)
+            return Finding(CheckState.WARN, f"unknown: {error}", needed=False)
     if addresses is Addresses.LINKED:
         return good("the agent's code has fixed addresses and uses no shared library")
     if addresses.fixed:
         return good("address randomisation is off in workers")
     return Finding(
-        WARN,
+        CheckState.WARN,
         "addresses of workers are random: register, stack and code upsets may differ between runs",
         "install the static C library (libc6-dev, glibc-static) and reinstall hil, or allow "
         "personality(2) (in a container: --security-opt seccomp=unconfined)",

@@ -339,7 +339,8 @@ class Loop:
         now = self._parts.rig.clock.now_us()
         if now >= self._due.progress_us:
             nominal = self._parts.times.nominal(self.next_frame)
-            self._report(self._phase, nominal)
+            why_not = _why_not_running(self._operator, self._returns.awaited)
+            self._report(why_not or "running", nominal, running=not why_not)
         if now >= self._due.health_us:
             self._due.health_us = self._parts.rig.clock.now_us() + _HEALTH_US
             self._health_poll.boards()
@@ -347,14 +348,6 @@ class Loop:
         # beyond it.
         if now >= self._due.snapshot_us and computed and self.controls.settled:
             self._take_snapshot(now)
-
-    @property
-    def _phase(self) -> str:
-        if self._operator is not None and self._operator.paused:
-            return "paused"
-        if self._returns.awaited:
-            return f"waiting for the board of {' and '.join(self._returns.awaited)} to return"
-        return "running"
 
     def _take_snapshot(self, now: int) -> None:
         if now >= self._due.exact_us:  # not in every frame until one can be taken
@@ -369,7 +362,7 @@ class Loop:
     def _report_phase(self, phase: str) -> None:
         self._report(phase, self.next_frame)
 
-    def _report(self, phase: str, frame: int) -> None:
+    def _report(self, phase: str, frame: int, *, running: bool = False) -> None:
         """Report the progress to the observers; `frame` includes skipped frames."""
         self._due.progress_us = self._parts.rig.clock.now_us() + _PROGRESS_US
         if not self._observers:
@@ -378,6 +371,7 @@ class Loop:
         states = self.controls.node_states()
         progress = RunProgress(
             phase,
+            running,
             frame,
             self.scenario.frame_count,
             self._parts.upsets.classifier.count,
@@ -392,6 +386,13 @@ class Loop:
     def recording(self) -> bool:
         """Return whether the record has been opened, so that the run folder belongs to this run."""
         return self._recorder.is_open
+
+
+def _why_not_running(operator: Operator | None, awaited: Sequence[str]) -> str:
+    """Return why no frames are computed now, for people; empty if they are."""
+    if operator is not None and operator.paused:
+        return "paused"
+    return f"waiting for the board of {' and '.join(awaited)} to return" if awaited else ""
 
 
 def _check_targets(scenario: Scenario, rig: Rig) -> None:

@@ -14,10 +14,11 @@ from hil.scenario import ExpectationResult
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """The progress of a run. `phase` is opening (followed by what takes long), calibrating,
-    running, paused, waiting (for whom) or closing."""
+    """The progress of a run. `phase` says what it does, for people: opening (followed by what takes
+    long), calibrating, running, paused or waiting (for whom). `running`: frames are computed."""
 
     phase: str
+    running: bool
     frame: int
     frames: int
     upsets: int

@@ -17,12 +17,14 @@ from hil.record.row_values import (
     value_of,
     values_of,
 )
+from hil.word_enum import Word
 
 __all__ = [
     "BAD_FRAME",
     "NO_OUTPUT",
     "WAS_ALONE",
     "WRONG_OUTPUT",
+    "BadOutput",
     "BadSpan",
     "Rows",
     "agreed_on_wrong_state",
@@ -176,10 +178,20 @@ def isolated_though_right(record: Rows, frame: int, node: str) -> bool:
     return any(outvoted_though_right(record, each, node) for each in frames)
 
 
+class BadOutput(Word):
+    """How a frame can be bad: a wrong output left the system, or the last voted one again, or none,
+    with one of these verdicts (simplex: where the scheme is fail-silent)."""
+
+    WRONG = "wrong"
+    HELD = "held"
+    NO_MAJORITY = "no_majority"
+    NO_QUORUM = "no_quorum"
+    SIMPLEX = "simplex"
+
+
 class BadSpan(NamedTuple):
-    """An episode of bad frames: which kind, the first and the last of them, their times, and how
-    many frames were bad. `what` is wrong, held, or the verdict without an output: no_majority,
-    no_quorum, or simplex where the scheme is fail-silent."""
+    """An episode of bad frames: which kind (`BadOutput`), the first and the last of them, their
+    times, and how many frames were bad."""
 
     what: str
     first: int
@@ -197,8 +209,8 @@ def bad_spans(record: Rows, first: int, last: int, calm_us: int) -> list[BadSpan
         f"""
         WITH bad AS (
           SELECT frame, t_us,
-            CASE WHEN {WRONG_OUTPUT} THEN 'wrong' WHEN flags & 32 THEN 'held' ELSE verdict END
-              AS what
+            CASE WHEN {WRONG_OUTPUT} THEN '{BadOutput.WRONG}'
+              WHEN flags & 32 THEN '{BadOutput.HELD}' ELSE verdict END AS what
           FROM frames WHERE frame BETWEEN ? AND ? AND {BAD_FRAME}
         ), edges AS (
           SELECT *, coalesce(t_us - lag(t_us) OVER (PARTITION BY what ORDER BY frame) >= ?, 1)

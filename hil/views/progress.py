@@ -58,6 +58,8 @@ class Snapshot(Protocol):
     @property
     def phase(self) -> str: ...
     @property
+    def running(self) -> bool: ...
+    @property
     def frame(self) -> int: ...
     @property
     def frames(self) -> int: ...
@@ -119,7 +121,7 @@ class Progress:
         """Wait, and measure the rate; returns whether to continue."""
         self._wake.wait(seconds)
         self._wake.clear()
-        if self._newest is not None and self._newest.phase == "running":
+        if self._newest is not None and self._newest.running:
             self._rate = self._rates.add(self._newest.frame)
         return not self._ended.is_set()
 
@@ -148,7 +150,7 @@ class Progress:
 
     def _picture(self, now: Snapshot, console: Console) -> Group:
         width = console.width
-        if now.phase != "running":
+        if not now.running:
             return Group(Text(f" {self._title}: {now.phase} ...", style=DIM))
         rate = self._rate
         share = now.frame / now.frames if now.frames else 1.0
@@ -199,7 +201,7 @@ class Progress:
                     due_s = time.monotonic() + every_s
 
     def _line(self, now: Snapshot) -> str:
-        if now.phase != "running":
+        if not now.running:
             return f"{self._title}: {now.phase}"
         share = now.frame / now.frames if now.frames else 1.0
         by_state: dict[str, list[str]] = {}

@@ -14,6 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from hil.check_state import CheckState
 from hil.printable import one_line
 from hil.views.style import BAD, DIM, GOOD, HEAD, WARN, Glyphs, plural
 
@@ -44,7 +45,7 @@ class _Finding(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def state(self) -> str: ...
+    def state(self) -> CheckState: ...
     @property
     def found(self) -> str: ...
     @property
@@ -119,19 +120,24 @@ def check_lines(files: Sequence[_Checked], glyphs: Glyphs) -> RenderableType:
     return out
 
 
-_STATES = {"ok": ("ok", GOOD), "warn": ("warn", WARN), "missing": ("MISSING", BAD)}
+_STATES = {
+    CheckState.OK: ("ok", GOOD),
+    CheckState.WARN: ("warn", WARN),
+    CheckState.MISSING: ("MISSING", BAD),
+}
 
 
 def doctor_line(check: _Finding, glyphs: Glyphs) -> RenderableType:
     """Return one finding; where it is not well, with what it means and what to do."""
     word, style = _STATES[check.state]
-    glyph = {"ok": glyphs.ok, "warn": glyphs.warn}.get(check.state, glyphs.bad)
+    marks = {CheckState.OK: glyphs.ok, CheckState.WARN: glyphs.warn}
+    glyph = marks.get(check.state, glyphs.bad)
     out = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
     out.add_column(width=10, no_wrap=True)
     out.add_column(width=15, no_wrap=True)
     out.add_column(overflow="fold")
     found = Text(check.found)
-    if check.state != "ok":
+    if check.state is not CheckState.OK:
         found.append(f"\nneeded so that {check.means}", style=DIM)
         if check.remedy:
             found.append(f"\ntry: {check.remedy}", style=HEAD)
@@ -143,7 +149,7 @@ def doctor_verdict(checks: Sequence[_Finding], possible: bool, glyphs: Glyphs) -
     """Return a line that says whether scenarios can be run on this computer."""
     if not possible:
         return Text(f"\n {glyphs.bad} scenarios cannot be run here yet", style=BAD)
-    rest = sum(check.state != "ok" for check in checks)
+    rest = sum(check.state is not CheckState.OK for check in checks)
     but = f", with {plural(rest, 'limitation')}" if rest else ""
     style = WARN if rest else GOOD
     return Text.assemble(

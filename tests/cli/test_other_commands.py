@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -15,6 +16,7 @@ import pytest
 import yaml
 
 from hil import __version__, assets
+from hil.check_state import CheckState
 from hil.doctor import computer
 from hil.doctor.computer import possible
 from hil.doctor.findings import Check, run_check
@@ -176,9 +178,11 @@ def test_without_an_agent_the_doctor_exits_3_and_says_what_to_do(hil: Hil, agent
 
 
 def test_what_is_not_needed_does_not_forbid_runs() -> None:
-    good = Check("a", "ok", "", "")
-    assert possible([good, Check("b", "warn", "", ""), Check("c", "missing", "", "", needed=False)])
-    assert not possible([good, Check("c", "missing", "", "")])
+    good = Check("a", CheckState.OK, "", "")
+    limited = Check("b", CheckState.WARN, "", "")
+    missing = Check("c", CheckState.MISSING, "", "")
+    assert possible([good, limited, replace(missing, needed=False)])
+    assert not possible([good, missing])
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from hil.views.style import console_for, duration, flight_time
 @dataclass(frozen=True)
 class Now:
     phase: str = "running"
+    running: bool = True
     frame: int = 0
     frames: int = 1000
     upsets: int = 3

@@ -7,7 +7,7 @@ from typing import Final
 
 from hil.record.event_queries import anomalies, isolations, supply_events
 from hil.record.live import LiveRecord
-from hil.record.queries import BadSpan, bad_spans, isolated_though_right
+from hil.record.queries import BadOutput, BadSpan, bad_spans, isolated_though_right
 from hil.record.row_values import RecordedPlant
 from hil.record.telemetry_queries import (
     die_temperatures,
@@ -144,12 +144,13 @@ class AlarmFollower:
 
     def _output(self, span: BadSpan) -> None:
         """Feed an episode of wrong or lost outputs; it may continue one that was seen before."""
-        lost = span.what != "wrong"
+        lost = span.what != BadOutput.WRONG
         key = "no output" if lost else "wrong output"
-        text = {
-            "wrong": "a wrong output left the system",
-            "held": "no voted output: the last one left the system again",
-        }.get(span.what, "no output left the system")
+        texts: dict[str, str] = {
+            BadOutput.WRONG: "a wrong output left the system",
+            BadOutput.HELD: "no voted output: the last one left the system again",
+        }
+        text = texts.get(span.what, "no output left the system")
         self._calm_down(key, span.first_us, span.first)
         self._last_bad_us[key] = max(self._last_bad_us.get(key, 0), span.last_us)
         self.book.condition(span.first, key, "", Level.BAD, text)

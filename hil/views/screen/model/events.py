@@ -13,7 +13,7 @@ from hil.control.protocol import recorded_command
 from hil.record.event_queries import RecordedEvent, newest_events_of, newest_upsets
 from hil.record.limit_orders import AppliedLimits, OrderedLimits
 from hil.record.live import LiveRecord
-from hil.record.queries import isolated_though_right
+from hil.record.queries import BadOutput, isolated_though_right
 from hil.record.row_values import (
     RecordedAnomaly,
     RecordedCommand,
@@ -209,11 +209,11 @@ def _upset(upset: RecordedUpset, kind: EventKind) -> EventLine:
 
 
 def _episode(episode: Episode) -> EventLine:
-    text = {
-        "no_majority": "NO OUTPUT: no majority",
-        "no_quorum": "NO OUTPUT: no node was heard",
-        "simplex": "NO OUTPUT: one node answered alone",
-        "held": "HELD: the last voted output left the system again",
+    text: dict[str, str] = {
+        BadOutput.NO_MAJORITY: "NO OUTPUT: no majority",
+        BadOutput.NO_QUORUM: "NO OUTPUT: no node was heard",
+        BadOutput.SIMPLEX: "NO OUTPUT: one node answered alone",
+        BadOutput.HELD: "HELD: the last voted output left the system again",
     }
     return EventLine(
         episode.last,
