@@ -4,7 +4,7 @@ Each order is recorded with the board's answer; recovery sheds and readmits the 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hil.engine.node_power import NodePower, permille
@@ -13,6 +13,7 @@ from hil.errors import LinkError, NodeError, SetupError
 from hil.plant.moment import BoardMoment, PowerLevel
 from hil.record.limit_orders import AppliedLimits, OrderedLimits
 from hil.redundancy.recovery import NodeState
+from hil.rig.background_call import BackgroundCall
 from hil.rig.node import PowerCut
 from hil.wire.messages import Limits
 
@@ -21,19 +22,41 @@ __all__ = ["BoardOrders"]
 _POWER_IS_BACK: Final = "there is power again"
 
 
+_SWITCHING_MAX_S: Final = 60.0
+"""The longest that a board which may run again waits for the supply that still switches it off."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Switching:
+    """A board that its supply switches off beside the run, and why."""
+
+    node_power: NodePower
+    cause: str
+    off: BackgroundCall[None]
+
+
 class BoardOrders:
     """Carries out the plant's orders to the boards of one run. `sheds` counts how often a node was
     shed. Not thread-safe."""
 
     def __init__(self, controls: RunControls) -> None:
         self._controls = controls
+        self._switching: dict[str, _Switching] = {}
         self.sheds = 0
 
     def cut(self, frame: int, node_power: NodePower, cause: str) -> None:
         """Cut the power of a board and shed its node; suspend the board instead if its power cannot
         be switched. `cause` is recorded."""
         node = node_power.node
-        if node.powered:
+        was_powered = node.powered
+        node_power.suspended = False
+        if was_powered and node.board.can_return:  # its supply may take seconds
+            node.power_cuts.add(PowerCut.PLANT)
+            off = BackgroundCall(node.board.power_off, f"switches {node.name} off")
+            self._switching[node.name] = _Switching(node_power, cause, off)
+            self._exclude(frame, node_power, cause)
+            return
+        if was_powered:
             try:
                 node.board.power_off()
             except SetupError as error:
@@ -41,8 +64,29 @@ class BoardOrders:
                 return
             node.link.detach("no power")
         node.power_cuts.add(PowerCut.PLANT)
-        node_power.suspended = False
         self._shed(frame, node_power, cause, OrderedLimits(None), AppliedLimits(power="off"))
+
+    def poll(self, frame: int) -> None:
+        """Record what has been switched off since the last call; suspend the boards of which the
+        power could not be switched off."""
+        for name in [n for n, s in self._switching.items() if s.off.done]:
+            self._switched(frame, self._switching.pop(name))
+
+    def _switched(self, frame: int, switching: _Switching) -> None:
+        node_power, cause = switching.node_power, switching.cause
+        node = node_power.node
+        try:
+            _ = switching.off.result
+        except SetupError as error:
+            node.power_cuts.discard(PowerCut.PLANT)
+            asked = replace(node_power.limits, suspend=True)
+            applied = replace(self._ask(node_power, asked), power=f"not ours: {error.message}")
+            node_power.suspended = True
+            self._record(frame, node_power, cause, OrderedLimits(asked), applied)
+            return
+        node.link.detach("no power")
+        off = AppliedLimits(power="off")
+        self._record(frame, node_power, cause, OrderedLimits(None), off)
 
     def suspend(
         self, frame: int, node_power: NodePower, cause: str, *, power: str | None = None
@@ -66,16 +110,22 @@ class BoardOrders:
         ordered: OrderedLimits,
         applied: AppliedLimits,
     ) -> None:
+        self._exclude(frame, node_power, cause)
+        self._record(frame, node_power, cause, ordered, applied)
+
+    def _exclude(self, frame: int, node_power: NodePower, cause: str) -> None:
         node_power.down = cause
         self.sheds += 1
-        node = node_power.node
-        self._controls.recovery.exclude(frame, node.name, cause)
+        self._controls.recovery.exclude(frame, node_power.node.name, cause)
         self._controls.carry_out(frame, ())
-        self._record(frame, node_power, cause, ordered, applied)
 
     def give_back(self, frame: int, node_power: NodePower) -> None:
         """Let a node that was shed run again, and have it repaired."""
         node = node_power.node
+        switching = self._switching.pop(node.name, None)
+        if switching is not None:  # it was given back before its supply had switched it off
+            switching.off.wait(_SWITCHING_MAX_S)
+            self._switched(frame, switching)
         was_suspended, node_power.suspended, node_power.down = node_power.suspended, False, ""
         limits = Limits()
         if was_suspended:

@@ -121,6 +121,8 @@ class BoardReturns:
     def bring_back(self, work: FrameWork) -> None:
         """Repair the boards whose power has returned, or that have come back by themselves."""
         frame = work.number
+        for upset in self._power_cuts.poll():
+            self._classifier.withdraw(upset)
         if self._rig.reconnector.searched_for:
             self._repair_reconnected(frame)
         for name in self._power_cuts.pop_due(frame):

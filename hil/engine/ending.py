@@ -74,7 +74,8 @@ def close_books(
     `agreed` is the verdict of the last frame; `late` are the nodes that had not answered at its end
     but could still have answered."""
     last, injector, classifier = golden.next_frame - 1, upsets.injector, upsets.classifier
-    injector.power.close(injector.uncollected)
+    for upset in injector.power.close(injector.uncollected):
+        classifier.withdraw(upset)
     for upset in injector.collect_late_reports({}, at_end=True):
         classifier.on_late_report(upset)
     recorder.delivery_notes(last)

@@ -114,6 +114,7 @@ class PlantCoupling:
         for name, result in results.items():
             if result.step_us:
                 self._node_powers[name].step_us.append(result.step_us)
+        self._orders.poll(self._controls.next_frame - 1)
 
     def heard(self, name: str, health: Health) -> None:
         """Take the health of a node's board, with what its sensors measure."""

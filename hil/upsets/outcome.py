@@ -176,13 +176,19 @@ class UpsetClassifier:
             self.finished.append(upset)
 
     def withdraw(self, upset: Upset) -> None:
-        """Take back an upset that counted as injected, but was not, as its board now reports. Its
-        row in the record is written again."""
-        book = self._books[upset.plan.node]
+        """Take back an upset that counted as injected, but was not, as its board or its supply now
+        reports: what was attributed to it is an anomaly. Its row in the record is written again."""
+        book, assessment = self._books[upset.plan.node], upset.assessment
         book.open = [u for u in book.open if u is not upset]
         book.waiting = [u for u in book.waiting if u is not upset]
-        upset.assessment.effect = NodeEffect.UNKNOWN
-        upset.assessment.outcome = SystemOutcome.UNKNOWN
+        seen = assessment.detected_frame
+        explained = any(u.assessment.detected_frame == seen for u in (*book.open, *book.waiting))
+        if assessment.effect not in _UNSEEN and seen is not None and not explained:
+            self.anomalies.append(
+                Anomaly(seen, upset.plan.node, assessment.effect, upset.report.detail)
+            )
+        assessment.effect = NodeEffect.UNKNOWN
+        assessment.outcome = SystemOutcome.UNKNOWN
         self.finished.append(upset)
 
     def on_late_report(self, upset: Upset) -> None:

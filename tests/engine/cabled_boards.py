@@ -61,8 +61,9 @@ def bench(folder: Path, **bad: float) -> Iterator[dict[str, Board]]:
 
 
 def scenario(boards: dict[str, Board], *, boot_s: float = 30.0, **data: Any) -> Scenario:
+    profile = {"profile": data.pop("profile")} if "profile" in data else {}
     nodes = [
-        {"name": name, "board": "serial", "port": str(board.cable.host.path)}
+        {"name": name, "board": "serial", "port": str(board.cable.host.path), **profile}
         for name, board in boards.items()
     ]
     return Scenario.model_validate(

@@ -253,3 +253,115 @@ def test_power_that_returns_is_not_switched_off_again_first(tmp_path: Path) -> N
     (repair,) = rows(tmp_path / "run", "SELECT * FROM repairs WHERE action = 'power_cycle'")
     assert repair["ok"] == 1 and repair["cause"] == "power is back"
     assert repair["duration_wall_us"] < 1e6, "it was off for 2 s when its power returned"
+
+
+# --- supplies that are slow, fail, or disagree ------------------------------------------------
+
+
+class SlowToSwitch(Socket):
+    """A plug that takes its time, as one in a cloud does."""
+
+    def off(self) -> None:
+        threading.Event().wait(1.5)
+        super().off()
+
+
+class Refusing(Socket):
+    """A plug that does not switch, and says so."""
+
+    def off(self) -> None:
+        raise self.failed("it is locked", "unlock it")
+
+
+class Contradicting(Socket):
+    """Its board falls silent when it is switched off, but it goes on giving power: something else
+    happened to the board."""
+
+    def off(self) -> None:
+        super().off()
+        self.is_on = True
+
+
+CUT = {"frame": 20, "node": "b", "target": "board", "action": "power_loss"}
+
+
+@pytest.mark.parametrize("kind", [SlowToSwitch, Refusing])
+def test_no_frame_waits_for_a_supply_that_switches(tmp_path: Path, kind: type[Socket]) -> None:
+    with bench(tmp_path) as boards:
+        socket = kind(boards["b"], SupplyConfig(kind=SupplyKind.MOCK))
+        upsets = {"events": [CUT], "allow_missed": 1}
+        acts = Acts({}, until=lambda: False)
+        _, result = powered_run(
+            boards,
+            tmp_path / "run",
+            acts,
+            socket=socket,
+            upsets=upsets,
+            pace="realtime",
+            frame_ms=50,
+            frames=80,
+        )
+    slips = rows(tmp_path / "run", "SELECT coalesce(max(late_wall_us), 0) AS worst FROM slips")
+    assert slips[0]["worst"] < 1_000_000, "the run did not wait"
+    (upset,) = rows(tmp_path / "run", "SELECT state, detail FROM upsets")
+    if kind is Refusing:
+        assert (upset["state"], "it is locked" in upset["detail"]) == ("refused", True)
+        assert result.metrics["isolated"] == 0 and socket.is_on
+    else:
+        assert upset["state"] == "injected" and not socket.is_on
+
+
+def test_a_silent_board_whose_supply_still_gives_power_lost_none(tmp_path: Path) -> None:
+    """Its silence counts as the cut at first, and is an anomaly once its supply has answered."""
+    with bench(tmp_path) as boards:
+        socket = Contradicting(boards["b"], SupplyConfig(kind=SupplyKind.MOCK))
+        upsets = {"events": [CUT], "allow_missed": 1}
+        acts = Acts({}, until=lambda: False)
+        _, result = powered_run(
+            boards, tmp_path / "run", acts, socket=socket, upsets=upsets, frames=80, boot_s=1
+        )
+    (upset,) = rows(tmp_path / "run", "SELECT state, detail, effect FROM upsets")
+    assert (upset["state"], upset["effect"]) == ("failed", "")
+    assert "its supply still gives power" in upset["detail"]
+    assert result.metrics["unexplained"] == 1 and result.upsets.injected == 0
+    (anomaly,) = rows(tmp_path / "run", "SELECT node, effect, reason FROM anomalies")
+    assert (anomaly["node"], anomaly["effect"]) == ("b", "hang")
+
+
+PLANT = {
+    "orbit": {
+        "epoch_utc": "2026-03-20T00:00:00Z",
+        "altitude_km": 550.0,
+        "inclination_deg": 51.64,
+    },
+    "latch_up": {"current_factor": 2.5, "trip_factor": 1.5, "off_s": 2.0},
+}
+
+
+@pytest.mark.parametrize("kind", [SlowToSwitch, Refusing])
+def test_no_frame_waits_for_a_supply_that_the_plant_switches(
+    tmp_path: Path, kind: type[Socket]
+) -> None:
+    """A board whose power cannot be switched off is suspended instead, as soon as that is known."""
+    with bench(tmp_path) as boards:
+        socket = kind(boards["b"], SupplyConfig(kind=SupplyKind.MOCK))
+        upsets = {"events": [{**CUT, "action": "latch_up"}], "allow_missed": 1}
+        acts = Acts({}, until=lambda: False)
+        _, result = powered_run(
+            boards,
+            tmp_path / "run",
+            acts,
+            socket=socket,
+            upsets=upsets,
+            pace="realtime",
+            frame_ms=50,
+            frames=140,
+            plant=PLANT,
+            profile="raspberry-pi-4b",
+        )
+    slips = rows(tmp_path / "run", "SELECT coalesce(max(late_wall_us), 0) AS worst FROM slips")
+    assert slips[0]["worst"] < 1_000_000, "the run did not wait"
+    ordered = rows(tmp_path / "run", "SELECT cause, applied FROM limits WHERE node = 'b'")
+    (cut,) = [row["applied"] for row in ordered if row["cause"].startswith("over-current")]
+    assert ("it is locked" in cut and "suspend" in cut) if kind is Refusing else '"off"' in cut
+    assert result.metrics["isolated"] == 0 and result.metrics["plant.latch_ups"] == 1
