@@ -1,10 +1,18 @@
-"""The command line: what every `hil ...` does, says, and exits with.
+"""The command line: what each `hil ...` command does, prints, and exits with.
+
+entry               all commands, in the order of `hil --help`
+run, orbit, watch, replay, control, check, scenario, board, discover, bench, power, doctor
+                    the commands, a module for each, or for a group of them
+options, run_options    options that commands share
+prepare, announce, background    a run before it begins, and its process when a screen shows it
+record              opens the records of earlier runs
+output, session, failures    what is printed, and what a command that fails still reports
+signals, loading    Ctrl-C, SIGTERM and SIGHUP
 
 With `hil.perf`, the only room that knows both the engine and the views. Results go to stdout,
-everything else to stderr; with --json stdout is exactly one JSON object, whatever happens. Heavy
+everything else to stderr; with --json stdout is exactly one JSON object in every case. Heavy
 modules are imported by the command that needs them. No traceback reaches a user: it is saved, and
-named.
-"""
+the message names the file."""
 
 from hil.cli.loading import held
 

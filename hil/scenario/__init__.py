@@ -2,20 +2,22 @@
 
 load, overrides     from a file and options of the command line to a `Scenario`, or all its problems
 model               the scenario, and its defaults
-rig, upsets, expect, alarms, plant/    its parts
+rig, upsets, expect, alarms, plant    its parts; `plant` is a package
 consistency         the rules between these parts
 problems            pydantic's errors as messages for users
-words, fields, durations, numerals, ports    the types of single values
+words, fields, durations, numerals    the types of single values
 schema              the JSON Schema of the files
-yaml/               YAML with the place of every value
-bench, supply       the bench file: boards on ports, and their power supplies; bench_edit changes it
-discovery_report    what `hil discover` reports
-operator_upset      an upset that is ordered while the run goes on
+yaml                a package: YAML with the place of every value
+bench, ports        the bench file: boards, and the ports that they are connected to
+supply, supply_words, visa_names    the power supplies of a bench file
+bench_edit, bench_store    changes to a bench file that keep its comments, and replacing it safely
+discovery_report, bench_report, supply_state    the reports of `hil discover`, `hil bench test` and
+                    `hil power`
+operator_upset      an upset that is ordered during a run
 
 Entry points: `load_scenario` (a Scenario or an error), `load` (with notices for the user),
-`load_bench`, `scenario_schema`. Imports no room but `hil.errors`, `hil.assets` and
-`hil.json_values`.
-"""
+`load_bench`, `scenario_schema`. Imports no room but `hil.errors`, `hil.assets`, `hil.json_values`
+and `hil.word_enum`."""
 
 from hil.scenario.bench import BenchBoardConfig, BenchConfig, load_bench, parse_bench
 from hil.scenario.durations import parse_duration_us, parse_pace

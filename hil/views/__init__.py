@@ -1,7 +1,14 @@
 """The views: what people see of a run. They know the record, and nothing of the engine.
 
-`screen` on a terminal, `progress` in lines while it runs, `summary` when it has ended, `listing`
-frame by frame, `orbit` for a flight, `tables` for the answers of the other commands. All but
-the screen return or print text; who asked for it decides where to. `alarm_limits` reads the limits
-of a run from its record.
-"""
+screen              a package: the operator's screen on a terminal
+progress            the progress of a run, in lines
+summary             a package: the end of a run on one page
+listing             a run frame by frame
+evidence, ending    the first frame that shows a failure, and why a run ended
+correctness         which nodes were right in a frame
+alarm_limits        the limits of alarms, from the record
+orbit               the survey of a flight, as text and as a picture
+tables, boards, scenarios, discovery, supplies, bench_test    the answers of the other commands
+style               glyphs, colours and consoles that all views share
+
+All but the screen return or print text; the caller decides where it goes."""

@@ -58,6 +58,15 @@ def test_the_hooks_before_a_commit_are_the_linters_of_the_contributors_page() ->
     assert " && ".join(entries) in (GITHUB / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
+def test_the_install_of_the_contributors_page_brings_every_tool_that_it_names() -> None:
+    spans = {span for _, span in spans_of(GITHUB / "CONTRIBUTING.md")}
+    named = {span.split()[0] for span in spans if span.startswith(".venv/bin/")}
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (lint,) = re.findall(r"^lint = \[\n(.*?)^\]", project, re.MULTILINE | re.DOTALL)
+    missing = [tool for tool in named if f'"{Path(tool).name}' not in lint]
+    assert named and not missing, missing
+
+
 def test_the_checks_call_the_linters_of_c_and_show_coverage() -> None:
     run = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert ".ci/lint-c" in run and ".ci/python --cov" in run

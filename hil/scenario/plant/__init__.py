@@ -1,1 +1,6 @@
-"""The plant of a scenario: its values and their rules."""
+"""The plant of a scenario: its values and their rules.
+
+flight              the block `plant:` as a whole
+orbit, radiation    where the spacecraft flies, and what hits its boards
+spacecraft          its design, part by part or by a rule; made of power, solar_array, battery and
+                    thermal"""

@@ -1,18 +1,20 @@
 """The operator's screen: what `hil watch`, `hil replay` and `hil run` show on a terminal.
 
-One way, top to bottom:
+Data goes one way: from the record (`hil.record.live`) through the values of `model` to the lines of
+`pages`, and from there to the terminal.
 
-    record.live           a record, live or finished, read a little at a time, beside its writer
-    model.verdict_strip   the verdicts of every stretch of frames, summed up lazily
-    model.scene           record -> Scene: plain values around one frame, the newest or any other
-    model.facts           those values
-    model.health          Scene -> health, redundancy, levels of every value. Pure
-    model.alarms          what limits (hil.views.alarm_limits) come to: persistence, latching. Pure;
-                          alarm_feed feeds them from the record
-    model.playback        which frame is on view: following, paused, played, sought. Pure
-    pages                 values -> lines of text, for a width and a set of glyphs. Pure
-    presenter             the page on view and the cursor; keys come in as calls
-    app                   Textual: keys, dialogs, and lines that are drawn only when they change
+model               a package: the values that are shown, read from the record
+pages               a package: lines of text from these values. Pure
+presenter           the page on view, its frame and its cursor; keys come in as calls
+page_source         what the pages read of the record beyond the scene
+rules               the redundancy rule of the run, in words. Pure
+event_list          the events that are shown, and the one under the cursor
+app                 Textual: the screen of a terminal, and how often the record is looked at
+canvas, footer, dialogs    the widgets: lines that are drawn only when they change, keys, questions
+key_bindings, page_actions    the keys, and what each does
+command_dialog, run_control, run_commands    commands to a run with `--control`
+open                starts the screen, or prints it once
+picture             the screen as an SVG picture
+web, web_server     the screen in a browser
 
-Live and recorded runs differ in nothing but the frame that is on view.
-"""
+Live and recorded runs differ only in the frame that is on view."""

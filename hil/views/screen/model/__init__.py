@@ -1,1 +1,15 @@
-"""What the screen shows, as values: nothing here paints."""
+"""The values that the screen shows, read from the record. Nothing here draws.
+
+scene               reads the scene of one frame
+facts               its values; node_facts, plant_facts and run_facts read them
+recorded_values     rows and packed verdicts as these values
+health              the health of the system, from its facts. Pure
+alarms              alarms of values that are out of limits: persistence, latching. Pure
+alarm_feed, alarm_follower, limit_search    find the alarms of a record
+decision            the vote of one frame
+verdict_strip       the worst result in each stretch of frames
+curves              the values of a node over time
+events, event_counts    the events of a run, and how many of each kind
+ground_track        the values of the map
+playback            the frame that is on view: following, paused, played or sought. Pure
+time_input          a frame or time as a user types it. Pure"""

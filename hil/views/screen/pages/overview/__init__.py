@@ -1,1 +1,5 @@
-"""The overview page, a section in each module; `page` puts them together. Pure."""
+"""The overview page. Pure.
+
+page                puts the sections together
+banner, nodes, verdicts, orbit, power, ticker    its sections
+timeline            the time axis that orbit and power share"""
