@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-__all__ = ["HOST", "Clock", "HostClock", "writable"]
+__all__ = ["HOST", "Clock", "HostClock", "utc_us", "writable"]
 
 
 class Clock(Protocol):
@@ -54,6 +54,12 @@ class HostClock:
 
 
 HOST: Final[Clock] = HostClock()
+
+
+def utc_us() -> int:
+    """Return the time of day [us] since 1970, in UTC: for people who compare logs. Nothing is
+    measured with it, because it can be set."""
+    return time.time_ns() // 1000
 
 
 def writable(fd: int, timeout_us: float) -> bool:

@@ -8,8 +8,9 @@ computes; nothing waits, opens or records. C status codes become exceptions in `
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from hil._kernel import ffi, lib
 from hil.errors import KernelError
@@ -23,6 +24,7 @@ __all__ = [
     "Frame",
     "Golden",
     "LinkCounters",
+    "Outside",
     "Random",
     "Workload",
     "check",
@@ -250,14 +252,33 @@ def encode(type_: int, seq: int, payload: bytes = b"", *, version: int = WIRE_VE
     return bytes(ffi.buffer(out, n[0]))
 
 
-class Decoder:
-    """Streaming frame decoder: resynchronises after garbage, counts what it drops."""
+Outside: TypeAlias = Callable[[bytes, bool], None]
+"""Gets bytes outside frames, and whether they are a frame that was damaged or cut off."""
 
-    def __init__(self) -> None:
+_TEXT_CONTROLS: Final = b"\t\n\r\x1b"
+
+
+def _may_be_frame(run: bytes) -> bool:
+    """Whether a run of bytes without a zero may be the beginning of a frame: its second byte is
+    then the wire version, which is no character of a text."""
+    return len(run) < 2 or (run[0] > 1 and run[1] < ord(" ") and run[1] not in _TEXT_CONTROLS)
+
+
+class Decoder:
+    """Streaming frame decoder: resynchronises after garbage, counts what it drops.
+
+    `outside` gets the bytes that are in no frame, such as the console output of a board that boots:
+    each once, in order, without the zeros that delimit frames. Text is passed on as it arrives,
+    what may be a frame as soon as it is known not to be one."""
+
+    def __init__(self, outside: Outside | None = None) -> None:
         self._d = ffi.new("hil_wire_decoder_t *")
         self._frame = ffi.new("hil_wire_frame_t *")
         self._used = ffi.new("size_t *")
         lib.wire_decoder_init(self._d)
+        self._outside = outside
+        self._run = b""  # the bytes since the last zero, while they may become a frame
+        self._in_text = False
 
     def push(self, data: bytes) -> tuple[list[Frame], int]:
         """Decode what `data` completes: the good frames, and the status of the last bad one (or
@@ -269,7 +290,7 @@ class Decoder:
         frame, used = self._frame, self._used
         while at < end:
             status = lib.wire_decoder_push(self._d, rest, end - at, used, frame)
-            at += used[0]
+            begin, at = at, at + used[0]
             if at < end:
                 rest = ffi.from_buffer(data) + at
             if status == 1:
@@ -277,7 +298,43 @@ class Decoder:
                 frames.append(Frame(frame.type, frame.seq, payload))
             elif status < 0:
                 bad = status
+            if self._outside is not None and (status != 1 or self._run or self._in_text):
+                self._sort_out(data[begin:at], status)
         return frames, bad
+
+    def flush(self) -> None:
+        """Pass on the beginning of a frame that will not be completed: its line is gone."""
+        self._end_run()
+
+    def _sort_out(self, piece: bytes, status: int) -> None:
+        """Pass on what in `piece` is in no frame. It is what one call of the C decoder has taken,
+        with this status: a frame, if there is one, ends it."""
+        *ended, rest = piece.split(b"\0")
+        for number, run in enumerate(ended, start=1):
+            self._add(run)
+            # A frame of another version is one, too.
+            if number == len(ended) and status in (1, lib.HIL_ERR_VERSION):
+                self._run = b""
+            self._end_run()
+        self._add(rest)
+        if status == lib.HIL_ERR_EXHAUSTED and rest:  # too long for a frame
+            self._pass_on_text()
+
+    def _add(self, run: bytes) -> None:
+        self._run += run
+        if self._in_text or not _may_be_frame(self._run):
+            self._pass_on_text()
+
+    def _pass_on_text(self) -> None:
+        self._in_text = True
+        run, self._run = self._run, b""
+        if run and self._outside is not None:
+            self._outside(run, False)
+
+    def _end_run(self) -> None:
+        run, self._run, self._in_text = self._run, b"", False
+        if run and self._outside is not None:
+            self._outside(run, len(run) > 1)
 
     @property
     def in_frame(self) -> bool:

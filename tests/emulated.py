@@ -13,10 +13,11 @@ import pytest
 from hil.board_types.agent_build import cached_agent, target_named
 from hil.errors import HilError
 from hil.rig.calls import Timing
+from hil.rig.emulated import machine
 from hil.rig.emulated.board import EmulatedBoard
 from hil.rig.emulated.fetch import boot_files
 from hil.rig.emulated.machine import find_qemu
-from hil.rig.node import Node
+from hil.rig.node import Board, Node
 from hil.rig.rig import Rig
 
 
@@ -56,6 +57,20 @@ def machines() -> list[int]:
         if "qemu-system" in text and fields[1] == mine and fields[0] != "Z":
             found.append(int(stat.parent.name))
     return found
+
+
+def let_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `crash` panic the kernels of all boards that are switched on from now on."""
+    command = machine._COMMAND_LINE.replace(" -- ", " sysrq_always_enabled -- ")
+    monkeypatch.setattr(machine, "_COMMAND_LINE", command)
+
+
+def crash(board: Board) -> None:
+    """Panic the kernel of an emulated board, by the system request that its console takes."""
+    assert isinstance(board, EmulatedBoard) and board._machine is not None
+    board._machine.monitor.execute("chardev-send-break", id="uart")
+    assert board._machine.uart is not None
+    board._machine.uart.send(b"c")
 
 
 class KeptBoard(EmulatedBoard):

@@ -76,6 +76,8 @@ class HealthPoll:
         for node in rig.nodes:
             for event in node.link.status.take_events():
                 record.link_event(self._frame, event)
+            for note in node.console.take_notes():
+                record.note(self._frame, note)
 
     def _note_supply(self, seen: PowerEvent) -> None:
         """Note a failure of a supply, and that it works again. One that fails again and again is

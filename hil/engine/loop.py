@@ -178,10 +178,13 @@ class Loop:
             stack.enter_context(self._recorder.kept())
             stack.enter_context(run_folder.space_for_last_words(self.run_dir))
             stack.push(self._recorder.settled)
+            consoles = self._parts.rig.log_consoles(self.run_dir)
+            stack.callback(consoles.close)
             self._open_record(self._prepare())
             for observer in self._observers:
                 observer.on_start(self.next_frame)
             aborted_by = self._all_frames()
+            consoles.close()  # what is missing in them is noted in the record
             return self._finish(aborted_by)
 
     def _check_record(self) -> None:

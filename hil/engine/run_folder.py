@@ -1,6 +1,7 @@
 """The run folder: its name and its files, and its reports.
 
-`runs/<UTC time>-<scenario>/` holds `run.db`, `manifest.json` and `junit.xml`.
+`runs/<UTC time>-<scenario>/` holds `run.db`, `manifest.json` and `junit.xml`, and a console log of
+each board that has printed something.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hil.clock import HOST, Clock
-from hil.kernel import Decoder, Frame, encode
+from hil.kernel import Decoder, Frame, Outside, encode
 from hil.rig.link_state import LinkStatus
 from hil.rig.transport import Transport, TransportLost
 from hil.scenario.words import LinkNoiseKind
@@ -100,6 +100,8 @@ class Link:
     round_trip_us: int | None = None
     clock: Clock = field(default=HOST, repr=False, compare=False)
     """The clock on which calls over this link wait and its events are dated."""
+    outside: Outside | None = field(default=None, repr=False, compare=False)
+    """Gets the bytes outside frames (hil.rig.console)."""
     _held: bytes = b""
 
     def __post_init__(self) -> None:
@@ -116,7 +118,7 @@ class Link:
         far."""
         self.detach("reconnecting")
         self.transport = transport
-        self.decoder = decoder or Decoder()
+        self.decoder = decoder or Decoder(self.outside)
         self.unanswered_since_us = 0
         self._held = b""
         self.status.enter(LinkState.CONNECTING, "port open")
@@ -131,6 +133,7 @@ class Link:
     def detach(self, reason: str) -> None:
         """Close the transport; the link is lost for this reason. Idempotent."""
         if self.transport is not None:
+            self._end_reading()
             self.transport.close()
             self.status.enter(LinkState.LOST, reason)
         self.transport = None
@@ -139,8 +142,15 @@ class Link:
         """Detach the transport without closing it, and return it; None if there is none."""
         transport, self.transport = self.transport, None
         if transport is not None:
+            self._end_reading()
             self.status.enter(LinkState.LOST, reason)
         return transport
+
+    def _end_reading(self) -> None:
+        """Pass on what has arrived of a frame that will not be completed."""
+        held, self._held = self._held, b""
+        self.decoder.push(held)
+        self.decoder.flush()
 
     @property
     def connected(self) -> bool:

@@ -14,6 +14,7 @@ from hil.errors import SetupError
 from hil.rig.backends.capabilities import Capabilities
 from hil.rig.calls import Call, Rebooted, Silence
 from hil.rig.clock_fit import ClockFit
+from hil.rig.console.node_console import NodeConsole
 from hil.rig.link import Link
 from hil.rig.transport import Transport
 from hil.wire.messages import Hello, Refusal, Reply
@@ -183,6 +184,10 @@ class Node:
         self.capabilities = Capabilities(board)
         """What its board can do beyond `Board`, determined once."""
         self.link = Link(name, clock=clock)
+        self.console = NodeConsole(clock)
+        """What its board prints."""
+        if self.capabilities.batch is None:  # a board in this process prints nothing
+            self.link.outside = self.console.on_link
         self.hello: Hello | None = None
         self.uptime_us = 0  # of the board, as last reported
         self.loads = 0  # how often the workload was loaded

@@ -231,7 +231,7 @@ class Reconnector:
         self, search: _Search, transport: Transport, *, ask: bool
     ) -> tuple[Decoder, Hello] | None:
         """Wait for a HELLO, and with `ask` request it; return None if the search is to stop."""
-        decoder = Decoder()
+        decoder = Decoder(search.node.link.outside)
         ask_at_us, every_us, chatter = self._clock.now_us(), _HELLO_EVERY_US, 0
         while not search.stop.is_set():
             now = self._clock.now_us()
@@ -244,7 +244,11 @@ class Reconnector:
                 ask_at_us, every_us = now + every_us, min(2 * every_us, _HELLO_EVERY_MAX_US)
             if transport.fd is not None:
                 self._clock.readable([transport.fd], _SLICE_S * 1e6)
-            data = transport.read()
+            try:
+                data = transport.read()
+            except TransportLost:
+                decoder.flush()
+                raise
             frames, bad = decoder.push(data)
             chatter += 0 if frames else len(data)
             if bad and decoder.peer_version not in {0, WIRE_VERSION}:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from hil._kernel import lib
@@ -16,6 +17,7 @@ from hil.rig.absent_boards import AbsentBoards
 from hil.rig.agent_setup import AgentSetup
 from hil.rig.bringup import Announce, BringUp
 from hil.rig.calls import Call, Rebooted, Silence, StepCall, Timing
+from hil.rig.console.log import ConsoleLogs
 from hil.rig.exchange import run_calls
 from hil.rig.link import request_bytes
 from hil.rig.node import (
@@ -116,6 +118,12 @@ class Rig:
             self.rates.leave(node)
             node.link.detach("the run is over")
             node.board.shut_down()
+
+    def log_consoles(self, run_dir: Path) -> ConsoleLogs:
+        """Write what the boards print to logs in `run_dir`, from now on until the returned value is
+        closed."""
+        consoles = {node.name: node.console for node in self.nodes}
+        return ConsoleLogs(run_dir, consoles, self.clock)
 
     # --- one frame ----------------------------------------------------------------------------
 

@@ -1,0 +1,83 @@
+"""The console of one node: everything that its board prints, from all sources, as lines."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from hil.clock import HOST, Clock
+from hil.rig.console.lines import ConsoleLine, ConsoleSource, LineAssembler
+
+__all__ = ["ConsoleSink", "NodeConsole"]
+
+_IDLE_US: Final = 1_000_000
+"""A line that does not go on for so long, such as a prompt, is passed on without its end."""
+
+
+ConsoleSink: TypeAlias = Callable[[ConsoleLine], None]
+"""Takes the lines of one console. It must not wait."""
+
+
+class NodeConsole:
+    """Collects what the board of one node prints. `clock` is that of the rig; `sink` gets all
+    lines.
+
+    Thread-safe: the link is read by the thread that runs the frames and by searches for the board,
+    and a console port by a thread of its own."""
+
+    def __init__(self, clock: Clock = HOST) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._sink: ConsoleSink | None = None
+        self._open = {source: LineAssembler(source) for source in ConsoleSource}
+        self._notes: list[str] = []
+
+    def attach(self, sink: ConsoleSink | None) -> None:
+        """Pass all lines to `sink` from now on; None: to nobody."""
+        with self._lock:
+            self._sink = sink
+
+    def on_link(self, data: bytes, damaged: bool) -> None:
+        """Take bytes of the node's link that are in no frame. `damaged`: they were one."""
+        if damaged:
+            with self._lock:
+                self._deliver(ConsoleLine(self._clock.now_us(), ConsoleSource.DAMAGED, data))
+        else:
+            self._take(ConsoleSource.LINK, data)
+
+    def on_port(self, data: bytes) -> None:
+        """Take bytes of the board's console port."""
+        self._take(ConsoleSource.CONSOLE, data)
+
+    def _take(self, source: ConsoleSource, data: bytes) -> None:
+        with self._lock:
+            for line in self._open[source].push(data, self._clock.now_us()):
+                self._deliver(line)
+
+    def flush(self, *, at_once: bool = False) -> None:
+        """Pass on lines that do not go on; with `at_once`, all that are not complete."""
+        with self._lock:
+            now_us = self._clock.now_us()
+            for source in self._open.values():
+                for line in source.flush(now_us - (0 if at_once else _IDLE_US)):
+                    self._deliver(line)
+
+    def _deliver(self, line: ConsoleLine) -> None:
+        if self._sink is not None:
+            self._sink(line)
+
+    # --- notes for the record -----------------------------------------------------------------
+
+    def note(self, text: str) -> None:
+        """Add a note for the record, such as that text was lost."""
+        with self._lock:
+            self._notes.append(text)
+
+    def take_notes(self) -> list[str]:
+        """Return the notes since the last call."""
+        if not self._notes:
+            return []
+        with self._lock:
+            notes, self._notes = self._notes, []
+        return notes

@@ -1,0 +1,132 @@
+"""What boards print beside their frames: it is in the console log of their run, with its time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from hil.engine.loop import Loop
+from hil.redundancy.recovery import NodeState
+from hil.rig.node import Node
+from hil.rig.transport import Transport
+from hil.scenario import Scenario
+from hil.wire.messages import LinkState
+from tests.between_frames import between_frames
+from tests.emulated import crash, let_crash, possible
+from tests.engine.cabled_boards import Board, bench, scenario
+from tests.rig.console.logs import console_bytes, entries
+
+__all__ = ["possible"]
+
+BOOT = b"\r\nU-Boot 2026.01\r\nStarting kernel ...\r\n[    0.000000] Booting Linux \xe2\x80\xa6\r\n"
+PANIC = (
+    b"[   12.345678] Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000000b\r\n"
+    b"[   12.345679] ---[ end Kernel panic - not syncing: Attempted to kill init! ]---\r\n"
+)
+
+
+class Steps:
+    """A run in which a test takes part between two frames, step by step; after the last step the
+    run ends."""
+
+    def __init__(self, what: Scenario, out: Path) -> None:
+        self.out = out
+        self.steps: list[Callable[[], bool]] = []
+        out.mkdir()
+        self.loop = Loop(what, out, **between_frames(self._step))
+        self.nodes = self.loop.controls.rig.by_name
+
+    def _step(self) -> bool:
+        """Take the next step when the one before has come true; end the run after the last."""
+        while self.steps and self.steps[0]():
+            self.steps.pop(0)
+        return not self.steps
+
+    def do(self, *acts: Callable[[], object]) -> None:
+        """Add steps that do something each, a frame apart."""
+        for act in acts:
+            self.steps.append(lambda act=act: (act(), True)[1])  # type: ignore[misc]
+            self.steps.append(partial(self._frame_over, []))
+
+    def _frame_over(self, seen: list[int]) -> bool:
+        seen.append(self.loop.next_frame)
+        return seen[-1] > seen[0]
+
+    def wait(self, true: Callable[[], bool]) -> None:
+        """Add a step that waits for something."""
+        self.steps.append(true)
+
+    def is_in(self, name: str, state: NodeState) -> bool:
+        return self.loop.controls.recovery.state(name) is state
+
+
+def say_when_opened(node: Node, board: Board, text: bytes) -> None:
+    """Let a board print each time that its port is opened: what it said before is lost."""
+
+    def tap(transport: Transport) -> Transport:
+        board.cable.say(text)
+        return transport
+
+    node.tap = tap
+
+
+def panic(board: Board) -> None:
+    board.kill()
+    board.cable.say(PANIC)
+
+
+def test_boot_logs_and_panics_are_in_the_console_log_of_their_node(tmp_path: Path) -> None:
+    with bench(tmp_path) as boards:
+        run = Steps(scenario(boards), tmp_path / "run")
+        for name, board in boards.items():
+            say_when_opened(run.nodes[name], board, b"boot of %s" % name.encode() + BOOT)
+        run.do(lambda: boards["c"].cable.say(b"hello"))
+        run.do(partial(panic, boards["b"]))
+        run.wait(lambda: run.nodes["b"].link.status.state is LinkState.CONNECTING)
+        run.do(boards["b"].start)
+        run.wait(lambda: run.is_in("b", NodeState.VOTING))
+        result = run.loop.run()
+    assert result.metrics["sdc_frames"] == 0
+    boot = b"boot of b" + BOOT
+    assert console_bytes(run.out, "a") == b"boot of a" + BOOT
+    assert console_bytes(run.out, "b") == boot + PANIC + boot, "the reconnector has read the last"
+    assert console_bytes(run.out, "c") == b"boot of c" + BOOT + b"hello"
+    for name in "abc":
+        found = entries(run.out, name)
+        assert {entry.source for entry in found} == {"link"}, "no frame is in it"
+        times = [entry.seconds for entry in found]
+        assert times == sorted(times) and times[0] >= 0
+
+
+@pytest.mark.slow
+@pytest.mark.emulated
+@pytest.mark.usefixtures("possible")
+def test_what_an_emulated_guest_prints_is_in_its_console_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_crash(monkeypatch)
+    run = Steps(emulated_boards(), tmp_path / "run")
+    run.do(lambda: crash(run.nodes["b"].board))
+    run.wait(lambda: not run.is_in("b", NodeState.VOTING))
+    run.wait(lambda: run.is_in("b", NodeState.VOTING))
+    result = run.loop.run()
+    assert result.metrics["sdc_frames"] == 0
+    booted = {name: console_bytes(run.out, name).count(b"] Linux version 6") for name in "abc"}
+    assert booted == {"a": 1, "b": 2, "c": 1}
+    assert b"Kernel panic - not syncing: sysrq triggered crash\r\n" in console_bytes(run.out, "b")
+
+
+def emulated_boards() -> Scenario:
+    return Scenario.model_validate(
+        {
+            "workload": "sha256",
+            "frames": 1_000_000,
+            "frame_ms": 50,
+            "pace": "realtime",
+            "rig": {"scheme": "tmr", "board": "emulated"},
+            "timeouts": {"lost_after_ms": 1000},
+        }
+    )
