@@ -531,13 +531,14 @@ def sample_param(block: Block) -> object:
 def test_samples_of_output_have_the_shape_of_real_output(
     block: Block, readers: Callable[[str], Reader]
 ) -> None:
-    """Every line of a sample, but for its numbers, stands in what the command printed here."""
+    """A sample, but for its numbers, is what the command prints here: without a gap, except where
+    it shows one (…)."""
     key = key_of(SAMPLES, block)
     assert key is not None
     told = printed(readers(block.document), block.document, SAMPLES[(key[0], key[1])])
     real = shape(told)  # in one line: a terminal may be narrower
-    lines = [line for line in block.text.splitlines() if line.strip(" …")]
-    missing = [line for line in lines if shape(line) not in real]
+    parts = re.split(r"^\s*…\s*$", block.text, flags=re.MULTILINE)
+    missing = [part for part in parts if shape(part) not in real]
     assert not missing, "\n".join(["not in the real output:", *missing, "", told])
 
 
