@@ -12,7 +12,7 @@ from hil.clock import HOST, Clock
 from hil.kernel import Decoder, Frame, Outside, encode
 from hil.rig.link_state import LinkStatus
 from hil.rig.transport import Transport, TransportLost
-from hil.scenario.words import LinkNoiseKind
+from hil.scenario.words import Direction, LinkNoiseKind
 from hil.wire.messages import ANSWER, Hello, LinkState, Msg
 
 ANSWER_OVERHEAD: Final = 11
@@ -28,8 +28,8 @@ class LinkNoise:
     original byte and what was sent instead, and `position` is the bit.
     """
 
-    kind: str
-    direction: str
+    kind: LinkNoiseKind
+    direction: Direction
     bit: int
     done: bool = False
     position: int = 0
@@ -47,13 +47,13 @@ class LinkNoise:
             return frame
         self.done = True
         self.before = frame[at : at + 1]
-        if self.kind == LinkNoiseKind.CORRUPT:
+        if self.kind is LinkNoiseKind.CORRUPT:
             changed = frame[at] ^ (1 << self.position % 8)
             self.after = bytes([changed])
             return frame[:at] + self.after + frame[at + 1 :]
-        if self.kind == LinkNoiseKind.TRUNCATE:
+        if self.kind is LinkNoiseKind.TRUNCATE:
             return frame[:at]
-        if self.kind == LinkNoiseKind.DUPLICATE:
+        if self.kind is LinkNoiseKind.DUPLICATE:
             self.after = self.before * 2
             return frame + frame
         return b""
@@ -162,7 +162,7 @@ class Link:
             return
         if self.noises and type_ == Msg.STEP:
             nominal_len = len(data)
-            for noise in self._waiting("to_board"):
+            for noise in self._waiting(Direction.TO_BOARD):
                 data = noise.apply(data, nominal_len)
         self.statistics.tx_frames += 1
         self.statistics.tx_bytes += len(data)
@@ -184,7 +184,7 @@ class Link:
         if not data:
             return [], 0
         self.statistics.rx_bytes += len(data)
-        if self.noises and self._waiting("to_host"):
+        if self.noises and self._waiting(Direction.TO_HOST):
             data = self._disturb(data)
         frames, bad = self.decoder.push(data)
         self.statistics.rx_frames += len(frames)
@@ -203,15 +203,15 @@ class Link:
             good, _ = Decoder().push(frame)
             if any(f.type == Msg.STEP | ANSWER for f in good):
                 frame = b"\0" + frame  # its own first delimiter has passed already
-                for noise in self._waiting("to_host"):
+                for noise in self._waiting(Direction.TO_HOST):
                     frame = noise.apply(frame, len(good[0].payload) + ANSWER_OVERHEAD)
                 out, self._held = out + frame + self._held, b""
                 break
             out += frame
         return out
 
-    def _waiting(self, direction: str) -> list[LinkNoise]:
-        return [n for n in self.noises if n.direction == direction and not n.done]
+    def _waiting(self, direction: Direction) -> list[LinkNoise]:
+        return [n for n in self.noises if n.direction is direction and not n.done]
 
 
 def request_bytes(type_: int, seq: int, payload: bytes = b"") -> bytes:

@@ -11,16 +11,19 @@ import os
 import socket
 import termios
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import serial
+from serial import rfc2217
 from serial.urlhandler import protocol_socket
 
 from hil.clock import HOST, writable
 from hil.errors import SetupError
 from hil.rig.port_lock import PortInUse, PortLock
+from hil.word_enum import Word
 
 _WRITE_TIMEOUT_S = 2.0
 _READER_TIMEOUT_S = 0.1
@@ -29,10 +32,26 @@ _ONE_STOP_BIT_BAUD = 115200
 """[bit/s] Above this rate some boards' UARTs lose single bytes unless there are two stop bits."""
 
 
-class PortError(SetupError):
-    """Raised if a port cannot be opened; `why` is busy, permission, missing or other."""
+class PortFault(Word):
+    """Why a port does not lead to a board; the first four are those of a port that is not open."""
 
-    def __init__(self, message: str, why: str, *, remedy: str) -> None:
+    BUSY = "busy"  # another program uses it
+    PERMISSION = "permission"
+    MISSING = "missing"
+    OTHER = "other"
+    NONE = ""  # an agent answers
+    LINE = "line"  # the line changes bytes
+    ECHO = "echo"  # the bytes that are sent come back
+    VERSION = "version"  # an agent of another wire version answers
+    TALKS = "talks"  # bytes arrive, and no agent answers
+    SILENT = "silent"
+    DOUBLE = "double"  # the board answers at another port, too
+
+
+class PortError(SetupError):
+    """Raised if a port cannot be opened, for the reason `why`."""
+
+    def __init__(self, message: str, why: PortFault, *, remedy: str) -> None:
         super().__init__(message, remedy=remedy)
         self.why = why
 
@@ -91,7 +110,9 @@ def _owners(port: str) -> list[str]:
 def _in_use(port: str, owners: list[str]) -> PortError:
     who = f" by {', '.join(owners)}" if owners else ""
     return PortError(
-        f"port {port} is in use{who}", "busy", remedy="end the other program, or use another port"
+        f"port {port} is in use{who}",
+        PortFault.BUSY,
+        remedy="end the other program, or use another port",
     )
 
 
@@ -114,18 +135,18 @@ def _open_error(port: str, error: Exception) -> PortError:
     if number == errno.ENOENT:
         return PortError(
             f"port {port} does not exist",
-            "missing",
+            PortFault.MISSING,
             remedy="plug the board in, and look at `ls /dev/serial/by-id /dev/tty*` for its name",
         )
     if number in (errno.EACCES, errno.EPERM):
         group = _group_of(port)
         return PortError(
             f"port {port}: permission denied; it belongs to the group {group}",
-            "permission",
+            PortFault.PERMISSION,
             remedy=f"add yourself to it (`sudo usermod -aG {group} $USER`), then log in again",
         )
     reason, remedy = _in_words(error)
-    return PortError(f"port {port} cannot be opened: {reason}", "other", remedy=remedy)
+    return PortError(f"port {port} cannot be opened: {reason}", PortFault.OTHER, remedy=remedy)
 
 
 def _in_words(error: Exception) -> tuple[str, str]:
@@ -152,6 +173,8 @@ def _in_words(error: Exception) -> tuple[str, str]:
 class _SocketPort(protocol_socket.Serial):
     """pyserial's TCP port, opened without select(), which takes no descriptor above 1023."""
 
+    _socket: socket.socket | None = None
+
     def reset_input_buffer(self) -> None:
         """Discard what has arrived so far, such as a port server's banner."""
         for _ in range(_GREETING_READS_MAX):
@@ -160,6 +183,26 @@ class _SocketPort(protocol_socket.Serial):
                     return
             except BlockingIOError:
                 return
+
+    def close(self) -> None:
+        _close(super().close, self._socket)
+
+
+class _Rfc2217Port(rfc2217.Serial):
+    """pyserial's port of a port server that can set its line's rate."""
+
+    _socket: socket.socket | None
+
+    def close(self) -> None:
+        _close(super().close, self._socket)
+
+
+def _close(close_port: Callable[[], None], far: socket.socket | None) -> None:
+    """Close a port and its socket: pyserial calls shutdown() before close(), which fails when the
+    far end is gone, and leaves the socket to the garbage collector."""
+    close_port()
+    if far is not None:
+        far.close()
 
 
 class _Reader:
@@ -194,10 +237,13 @@ class _Reader:
 def _unopened(port: str, baud: int) -> Any:
     settings: dict[str, Any] = {"baudrate": baud, "timeout": 0, "exclusive": True}
     if port.lower().startswith("socket://"):
-        unopened = _SocketPort(None, **settings)
-        unopened.port = port
-        return unopened
-    return serial.serial_for_url(port, do_not_open=True, **settings)
+        unopened: serial.SerialBase = _SocketPort(None, **settings)
+    elif port_is_rfc2217(port):
+        unopened = _Rfc2217Port(None, **settings)
+    else:
+        return serial.serial_for_url(port, do_not_open=True, **settings)
+    unopened.port = port
+    return unopened
 
 
 def _selectable(port: Any) -> bool:
@@ -332,15 +378,10 @@ class SerialTransport:
         self.fd = None
         if self._lost is None:
             self._lost = "closed"
-        # pyserial calls shutdown() before close(), which fails when the far end is gone and leaves
-        # the socket to the garbage collector; so the socket is closed here.
-        far = getattr(self._serial, "_socket", None)
         try:
             self._serial.close()
         except OSError:
             pass  # the port is gone: there is nothing left to close
-        if isinstance(far, socket.socket):
-            far.close()
         if self._reader:
             self._reader.close()
             self._reader = None

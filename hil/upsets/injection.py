@@ -15,7 +15,14 @@ from hil.errors import SetupError
 from hil.rig.link import LinkNoise
 from hil.rig.node import EXCLUDED, EXCLUDED_RESULT, SILENT, Node, NodeResult
 from hil.rig.rig import Rig
-from hil.scenario import CHECKPOINT_TARGETS, BoardAction, LinkNoiseKind, Sefi, UpsetTarget
+from hil.scenario import (
+    CHECKPOINT_TARGETS,
+    BoardAction,
+    LinkNoiseKind,
+    PatternKind,
+    Sefi,
+    UpsetTarget,
+)
 from hil.upsets.checkpoint_watch import CheckpointWatch
 from hil.upsets.power_cuts import PowerCuts
 from hil.upsets.upset import InjectionReport, Upset, UpsetPlan
@@ -61,7 +68,8 @@ class Injector:
         if not in_service and plan.target is not UpsetTarget.BOARD:
             upset.refuse("the node is isolated, or boots")
         elif plan.target is UpsetTarget.LINK:
-            noise = self._noises[plan.id] = LinkNoise(str(plan.kind), plan.direction, plan.bit)
+            noise = LinkNoise(LinkNoiseKind(plan.kind), plan.direction, plan.bit)
+            self._noises[plan.id] = noise
             node.link.noises.append(noise)
         elif plan.kind is BoardAction.LATCH_UP:
             self.latch_up(upset)
@@ -238,7 +246,7 @@ def hit_ram(node: Node, upset: Upset) -> None:
         upset.refuse(f"it is a {node.board.kind} board")
         return
     try:
-        hit = board.hit_ram(str(plan.kind), plan.bit, plan.width, plan.value, plan.part)
+        hit = board.hit_ram(PatternKind(plan.kind), plan.bit, plan.width, plan.value, plan.part)
     except SetupError as error:
         upset.fail(error.message)
         return

@@ -32,7 +32,7 @@ from hil.scenario import (
     UpsetRateConfig,
     UpsetTarget,
 )
-from hil.scenario.words import Direction
+from hil.scenario.words import Direction, RamPart
 from hil.upsets.upset import UpsetPlan
 from hil.upsets.words import UpsetKind
 
@@ -82,7 +82,7 @@ class _Source:
             return noise._replace(direction=ways[random.below(2)])
         if target is UpsetTarget.BOARD_RAM:
             kind = choose(random, rate.patterns)
-            return _shaped(plan(kind)._replace(part=str(rate.part)), kind, random)
+            return _shaped(plan(kind)._replace(part=rate.part or RamPart.ALL), kind, random)
         tick = random.below(self._ticks + 1)  # 0: before the step; the last: after its result
         if target is UpsetTarget.CPU:
             return plan(choose(random, rate.sefis))._replace(tick=tick)
@@ -110,7 +110,7 @@ def _of_event(event: UpsetEventConfig, frame: int, label: str, random: Random) -
     target = event.target
     plan = UpsetPlan(frame, event.node, target, _kind_of(event), label, bit=bit, exact=exact)
     if target is UpsetTarget.LINK:
-        return plan._replace(direction=str(event.direction))
+        return plan._replace(direction=event.direction or Direction.TO_BOARD)
     if target is UpsetTarget.BOARD:
         return plan._replace(returns_after_frames=event.returns_after_frames)
     plan = plan._replace(tick=event.tick or 0, us=event.us, steps=event.steps)
@@ -123,7 +123,7 @@ def _of_event(event: UpsetEventConfig, frame: int, label: str, random: Random) -
         value=value,
         hold_frames=event.hold_frames,
         permanent=event.permanent,
-        part=str(event.part or ""),
+        part=event.part or RamPart.ALL,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from hil.scenario import PatternKind
+from hil.scenario.words import Direction, PatternKind, RamPart
 from hil.upsets.words import NodeEffect, SystemOutcome, UpsetKind, UpsetState, UpsetTarget
 from hil.wire.messages import Report
 
@@ -21,7 +21,8 @@ class UpsetPlan(NamedTuple):
     `bit` was drawn at random and is reduced modulo the target's size by the board; with `exact` the
     scenario names it, and the upset fails if it is beyond the target. `source` names the event, the
     rate or the orbit that it comes from. `id` is assigned when it falls due (1, 2, ... in order), 0
-    before."""
+    before. `direction` is that of link noise, `part` that of board-ram; they mean nothing for other
+    targets."""
 
     frame: int
     node: str
@@ -37,9 +38,9 @@ class UpsetPlan(NamedTuple):
     value: int = 0
     hold_frames: int = 0
     permanent: bool = False
-    direction: str = ""
+    direction: Direction = Direction.TO_BOARD
     returns_after_frames: int | None = None
-    part: str = ""
+    part: RamPart = RamPart.ALL
     exact: bool = False
 
 

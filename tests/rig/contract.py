@@ -23,6 +23,7 @@ from hil.rig.link import LinkNoise
 from hil.rig.node import ABSENT, CRASHED, DONE, HUNG, SILENT, Board, Node, NodeResult
 from hil.rig.resync import delta_resync, locate, read_state, write_state
 from hil.rig.rig import Rig
+from hil.scenario.words import Direction, LinkNoiseKind
 from hil.wire.encoding import budget_request, limit_request, sync_request
 from hil.wire.messages import Arm, Limits, Msg, Region, Report, Sync
 
@@ -691,10 +692,10 @@ class NodeContract:
 
     # --- a bad line -----------------------------------------------------------------------------
 
-    @pytest.mark.parametrize("direction", ["to_board", "to_host"])
-    @pytest.mark.parametrize("kind", ["corrupt", "drop", "duplicate", "truncate"])
+    @pytest.mark.parametrize("direction", Direction)
+    @pytest.mark.parametrize("kind", LinkNoiseKind)
     def test_link_noise_costs_time_but_no_result(
-        self, make_rig: MakeRig, kind: str, direction: str
+        self, make_rig: MakeRig, kind: LinkNoiseKind, direction: Direction
     ) -> None:
         rig = make_rig("sha256", nodes=2)
         golden = Golden("sha256", SEED)
@@ -707,11 +708,11 @@ class NodeContract:
             results = rig.step(rig.nodes, frame, golden.input)
             assert noise.done
             assert noise.position == noise.bit % noise.space
-            if kind == "corrupt":
+            if kind is LinkNoiseKind.CORRUPT:
                 assert (noise.before[0] ^ noise.after[0]).bit_count() == 1
             assert all(is_golden(r, golden) for r in results.values()), noise
         statistics = node.link.statistics
-        assert statistics.retries >= (0 if kind == "duplicate" else 25), statistics
+        assert statistics.retries >= (0 if kind is LinkNoiseKind.DUPLICATE else 25), statistics
         good = rig.nodes[1].link.statistics
         assert (good.naks, good.rx_errors) == (0, 0)
         assert [h.steps for h in rig.health(rig.nodes).values()] == [25, 25]

@@ -22,6 +22,7 @@ from hil.rig.emulated.board import EmulatedBoard
 from hil.rig.emulated.outlet import serve
 from hil.rig.emulated.ram import RAM_BYTES, Ram, kernel_span
 from hil.rig.transport import TransportLost
+from hil.scenario.words import PatternKind, RamPart
 
 from ..emulated import machines, possible
 
@@ -209,6 +210,14 @@ def hear(board: EmulatedBoard, seconds: float = 100) -> bytes:
     return got
 
 
+_PATTERNS = (
+    (PatternKind.BIT, 1),
+    (PatternKind.ADJACENT, 3),
+    (PatternKind.ZERO_WORD, 32),
+    (PatternKind.RANDOM_WORD, 64),
+)
+
+
 @pytest.mark.slow
 @pytest.mark.emulated
 @pytest.mark.usefixtures("possible")
@@ -219,12 +228,12 @@ def test_power_and_memory_of_a_real_machine() -> None:
         assert b"Linux version" in hear(board), "the console's chatter comes first"
         transport, first = board.connect(), board.pid
         random = Random(1, 1)
-        for kind, width in (("bit", 1), ("adjacent", 3), ("zero_word", 32), ("random_word", 64)):
-            for part in ("all", "kernel"):
+        for kind, width in _PATTERNS:
+            for part in RamPart:
                 hit = board.hit_ram(kind, random.bits64() >> 1, width, random.bits64(), part)
                 assert hit.verified and hit.after == hit.wanted
                 assert hit.address < 960 << 20
-        hit = board.hit_ram("bit", 8 * ((900 << 20) + 77) + 3, 1, 0, "all")
+        hit = board.hit_ram(PatternKind.BIT, 8 * ((900 << 20) + 77) + 3, 1, 0, RamPart.ALL)
         assert hit.address == (900 << 20) + 77 and hit.space == 8 * 960 << 20
         assert hit.before[0] ^ hit.after[0] == 1 << 3
         board.power_off()
@@ -232,7 +241,7 @@ def test_power_and_memory_of_a_real_machine() -> None:
         with pytest.raises(TransportLost):
             transport.read()
         with pytest.raises(SetupError, match="no power"):
-            board.hit_ram("bit", 1, 1, 0, "all")
+            board.hit_ram(PatternKind.BIT, 1, 1, 0, RamPart.ALL)
         assert board.boots == hit.boot == 1
         board.power_cycle()
         assert b"Linux version" in hear(board)

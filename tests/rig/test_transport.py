@@ -30,7 +30,7 @@ from hil.rig.link import Link
 from hil.rig.node import Node
 from hil.rig.resync import read_state
 from hil.rig.rig import Rig
-from hil.rig.transport import PortError, SerialTransport, TransportLost
+from hil.rig.transport import PortError, PortFault, SerialTransport, TransportLost
 from hil.wire.messages import ANSWER, Msg
 from tests.virtual_clock import VirtualClock
 
@@ -144,7 +144,7 @@ def test_a_url_in_use_names_who_uses_it_too() -> None:
                 SetupError, match=rf"{url} is in use by \S+ \(pid {holder.pid}\)"
             ) as caught:
                 SerialTransport(url)
-            assert isinstance(caught.value, PortError) and caught.value.why == "busy"
+            assert isinstance(caught.value, PortError) and caught.value.why is PortFault.BUSY
             holder.kill()
         SerialTransport(url).close()  # a lock does not outlive its holder
         first = SerialTransport(url)

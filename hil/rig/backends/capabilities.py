@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 from hil.rig.power.protocol import Power
 from hil.rig.processor_use import ProcessorUse
 from hil.rig.transport import LineRate, Transport
+from hil.scenario.words import PatternKind, RamPart
 
 
 @runtime_checkable
@@ -47,7 +48,7 @@ class RamHit:
 class RamAccess(Protocol):
     """A board whose whole memory can be changed from outside, its operating system's included."""
 
-    def hit_ram(self, kind: str, bit: int, width: int, value: int, part: str) -> RamHit:
+    def hit_ram(self, kind: PatternKind, bit: int, width: int, value: int, part: RamPart) -> RamHit:
         """Change bits of the memory and read them back. Raises: SetupError if the board has no
         power or its memory cannot be reached."""
 

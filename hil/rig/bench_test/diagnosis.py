@@ -10,22 +10,22 @@ from hil.errors import HilError, SetupError
 from hil.rig.bench_test.board_links import BoardUnderTest
 from hil.rig.discovery.line_test import find_fault
 from hil.rig.discovery.probe import USUAL_BAUDS, Candidate, probe
-from hil.rig.transport import TransportLost
+from hil.rig.transport import PortFault, TransportLost
 from hil.scenario.bench_report import BenchFault, BenchFinding
 
 __all__ = ["finding_of_error", "finding_of_line", "finding_of_silence", "identity_finding"]
 
 _WAIT_S: Final = 0.6
 _FAULTS: Final = {
-    "echo": BenchFault.ECHO,
-    "line": BenchFault.LINE,
-    "version": BenchFault.WRONG_VERSION,
-    "silent": BenchFault.NO_ANSWER,
-    "talks": BenchFault.NO_ANSWER,
+    PortFault.ECHO: BenchFault.ECHO,
+    PortFault.LINE: BenchFault.LINE,
+    PortFault.VERSION: BenchFault.WRONG_VERSION,
+    PortFault.SILENT: BenchFault.NO_ANSWER,
+    PortFault.TALKS: BenchFault.NO_ANSWER,
 }
 _REMEDIES: Final = {
-    "silent": "has the board power, does hil-agent run there, and are RX and TX crossed, with a "
-    "common ground?",
+    PortFault.SILENT: "has the board power, does hil-agent run there, and are RX and TX crossed, "
+    "with a common ground?",
 }
 
 

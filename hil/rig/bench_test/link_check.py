@@ -20,7 +20,7 @@ from hil.rig.bench_test.diagnosis import (
 from hil.rig.bench_test.duplicates import same_adapters, same_agents, same_ports
 from hil.rig.bench_test.link_measurement import SYSFS, measure_link
 from hil.rig.discovery.adapters import Adapter, adapters, matching
-from hil.rig.transport import PortError
+from hil.rig.transport import PortError, PortFault
 from hil.scenario.bench_report import BenchFault, BenchFinding, LinkFigures
 
 __all__ = ["LinkCheck"]
@@ -61,7 +61,7 @@ class LinkCheck:
         try:
             self.links.open(board)
         except PortError as error:
-            if error.why == "busy":
+            if error.why is PortFault.BUSY:
                 raise
             self._unopened[board.name] = finding_of_error(board, BenchFault.UNREACHABLE, error)
         except SetupError as error:

@@ -16,6 +16,7 @@ from hil.board_types.catalogue import profile_of_model
 from hil.errors import SetupError
 from hil.rig.discovery.adapters import Adapter, adapters, matching
 from hil.rig.discovery.probe import USUAL_BAUDS, Candidate, ProbeResult, has_rate, probe_all
+from hil.rig.transport import PortFault
 from hil.scenario.bench import BenchBoardConfig, BenchConfig, load_bench, parse_bench
 from hil.scenario.bench_edit import BenchText, NewBoard, fresh_text, is_accepted
 from hil.scenario.bench_store import read_bench_file, write_bench_file
@@ -29,7 +30,14 @@ from hil.wire.messages import Hello
 
 __all__ = ["Discovery", "discover", "merge"]
 
-_GONE = {"missing", "silent", "talks", "echo", "version", "other"}
+_GONE = {
+    PortFault.MISSING,
+    PortFault.SILENT,
+    PortFault.TALKS,
+    PortFault.ECHO,
+    PortFault.VERSION,
+    PortFault.OTHER,
+}
 """Results that make a board absent; a port that is busy, or may not be opened, does not."""
 
 
@@ -196,7 +204,9 @@ def _without_duplicates(probed: list[ProbeResult]) -> list[ProbeResult]:
         if p.hello is not None and p.hello.boot_id in first:
             other = first[p.hello.boot_id]
             out.append(
-                ProbeResult(p.port, p.adapter, why="double", reason=f"the same board as at {other}")
+                ProbeResult(
+                    p.port, p.adapter, why=PortFault.DOUBLE, reason=f"the same board as at {other}"
+                )
             )
             continue
         if p.hello is not None:

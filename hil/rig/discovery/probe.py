@@ -18,7 +18,7 @@ from hil.errors import HilError
 from hil.kernel import WIRE_VERSION, Decoder, encode
 from hil.rig.discovery.adapters import Adapter
 from hil.rig.discovery.line_test import find_fault
-from hil.rig.transport import PortError, SerialTransport, TransportLost
+from hil.rig.transport import PortError, PortFault, SerialTransport, TransportLost
 from hil.wire.decoding import hello
 from hil.wire.messages import ANSWER, Hello, Msg
 
@@ -31,15 +31,14 @@ _TEXT: Final = re.compile(rb"[ -~]{4,}")
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """The result of probing one port. `hello` if an agent answered, at `baud` [bit/s]; else `why`
-    (busy, permission, missing, silent, talks, echo, line, version, other), `reason` and `remedy`.
-    """
+    """The result of probing one port. `hello` if an agent answered, at `baud` [bit/s]; else `why`,
+    `reason` and `remedy`."""
 
     port: str
     adapter: Adapter | None
     baud: int = 0
     hello: Hello | None = None
-    why: str = ""
+    why: PortFault = PortFault.NONE
     reason: str = ""
     remedy: str = ""
 
@@ -126,10 +125,10 @@ def probe(candidate: Candidate, bauds: Sequence[int], wait_s: float) -> ProbeRes
                 fault = find_fault(transport)
         except TransportLost as lost:
             return ProbeResult(
-                port, adapter, why="other", reason=str(lost), remedy="check the cable"
+                port, adapter, why=PortFault.OTHER, reason=str(lost), remedy="check the cable"
             )
         except HilError as error:
-            return ProbeResult(port, adapter, why="other", reason=error.message)
+            return ProbeResult(port, adapter, why=PortFault.OTHER, reason=error.message)
         finally:
             transport.close()
         if fault is not None:
@@ -137,7 +136,7 @@ def probe(candidate: Candidate, bauds: Sequence[int], wait_s: float) -> ProbeRes
             return ProbeResult(
                 port,
                 adapter,
-                why="line",
+                why=PortFault.LINE,
                 reason=f"{what} answers there, but {fault.reason}",
                 remedy=fault.remedy,
             )
@@ -180,7 +179,7 @@ def _echo(candidate: Candidate) -> ProbeResult:
     return ProbeResult(
         candidate.port,
         candidate.adapter,
-        why="echo",
+        why=PortFault.ECHO,
         reason="the bytes that are sent come back: TX of the adapter leads to its own RX",
         remedy="connect TX of the adapter to RX of the board, and RX of the adapter to TX of the "
         "board",
@@ -195,7 +194,7 @@ def _without_agent(
         return ProbeResult(
             port,
             adapter,
-            why="version",
+            why=PortFault.VERSION,
             reason=f"its agent speaks wire version {version}, this hil speaks {WIRE_VERSION}",
             remedy="install the same release of hil on the host and of hil-agent on the board",
         )
@@ -204,14 +203,14 @@ def _without_agent(
         return ProbeResult(
             port,
             adapter,
-            why="talks",
+            why=PortFault.TALKS,
             reason=f"something talks there, but no agent{rates}: {_shown(received)}",
             remedy="a login console? free the port on the board and start hil-agent on it",
         )
     return ProbeResult(
         port,
         adapter,
-        why="silent",
+        why=PortFault.SILENT,
         reason=f"nothing answers{rates}",
         remedy="is hil-agent running there, at a rate that was tried (--baud), with RX and TX "
         "crossed?",

@@ -21,7 +21,7 @@ from hil.rig.emulated.machine import Machine, find_qemu
 from hil.rig.emulated.ram import GUEST_BYTES, kernel_span
 from hil.rig.processor_use import ProcessorUse
 from hil.rig.transport import TransportLost
-from hil.scenario.words import RamPart
+from hil.scenario.words import PatternKind, RamPart
 
 __all__ = ["EmulatedBoard", "RamHit", "boot_timeout_us"]
 
@@ -37,10 +37,10 @@ _MUTE_CPU_S: Final = 15.0
 _IDLE_CPU_S: Final = 0.3
 _IDLE_US: Final = 20_000_000
 _KINDS: Final = {
-    "bit": lib.UPSET_BIT,
-    "adjacent": lib.UPSET_ADJACENT,
-    "zero_word": lib.UPSET_ZERO_WORD,
-    "random_word": lib.UPSET_RANDOM_WORD,
+    PatternKind.BIT: lib.UPSET_BIT,
+    PatternKind.ADJACENT: lib.UPSET_ADJACENT,
+    PatternKind.ZERO_WORD: lib.UPSET_ZERO_WORD,
+    PatternKind.RANDOM_WORD: lib.UPSET_RANDOM_WORD,
 }
 _PANIC: Final = re.compile(rb"Kernel panic - not syncing: ([^\r\n]{1,120})")
 
@@ -247,7 +247,7 @@ class EmulatedBoard:
 
     # --- memory -----------------------------------------------------------------------------------
 
-    def hit_ram(self, kind: str, bit: int, width: int, value: int, part: str) -> RamHit:
+    def hit_ram(self, kind: PatternKind, bit: int, width: int, value: int, part: RamPart) -> RamHit:
         """Change bits of the board's memory, whatever its contents, and read them back.
 
         `part`: `all`, or `kernel` for the operating system's image; `bit` is reduced modulo its
@@ -260,9 +260,9 @@ class EmulatedBoard:
             return self._hit(self._machine, kind, bit, width, value, part)
 
     def _hit(
-        self, machine: Machine, kind: str, bit: int, width: int, value: int, part: str
+        self, machine: Machine, kind: PatternKind, bit: int, width: int, value: int, part: RamPart
     ) -> RamHit:
-        base, size = (0, GUEST_BYTES) if part == RamPart.ALL else self._kernel
+        base, size = (0, GUEST_BYTES) if part is RamPart.ALL else self._kernel
         if not size:
             raise SetupError(
                 "where this kernel lies in memory is not known: it has no arm64 image header"
