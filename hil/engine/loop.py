@@ -27,30 +27,24 @@ from typing import TYPE_CHECKING, Final
 
 from hil.clock import HOST, Clock
 from hil.control.inbox import Inbox
-from hil.engine import ending, resume, run_folder, snapshots
+from hil.engine import ending, preflight, resume, run_folder, snapshots
 from hil.engine.frame_work import FrameWork
 from hil.engine.health_poll import HealthPoll
 from hil.engine.observers import FramesDone, RunObserver
 from hil.engine.operator import Operator, Turn
-from hil.engine.part_groups import UpsetParts
 from hil.engine.parts import assemble
 from hil.engine.recorder import run_meta
 from hil.engine.result import RunProgress
 from hil.engine.run_log import logs_wanted
 from hil.engine.run_reports import write_reports
 from hil.engine.stages import fast_forward_of, stages_of
-from hil.errors import SetupError
 from hil.record.recorder import Recorders
 from hil.record.run_lock import RunLock
 from hil.record.run_result import RunResult
 from hil.record.sqlite_recorder import SqliteRecorder
 from hil.rig.calibration import Calibration, calibrate
 from hil.rig.capture import Capture
-from hil.rig.program import golden_run
-from hil.rig.rig import Rig
-from hil.rig.step_count import instructions_behind_ticks
 from hil.scenario import Scenario
-from hil.upsets.planner import needed_targets
 
 if TYPE_CHECKING:
     from hil.plant.build import BuiltPlant
@@ -201,7 +195,7 @@ class Loop:
         with rig.requests.waiting_at_least(_PREPARATION_LOST_AFTER_US):
             self._report("opening", 0)
             rig.open(lambda what: self._report(f"opening: {what}", 0))
-            _check_targets(self.scenario, rig)
+            preflight.check_targets(self.scenario, rig)
             self._report("calibrating", 0)
             calibration = calibrate(
                 rig,
@@ -211,7 +205,8 @@ class Loop:
             )
         rig.setup.adjust_busy_time()
         self._exchange.calibrated(calibration.round_trip_us_worst)
-        _check_limits(rig, self._parts.upsets, calibration)
+        preflight.check_pace(self.scenario, rig, calibration)
+        preflight.check_limits(rig, self._parts.upsets, calibration)
         return calibration
 
     def _open_record(self, calibration: Calibration) -> None:
@@ -396,32 +391,3 @@ def _why_not_running(operator: Operator | None, awaited: Sequence[str]) -> str:
     if operator is not None and operator.paused:
         return "paused"
     return f"waiting for the board of {' and '.join(awaited)} to return" if awaited else ""
-
-
-def _check_targets(scenario: Scenario, rig: Rig) -> None:
-    """Check that the boards can be hit at the targets of all upsets. Raises: SetupError."""
-    for name, targets in needed_targets(scenario).items():
-        hello = rig.by_name[name].hello
-        missing = sorted(targets - hello.targets) if hello else []
-        if missing:
-            raise SetupError(
-                f"the board of node {name} cannot be hit at: {', '.join(missing)}",
-                remedy="use a board that can (`--boards process`), or remove these upsets",
-            )
-
-
-def _check_limits(rig: Rig, upsets: UpsetParts, calibration: Calibration) -> None:
-    """Check all upsets against the registers and the steps of these boards. Raises: ConfigError for
-    upsets past their end."""
-    limits = upsets.limits
-    for node in rig.nodes:
-        if node.hello is not None:
-            limits.add_board(node.name, node.hello)
-    limits.set_slowest_step(calibration.cpu_us_worst)
-    for name, steps in limits.steps_needed.items():
-        node = rig.by_name[name]
-        golden = golden_run(rig.setup.workload, rig.setup.seed)
-        limits.set_reach(name, instructions_behind_ticks(rig, node, golden, steps))
-        rig.load(node)
-    limits.check()
-    upsets.planner.reach = limits.reach

@@ -21,6 +21,7 @@ class Calibration:
     frames: int
     cpu_us_median: int
     cpu_us_worst: int
+    round_trip_us_best: int
     round_trip_us_worst: int
     budget: Budget
 
@@ -37,12 +38,12 @@ def calibrate(rig: Rig, frames: int, cpu_factor: float, cpu_floor_us: int) -> Ca
             digest = rig.load(node)
         _must_match(rig, node, digest, golden.state_digest, "the initial state")
     cpu_us: list[int] = []
-    worst_round_trip_us = 0
+    round_trips_us: list[int] = []
     for frame in range(frames):
         golden.step()
         began_us = rig.clock.now_us()
         results = rig.step(rig.nodes, frame, golden.input)
-        worst_round_trip_us = max(worst_round_trip_us, rig.clock.now_us() - began_us)
+        round_trips_us.append(rig.clock.now_us() - began_us)
         for node in rig.nodes:
             _must_be_golden(rig, node, results[node.name], frame, golden)
             cpu_us.append(results[node.name].cpu_us)
@@ -50,13 +51,15 @@ def calibrate(rig: Rig, frames: int, cpu_factor: float, cpu_floor_us: int) -> Ca
     ticks = golden.workload.ticks
     budget = Budget(max(cpu_floor_us, math.ceil(cpu_us[-1] * cpu_factor)), 4 * ticks + 64)
     rig.setup.budget = budget
+    worst_us = max(round_trips_us)
     # A repetition is harmless, so the first may come soon: ten times the slowest golden round trip.
-    retry_us = min(rig.requests.timing.retry_us, max(20_000, 10 * worst_round_trip_us))
+    retry_us = min(rig.requests.timing.retry_us, max(20_000, 10 * worst_us))
     rig.requests.timing = replace(rig.requests.timing, retry_us=retry_us)
     rig.setup.adjust_busy_time()
     for node in rig.nodes:
         rig.load(node)
-    return Calibration(frames, cpu_us[len(cpu_us) // 2], cpu_us[-1], worst_round_trip_us, budget)
+    median_us = cpu_us[len(cpu_us) // 2]
+    return Calibration(frames, median_us, cpu_us[-1], min(round_trips_us), worst_us, budget)
 
 
 def _must_be_golden(rig: Rig, node: Node, result: NodeResult, frame: int, golden: Golden) -> None:

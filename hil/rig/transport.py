@@ -171,7 +171,15 @@ def _in_words(error: Exception) -> tuple[str, str]:
 
 
 class _SocketPort(protocol_socket.Serial):
-    """pyserial's TCP port, opened without select(), which takes no descriptor above 1023."""
+    """pyserial's TCP port, opened without select(), which takes no descriptor above 1023, and
+    without Nagle's algorithm, which holds small frames back until the one before is acknowledged.
+    """
+
+    _socket: socket.socket  # as pyserial makes it
+
+    def open(self) -> None:
+        super().open()
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     _socket: socket.socket | None = None
 
