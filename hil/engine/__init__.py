@@ -3,6 +3,7 @@
 loop            one run: preparation, the stages of each frame, what is due between frames
 observers       objects that follow a run in its own process
 run_controls    what operator and plant coupling may use of a run
+preflight       what is checked on open boards before the first frame
 parts           all parts of a run, built from its scenario
 part_groups     those that serve one purpose together: frame times, redundancy, upsets
 stages          what works on the parts; each gets those that it needs
