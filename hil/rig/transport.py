@@ -175,13 +175,12 @@ class _SocketPort(protocol_socket.Serial):
     without Nagle's algorithm, which holds small frames back until the one before is acknowledged.
     """
 
-    _socket: socket.socket  # as pyserial makes it
+    _socket: socket.socket | None = None
 
     def open(self) -> None:
         super().open()
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    _socket: socket.socket | None = None
+        if self._socket is not None:
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def reset_input_buffer(self) -> None:
         """Discard what has arrived so far, such as a port server's banner."""
