@@ -7,11 +7,13 @@ from hil.clock import HOST, Clock
 from hil.rig.backends.inproc import InprocBoard
 from hil.rig.backends.process import ProcessBoard, find_agent
 from hil.rig.backends.serial_board import SerialBoard
+from hil.rig.console.port import ConsolePort
 from hil.rig.emulated.board import EmulatedBoard
 from hil.rig.node import Board, Node
 from hil.rig.power import make
 from hil.scenario import BoardKind, Scenario, UpsetTarget
 from hil.scenario import NodeConfig as NodeSpec
+from hil.scenario.console import CONSOLE_BAUD
 
 
 def _board(spec: NodeSpec, index: int, *, beside: bool) -> Board:
@@ -32,7 +34,7 @@ def _serial_board(spec: NodeSpec) -> SerialBoard:
     if spec.power is not None:
         check_supply(spec.name, spec.power, spec.profile)
         power = make(spec.name, spec.power)
-    return SerialBoard(
+    board = SerialBoard(
         spec.name,
         spec.port or "",
         spec.baud,
@@ -42,6 +44,9 @@ def _serial_board(spec: NodeSpec) -> SerialBoard:
         power=power,
         boot_s=spec.boot_s,
     )
+    if spec.console is not None:
+        board.console = ConsolePort(spec.console, spec.console_baud or CONSOLE_BAUD)
+    return board
 
 
 def build_nodes(scenario: Scenario, clock: Clock = HOST) -> list[Node]:

@@ -17,7 +17,7 @@ from hil.rig.absent_boards import AbsentBoards
 from hil.rig.agent_setup import AgentSetup
 from hil.rig.bringup import Announce, BringUp
 from hil.rig.calls import Call, Rebooted, Silence, StepCall, Timing
-from hil.rig.console.log import ConsoleLogs
+from hil.rig.console.recording import ConsoleRecording
 from hil.rig.exchange import run_calls
 from hil.rig.link import request_bytes
 from hil.rig.node import (
@@ -119,11 +119,10 @@ class Rig:
             node.link.detach("the run is over")
             node.board.shut_down()
 
-    def log_consoles(self, run_dir: Path) -> ConsoleLogs:
-        """Write what the boards print to logs in `run_dir`, from now on until the returned value is
+    def log_consoles(self, run_dir: Path) -> ConsoleRecording:
+        """Log what the boards print in `run_dir`, from now on until the returned value is
         closed."""
-        consoles = {node.name: node.console for node in self.nodes}
-        return ConsoleLogs(run_dir, consoles, self.clock)
+        return ConsoleRecording(run_dir, self.nodes, self.clock)
 
     # --- one frame ----------------------------------------------------------------------------
 

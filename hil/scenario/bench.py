@@ -12,6 +12,13 @@ from typing import Annotated
 from pydantic import Field, ValidationError, model_validator
 
 from hil.errors import ConfigError
+from hil.scenario.console import (
+    CONSOLE_BAUD,
+    CONSOLE_EXAMPLES,
+    ConsoleBaud,
+    ConsoleName,
+    check_consoles,
+)
 from hil.scenario.fields import FrozenModel, Int
 from hil.scenario.ports import PORT_EXAMPLES
 from hil.scenario.problems import Findings, refuse_newer_schema, translate, wrong_at
@@ -61,6 +68,14 @@ class BenchBoardConfig(FrozenModel):
         description="How long it may take from power-on until its agent answers [s]; boards that "
         "need more than a minute need it. `hil bench test --write` measures it.",
     )
+    console: ConsoleName | None = Field(
+        default=None,
+        description=f"Where it has a second port, on which it prints, and which is only read: "
+        f"{CONSOLE_EXAMPLES}.",
+    )
+    console_baud: ConsoleBaud | None = Field(
+        default=None, description=f"Baud rate of its console; default: {CONSOLE_BAUD}."
+    )
     profile: str | None = Field(
         default=None,
         description="Board profile, by its name or path: its `voltage_v` must be within that "
@@ -104,6 +119,7 @@ class BenchConfig(FrozenModel):
             findings, "adapter", [None if board.absent else board.adapter for board in self.boards]
         )
         self._check_outputs(findings)
+        check_consoles(findings, "board", ("boards",), self.boards)
         wrong_at("Bench", findings)
         return self
 

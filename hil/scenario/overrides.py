@@ -17,7 +17,7 @@ from hil.errors import ConfigError, Problem, UsageError
 from hil.json_values import JsonObject, JsonValue
 from hil.scenario.bench import BenchBoardConfig, BenchConfig, load_bench
 from hil.scenario.durations import frame_count_of, frame_us_of, parse_duration_us
-from hil.scenario.rig import default_names
+from hil.scenario.rig import OF_SERIAL_BOARDS, default_names
 from hil.scenario.words import BoardKind, SchemeName
 from hil.scenario.yaml.document import Document, KeyPath
 
@@ -157,7 +157,7 @@ def _set_board(document: Document, word: str) -> None:
     for index, _ in _mappings(document, _NODES):
         document.remove((*_NODES, index, "board"))
         if word != BoardKind.SERIAL:
-            for key in ("port", "adapter", "serial", "power", "boot_s"):
+            for key in ("port", *OF_SERIAL_BOARDS):
                 document.remove((*_NODES, index, key))
 
 

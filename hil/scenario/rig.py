@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import (
     Field,
     model_validator,
 )
 
+from hil.scenario.console import (
+    CONSOLE_BAUD,
+    CONSOLE_EXAMPLES,
+    ConsoleBaud,
+    ConsoleName,
+    check_consoles,
+)
 from hil.scenario.fields import FrozenModel, Int
 from hil.scenario.ports import PORT_EXAMPLES
 from hil.scenario.problems import Findings, wrong_at
@@ -31,6 +38,9 @@ from hil.scenario.words import (
     Unvoted,
     UnvotedWord,
 )
+
+OF_SERIAL_BOARDS: Final = ("adapter", "serial", "power", "boot_s", "console", "console_baud")
+"""Keys of nodes that other boards do not have, besides `port`."""
 
 
 class NodeConfig(FrozenModel):
@@ -74,6 +84,16 @@ class NodeConfig(FrozenModel):
         default=None,
         description="Serial boards only: how long they may take from power-on until the agent "
         "answers [s].",
+    )
+
+    console: ConsoleName | None = Field(
+        default=None,
+        description="Serial boards only: a second port, on which the board prints, and which is "
+        f"only read: {CONSOLE_EXAMPLES}.",
+    )
+    console_baud: ConsoleBaud | None = Field(
+        default=None,
+        description=f"Serial boards only: baud rate of the console; default: {CONSOLE_BAUD}.",
     )
 
     @model_validator(mode="before")
@@ -163,7 +183,7 @@ class RigConfig(FrozenModel):
                     "give every node a name of its own",
                 )
             names.setdefault(node.name, index)
-            for key in ("adapter", "serial", "power", "boot_s"):
+            for key in OF_SERIAL_BOARDS:
                 if node.board is not BoardKind.SERIAL and getattr(node, key) is not None:
                     findings.add(
                         (*path, key),
@@ -201,6 +221,7 @@ class RigConfig(FrozenModel):
                     "give every node an adapter of its own",
                 )
         self._check_outputs(findings)
+        check_consoles(findings, "node", ("nodes",), self.nodes)
         self._check_size(findings)
         return findings
 

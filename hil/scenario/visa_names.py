@@ -12,7 +12,7 @@ import os
 import re
 from typing import Final
 
-__all__ = ["canonical_resource", "is_serial_resource"]
+__all__ = ["canonical_resource", "is_serial_resource", "serial_device"]
 
 _HEAD: Final = re.compile(r"(TCPIP|ASRL|USB|GPIB|VICP|PXI|VXI)(.*)", re.IGNORECASE | re.DOTALL)
 _CLASSES: Final = ("INSTR", "SOCKET", "RAW", "INTFC", "BACKPLANE")
@@ -21,6 +21,13 @@ _CLASSES: Final = ("INSTR", "SOCKET", "RAW", "INTFC", "BACKPLANE")
 def is_serial_resource(resource: str) -> bool:
     """Return whether `resource` is an instrument on a serial line."""
     return resource.strip().upper().startswith("ASRL")
+
+
+def serial_device(resource: str) -> str | None:
+    """Return the device of an instrument on a serial line; None for any other."""
+    if not is_serial_resource(resource):
+        return None
+    return resource.strip()[len("ASRL") :].partition("::")[0]
 
 
 def canonical_resource(resource: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,13 +11,15 @@ import pytest
 
 from hil.engine.loop import Loop
 from hil.redundancy.recovery import NodeState
+from hil.rig.console.log import log_path
 from hil.rig.node import Node
 from hil.rig.transport import Transport
 from hil.scenario import Scenario
 from hil.wire.messages import LinkState
 from tests.between_frames import between_frames
 from tests.emulated import crash, let_crash, possible
-from tests.engine.cabled_boards import Board, bench, scenario
+from tests.engine.cabled_boards import Board, bench, rows, scenario
+from tests.rig.cable import End
 from tests.rig.console.logs import console_bytes, entries
 
 __all__ = ["possible"]
@@ -99,6 +102,27 @@ def test_boot_logs_and_panics_are_in_the_console_log_of_their_node(tmp_path: Pat
         assert {entry.source for entry in found} == {"link"}, "no frame is in it"
         times = [entry.seconds for entry in found]
         assert times == sorted(times) and times[0] >= 0
+
+
+def test_a_console_port_is_logged_beside_the_link_of_its_node(tmp_path: Path) -> None:
+    console = End(tmp_path / "console")
+    console.plug()
+    with bench(tmp_path) as boards:
+        what = scenario(boards).model_dump(mode="json", by_alias=True)
+        what["rig"]["nodes"][1] |= {"console": str(console.path), "console_baud": 115200}
+        what["rig"]["nodes"][2] |= {"console": str(tmp_path / "not-there")}
+        run = Steps(Scenario.model_validate(what), tmp_path / "run")
+        log = log_path(run.out, "b")
+        run.wait(lambda: os.write(console.master, PANIC) > 0 and log.exists())
+        run.do(lambda: boards["b"].cable.say(BOOT))
+        result = run.loop.run()
+    console.unplug()
+    assert result.metrics["sdc_frames"] == 0 and result.metrics["isolated"] == 0
+    assert console_bytes(run.out, "b", "console").startswith(PANIC)
+    assert console_bytes(run.out, "b") == BOOT
+    (note,) = rows(run.out, "SELECT text FROM notes WHERE text LIKE '%console%'")
+    missing = f"node c: nothing is read from its console: port {tmp_path / 'not-there'} does not"
+    assert note["text"].startswith(missing)
 
 
 @pytest.mark.slow

@@ -481,7 +481,7 @@ def test_a_terminal_that_got_the_number_of_a_closed_one_is_not_its_board() -> No
     for _ in range(2):
         board.connect().close()  # the same terminal is opened as often as need be
     made_ns = os.stat(board.port).st_ctime_ns
-    board._pty_made_ns = made_ns - 1  # as if the one that it knew had been made before
+    board._pty._made_ns = made_ns - 1  # as if the one that it knew had been made before
     with pytest.raises(SetupError, match="of another program"):
         board.connect()
     for end in ends:

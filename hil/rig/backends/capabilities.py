@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from hil.rig.console.port import ConsolePort
 from hil.rig.power.protocol import Power
 from hil.rig.processor_use import ProcessorUse
 from hil.rig.transport import LineRate, Transport
@@ -125,6 +126,13 @@ class BootsUnseen(Protocol):
 
 
 @runtime_checkable
+class PrintsOnPort(Protocol):
+    """A board that may have a second port, on which it prints."""
+
+    console: ConsolePort | None
+
+
+@runtime_checkable
 class UsesProcessor(Protocol):
     """A board that is a process of this computer."""
 
@@ -168,6 +176,7 @@ class Capabilities:
         self._held_up = board if isinstance(board, HoldsUp) else None
         self._system = board if isinstance(board, BootsSystem) else None
         self._unseen = board if isinstance(board, BootsUnseen) else None
+        self._printing = board if isinstance(board, PrintsOnPort) else None
         self._processor = board if isinstance(board, UsesProcessor) else None
         self._ends = board if isinstance(board, ReportsEnds) else None
         self._addresses = board if isinstance(board, ReportsAddresses) else None
@@ -221,6 +230,11 @@ class Capabilities:
     def boot_failure(self) -> str | None:
         """Return why the present boot has failed for certain; None if it may still succeed."""
         return None if self._system is None else self._system.boot_failure()
+
+    @property
+    def console(self) -> ConsolePort | None:
+        """Return its console port; None for a board without one."""
+        return None if self._printing is None else self._printing.console
 
     @property
     def processor_use(self) -> ProcessorUse | None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from typing import Final
-
 from hil.clock import HOST
 from hil.errors import SetupError
+from hil.rig.console.port import ConsolePort
 from hil.rig.discovery import adapters
 from hil.rig.power import Power
+from hil.rig.pty_identity import PtyIdentity
 from hil.rig.transport import SerialTransport
-
-_PTYS: Final = "/dev/pts/"
 
 
 class SerialBoard:
@@ -19,7 +16,8 @@ class SerialBoard:
 
     `baud`: the rate at which its agent starts, `fast_baud`: the one to raise the line to [bit/s];
     `serial`: its own serial number, `power`: the instrument that switches it, `boot_s`: how long it
-    may take from power-on until its agent answers [s], if these are known."""
+    may take from power-on until its agent answers [s], if these are known. `console` may be set to
+    a second port, on which it prints."""
 
     kind = "serial"
     can_return = True
@@ -45,33 +43,18 @@ class SerialBoard:
         self.serial = serial
         self.power = power
         self.boot_s = boot_s
+        self.console: ConsolePort | None = None
         self.can_cycle = power is not None
         self._baud = baud
-        self._pty_made_ns: int | None = None
+        self._pty = PtyIdentity()
         self._off_since_us: int | None = None
 
     def connect(self) -> SerialTransport:
         """Open the port. Raises: SetupError if it is missing, in use, or not permitted."""
         if self.adapter is not None:
             self.port = adapters.find(self.adapter)
-        self._refuse_another_pty()
+        self._pty.check(self.port)
         return SerialTransport(self.port, self._baud)
-
-    def _refuse_another_pty(self) -> None:
-        """Raise SetupError if the pty is not that of the first connection. The number of a closed
-        one may be given to another program; the time of its creation shows that."""
-        if not self.port.startswith(_PTYS):
-            return
-        try:
-            made_ns = os.stat(self.port).st_ctime_ns
-        except OSError:
-            return  # opening it says why
-        if self._pty_made_ns not in (None, made_ns):
-            raise SetupError(
-                f"{self.port} was closed, and is the terminal of another program now",
-                remedy="give the agent a terminal with a name that lasts: socat PTY,link=NAME",
-            )
-        self._pty_made_ns = made_ns
 
     def condition(self, *, disconnected: bool) -> str | None:  # noqa: ARG002 (the protocol's)
         """Return None: nothing is known of the board beyond its link."""

@@ -164,6 +164,8 @@ def _candidates(
     boards = known.boards if known else ()
 
     def add(port: str, adapter: Adapter | None, baud: int | None) -> None:
+        if not ports and _is_console(port, adapter, boards):
+            return  # what is sent to it might be typed at a prompt
         if not any(_same(port, candidate.port) for candidate in wanted):
             wanted.append(Candidate(port, adapter, baud))
 
@@ -180,6 +182,12 @@ def _candidates(
     for adapter in here:
         add(adapter.stable or adapter.device, adapter, None)
     return wanted
+
+
+def _is_console(port: str, adapter: Adapter | None, boards: Sequence[BenchBoardConfig]) -> bool:
+    consoles = [board.console for board in boards if board.console is not None]
+    named = adapter is not None and any(adapter.is_named_by(console) for console in consoles)
+    return named or any(_same(console, port) for console in consoles)
 
 
 def _configured_rate(port: str, boards: Sequence[BenchBoardConfig]) -> int | None:

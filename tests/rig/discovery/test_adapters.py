@@ -12,6 +12,8 @@ from serial.tools import list_ports
 from hil.errors import SetupError
 from hil.rig.discovery import adapters as module
 from hil.rig.discovery.adapters import adapters, find
+from hil.rig.discovery.bench_file import _candidates
+from hil.scenario.bench import parse_bench
 
 
 def port(device: str, serial: str | None = None, location: str | None = None) -> Any:
@@ -65,3 +67,20 @@ def test_names_that_stay_are_used(plugged: list[Any], tmp_path: Path) -> None:
     plugged.append(port(str(tmp_path / "tty"), "AAA"))
     found = {a.device: a.stable for a in adapters()}
     assert found[str(tmp_path / "tty")] in {str(tmp_path / "tty"), str(tmp_path / "usb-FTDI-if00")}
+
+
+def test_the_consoles_of_a_bench_are_not_asked_whether_they_are_boards(plugged: list[Any]) -> None:
+    plugged += [
+        port("/dev/ttyUSB0", "AAA", "1-1.2:1.0"),
+        port("/dev/ttyUSB1", "BBB", "1-1.3:1.0"),
+        port("/dev/ttyUSB2", "CCC", "1-1.4:1.0"),
+    ]
+    bench = parse_bench(
+        "schema: 1\nboards:\n"
+        "  - {name: a, port: /dev/ttyUSB0, console: usb-serial:BBB}\n"
+        "  - {name: b, port: /dev/ttyUSB7, console: /dev/ttyUSB2}\n"
+    )
+    asked = [candidate.port for candidate in _candidates((), bench, adapters())]
+    assert asked == ["/dev/ttyUSB0", "/dev/ttyUSB7"]
+    named = [candidate.port for candidate in _candidates(["/dev/ttyUSB1"], bench, adapters())]
+    assert named == ["/dev/ttyUSB1"], "who names it wants it"
