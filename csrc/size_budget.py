@@ -26,7 +26,7 @@ FLAGS = (
     *("-Wall", "-Wextra", "-Wconversion", "-Wmissing-prototypes", "-Werror"),
 )
 LINK = ("-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections")
-LIBRARY_STACK = 64  # [byte] of a function of the C or compiler library, of which no size is told
+LIBRARY_STACK = 64  # [byte] of a function of the C or compiler library, whose size is not known
 
 NODE = re.compile(r'node: \{ title: "([^"]+)" label: "[^"]*?(?:\\n(\d+) bytes \((\w+)\)[^"]*)?"')
 EDGE = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
@@ -65,8 +65,8 @@ def sizes(agent: Path) -> tuple[int, int]:
 def deepest_stack(folder: Path) -> tuple[int, list[str]]:
     """Return the bytes of the deepest chain of calls, and the functions of that chain.
 
-    A call through a pointer is one to the function with the deepest chain of those that nobody
-    calls by name: callbacks of the port and functions of workloads. It is followed once in a
+    A call through a pointer counts as a call of the function with the deepest chain among those that
+    are not called by name: callbacks of the port and functions of workloads. It is followed once in a
     chain: a callback of this port calls no other. Raises SystemExit if a frame's size is not
     constant, or if functions call each other in a circle.
     """

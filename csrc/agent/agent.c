@@ -32,7 +32,7 @@ int agent_init(hil_agent_t *a, const hil_port_t *port, uint64_t boot_id, uint64_
   return HIL_OK;
 }
 
-/* Send a NAK if bytes arrived that are no frame. While a frame is arriving after them it waits, and a
+/* Send a NAK if bytes arrived that are not a frame. While a frame is arriving after them it waits, and a
  * good frame cancels it: the bytes were noise before that frame, and the host would send the frame
  * again without need, with noise before it again. One NAK per burst: noise must not fill the line. */
 static void report_noise(hil_agent_t *a) {

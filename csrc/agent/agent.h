@@ -59,7 +59,7 @@ typedef struct {
 /* Bytes in and out (agent_link.c). */
 typedef struct {
   hil_wire_decoder_t decoder;
-  int8_t nak_reason; /* why bytes were no frame, not reported yet; 0: none */
+  int8_t nak_reason; /* why bytes were not a frame, not reported yet; 0: none */
   uint8_t tx[AGENT_TX_CAP];
   uint32_t tx_head, tx_fill;
   uint64_t tx_bytes, tx_frames, duplicates;
@@ -162,7 +162,7 @@ typedef struct {
   hil_agent_baud_t baud;
   hil_agent_counters_t counters;
 
-  /* --- the books of the checkpoints are the agent's memory, too; where they lie is not --- */
+  /* --- the records of the checkpoints are part of the agent's memory; their place is not --- */
   hil_checkpoint_t checkpoint;
 } hil_agent_t;
 
@@ -188,7 +188,7 @@ bool agent_tx_pending(const hil_agent_t *a);
 bool agent_on_tick(hil_agent_t *a, uint32_t tick);
 
 /* [us] for which the duty still withholds the answer of the step that ended last. A port with a virtual
- * clock lets it go on by so much; agent_poll and a quiet step need no more. */
+ * clock advances it by this time; agent_poll and a quiet step need no more. */
 uint64_t agent_withheld_us(const hil_agent_t *a);
 
 /* Whether agent_step_quiet could run |frame| now: HIL_OK, or HIL_ERR_STATE. */

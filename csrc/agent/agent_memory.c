@@ -16,10 +16,10 @@
  *
  * The memory that a checkpoint's pointers point to is TARGET_CHECKPOINT and TARGET_CHECKS.
  *
- * Self-check: whatever value a hit leaves, the agent goes on with it (and may answer wrongly, refuse or fall silent),
- * unless it is an index, a length or a state that would lead out of its own memory. A program on a board
- * with memory protection would die of that, or go on with something of its neighbour's; this one
- * resets, as flight software does whose assertion fails, and so does the same on every port.
+ * Self-check: whatever value a hit leaves, the agent continues with it (and may answer wrongly, refuse or
+ * fall silent), unless it is an index, a length or a state that would lead out of its own memory. A program
+ * on a board with memory protection would die of that, or continue with memory of its neighbour; this one
+ * resets, as flight software does when an assertion fails: it does the same on every port.
  *
  * Invariants:
  *   1. Between two resets nothing but a hit makes agent_memory_is_sound false.

@@ -58,8 +58,8 @@ int agent_limit(hil_agent_t *a, const hil_limits_t *limits, hil_limited_t *out);
 /* When the time of a step begins and ends. */
 void agent_limits_step_began(hil_agent_t *a);
 void agent_limits_step_ended(hil_agent_t *a);
-/* Make the running worker stand still, or go on, as the limits want it. Returns the time in us after
- * which they may want something else; UINT32_MAX: no need. */
+/* Make the running worker stand still, or continue, as the limits require. Returns the time in us after
+ * which they may require something else; UINT32_MAX: never. */
 uint32_t agent_limits_poll(hil_agent_t *a);
 /* [us] that the step has run so far, without the time in which it stood. */
 uint64_t agent_busy_us(const hil_agent_t *a);
@@ -86,7 +86,7 @@ uint32_t agent_baud_poll(hil_agent_t *a);
 /* HIL_OK; HIL_ERR_ARG: past the end of TARGET_AGENT (nothing is copied). */
 int agent_memory_read(const hil_agent_t *a, uint64_t offset, uint8_t *out, size_t len);
 int agent_memory_write(hil_agent_t *a, uint64_t offset, const uint8_t *bytes, size_t len);
-/* Whether every index and length in it is one that the agent could have written, so that going on touches nothing
+/* Whether every index and length in it is one that the agent could have written, so that it touches nothing
  * but hil_agent_t and the port's regions. If not, the agent resets at the next poll without sending anything:
  * nothing more may be done with it. */
 bool agent_memory_is_sound(hil_agent_t *a);

@@ -15,7 +15,7 @@
 #include "span.h"
 
 /* What a hit leaves in the agent's memory may show in its next conversation: until that is over the board
- * goes on by messages, as all boards do. */
+ * computes by messages, as all boards do. */
 enum { MESSAGE_FRAMES = 2 };
 
 static bool is_region(uint8_t target) { return target <= TARGET_OUTPUT; }

@@ -24,7 +24,7 @@ typedef struct {
 } hil_port_memory_t;
 
 typedef enum {
-  PORT_RUNNING = 0, /* the step goes on */
+  PORT_RUNNING = 0, /* the step continues */
   PORT_DONE = 1,    /* it ended by itself */
   PORT_CRASHED = 2  /* the worker has exited; *out_signal is the signal that ended it, 0 if none did */
 } hil_port_event_t;
@@ -51,12 +51,12 @@ typedef struct {
    * HIL_OK; HIL_ERR_STATE: there is no worker; HIL_ERR_NOSYS; HIL_ERR_IO. */
   int (*step)(void *context);
 
-  /* Let the step proceed and return what became of it; PORT_CRASHED also if there is no worker. While it
+  /* Let the step proceed and return its state; PORT_CRASHED also if there is no worker. While it
    * runs, the port calls agent_on_tick(agent, tick) whenever progress->stop_tick is reached, with the
    * worker standing still. */
   hil_port_event_t (*poll)(void *context, uint8_t *out_signal);
 
-  /* Make a running step stand still wherever it is, and let it go on. Null: this port cannot.
+  /* Make a running step stand still wherever it is, and let it continue. Null: this port cannot.
    * interrupt: HIL_OK; HIL_ERR_STATE: no step runs, it stands still already, or a tick or its end came
    * first (which the next poll reports); HIL_ERR_IO.
    * resume: HIL_OK, also if it has ended meanwhile; HIL_ERR_STATE: there is no worker; HIL_ERR_IO. */

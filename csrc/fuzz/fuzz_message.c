@@ -122,7 +122,7 @@ WRAP(spans_query) WRAP(spans) WRAP(range) WRAP(data) WRAP(sync) WRAP(done) WRAP(
 WRAP(health) WRAP(limits) WRAP(limited) WRAP(baud) WRAP(sensors)
 /* clang-format on */
 
-typedef uint32_t hil_ident_t; /* the one payload that is no struct */
+typedef uint32_t hil_ident_t; /* the one payload that is not a struct */
 static int hil_ident_unpack(void *m, const uint8_t *data, size_t len) { return hil_id_unpack(m, data, len); }
 static int hil_ident_pack(const hil_ident_t *m, uint8_t *out, size_t cap, size_t *out_len) {
   return hil_id_pack(*m, out, cap, out_len);

@@ -2,7 +2,7 @@
  *
  * Algorithm: heard = nodes whose step ended by itself. Voters among them form classes by output digest;
  * the class with more than half of the heard voters gives the agreed output. States vote likewise among
- * the voters that agreed on the output, so that a node known to be wrong has no say about the state.
+ * the voters that agreed on the output, so that a node known to be wrong does not influence the state.
  * Invariants:
  *   1. A node that is not a voter never changes verdict, output or state.
  *   2. dissent and latent name heard nodes only.

@@ -12,19 +12,19 @@
 #include "vote.h"
 
 /* cffi:begin */
-/* What came of one node in a frame. The first four are the agent's hil_worker_status_t. */
+/* The result of one node in a frame. The first four are the agent's hil_worker_status_t. */
 typedef enum {
   NODE_DONE = 0,
   NODE_CRASHED = 1,
   NODE_HUNG = 2,
   NODE_ABSENT = 3,  /* no worker: it died in an earlier frame */
-  NODE_SILENT = 4,  /* nothing was heard from it in time */
+  NODE_SILENT = 4,  /* no answer in time */
   NODE_EXCLUDED = 5 /* not asked: isolated, or being repaired */
 } hil_node_status_t;
 
 typedef enum {
   VERDICT_UNANIMOUS = 1,   /* every voter agrees, in output and state */
-  VERDICT_MAJORITY = 2,    /* more than half of the heard voters agree on the output; somebody does not,
+  VERDICT_MAJORITY = 2,    /* more than half of the heard voters agree on the output; a node does not,
                               is missing, or differs in state */
   VERDICT_SIMPLEX = 3,     /* only one voter was heard: nothing to compare with */
   VERDICT_NO_MAJORITY = 4, /* voters were heard, but no output has a majority */
@@ -36,8 +36,8 @@ enum {
   FRAME_CORRECT = 2,      /* and it was the golden one (known to the bench, not to the voter) */
   FRAME_RE_EXECUTED = 4,  /* after a rollback */
   FRAME_STATE_SPLIT = 8,  /* the states of the heard voters have no majority */
-  FRAME_FAIL_SILENT = 16, /* a voter that is alone delivers nothing: set by the caller, kept where
-                             it has kept an output back */
+  FRAME_FAIL_SILENT = 16, /* a voter that is alone delivers nothing: set by the caller, stays set
+                             where an output was withheld */
   FRAME_HELD = 32,        /* nothing was delivered, and the output that was voted on last left the
                              system again: set by the caller, kept where nothing is delivered */
   FRAME_HELD_WRONG = 64,  /* and that output was not the golden one of its own frame (known to the
@@ -56,7 +56,7 @@ typedef struct {
 typedef struct {
   uint64_t frame;
   uint8_t nodes;       /* 1..VOTE_MAX_NODES */
-  uint8_t voters;      /* mask: who counts; others are compared but do not count */
+  uint8_t voters;      /* mask: nodes that count; others are compared but do not count */
   uint8_t flags;       /* FRAME_* */
   uint8_t verdict;     /* hil_verdict_kind_t */
   uint8_t agree;       /* mask: heard nodes, voters or not, with the agreed output */

@@ -2,7 +2,7 @@
  *
  * The battery is an open-circuit voltage behind a resistance. A constant power P makes a current I
  * with (OCV - I R) I = P, so I = 2 P / (OCV + sqrt(OCV^2 - 4 R P)), the form that does not cancel;
- * beyond P = OCV^2 / 4R there is no such current, and the bus breaks down. Charging is the same with
+ * beyond P = OCV^2 / 4R no such current exists, and the bus breaks down. Charging is the same with
  * the other sign. OCV is taken at the middle of the step: once with the charge before it, to find
  * the current, and once more with half that current's charge added. On a straight piece of the
  * table, OCV there times the charge is exactly the energy between the two states, so that energy is
@@ -255,8 +255,8 @@ static void shine(const hil_power_system_t *s, const double *reference_W, const 
   }
 }
 
-/* Applies or undoes rungs; ends a brown-out, unless nothing could carry the loads. Returns whether the
- * stage changed. */
+/* Apply or undo rungs of the shedding ladder; end a brown-out, unless nothing could carry the loads.
+ * Returns whether the stage changed. */
 static bool shed(const hil_power_system_t *s, double T_K, hil_power_state_t *st, const hil_step_t *now) {
   const uint32_t before = st->stage;
   if (st->browned_out) {

@@ -2,9 +2,9 @@
  *
  * Bitwise. Nodes agree almost always, so the work is cut into blocks that fit the first-level
  * cache. A fast pass writes a block's majority and ORs up every disagreement on the way; only a
- * block that has one is looked at again, from the cache, to find who, where and how much. The fast
- * pass needs few operations a word: with p = a^b and q = c^b the majority is b ^ (p & q), for b is
- * outvoted exactly where both others differ from it. Five and seven inputs are counted with full
+ * block that has one is looked at again, from the cache, to find which nodes differ, where, and in how many
+ * bits. The fast pass needs few operations a word: with p = a^b and q = c^b the majority is
+ * b ^ (p & q), for b is outvoted exactly where both others differ from it. Five and seven inputs are counted with full
  * adders, in all bit positions at once. Large results bypass the caches (streaming stores): to
  * fetch a line only to overwrite it would be a fifth of the traffic.
  *
@@ -180,7 +180,7 @@ static uint64_t majority(const hil_ballot_t *b, size_t at, size_t len, uint8_t *
   return block3_plain(x, y, z, out);
 }
 
-/* ---- The exact pass, for blocks with a disagreement: who, where, how many bits. ---- */
+/* ---- The exact pass, for blocks with a disagreement: which nodes, where, how many bits. ---- */
 
 /* Bits set, by adding ever wider fields; the multiplication adds up the eight bytes. */
 ALWAYS_INLINE uint64_t popcount_plain(uint64_t x) {

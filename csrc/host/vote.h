@@ -10,7 +10,7 @@
 /* cffi:begin */
 enum { VOTE_MAX_NODES = 7 };
 
-/* Where and who differs from the voted value. Entries of nodes that did not take part are zero
+/* Which nodes differ from the voted value, and where. Entries of nodes that did not take part are zero
  * (first_diff: len). */
 typedef struct {
   uint32_t dissent_mask;                /* bit i set: node i differs somewhere */

@@ -37,7 +37,7 @@ static struct {
   int worker, begun, frozen, crashed, in_step;
   uint64_t cpu_us;
   uint32_t instructions;     /* counted in this step by advance */
-  uint32_t instructions_max; /* the step ends behind so many */
+  uint32_t instructions_max; /* the step ends after these */
   uint64_t stack_len;        /* as deep as the stack is now */
   uint8_t stack[STACK_LEN], text[TEXT_LEN];
   size_t link_takes; /* bytes per call */
@@ -368,7 +368,7 @@ static uint16_t next_seq;
 
 static const uint64_t SEED = 7;
 
-/* Let the agent go on until it waits for the host; collect what it says. */
+/* Run the agent until it waits for the host; collect what it sends. */
 static void hear(void) {
   size_t at = 0, used;
   hil_wire_frame_t frame;
@@ -864,7 +864,7 @@ static void while_a_step_runs_every_other_request_is_answered_busy(void) {
   const hil_answer_t *a = only(HIL_MSG_ERROR);
   CHECK(a && hil_refusal_unpack(&m, a->payload, a->len) == HIL_OK);
   CHECK_EQ(m.detail, 1);
-  CHECK_EQ(s.agent.link.duplicates, 3); /* another seq is no repeat */
+  CHECK_EQ(s.agent.link.duplicates, 3); /* another seq is not a repeat */
   s.kind = STEP_RUNS;
   settle();
   CHECK(read_reply());
@@ -1707,7 +1707,7 @@ static void while_an_answer_is_withheld_the_agent_answers_other_requests(void) {
   CHECK_EQ(s.steps, 1);
 }
 
-/* A step that never ends, on a clock that only goes on by what agent_poll asks for. */
+/* A step that never ends, on a clock that advances only by what agent_poll asks for. */
 static void run_for(uint64_t us) {
   const uint64_t end_us = s.clock_us + us;
   while (s.clock_us < end_us) {
@@ -1876,7 +1876,7 @@ static void a_step_that_dies_in_a_pause_is_reported(void) {
   give(HIL_MSG_STEP, 300, payload, payload_len);
   run_for(20000);
   CHECK(s.stands);
-  s.worker = 0; /* somebody killed it as it stood */
+  s.worker = 0; /* it was killed as it stood */
   s.kind = STEP_RUNS;
   settle();
   CHECK(read_reply());
@@ -2096,7 +2096,7 @@ static void a_rate_that_is_asked_for_is_on_trial_until_a_frame_comes(void) {
   pass_us(11000);
   CHECK_EQ(s.baud, 921600);
   ask_empty(HIL_MSG_HELLO);
-  pass_us(3600ull * 1000000u); /* silence is no reason to go back */
+  pass_us(3600ull * 1000000u); /* silence alone does not change the rate */
   CHECK_EQ(s.baud, 921600);
   ask_baud(0);
   pass_us(30000);
@@ -2110,7 +2110,7 @@ static void a_rate_without_a_good_frame_is_given_up(void) {
   ask_baud(460800);
   pass_us(900000);
   CHECK_EQ(s.baud, 460800);
-  garble(100); /* noise is no frame */
+  garble(100); /* noise is not a frame */
   pass_us(200000);
   CHECK_EQ(s.baud, 0);
   delimit();
@@ -2124,7 +2124,7 @@ static void garbage_at_a_raised_rate_ends_it(void) {
     ask_baud(921600);
     pass_us(30000);
     ask_empty(HIL_MSG_HELLO);
-    garble(22); /* a glitch, too short to act on */
+    garble(22); /* a glitch that is too short to act on */
     pass_us(5000000);
     CHECK_EQ(s.baud, 921600);
     delimit();

@@ -73,7 +73,7 @@ static void a_boundary_keeps_its_temperature_and_counts_what_it_takes(void) {
   CHECK_EQ(thermal_run(&net, BLOCK(1000, 1, 1, load_W, NULL), T_K, &account, &fault), HIL_OK);
   CHECK(T_K[1] >= 280 && T_K[1] <= 280);
   CHECK_NEAR(T_K[0], 282, 1e-9);
-  CHECK_NEAR(account.boundary_J, 11000.0 + 80, 1e-6); /* its own load, too */
+  CHECK_NEAR(account.boundary_J, 11000.0 + 80, 1e-6); /* also its own load */
   CHECK_NEAR(account.throughput_J, 11000.0, 1e-6);
 }
 

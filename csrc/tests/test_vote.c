@@ -64,7 +64,7 @@ static int same_where(const hil_vote_bits_t *a, const hil_vote_bits_t *b) {
   return same;
 }
 
-/* Vote what lies in space[0..n-1], beside (into = n) or over input |into|, and compare. */
+/* Vote the buffers space[0..n-1], beside (into = n) or over input |into|, and compare. */
 static void vote_and_compare(int n, size_t shift, size_t len, int into, int fast) {
   static uint8_t saved[SPACE];
   const uint8_t *in[VOTE_MAX_NODES];

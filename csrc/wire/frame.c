@@ -1,7 +1,7 @@
 /* Frames on the wire, and the streaming decoder. SPDX-License-Identifier: Apache-2.0
  *
  * The decoder gathers bytes up to a zero, undoes COBS, and checks length, CRC and version in this
- * order. Zeros occur nowhere but around frames, so after any damage it is in step again at the next
+ * order. Zeros occur nowhere but around frames, so after any damage it is synchronised at the next
  * one. A frame begins with a zero as well as it ends with one: what the line carries by itself before a
  * transmission (a transmitter that wakes, a banner) is then a run of its own, and costs no frame. A
  * frame that arrives in one piece is decoded straight from the caller's bytes; only the pieces of a

@@ -60,7 +60,7 @@ void wire_decoder_init(hil_wire_decoder_t *d);
 
 /* Push bytes until one frame ends or they are used up; |out_used| says how many were taken.
  * Returns 1 with *out set: a good frame; 0: all bytes taken, nothing complete; negative, the reason
- * one frame was dropped (all are counted; go on pushing the rest):
+ * one frame was dropped (all are counted; push the rest):
  *   HIL_ERR_CRC      its CRC is wrong
  *   HIL_ERR_PAYLOAD  it is not COBS, or too short
  *   HIL_ERR_EXHAUSTED it is longer than any frame (reported once, when it is noticed)

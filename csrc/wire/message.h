@@ -25,12 +25,12 @@ enum {
 };
 
 typedef enum {
-  HIL_MSG_HELLO = 0x01,      /* who are you? -> hil_hello_t */
+  HIL_MSG_HELLO = 0x01,      /* - -> hil_hello_t: identification of the board */
   HIL_MSG_LOAD = 0x02,       /* hil_load_t -> hil_loaded_t: workload to its initial state */
-  HIL_MSG_BUDGET = 0x03,     /* hil_budget_t -> hil_done_t: what a step may take, what is done beside it */
+  HIL_MSG_BUDGET = 0x03,     /* hil_budget_t -> hil_done_t: time limit of a step, words to scrub after it */
   HIL_MSG_STEP = 0x04,       /* hil_step_t -> hil_reply_t: one frame */
   HIL_MSG_ARM = 0x05,        /* hil_arm_t -> hil_done_t: prepare an upset */
-  HIL_MSG_REPORT = 0x06,     /* id u32 -> hil_report_t: what became of it */
+  HIL_MSG_REPORT = 0x06,     /* id u32 -> hil_report_t: result of an upset */
   HIL_MSG_SPANS = 0x07,      /* hil_spans_query_t -> hil_spans_t */
   HIL_MSG_READ = 0x08,       /* hil_range_t -> hil_data_t, several with one seq */
   HIL_MSG_WRITE = 0x09,      /* hil_data_t -> hil_done_t */
@@ -41,12 +41,12 @@ typedef enum {
   HIL_MSG_RESTART = 0x0d,    /* - -> hil_done_t: new worker process, state kept */
   HIL_MSG_RESET = 0x0e,      /* - -> hil_done_t: the agent resets, as after power-on */
   HIL_MSG_HEALTH = 0x0f,     /* - -> hil_health_t */
-  HIL_MSG_LIMIT = 0x10,      /* hil_limits_t -> hil_limited_t: what the board is left with */
+  HIL_MSG_LIMIT = 0x10,      /* hil_limits_t -> hil_limited_t: limits of the board */
   HIL_MSG_BAUD = 0x11,       /* hil_baud_t -> hil_baud_t: run the line at another rate from now on */
-  HIL_MSG_SENSORS = 0x12,    /* - -> hil_sensors_t: what HEALTH has no room for */
+  HIL_MSG_SENSORS = 0x12,    /* - -> hil_sensors_t: further measurements */
   HIL_MSG_ANSWER = 0x80,     /* flag: an answer to the type below it */
   HIL_MSG_ERROR = 0xfe,      /* hil_refusal_t: the request with this seq was refused */
-  HIL_MSG_NAK = 0xff         /* hil_nak_t: bytes arrived that are no frame (seq 0) */
+  HIL_MSG_NAK = 0xff         /* hil_nak_t: bytes arrived that are not a frame (seq 0) */
 } hil_message_type_t;
 
 typedef enum { REGION_STATE = 0, REGION_INPUT = 1, REGION_OUTPUT = 2 } hil_region_t;

@@ -3,7 +3,7 @@
  * A step runs to its end inside poll(); at progress stops the agent is called back from within. A
  * processor that a SEFI froze stops at its tick and executes nothing more: the virtual clock then runs
  * past the budget, and the agent finds the hang by deadline as on any board. An answer that a limit
- * withholds makes the clock run on, too, and costs no real time.
+ * withholds also advances the clock, and costs no real time.
  * Invariants:
  *   1. Only inproc_exchange, inproc_power and inproc_batch let the board proceed.
  *   2. No call depends on real time. */
@@ -318,7 +318,7 @@ static int quiet_frame(hil_inproc_t *const *boards, int nodes, hil_golden_t *gol
   if (status != HIL_OK) return status;
   const bool correct = f->output == golden->output_digest && f->state == golden->state_digest;
   if (f->output == golden->output_digest) f->flags |= FRAME_CORRECT;
-  for (int i = 0; i < nodes; i++) { /* those that do not vote, too */
+  for (int i = 0; i < nodes; i++) { /* also those that do not vote */
     if (f->node[i].status != NODE_DONE) return HIL_OK;
   }
   *out_quiet = f->verdict == VERDICT_UNANIMOUS && correct && !f->dissent && !f->latent;

@@ -1,8 +1,8 @@
 /* How long a program has been busy. SPDX-License-Identifier: Apache-2.0
  *
  * A program may work elsewhere (a GPU), or sleep: its CPU time shows neither, and the clock counts. But while
- * it is ready to run and another program has the processor, it cannot work, and that is no fault of its own.
- * The system counts this waiting of a thread (schedstat, proc(5)) when the wait ends; of a wait that goes on,
+ * it is ready to run and another program has the processor, it cannot work, and that is not its fault.
+ * The system counts this waiting of a thread (schedstat, proc(5)) when the wait ends; of a wait that has not ended,
  * only the state 'R' is seen, and then the CPU time of the program is an upper bound of its work.
  *
  * Only the program's first thread is looked at. Where the system has no schedstat, the clock alone counts. */
@@ -15,7 +15,7 @@
 
 #include "port_linux.h"
 
-enum { SOON_US = 1000 }; /* busy for less: a wait that goes on is not looked for */
+enum { SOON_US = 1000 }; /* busy for less: a wait that has not ended is not looked for */
 
 static uint64_t cpu_us(pid_t pid) {
   clockid_t id;

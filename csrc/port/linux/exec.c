@@ -1,7 +1,7 @@
 /* A worker that is any program on the board. SPDX-License-Identifier: Apache-2.0
  *
  * The program is a function from (state, input) to (state, output) behind two pipes; EXEC.md is the
- * interface to its bytes. The regions stay the agent's, so votes, healing, checkpoints and upsets of
+ * interface to its bytes. The regions stay the agent's, so votes, repairs, checkpoints and upsets of
  * state, input and output are those of any workload. What else the program keeps to itself dies with it.
  *
  * Only programs that the agent was started with (--exec) are run, by their names: no command ever comes
@@ -161,7 +161,7 @@ static int spawn(hil_exec_t *x) {
     errno = error;
     return -1;
   }
-  (void)setpgid(pid, pid); /* here, too: it may be killed before it does so itself */
+  (void)setpgid(pid, pid); /* here as well: it may be killed before it does so itself */
   (void)fcntl(x->in_fd, F_SETFL, O_NONBLOCK);
   (void)fcntl(x->out_fd, F_SETFL, O_NONBLOCK);
   x->pid = pid;
@@ -197,7 +197,7 @@ static bool crc_is_right(size_t len) {
 static int move(hil_exec_t *x, size_t want) {
   for (int i = 0; i < TURNS_MAX && x->tx_at < x->tx_len; i++) {
     const ssize_t put = write(x->in_fd, request + x->tx_at, x->tx_len - x->tx_at);
-    if (put < 0) break; /* full; or its end is closed, and then its output ends, too */
+    if (put < 0) break; /* full; or its end is closed, and then its output also ends */
     x->tx_at += (size_t)put;
   }
   for (int i = 0; i < TURNS_MAX && x->rx_at < want; i++) {

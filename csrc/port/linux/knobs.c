@@ -75,7 +75,7 @@ static void limit_cores(hil_knobs_t *k, pid_t worker, uint8_t cores, hil_limited
              (worker && (cores || k->cores) && sched_setaffinity(worker, sizeof set, &set) != 0)) {
     error = errno;
   } else {
-    k->cores = cores; /* of the next worker, too */
+    k->cores = cores; /* also of the next worker */
   }
   /* Without a worker: what the next one will get. */
   const bool known = worker ? sched_getaffinity(worker, sizeof set, &set) == 0 : choose(k->cores, &set) == 0;

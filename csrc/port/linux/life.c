@@ -66,7 +66,7 @@ static long parent_of(const char *name) {
   if (fd >= 0) (void)close(fd);
   if (got <= 0) return 0;
   text[got] = 0;
-  const char *end = strrchr(text, ')'); /* a name may have brackets, too */
+  const char *end = strrchr(text, ')'); /* a name may also have brackets */
   return end && sscanf(end, ") %*c %ld", &parent_pid) == 1 ? parent_pid : 0;
 }
 

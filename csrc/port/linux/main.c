@@ -73,7 +73,7 @@ typedef struct {
   hil_knobs_level_t knobs;
 } hil_options_t;
 
-/* What reading the command line comes to: an exit code, or this. */
+/* The result of reading the command line: an exit code, or this. */
 enum { GO_ON = -1 };
 
 static int refuse_usage(void) {
@@ -132,8 +132,8 @@ static int read_options(int argc, char **argv, hil_options_t *o, hil_board_t *b)
 
 /* --- start ---------------------------------------------------------------------------------------- */
 
-/* Addresses must not differ from run to run: the same upset shall do the same twice. Where the system
- * forbids the personality (some containers do) the agent goes on with random ones. */
+/* Addresses must not differ from run to run: the same upset must have the same effect twice. Where the system
+ * forbids the personality (some containers do) the agent continues with random ones. */
 static void fix_addresses(char **argv) {
   const int now = personality(0xffffffff);
   if (now < 0 || (now & ADDR_NO_RANDOMIZE)) return;

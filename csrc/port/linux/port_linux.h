@@ -39,7 +39,7 @@ size_t tty_write(hil_tty_t *t, const uint8_t *bytes, size_t len);
 bool tty_knows_baud(int baud);
 /* Run the line at |baud|, 0: as it was started. HIL_OK. HIL_ERR_STATE while bytes wait to be sent: try
  * again.
- * HIL_ERR_NOSYS if this is no serial line, HIL_ERR_ARG for a rate that it cannot run at, HIL_ERR_IO. */
+ * HIL_ERR_NOSYS if this is not a serial line, HIL_ERR_ARG for a rate that it cannot run at, HIL_ERR_IO. */
 int tty_set_baud(hil_tty_t *t, uint32_t baud);
 /* Whether tty_set_baud could run the line at |baud|, as far as can be known before. HIL_OK, HIL_ERR_NOSYS or
  * HIL_ERR_ARG, as above. */
@@ -91,7 +91,7 @@ int worker_interrupt(hil_worker_t *w);
 int worker_resume(hil_worker_t *w);
 int worker_advance(hil_worker_t *w, uint32_t steps, uint32_t *out_taken);
 void worker_kill(hil_worker_t *w);
-/* Let the stopped worker go on at |entry|, on the stack that ends at |stack_top| and is all zero, with
+/* Let the stopped worker continue at |entry|, on the stack that ends at |stack_top| and is all zero, with
  * every register, vector registers included, at a fixed value. HIL_OK; HIL_ERR_IO. */
 int worker_enter(hil_worker_t *w, uintptr_t entry, uintptr_t stack_top);
 /* Close every descriptor from |first| on. */
@@ -217,7 +217,7 @@ int exec_read(const hil_exec_t *x, hil_target_t which, uint64_t offset, uint8_t 
 int exec_write(hil_exec_t *x, hil_target_t which, uint64_t offset, const uint8_t *bytes, size_t len);
 int exec_sefi(hil_exec_t *x, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len);
 
-/* --- watchdog.c: the board resets if this program does not go on ------------------------------- */
+/* --- watchdog.c: the board resets if this program hangs ------------------------------------------ */
 
 enum { WATCHDOG_DEFAULT_S = 15 }; /* the most that a Raspberry Pi's can */
 
@@ -272,9 +272,9 @@ typedef struct {
 void knobs_init(hil_knobs_t *k, const char *root, hil_knobs_level_t level);
 /* As port->limit. |worker|: its process, or 0. */
 void knobs_limit(hil_knobs_t *k, pid_t worker, const hil_limits_t *limits, hil_limited_t *out);
-/* The limits hold for a new worker, too. Returns 0, or -1 and errno. */
+/* Apply the limits to a new worker. Returns 0, or -1 and errno. */
 int knobs_worker(const hil_knobs_t *k, pid_t worker);
-/* Give back what was found. */
+/* Restore the original settings. */
 void knobs_lift(hil_knobs_t *k);
 
 /* --- board.c: the port itself ----------------------------------------------------------------------- */

@@ -119,7 +119,7 @@ static int worker_main(void *unused) {
   close_descriptors_from(0); /* the link must end when the agent does */
   if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) _exit(errno);
   forbid_system_calls();
-  worker_trap_rest(); /* the agent lets it go on in worker_loop */
+  worker_trap_rest(); /* the agent lets it continue in worker_loop */
   return 0;
 }
 

@@ -28,7 +28,7 @@ int worker_trap_tick(void *context, uint32_t tick);
 
 enum {
   ARCH_TRAP_REPORTED_AT = 1, /* [byte] program counter at the stop, relative to the trap */
-  ARCH_TRAP_SKIP = 0,        /* [byte] to add before going on */
+  ARCH_TRAP_SKIP = 0,        /* [byte] to add before it continues */
   ARCH_GPR_COUNT = 17,
   ARCH_GPR_BYTES = 8,        /* [byte] of each */
   ARCH_VECTOR_BYTES = 256,

@@ -2,7 +2,7 @@
  *
  * A clone begins with the agent's registers, and sets itself up on a stack: what both leave behind
  * differs from run to run (process ids, times, sequence numbers), and an upset that hits it would do
- * another thing each time. So the set-up runs on a stack of its own, and when it has come to its first
+ * another thing each time. So the set-up runs on a stack of its own, and at its first
  * stop the agent puts every register to a fixed value and lets the steps begin on a stack of zeros. */
 #include <elf.h>
 #include <errno.h>
