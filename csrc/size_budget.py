@@ -65,10 +65,10 @@ def sizes(agent: Path) -> tuple[int, int]:
 def deepest_stack(folder: Path) -> tuple[int, list[str]]:
     """Return the bytes of the deepest chain of calls, and the functions of that chain.
 
-    A call through a pointer counts as a call of the function with the deepest chain among those that
-    are not called by name: callbacks of the port and functions of workloads. It is followed once in a
-    chain: a callback of this port calls no other. Raises SystemExit if a frame's size is not
-    constant, or if functions call each other in a circle.
+    A call through a pointer counts as a call of the function with the deepest chain among those
+    that are not called by name: callbacks of the port and functions of workloads. It is followed
+    once in a chain: a callback of this port calls no other. Raises SystemExit if a frame's size is
+    not constant, or if functions call each other in a circle.
     """
     frame: dict[str, int] = {}
     calls: dict[str, set[str]] = {}
