@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hil.cli.announce import wrapped
 from hil.cli.output import say
@@ -18,7 +18,8 @@ from hil.errors import HilError, UsageError
 
 if TYPE_CHECKING:
     from hil.plant.build import BuiltPlant
-    from hil.scenario import Scenario
+    from hil.scenario import Overrides, Scenario
+
 
 __all__ = ["Prepared", "fresh", "resumed", "tidied"]
 
@@ -39,7 +40,7 @@ class Prepared:
     """Upsets of the scenario's file that are not made because of an option."""
 
 
-def fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool) -> Prepared:
+def fresh(source: str | None, overrides: Overrides, out: Path | None, *, quiet: bool) -> Prepared:
     """A new run of a scenario, with its folder."""
     from hil.engine import run_folder
     from hil.record.run_lock import refuse_if_running
@@ -82,7 +83,7 @@ def fresh(source: str | None, overrides: Any, out: Path | None, *, quiet: bool) 
     )
 
 
-def resumed(run_dir: Path, source: str | None, overrides: Any, out: Path | None) -> Prepared:
+def resumed(run_dir: Path, source: str | None, overrides: Overrides, out: Path | None) -> Prepared:
     """A run that was interrupted; it says itself what it runs."""
     if source is not None or out is not None or overrides != type(overrides)():
         raise UsageError(

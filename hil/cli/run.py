@@ -8,7 +8,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from hil.cli.announce import what_will_run
 from hil.cli.options import Ascii, Json
@@ -38,7 +38,7 @@ from hil.exit_codes import Exit
 
 if TYPE_CHECKING:
     from hil.control.inbox import Inbox
-    from hil.scenario import Scenario
+    from hil.scenario import Overrides, Scenario
     from hil.views.progress import Progress
 
 __all__ = ["HELP", "run"]
@@ -94,7 +94,12 @@ def run(  # noqa: PLR0913, PLR0917  (every option is one)
 
 
 def _run_on_screen(
-    source: str | None, overrides: Any, out: Path | None, resume: Path | None, *, ascii_only: bool
+    source: str | None,
+    overrides: Overrides,
+    out: Path | None,
+    resume: Path | None,
+    *,
+    ascii_only: bool,
 ) -> int:
     """The run in a process of its own, which nothing that happens to this terminal can end; and
     the screen before it."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from hil.errors import RecordError
+from hil.json_values import JsonObject, JsonValue
 from hil.record.digest import canonical_lines, combine
 from hil.record.migrations import read_as_current
 from hil.record.opening import open_to_read, tidy
@@ -60,13 +61,23 @@ class Reader:
         """Let all that is read from now on be as it was at this moment, until it is closed."""
         self.rows("BEGIN")
 
-    def meta_json(self, key: str) -> Any:
-        """A meta value that was written as JSON; None if there is none. RecordError for others."""
-        value = self.meta.get(key)
+    def meta_json(self, key: str) -> JsonValue:
+        """Return a value of `meta` that was written as JSON, as whoever wrote the record left it;
+        None if there is none. Raises: RecordError if it is not JSON."""
+        text = self.meta.get(key)
+        if text is None:
+            return None
         try:
-            return None if value is None else json.loads(value)
+            value: JsonValue = json.loads(text)
         except ValueError:
             raise RecordError(f"{self.path} is damaged: its `{key}` cannot be read") from None
+        return value
+
+    def meta_object(self, key: str) -> JsonObject | None:
+        """Return a value of `meta` that is a JSON object, as whoever wrote the record left it; None
+        if there is none, or something else. Raises: RecordError if it is not JSON."""
+        value = self.meta_json(key)
+        return value if isinstance(value, Mapping) else None
 
     @cached_property
     def run_meta(self) -> RunMeta:
@@ -86,9 +97,9 @@ class Reader:
         outcome = self.meta.get("outcome")
         if outcome in {RunOutcome.PASS, RunOutcome.FAIL, RunOutcome.UNTESTED}:
             return True
-        result = self.meta_json("result")
+        result = self.meta_object("result")
         ended = outcome in {RunOutcome.ABORTED, RunOutcome.ERROR}
-        return ended and isinstance(result, dict) and result.get("outcome") == outcome
+        return ended and result is not None and result.get("outcome") == outcome
 
     @property
     def node_names(self) -> list[str]:
@@ -103,7 +114,8 @@ class Reader:
     def wall_us(self) -> int:
         """Return the real time [us] that the run took. While it goes on: from the beginning of the
         record, or of its last part, to the last commit."""
-        if self.is_complete and (known := self.meta_json("wall_us")) is not None:
+        known = self.meta_json("wall_us") if self.is_complete else None
+        if isinstance(known, (int, float)):
             return int(known)
         rows = self.rows("SELECT wall_us FROM pulse")
         return int(rows[0][0]) if rows else 0

@@ -43,6 +43,12 @@ class Fields:
             raise RecordError(f"{where} is damaged: it is not an object")
         return Fields(value, where)
 
+    def require(self, *keys: str) -> None:
+        """Check that no field is missing. Raises: RecordError if one is."""
+        for key in keys:
+            if key not in self.content:
+                raise self.damaged(key, "there")
+
     def damaged(self, key: str, wanted: str) -> RecordError:
         """Return the error that a field is not what it should be."""
         return RecordError(f"{self.where} is damaged: its `{key}` is not {wanted}")

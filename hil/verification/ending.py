@@ -7,11 +7,12 @@ of itself. The record digest then covers whatever cannot."""
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from hil import __version__
 from hil.engine.junit import JUNIT, junit_digest, junit_run
@@ -20,9 +21,11 @@ from hil.engine.result import decide
 from hil.engine.run_reports import MANIFEST
 from hil.errors import HilError, RecordError
 from hil.exit_codes import EXIT_OF_OUTCOME
+from hil.json_values import JsonObject, JsonValue
 from hil.record.outages import Outage, recorded_outages
 from hil.record.reader import Reader
-from hil.record.run_result import LostBoard, RecordTally, expectation_json
+from hil.record.result_json import Fields, lost_boards_of
+from hil.record.run_result import RecordTally, expectation_json
 from hil.record.seal import SEAL, difference
 from hil.record.span_rows import all_nodes
 from hil.redundancy.voting import VerdictKind
@@ -50,8 +53,8 @@ def verify_end(
 ) -> None:
     """Verify everything beyond single frames of a finished run. `counted` is its tally, `scenario`
     what it ran (None if that cannot be read, which is a difference already)."""
-    result = reader.meta_json("result")
-    if not isinstance(result, dict):
+    result = reader.meta_object("result")
+    if result is None:
         out.differs(None, "result", "missing", "a finished run has one")
         return
     _result(out, "", result, counted)
@@ -66,7 +69,7 @@ def verify_end(
 # --- the result -----------------------------------------------------------------------------------
 
 
-def _result(out: Verification, where: str, told: Mapping[str, Any], counted: RecordTally) -> None:
+def _result(out: Verification, where: str, recorded: JsonObject, counted: RecordTally) -> None:
     now = counted.as_json()
     for key in (
         "frames",
@@ -79,24 +82,24 @@ def _result(out: Verification, where: str, told: Mapping[str, Any], counted: Rec
         "commands",
         "held_frames",
     ):
-        if key in told or key not in ("skipped", "commands", "held_frames"):
-            out.compare(None, f"`{key}`{where}", told.get(key), now[key])
-    upsets = told.get("upsets")
+        if key in recorded or key not in ("skipped", "commands", "held_frames"):
+            out.compare(None, f"`{key}`{where}", recorded.get(key), now[key])
+    upsets = recorded.get("upsets")
     for key, counts in counted.upsets.as_json().items():
-        old = upsets.get(key) if isinstance(upsets, dict) else None
-        if key == "events" and isinstance(old, dict):  # how many were planned, the scenario says
+        old = upsets.get(key) if isinstance(upsets, Mapping) else None
+        if key == "events" and isinstance(old, Mapping):  # how many were planned, the scenario says
             old = {"injected": old.get("injected")}
         out.compare(None, f"`upsets.{key}`{where}", _without_zeros(old), _without_zeros(counts))
 
 
-def _without_zeros(value: Any) -> Any:
-    return {k: v for k, v in value.items() if v} if isinstance(value, dict) else value
+def _without_zeros(value: JsonValue) -> JsonValue:
+    return {k: v for k, v in value.items() if v} if isinstance(value, Mapping) else value
 
 
 def _identity(out: Verification, reader: Reader) -> None:
     """The scenario, its hash and its seed say the same."""
-    scenario = reader.meta_json("scenario")
-    if not isinstance(scenario, dict):
+    scenario = reader.meta_object("scenario")
+    if scenario is None:
         return
     text = json.dumps(scenario, sort_keys=True, separators=(",", ":"))
     now = hashlib.sha256(text.encode()).hexdigest()
@@ -108,35 +111,38 @@ def _expectations(
     out: Verification,
     reader: Reader,
     scenario: Scenario,
-    result: Mapping[str, Any],
+    result: JsonObject,
     counted: RecordTally,
 ) -> None:
-    """Metrics, expectations and outcome, computed again."""
+    """Compute metrics, expectations and outcome again, and compare them."""
     recorded = result["metrics"]
-    if not isinstance(recorded, dict):
+    if not isinstance(recorded, Mapping):
         out.differs(None, "metrics of the result", recorded, "names and numbers")
         return
-    measured = {**recorded, **_metrics(scenario, counted, recorded_outages(reader))}
-    for name, value in measured.items():
-        if name in _LATER and name not in recorded:
-            continue
-        out.compare(None, f"metric `{name}`", recorded.get(name), value)
+    numbers = {name: value for name, value in recorded.items() if isinstance(value, (int, float))}
+    for name in recorded.keys() - numbers.keys():
+        out.differs(None, f"metric `{name}`", recorded[name], "a number")
+    measured = {**numbers, **_metrics(scenario, counted, recorded_outages(reader))}
+    for name, number in measured.items():
+        if name in numbers or name not in recorded.keys() | _LATER:
+            out.compare(None, f"metric `{name}`", numbers.get(name), number)
     judged = [e.evaluate(measured) for e in scenario.expectations]
     now = [expectation_json(e) for e in judged]
-    told = result.get("expectations")
-    told = told if isinstance(told, list) else []
-    for index in range(max(len(told), len(now))):
-        before, after = (x[index] if index < len(x) else None for x in (told, now))
-        name = (after or before or {}).get("metric", index)
-        out.compare(None, f"expectation of `{name}`", before, after)
+    before = result.get("expectations")
+    pairs = itertools.zip_longest(before if isinstance(before, list) else (), now)
+    for index, (old, new) in enumerate(pairs):
+        entry = new or old
+        metric = entry.get("metric", index) if isinstance(entry, Mapping) else index
+        out.compare(None, f"expectation of `{metric}`", old, new)
+    fields = Fields(result, "the result")
     try:
-        lost = [LostBoard(b["node"], b["frame"], b["reason"]) for b in result["lost_boards"]]
-        aborted_by = str(result["aborted_by"])
-    except (KeyError, TypeError, AttributeError):
+        fields.require("lost_boards", "aborted_by")
+        lost = lost_boards_of(fields)
+    except RecordError:
         out.differs(None, "result", "without lost boards or who ended it", "with both")
         return
     outcome = decide(
-        aborted_by=aborted_by,
+        aborted_by=str(result["aborted_by"]),
         lost=lost,
         frames=counted.frames,
         expectations=judged,
@@ -152,12 +158,12 @@ def _expectations(
         ("campaign_mode", scenario.campaign_mode),
     ):
         out.compare(None, f"`{key}`", result.get(key), value)
-    only_told = sorted(name for name in recorded if name in _FROM_RECORD or "plant." in name)
+    from_record = sorted(name for name in recorded if name in _FROM_RECORD or "plant." in name)
     out.covered.append(
-        f"{len(measured) - len(only_told)} metrics, {len(judged)} expectations and the outcome "
+        f"{len(measured) - len(from_record)} metrics, {len(judged)} expectations and the outcome "
         "were computed again"
     )
-    out.not_covered.append(f"metrics that only the run itself counted: {', '.join(only_told)}")
+    out.not_covered.append(f"metrics that only the run itself counted: {', '.join(from_record)}")
 
 
 def _metrics(
@@ -187,63 +193,63 @@ def _metrics(
 # --- manifest.json and junit.xml ------------------------------------------------------------------
 
 
-def _reports(
-    out: Verification, reader: Reader, result: Mapping[str, Any], counted: RecordTally
-) -> None:
+def _reports(out: Verification, reader: Reader, result: JsonObject, counted: RecordTally) -> None:
     folder = reader.path.parent
-    reports = reader.meta_json("reports")
-    content = reports.get("content") if isinstance(reports, dict) else None
-    if not isinstance(content, dict):
+    reports = reader.meta_object("reports") or {}
+    content = reports.get("content")
+    if not isinstance(content, Mapping):
         if reader.version >= SEALED_SINCE:
             out.differs(None, "what the reports say", "missing", "a finished run has it")
         _old_manifest(out, folder / MANIFEST, result, counted)
         return
     _content(out, reader, result, content)
-    told = _manifest(out, folder / MANIFEST)
-    if told is not None:
-        seal = reader.meta_json(SEAL)
-        digest = seal.get("record_digest") if isinstance(seal, dict) else None
-        for key in sorted({*told, *content, "record_digest"}):
+    manifest = _manifest(out, folder / MANIFEST)
+    if manifest is not None:
+        digest = (reader.meta_object(SEAL) or {}).get("record_digest")
+        for key in sorted({*manifest, *content, "record_digest"}):
             want = digest if key == "record_digest" else content.get(key, _MISSING)
-            out.compare(None, f"`{key}` in {MANIFEST}", told.get(key, _MISSING), want)
+            out.compare(None, f"`{key}` in {MANIFEST}", manifest.get(key, _MISSING), want)
         out.covered.append(f"{MANIFEST} says what the record says")
     _junit(out, folder / JUNIT, content, str(reports.get(JUNIT)))
 
 
-def _content(
-    out: Verification, reader: Reader, result: Mapping[str, Any], content: Mapping[str, Any]
-) -> None:
-    """What the reports say against the rest of the record."""
+def _content(out: Verification, reader: Reader, result: JsonObject, content: JsonObject) -> None:
+    """Compare the content of the reports with the rest of the record."""
     for key, value in result.items():
         out.compare(None, f"`{key}` of the reports", content.get(key), value)
     for key in ("scenario", "config_hash", "seed", "started_utc"):
         recorded = reader.meta.get(key)
-        told = content.get(key)
-        text = told if isinstance(told, str) else json.dumps(told)
+        reported = content.get(key)
+        text = reported if isinstance(reported, str) else json.dumps(reported)
         out.compare(None, f"`{key}` of the reports", text, recorded)
     nodes = [node.as_json() for node in all_nodes(reader)]
-    told = content.get("nodes")
-    if isinstance(told, list) and nodes and all(isinstance(node, dict) for node in told):
-        told = [{key: node.get(key) for key in nodes[0]} for node in told]
-    out.compare(None, "`nodes` of the reports", told, nodes)
+    reported = content.get("nodes")
+    if isinstance(reported, list) and nodes:
+        known = nodes[0].keys()
+        reported = [
+            {key: node.get(key) for key in known} if isinstance(node, Mapping) else node
+            for node in reported
+        ]
+    out.compare(None, "`nodes` of the reports", reported, nodes)
 
 
-def _manifest(out: Verification, path: Path) -> dict[str, Any] | None:
+def _manifest(out: Verification, path: Path) -> JsonObject | None:
+    """Return the content of a manifest.json; None if there is none, or it is damaged."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        manifest: JsonValue = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         out.not_covered.append(f"there is no {path.name} beside the record")
         return None
     except (OSError, ValueError) as error:
         out.differs(None, path.name, "readable", error)
         return None
-    if not isinstance(told, dict):
-        out.differs(None, path.name, "an object", type(told).__name__)
+    if not isinstance(manifest, Mapping):
+        out.differs(None, path.name, "an object", type(manifest).__name__)
         return None
-    return told
+    return manifest
 
 
-def _junit(out: Verification, path: Path, content: Mapping[str, Any], digest: str) -> None:
+def _junit(out: Verification, path: Path, content: JsonObject, digest: str) -> None:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -265,15 +271,13 @@ def _junit(out: Verification, path: Path, content: Mapping[str, Any], digest: st
     out.covered.append(f"{path.name} says what the record says")
 
 
-def _old_manifest(
-    out: Verification, path: Path, result: Mapping[str, Any], counted: RecordTally
-) -> None:
-    told = _manifest(out, path)
-    if told is None:
+def _old_manifest(out: Verification, path: Path, result: JsonObject, counted: RecordTally) -> None:
+    manifest = _manifest(out, path)
+    if manifest is None:
         return
     for key in ("outcome", "run_digest", "seed"):
-        out.compare(None, f"`{key}` in {path.name}", told.get(key), result.get(key))
-    _result(out, f" in {path.name}", told, counted)
+        out.compare(None, f"`{key}` in {path.name}", manifest.get(key), result.get(key))
+    _result(out, f" in {path.name}", manifest, counted)
 
 
 # --- a run that has not ended ---------------------------------------------------------------------
@@ -287,15 +291,15 @@ def verify_unfinished(out: Verification, reader: Reader) -> None:
     for key in ("result", "reports", SEAL):
         if key in reader.meta and (key != "result" or out.outcome == RunOutcome.RUNNING):
             out.differs(None, f"`{key}` of a run that has not ended", "there", "not expected")
-    manifest = reader.path.parent / MANIFEST
-    if not manifest.exists():
+    path = reader.path.parent / MANIFEST
+    if not path.exists():
         return
-    told = _manifest(out, manifest)
-    if told is None:
+    manifest = _manifest(out, path)
+    if manifest is None:
         return
-    if told.get("outcome") in (RunOutcome.PASS, RunOutcome.FAIL, RunOutcome.UNTESTED):
-        out.compare(None, f"`outcome` in {MANIFEST}", told["outcome"], out.outcome)
-    if told.get("record_digest") is not None:
+    if manifest.get("outcome") in (RunOutcome.PASS, RunOutcome.FAIL, RunOutcome.UNTESTED):
+        out.compare(None, f"`outcome` in {MANIFEST}", manifest["outcome"], out.outcome)
+    if manifest.get("record_digest") is not None:
         out.differs(
             None,
             f"`record_digest` in {MANIFEST} of a run that has not ended",
@@ -328,6 +332,6 @@ def verify_seal(out: Verification, reader: Reader) -> None:
     out.record_digest = now.record_digest
     out.covered.append(f"the record digest covers {len(now.tables)} tables with {now.rows} rows")
     out.not_covered.append(
-        "the digest shows that nothing was changed since; it is no signature: whoever can write "
-        "the record can compute it again"
+        "the digest shows that nothing was changed since; it is not a signature: whoever can "
+        "write the record can compute it again"
     )

@@ -154,8 +154,8 @@ def result_of(reader: Reader) -> RunResult:
     """Return the recorded result of a finished run. Of one that still runs, or did not end
     properly, return what its record counts to. Raises: RecordError if the record is damaged."""
     scenario, run_dir = reader.scenario, reader.path.parent
-    recorded = reader.meta_json("result")
-    if isinstance(recorded, dict) and reader.is_complete:
+    recorded = reader.meta_object("result")
+    if recorded is not None and reader.is_complete:
         paced = scenario.pace != "free"
         return recorded_result(recorded, run_dir, reader.wall_us, paced=paced)
     counted = tally(reader)

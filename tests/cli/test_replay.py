@@ -102,6 +102,7 @@ def test_verifying_tells_what_was_compared(hil: Hil, run: Path) -> None:
 def test_the_record_counts_to_its_own_result(run: Path) -> None:
     reader = Reader(run)
     counted, result = tally(reader).as_json(), reader.meta_json("result")
+    assert isinstance(result, dict)
     for key in ("frames", "verdicts", "availability", "recoveries", "slips", "unexplained"):
         assert counted[key] == result[key], key
     reader.close()

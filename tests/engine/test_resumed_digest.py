@@ -173,7 +173,7 @@ def resumes_exactly(s: Scenario, tmp_path: Path, moments: list[int]) -> None:
     cut = tmp_path / "cut"
     run_and_kill(s, cut, moments)
     reader = Reader(cut)
-    finished = reader.meta_json("result")
+    finished = reader.meta_object("result")
     reader.close()
     resumed = finished or Loop(s, cut, resume_run=True).run().as_json()
     assert resumed["run_digest"] == undisturbed.run_digest, explain(whole, cut)
