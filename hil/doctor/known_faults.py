@@ -55,6 +55,7 @@ def faults_on_inproc_boards() -> Finding:
 def _faults(board: str) -> Finding:
     """Inject a wrong output, a crash and a hang, and check their effects and outcomes."""
     from hil.kernel import workload
+    from hil.record.record_tables import RecordTable
     from hil.record.row_counts import count_rows, wrong_outputs
     from hil.record.span_rows import all_upsets
 
@@ -66,7 +67,7 @@ def _faults(board: str) -> Finding:
             effects[name] = upset.effect if injected else upset.state
             if injected and upset.outcome not in (SystemOutcome.CORRECTED, SystemOutcome.RECOVERED):
                 effects[name] = f"{upset.effect}, but {upset.outcome or 'no outcome'}"
-        unexplained = count_rows(reader, "anomalies")
+        unexplained = count_rows(reader, RecordTable.ANOMALIES)
         delivered = wrong_outputs(reader)
     wrong = [
         f"{name}: {effects.get(name, 'not seen')}, expected {effect}"
@@ -84,12 +85,19 @@ def _faults(board: str) -> Finding:
 
 def no_faults() -> Finding:
     """Check that a run without faults reports none."""
+    from hil.record.record_tables import RecordTable
     from hil.record.row_counts import count_rows, frames_without_unanimity
 
+    tables = (
+        RecordTable.UPSETS,
+        RecordTable.ANOMALIES,
+        RecordTable.TRANSITIONS,
+        RecordTable.REPAIRS,
+    )
     wrong: list[str] = []
     for board in ("process", "inproc"):
         with _controlled(_QUIET, board, 0) as reader:
-            for table in ("upsets", "anomalies", "transitions", "repairs"):
+            for table in tables:
                 count = count_rows(reader, table)
                 if count:
                     wrong.append(f"{count} {table} on {board} boards")

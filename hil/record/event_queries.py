@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from hil.record.queries import NO_OUTPUT, WRONG_OUTPUT, Rows
+from hil.record.record_tables import RecordTable
 from hil.record.row_values import (
     RecordedAnomaly,
     RecordedCommand,
@@ -69,15 +70,15 @@ RecordedEvent: TypeAlias = (
 )
 """A row of one of the tables of events that are ordered by id."""
 
-_EVENT_KINDS: Final[Mapping[str, type[RecordedEvent]]] = {
-    "transitions": RecordedTransition,
-    "repairs": RecordedRepair,
-    "anomalies": RecordedAnomaly,
-    "slips": RecordedSlip,
-    "limits": RecordedLimit,
-    "link_events": RecordedLinkEvent,
-    "commands": RecordedCommand,
-    "notes": RecordedNote,
+_EVENT_KINDS: Final[Mapping[RecordTable, type[RecordedEvent]]] = {
+    RecordTable.TRANSITIONS: RecordedTransition,
+    RecordTable.REPAIRS: RecordedRepair,
+    RecordTable.ANOMALIES: RecordedAnomaly,
+    RecordTable.SLIPS: RecordedSlip,
+    RecordTable.LIMITS: RecordedLimit,
+    RecordTable.LINK_EVENTS: RecordedLinkEvent,
+    RecordTable.COMMANDS: RecordedCommand,
+    RecordTable.NOTES: RecordedNote,
 }
 
 
@@ -279,7 +280,7 @@ def damaged_chunks(record: Rows, after: int, last: int, frame: int) -> list[Dama
 
 
 def newest_events_of(
-    record: Rows, table: str, last: int, limit: int, node: str = ""
+    record: Rows, table: RecordTable, last: int, limit: int, node: str = ""
 ) -> Sequence[RecordedEvent]:
     """Return the newest events of a table up to id `last`, newest first.
 
@@ -296,7 +297,7 @@ def newest_events_of(
 
 def newest_upsets(record: Rows, last: int, limit: int, node: str = "") -> list[RecordedUpset]:
     """Return the newest upsets up to frame `last`, newest first; with `node` only those of it."""
-    where, values = _of_node(node, "upsets")
+    where, values = _of_node(node, RecordTable.UPSETS)
     rows = record.rows(
         f"SELECT * FROM upsets WHERE frame <= ?{where} ORDER BY frame DESC, id DESC LIMIT ?",
         last,
@@ -306,11 +307,11 @@ def newest_upsets(record: Rows, last: int, limit: int, node: str = "") -> list[R
     return values_of(RecordedUpset, rows)
 
 
-def _of_node(node: str, table: str) -> tuple[str, tuple[str | int, ...]]:
-    """SQL that is true of the rows of `node`, and its values; empty for all nodes."""
+def _of_node(node: str, table: RecordTable) -> tuple[str, tuple[str | int, ...]]:
+    """Return SQL that is true of the rows of `node`, and its values; empty for all nodes."""
     if not node:
         return "", ()
-    if table == "notes":  # a note on a node begins with its name
+    if table == RecordTable.NOTES:  # a note on a node begins with its name
         about = f"node {node}: "
         return " AND substr(text, 1, ?) = ?", (len(about), about)
     return " AND node = ?", (node,)

@@ -9,6 +9,7 @@ the screen every 100 ms."""
 from __future__ import annotations
 
 from hil.record.queries import Rows
+from hil.record.record_tables import RecordTable
 
 __all__ = ["IdSearch"]
 
@@ -18,14 +19,14 @@ class IdSearch:
 
     def __init__(self, record: Rows) -> None:
         self._record = record
-        self._positions: dict[str, tuple[int, int, int]] = {}
+        self._positions: dict[RecordTable, tuple[int, int, int]] = {}
         """By table: the state of the record, the frame, and the id that was found."""
 
     def clear(self) -> None:
         """Forget what was found: it was in another record."""
         self._positions.clear()
 
-    def last_id(self, table: str, frame: int, state: int) -> int:
+    def last_id(self, table: RecordTable, frame: int, state: int) -> int:
         """Return the last id in `table` whose frame is not after `frame`; 0 without one. `state` is
         a number that grows whenever the record changes."""
         previous = self._positions.get(table)
@@ -35,7 +36,7 @@ class IdSearch:
         self._positions[table] = (state, frame, at)
         return at
 
-    def _search(self, table: str, frame: int, previous: tuple[int, int, int] | None) -> int:
+    def _search(self, table: RecordTable, frame: int, previous: tuple[int, int, int] | None) -> int:
         rows = self._record.rows(f"SELECT id, frame FROM {table} ORDER BY id DESC LIMIT 1")
         if not rows:
             return 0
@@ -56,7 +57,7 @@ class IdSearch:
                 high = middle
         return low
 
-    def _is_by(self, table: str, at: int, frame: int) -> bool:
+    def _is_by(self, table: RecordTable, at: int, frame: int) -> bool:
         """Return whether the row `at`, or the last one before it that has a frame, is not after
         `frame`."""
         rows = self._record.rows(

@@ -24,6 +24,7 @@ from hil.record.id_search import IdSearch
 from hil.record.migrations import read_as_current, version_of
 from hil.record.opening import beside, is_plain, open_to_read, tidy
 from hil.record.packed_frames import ALONE_MAX, PackedFrames
+from hil.record.record_tables import RecordTable
 from hil.record.row_values import RecordedNode, values_of
 from hil.record.run_meta import RunMeta
 from hil.record.timeline import Timeline
@@ -286,8 +287,9 @@ class LiveRecord:
         ordered in a pause has the number of the frame that comes next."""
         return EVERYTHING if head >= self.last else head
 
-    def position(self, table: str, frame: int) -> int:
-        """Return the last id in `table` whose frame is not after `frame`; 0 without one."""
+    def position(self, table: RecordTable, frame: int) -> int:
+        """Return the last id in `table` (not UPSETS) whose frame is not after `frame`; 0 without
+        one."""
         return self._ids.last_id(table, frame, self.changed)
 
     def verdict(self, frame: int) -> Verdict | None:

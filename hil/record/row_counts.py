@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from hil.record.outages import SKIPS
 from hil.record.queries import WAS_ALONE, Rows
+from hil.record.record_tables import RecordTable
 from hil.record.recorder import UpsetCount
 from hil.record.row_values import values_of
 from hil.record.tally import INJECTED, UPSET_COUNTS
@@ -37,17 +37,13 @@ __all__ = [
     "wrong_outputs",
 ]
 
-_COUNTED: Final = frozenset({"anomalies", "repairs", "slips", "transitions", "upsets"})
-
 
 def _one(record: Rows, sql: str) -> int:
     return int(record.rows(sql)[0][0])
 
 
-def count_rows(record: Rows, table: str) -> int:
-    """Return how many rows a table of events has. Raises ValueError for another table."""
-    if table not in _COUNTED:
-        raise ValueError(f"{table} is not counted")
+def count_rows(record: Rows, table: RecordTable) -> int:
+    """Return how many rows a table has."""
     return _one(record, f"SELECT count(*) FROM {table}")
 
 

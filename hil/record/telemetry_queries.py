@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from hil.record.queries import Rows
 from hil.record.row_values import (
@@ -21,14 +21,17 @@ from hil.record.row_values import (
     T,
     values_of,
 )
+from hil.word_enum import Word
 
 __all__ = [
     "Bounds",
+    "HealthQuantity",
+    "PlantQuantity",
+    "counters_changed",
     "die_and_power",
     "die_temperatures",
     "has_plant",
     "health_beyond",
-    "health_changed",
     "health_frame_after",
     "health_frame_by",
     "health_rows",
@@ -47,12 +50,47 @@ __all__ = [
 ]
 
 
-class Bounds(NamedTuple):
-    """A column of `health` and what its values may be; None where a side has no bound."""
+class HealthQuantity(Word):
+    """A reading of a board that may have limits, by its name in a scenario's `alarms`."""
 
-    column: str
+    CPU_TEMPERATURE = "cpu_temp_c"
+    ROUND_TRIP = "round_trip_ms"
+    AGENT_MEMORY = "rss_mib"
+    FREE_MEMORY = "free_mib"
+
+
+class PlantQuantity(Word):
+    """A value of the plant that may have limits, by its name in a scenario's `alarms`."""
+
+    CHARGE = "soc"
+    BUS_VOLTAGE = "bus_v"
+    DIE_TEMPERATURE = "die_c"
+
+
+class Bounds(NamedTuple):
+    """A reading of a board and what its values may be, in the unit of its name; None where a side
+    has no bound."""
+
+    quantity: HealthQuantity
     lowest: float | None
     highest: float | None
+
+
+_HEALTH_COLUMNS: Final = {
+    HealthQuantity.CPU_TEMPERATURE: ("cpu_temp_mc", 1000.0),
+    HealthQuantity.ROUND_TRIP: ("round_trip_us", 1000.0),
+    HealthQuantity.AGENT_MEMORY: ("rss_kib", 1024.0),
+    HealthQuantity.FREE_MEMORY: ("free_mib", 1.0),
+}
+"""The column of a reading, and how many of the column's units are one of the reading's."""
+_COUNTERS: Final = ("corrected", "uncorrected", "rx_errors", "throttled")
+"""Columns of `health` that count errors, or are flags."""
+_PLANT_TABLES: Final = {
+    PlantQuantity.CHARGE: "plant",
+    PlantQuantity.BUS_VOLTAGE: "plant",
+    PlantQuantity.DIE_TEMPERATURE: "plant_nodes",
+}
+"""The table of a value; its column has the name of the value."""
 
 
 def _first(kind: type[T], rows: Sequence[sqlite3.Row]) -> T | None:
@@ -103,17 +141,17 @@ def health_frame_by(record: Rows, last: int) -> int | None:
 def health_beyond(
     record: Rows, after: int, last: int, bounds: Iterable[Bounds], flags: int
 ) -> bool:
-    """Return whether any health in a span of ids is out of its bounds or has one of `flags` set.
-
-    `flags` are bits of `throttled`."""
+    """Return whether any health in a span of ids is out of its bounds or has one of `flags` set
+    (hil.wire.throttling)."""
     terms, values = [f"throttled & {flags:d} != 0"], list[float]()
-    for column, lowest, highest in bounds:
+    for quantity, lowest, highest in bounds:
+        column, scale = _HEALTH_COLUMNS[quantity]
         if highest is not None:
             terms.append(f"{column} > ?")
-            values.append(highest)
+            values.append(highest * scale)
         if lowest is not None:
             terms.append(f"{column} < ?")
-            values.append(lowest)
+            values.append(lowest * scale)
     return bool(
         record.rows(
             f"SELECT 1 FROM health WHERE id > ? AND id <= ? AND ({' OR '.join(terms)}) LIMIT 1",
@@ -124,9 +162,9 @@ def health_beyond(
     )
 
 
-def health_changed(record: Rows, after: int, last: int, columns: Iterable[str]) -> bool:
-    """Return whether one of `columns` changed on any node in a span of ids."""
-    spans = ", ".join(f"min({name}) != max({name})" for name in columns)
+def counters_changed(record: Rows, after: int, last: int) -> bool:
+    """Return whether a counter of errors, or the flags, changed on any node in a span of ids."""
+    spans = ", ".join(f"min({name}) != max({name})" for name in _COUNTERS)
     rows = record.rows(
         f"SELECT {spans} FROM health WHERE id > ? AND id <= ? GROUP BY node", after, last
     )
@@ -213,11 +251,12 @@ def plant_time_ahead(record: Rows, after_us: int, last_us: int, rows: int) -> in
 
 
 def plant_extremes(
-    record: Rows, table: str, column: str, after_us: int, last_us: int
+    record: Rows, quantity: PlantQuantity, after_us: int, last_us: int
 ) -> tuple[float | None, float | None]:
-    """Return the least and the greatest value of a column of `plant` or `plant_nodes`."""
+    """Return the least and the greatest value of the plant in a span of times, over all nodes."""
     rows = record.rows(
-        f"SELECT min({column}), max({column}) FROM {table} WHERE t_us > ? AND t_us <= ?",
+        f"SELECT min({quantity}), max({quantity}) FROM {_PLANT_TABLES[quantity]} "
+        "WHERE t_us > ? AND t_us <= ?",
         after_us,
         last_us,
     )

@@ -18,6 +18,7 @@ from hil.kernel import Golden, digest64
 from hil.record.digest import hex64
 from hil.record.queries import recoveries
 from hil.record.reader import Reader
+from hil.record.record_tables import RecordTable
 from hil.record.result_json import recorded_result
 from hil.record.row_counts import (
     count_rows,
@@ -122,8 +123,8 @@ def tally(reader: Reader) -> RecordTally:
         commands=obeyed_commands(reader),
         recoveries=recoveries(reader),
         available=available,
-        slips=count_rows(reader, "slips"),
-        unexplained=count_rows(reader, "anomalies"),
+        slips=count_rows(reader, RecordTable.SLIPS),
+        unexplained=count_rows(reader, RecordTable.ANOMALIES),
         sdc_frames=wrong,
         held_frames=held,
     )
@@ -134,7 +135,7 @@ def _upset_totals(reader: Reader) -> UpsetTotals:
     return UpsetTotals(
         injected=injected,
         verified=injected,
-        not_injected=count_rows(reader, "upsets") - injected,
+        not_injected=count_rows(reader, RecordTable.UPSETS) - injected,
         events=UpsetEvents(injected_events(reader)),
         by_target=injected_by_target(reader),
         by_node_effect=injected_by_effect(reader),

@@ -15,6 +15,7 @@ import pytest
 
 from hil.perf.long_record import write_record
 from hil.record.live import LiveRecord, State, newest_run
+from hil.record.record_tables import RecordTable
 from hil.record.timeline import Timeline
 from hil.views.alarm_limits import Level
 from hil.views.screen.model import alarm_feed
@@ -162,7 +163,7 @@ def test_positions_are_those_of_a_plain_search(tmp_path: Path) -> None:
         for k in range(30):
             story.agree(k % 4).outvoted("abc"[k % 3])
     source = opened(tmp_path)
-    for table in ("transitions", "repairs", "health"):
+    for table in (RecordTable.TRANSITIONS, RecordTable.REPAIRS, RecordTable.HEALTH):
         rows = source.rows(f"SELECT id, frame FROM {table}")
         for frame in range(-1, source.last + 2):
             expected = max((r["id"] for r in rows if r["frame"] <= frame), default=0)

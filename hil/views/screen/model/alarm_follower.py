@@ -8,6 +8,7 @@ from typing import Final
 from hil.record.event_queries import anomalies, isolations, supply_events
 from hil.record.live import LiveRecord
 from hil.record.queries import BadOutput, BadSpan, bad_spans, isolated_though_right
+from hil.record.record_tables import RecordTable
 from hil.record.row_values import RecordedPlant
 from hil.record.telemetry_queries import (
     die_temperatures,
@@ -36,7 +37,12 @@ _CHUNK: Final = 20_000
 """Rows of the past that are looked at in one go if nothing in them is out of its limits."""
 _ROWS: Final = 200
 """Rows that are fed between two looks at the clock."""
-_TABLES: Final = ("health", "transitions", "anomalies", "power")
+_TABLES: Final = (
+    RecordTable.HEALTH,
+    RecordTable.TRANSITIONS,
+    RecordTable.ANOMALIES,
+    RecordTable.POWER,
+)
 
 
 class AlarmFollower:
@@ -62,7 +68,7 @@ class AlarmFollower:
     def is_far(self, head: int) -> bool:
         """Return whether there is more up to frame `head` than can be read at once."""
         source = self._source
-        rows = source.position("health", source.upto(head)) - self.at["health"]
+        rows = source.position(RecordTable.HEALTH, source.upto(head)) - self.at[RecordTable.HEALTH]
         if rows > REACH * max(1, len(source.nodes)):
             return True
         begin_us = plant_time_back(source, source.time.t_us(head), REACH)
@@ -72,14 +78,14 @@ class AlarmFollower:
         """Skip what is more than `REACH` rows before frame `head`."""
         source, upto = self._source, self._source.upto(head)
         nodes = max(1, len(source.nodes))
-        health = max(0, source.position("health", upto) - REACH * nodes)
+        health = max(0, source.position(RecordTable.HEALTH, upto) - REACH * nodes)
         begin = (health_frame_after(source, health) if health else None) or 0
         begin_us = plant_time_back(source, source.time.t_us(head), REACH)
         self._plant_us = -1 if begin_us is None else begin_us
         self.begin = max(begin, 0 if begin_us is None else source.time.frame_at(begin_us))
         self._frame = begin - 1
-        self.at["health"] = health
-        for table in ("transitions", "anomalies", "power") if begin else ():
+        self.at[RecordTable.HEALTH] = health
+        for table in _TABLES[1:] if begin else ():
             # A node that is isolated now is so by one of the newest transitions.
             self.at[table] = max(0, source.position(table, upto) - 2000)
 
@@ -89,23 +95,27 @@ class AlarmFollower:
         ends = {table: self._source.position(table, upto) for table in _TABLES}
         self._conditions(ends, head)
         plant = self._plant(self._source.time.t_us(head), until)
-        ends["health"] = self._readings(ends["health"], until)
-        self.behind = not plant or ends["health"] < self._source.position("health", upto)
+        ends[RecordTable.HEALTH] = self._readings(ends[RecordTable.HEALTH], until)
+        self.behind = not plant or ends[RecordTable.HEALTH] < self._source.position(
+            RecordTable.HEALTH, upto
+        )
         self.at = ends
 
     def catch_up(self, head: int, until: float) -> None:
         """Do the same from the beginning on, a piece at a time; `behind` until it has arrived."""
         source, upto = self._source, self._source.upto(head)
-        end, end_us = source.position("health", upto), source.time.t_us(head)
-        while self._clock() < until and self.at["health"] < end:
-            stop = min(end, self.at["health"] + _CHUNK)
+        end, end_us = source.position(RecordTable.HEALTH, upto), source.time.t_us(head)
+        while self._clock() < until and self.at[RecordTable.HEALTH] < end:
+            stop = min(end, self.at[RecordTable.HEALTH] + _CHUNK)
             newest = health_frame_by(source, stop)
             frame = head if newest is None else min(head, newest)
             ends = {table: source.position(table, frame) for table in _TABLES}
             self._conditions(ends, frame)
-            if not self._search.in_health(self.at["health"], stop):
-                self.at["health"] = max(self.at["health"], stop - 2 * max(1, len(source.nodes)))
-            ends["health"] = self._readings(stop, until)
+            if not self._search.in_health(self.at[RecordTable.HEALTH], stop):
+                self.at[RecordTable.HEALTH] = max(
+                    self.at[RecordTable.HEALTH], stop - 2 * max(1, len(source.nodes))
+                )
+            ends[RecordTable.HEALTH] = self._readings(stop, until)
             self.at = ends
         while self._clock() < until and self._plant_us < end_us:
             ahead_us = plant_time_ahead(source, self._plant_us, end_us, _CHUNK)
@@ -115,13 +125,15 @@ class AlarmFollower:
                 self._plant_us = max(self._plant_us, -1 if back_us is None else back_us)
             if self._plant(stop_us, until):
                 self._plant_us = stop_us
-        self.behind = self.at["health"] < end or self._plant_us < end_us
+        self.behind = self.at[RecordTable.HEALTH] < end or self._plant_us < end_us
 
-    def _conditions(self, ends: dict[str, int], head: int) -> None:
+    def _conditions(self, ends: dict[RecordTable, int], head: int) -> None:
         """Feed what is not a quantity: isolation, lost and wrong outputs, anomalies, and
         boards without over-current protection."""
         book, source = self.book, self._source
-        for row in isolations(source, self.at["transitions"], ends["transitions"]):
+        for row in isolations(
+            source, self.at[RecordTable.TRANSITIONS], ends[RecordTable.TRANSITIONS]
+        ):
             level = Level.BAD if row.after == NodeState.ISOLATED else Level.GOOD
             text = f"{row.node} isolated: {row.cause}"
             if level is Level.BAD and isolated_though_right(source, row.frame, row.node):
@@ -132,11 +144,13 @@ class AlarmFollower:
         self._frame = max(self._frame, head)
         for key in ("wrong output", "no output"):
             self._calm_down(key, source.time.t_us(head), head)
-        for anomaly in anomalies(source, self.at["anomalies"], ends["anomalies"]):
+        for anomaly in anomalies(
+            source, self.at[RecordTable.ANOMALIES], ends[RecordTable.ANOMALIES]
+        ):
             text = f"{anomaly.node}: {anomaly.effect} that no upset explains"
             book.condition(anomaly.frame, "unexplained", anomaly.node, Level.WARN, text)
             book.condition(anomaly.frame, "unexplained", anomaly.node, Level.GOOD, "")
-        for event in supply_events(source, self.at["power"], ends["power"]):
+        for event in supply_events(source, self.at[RecordTable.POWER], ends[RecordTable.POWER]):
             if event.protection_lost:
                 book.condition(event.frame, "protection", event.node, Level.BAD, event.event)
             elif event.protection_works:
@@ -164,7 +178,7 @@ class AlarmFollower:
 
     def _readings(self, end: int, until: float) -> int:
         """Feed the rows of health up to id `end`; returns the id that was reached in time."""
-        names, at = self._source.names, self.at["health"]
+        names, at = self._source.names, self.at[RecordTable.HEALTH]
         begun = at
         while at < end and (at == begun or self._clock() < until):
             upto = min(end, at + _ROWS)

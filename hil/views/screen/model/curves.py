@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from hil.record.live import LiveRecord
+from hil.record.record_tables import RecordTable
 from hil.record.telemetry_queries import die_and_power, has_plant, newest_health, node_health
 from hil.views.screen.model.facts import EventLine, NodeReading
 from hil.views.screen.model.recorded_values import reading_of
@@ -71,7 +72,7 @@ def history(source: LiveRecord, node: int, head: int, points: int, every: int = 
 def _readings(
     source: LiveRecord, node: int, head: int, points: int, every: int
 ) -> list[NodeReading]:
-    end = source.position("health", source.upto(head))
+    end = source.position(RecordTable.HEALTH, source.upto(head))
     step = max(1, len(source.nodes)) * every
     if every == 1:
         rows = node_health(source, end - points * step, end, node)

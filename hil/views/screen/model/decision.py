@@ -21,6 +21,7 @@ from hil.record.event_queries import (
 )
 from hil.record.live import EVERYTHING, LiveRecord
 from hil.record.queries import upsets_behind
+from hil.record.record_tables import RecordTable
 from hil.record.row_values import (
     RecordedFrame,
     RecordedRepair,
@@ -229,7 +230,7 @@ def _answers(
 
 def _returning(source: LiveRecord, frame: int) -> frozenset[str]:
     """Return the nodes that were re-integrating when a frame began."""
-    position = source.position("transitions", frame - 1)
+    position = source.position(RecordTable.TRANSITIONS, frame - 1)
     states = states_reached(source, position - _TRANSITIONS, position)
     return frozenset(name for name, state in states.items() if state == NodeState.REINTEGRATING)
 
@@ -280,7 +281,10 @@ def pieces(
 def _in_state(source: LiveRecord, frame: int) -> list[OutputDifference]:
     """Return the pieces of the state that a resync found damaged."""
     out: list[OutputDifference] = []
-    first, last = source.position("repairs", frame - 1), source.position("repairs", frame)
+    first, last = (
+        source.position(RecordTable.REPAIRS, frame - 1),
+        source.position(RecordTable.REPAIRS, frame),
+    )
     for row in damaged_chunks(source, first, last, frame):
         out += pieces(row.node, "state", row.offset, bytes(row.voted), bytes(row.found))
     return out
@@ -298,7 +302,10 @@ def _causes(source: LiveRecord, frame: int, answers: tuple[NodeAnswer, ...]) -> 
     behind = [u for u in upsets_behind(source, frame, faulty) if u.id not in known]
     yield from (cause_text(upset, frame) for upset in (*hits, *behind))
     explained = {upset.node for upset in (*hits, *behind)}
-    first, last = source.position("anomalies", frame - 1), source.position("anomalies", frame)
+    first, last = (
+        source.position(RecordTable.ANOMALIES, frame - 1),
+        source.position(RecordTable.ANOMALIES, frame),
+    )
     for row in anomalies(source, first, last):
         if row.frame != frame:
             continue
@@ -326,8 +333,8 @@ def cause_text(upset: RecordedUpset, frame: int) -> str:
 
 def _cures(source: LiveRecord, frame: int) -> tuple[tuple[Cure, ...], str]:
     """Return the repairs from this frame on until its nodes voted again, and how long they took."""
-    start = source.position("transitions", frame - 1)
-    end = source.position("transitions", frame)
+    start = source.position(RecordTable.TRANSITIONS, frame - 1)
+    end = source.position(RecordTable.TRANSITIONS, frame)
     left: dict[str, RecordedTransition] = {}
     back: dict[str, RecordedTransition] = {}
     for row in departures(source, start, end):
@@ -339,7 +346,10 @@ def _cures(source: LiveRecord, frame: int) -> tuple[tuple[Cure, ...], str]:
     last = max((row.frame for row in back.values()), default=frame)
     if len(back) < len(left):
         last = EVERYTHING  # what was done until now
-    begin, end = source.position("repairs", frame - 1), source.position("repairs", last)
+    begin, end = (
+        source.position(RecordTable.REPAIRS, frame - 1),
+        source.position(RecordTable.REPAIRS, last),
+    )
     repairs = repairs_of_frame(source, begin, end, frame, left, _CURES + 1)
     cures = [Cure(r.frame, r.node, _repair_text(r), bool(r.ok)) for r in repairs[:_CURES]]
     if len(repairs) > _CURES:

@@ -7,6 +7,7 @@ from typing import Final
 from hil.record.event_queries import upset_counts
 from hil.record.live import LiveRecord
 from hil.record.queries import recoveries
+from hil.record.record_tables import RecordTable
 
 __all__ = ["EventCounts"]
 
@@ -34,8 +35,8 @@ class EventCounts:
         key = (head if head < source.last else -2, source.changed)
         if key != self._counts[0]:
             upto = source.upto(head)
-            slips = source.position("slips", upto)
-            repaired = self._repaired(source.position("repairs", upto))
+            slips = source.position(RecordTable.SLIPS, upto)
+            repaired = self._repaired(source.position(RecordTable.REPAIRS, upto))
             self._counts = (key, (*self._upsets(head, upto), repaired, slips))
         return self._counts[1]
 

@@ -14,6 +14,7 @@ from hil.record.event_queries import RecordedEvent, newest_events_of, newest_ups
 from hil.record.limit_orders import AppliedLimits, OrderedLimits
 from hil.record.live import LiveRecord
 from hil.record.queries import BadOutput, isolated_though_right
+from hil.record.record_tables import RecordTable
 from hil.record.row_values import (
     RecordedAnomaly,
     RecordedCommand,
@@ -96,11 +97,11 @@ def _read(source: LiveRecord, head: int, limit: int, node: str) -> tuple[list[Ev
     oldest: set[Key] = set()
     upto = source.upto(head)
     for table, kind, make in _BY_ID:
-        if node and table == "commands":
+        if node and table == RecordTable.COMMANDS:
             continue
         rows = newest_events_of(source, table, source.position(table, upto), limit, node)
         _take(rows, kind, make, limit, found, oldest)
-        if table == "transitions":
+        if table == RecordTable.TRANSITIONS:
             found[:] = [_justly(source, event) for event in found]
     upsets = newest_upsets(source, upto, limit, node)
     _take(
@@ -289,13 +290,13 @@ _NOTED: Final = frozenset(
 )
 """Commands that leave a note of their own."""
 
-_BY_ID: Final[tuple[tuple[str, EventKind, _Make], ...]] = (
-    ("transitions", EventKind.STATE, _state),
-    ("repairs", EventKind.REPAIR, _repair),
-    ("anomalies", EventKind.ANOMALY, _anomaly),
-    ("slips", EventKind.SLIP, _slip),
-    ("limits", EventKind.LIMIT, _limit),
-    ("link_events", EventKind.LINK, _link),
-    ("commands", EventKind.COMMAND, _command),
-    ("notes", EventKind.NOTE, _note),
+_BY_ID: Final[tuple[tuple[RecordTable, EventKind, _Make], ...]] = (
+    (RecordTable.TRANSITIONS, EventKind.STATE, _state),
+    (RecordTable.REPAIRS, EventKind.REPAIR, _repair),
+    (RecordTable.ANOMALIES, EventKind.ANOMALY, _anomaly),
+    (RecordTable.SLIPS, EventKind.SLIP, _slip),
+    (RecordTable.LIMITS, EventKind.LIMIT, _limit),
+    (RecordTable.LINK_EVENTS, EventKind.LINK, _link),
+    (RecordTable.COMMANDS, EventKind.COMMAND, _command),
+    (RecordTable.NOTES, EventKind.NOTE, _note),
 )

@@ -9,6 +9,7 @@ from hil.record.digest import hex64
 from hil.record.event_queries import newest_transition
 from hil.record.live import LiveRecord
 from hil.record.queries import left_vote, outvoted_though_right, upsets_behind
+from hil.record.record_tables import RecordTable
 from hil.record.row_values import RecordedNode, RecordedUpset
 from hil.record.telemetry_queries import health_rows, link_counts, newest_health
 from hil.redundancy.recovery import NodeState
@@ -108,7 +109,7 @@ class NodeFactsReader:
     def _recovery(self, name: str, head: int, *, isolated: bool) -> _Recovery:
         """Return the recovery state of a node, and how it left the vote."""
         upto = self._source.upto(head)
-        position = self._source.position("transitions", upto)
+        position = self._source.position(RecordTable.TRANSITIONS, upto)
         after, recovery, by_answers = self._states.get(name, (0, None, False))
         if after > position:
             after, recovery = 0, None
@@ -159,12 +160,12 @@ class NodeFactsReader:
     def _link(self, index: int, head: int) -> LinkCounts | None:
         """The counters of a link at the frame on view; the newest ones stand in a record from
         before they were kept over time, and only for its newest frame."""
-        position = self._source.position("link_counts", self._source.upto(head))
+        position = self._source.position(RecordTable.LINK_COUNTS, self._source.upto(head))
         row = link_counts(self._source, position, index, newest=head >= self._source.last)
         return link_counts_of(row)
 
     def _reading(self, index: int, head: int) -> list[NodeReading]:
-        position = self._source.position("health", self._source.upto(head))
+        position = self._source.position(RecordTable.HEALTH, self._source.upto(head))
         if position != self._readings[0]:
             readings: dict[int, list[NodeReading]] = {}
             rows = health_rows(self._source, position - 2 * len(self._source.nodes), position)
