@@ -69,12 +69,13 @@ def bench_test(
     """
     from hil.rig.bench_test.bench_tester import boards_to_test, switched_boards
     from hil.scenario import load_bench
+    from hil.scenario.bench_choice import words_of
     from hil.views.bench_test import bench_test_lines
 
     if boot_wait is not None and not 1 <= boot_wait <= 3600:
         raise UsageError(f"--boot-wait {boot_wait:g}: expected seconds from 1 to 3600")
     content = load_bench(bench)
-    boards = boards_to_test(content, [n.strip() for n in (use or "").split(",") if n.strip()])
+    boards = boards_to_test(content, words_of(use))
     switched = switched_boards(boards) if power else []
     if switched and not yes:
         _confirm(switched)

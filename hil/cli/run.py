@@ -31,9 +31,12 @@ from hil.cli.run_options import (
     SchemeName,
     Seed,
     Source,
+    Use,
+    WaitBoards,
 )
 from hil.cli.session import recorded, session
 from hil.cli.signals import Stop, signals
+from hil.errors import UsageError
 from hil.exit_codes import Exit
 
 if TYPE_CHECKING:
@@ -55,6 +58,8 @@ def run(  # noqa: PLR0913, PLR0917  (every option is one)
     scenario: Source = None,
     boards: Boards = None,
     bench: Bench = None,
+    use: Use = None,
+    wait_boards: WaitBoards = None,
     scheme: SchemeName = None,
     seed: Seed = None,
     frames: Frames = None,
@@ -71,11 +76,14 @@ def run(  # noqa: PLR0913, PLR0917  (every option is one)
     quiet: Quiet = False,
 ) -> int:
     from hil.scenario import Overrides
+    from hil.scenario.bench_choice import words_of
 
+    wait_us = _wait_us(wait_boards)
     overrides = Overrides(
         scheme=scheme,
         board=boards,
         bench=bench,
+        use=words_of(use),
         seed=seed,
         frames=frames,
         duration=duration,
@@ -90,7 +98,27 @@ def run(  # noqa: PLR0913, PLR0917  (every option is one)
             if resume is not None
             else fresh(scenario, overrides, out, quiet=quiet)
         )
-        return _run(prepared, stop, control=control, as_json=as_json, quiet=quiet, capture=capture)
+        return _run(
+            prepared,
+            stop,
+            control=control,
+            as_json=as_json,
+            quiet=quiet,
+            capture=capture,
+            wait_us=wait_us,
+        )
+
+
+def _wait_us(text: str | None) -> int:
+    """Return the time of --wait-boards [us]. Raises: UsageError if it is not a time."""
+    from hil.scenario.durations import parse_duration_us
+
+    if text is None:
+        return 0
+    try:
+        return parse_duration_us(text)
+    except ValueError as error:
+        raise UsageError(f"--wait-boards: {error}") from error
 
 
 def _run_on_screen(
@@ -156,7 +184,14 @@ def _goes_on(run_dir: Path) -> str:
 
 
 def _run(
-    prepared: Prepared, stop: Stop, *, control: bool, as_json: bool, quiet: bool, capture: bool
+    prepared: Prepared,
+    stop: Stop,
+    *,
+    control: bool,
+    as_json: bool,
+    quiet: bool,
+    capture: bool,
+    wait_us: int,
 ) -> int:
     from hil.engine.loop import Loop, RunSetup
     from hil.engine.observers import ProgressObserver
@@ -184,7 +219,11 @@ def _run(
             inbox=inbox,
             observers=[ProgressObserver(display.update)] if display else (),
             setup=RunSetup(
-                capture=capture, lock=lock, plant=prepared.plant, left_out=prepared.left_out
+                capture=capture,
+                lock=lock,
+                plant=prepared.plant,
+                left_out=prepared.left_out,
+                wait_boards_us=wait_us,
             ),
         )
         try:

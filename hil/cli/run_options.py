@@ -23,6 +23,8 @@ __all__ = [
     "SchemeName",
     "Seed",
     "Source",
+    "Use",
+    "WaitBoards",
 ]
 
 Source = Annotated[
@@ -40,6 +42,18 @@ Bench = Annotated[
     typer.Option(
         metavar="FILE",
         help="Put the nodes on the boards of this bench; with --boards, the rest on those.",
+    ),
+]
+Use = Annotated[
+    str | None,
+    typer.Option(
+        metavar="BOARD,...", help="Boards of the bench to take: names, tags or profiles, in order."
+    ),
+]
+WaitBoards = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME", help="Wait this long for boards that boot, are absent, or are in use."
     ),
 ]
 SchemeName = Annotated[

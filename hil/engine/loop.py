@@ -75,7 +75,8 @@ class RunSetup:
     capture.pcapng in the folder. `recorders` begins or resumes the record; `NullRecorder` keeps
     none. `lock` is a lock on the folder that the caller holds; without one `Loop.run` takes it.
     `plant` is that of the scenario, if it has been built and not advanced. `left_out` lists what an
-    option has removed from the scenario."""
+    option has removed from the scenario. `wait_boards_us`: how long boards are waited for that do
+    not answer at the start, or whose ports are in use."""
 
     clock: Clock = HOST
     capture: bool = False
@@ -83,6 +84,7 @@ class RunSetup:
     lock: RunLock | None = None
     plant: BuiltPlant | None = None
     left_out: Sequence[str] = ()
+    wait_boards_us: int = 0
 
 
 _PLAIN: Final = RunSetup()
@@ -194,7 +196,7 @@ class Loop:
         rig, timeouts = self._parts.rig, self.scenario.timeouts
         with rig.requests.waiting_at_least(_PREPARATION_LOST_AFTER_US):
             self._report("opening", 0)
-            rig.open(lambda what: self._report(f"opening: {what}", 0))
+            rig.open(self._report_opening, self._setup.wait_boards_us)
             preflight.check_targets(self.scenario, rig)
             self._report("calibrating", 0)
             calibration = calibrate(
@@ -356,6 +358,9 @@ class Loop:
         sources = (self._parts, self._scheduler, self._verdicts, self._coupling)
         if snapshots.take(*sources, self.controls.record):
             self._due.snapshot_us = self._parts.rig.clock.now_us() + _SNAPSHOT_US
+
+    def _report_opening(self, what: str) -> None:
+        self._report(f"opening: {what}", 0)
 
     def _report_phase(self, phase: str) -> None:
         self._report(phase, self.next_frame)

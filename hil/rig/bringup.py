@@ -22,6 +22,7 @@ from hil.wire import decoding
 from hil.wire.messages import Hello, Msg
 
 _BOOT_SLICE_US: Final = 5_000_000
+_ATTACH_EVERY_US: Final = 500_000
 _SWITCHED_ON_US: Final = 120_000_000
 """The most that a board may need at the start of a run from power-on until its agent answers, if
 the bench file has no longer `boot_s`."""
@@ -94,26 +95,33 @@ class BringUp:
         self._reconnector = reconnector
         self._absent = absent
 
-    def open(self, monitor: PowerMonitor, announce: Announce = _silent) -> None:
+    def open(self, monitor: PowerMonitor, announce: Announce = _silent, wait_us: int = 0) -> None:
         """Connect every node and identify its agent; boards that have to boot do so side by side.
 
         A board whose supply is off is switched on. `monitor` is started when all boards have come
-        up. `announce` is called with a sentence about each board that takes long.
+        up. `announce` is called with a sentence about each board that takes long. For `wait_us`
+        boards are waited for that do not answer, and ports that cannot be opened.
 
         Raises: SetupError, LinkTimeout, VersionMismatch."""
         monitor.check()
         off: list[Node] = []
+        began_us = self._clock.now_us()
         for node in self._nodes:
             try:
-                self.attach(node)
+                self._attach_by(node, began_us + wait_us, announce)
             except SetupError:
                 if not (_port_is_gone(node) and _is_switched_off(node)):
                     raise
                 off.append(node)  # its port appears when the board has power
         for node in self._nodes:
+            end_us = began_us + max(wait_us, node.capabilities.stated_boot_us)
+            if node in off:
+                continue
+            if end_us > self._clock.now_us() and _is_switched_off(node):  # in vain
+                off.append(node)
+                continue
             try:
-                if node not in off:
-                    self.greet(node, announce)
+                self._greet_by(node, end_us, announce)
             except LinkTimeout:
                 if not _is_switched_off(node):
                     raise
@@ -126,6 +134,36 @@ class BringUp:
                 # reach it.
                 monitor.limit(node.name, None, power.supply.current_limit_a)
         monitor.start()
+
+    def _attach_by(self, node: Node, end_us: int, announce: Announce) -> None:
+        """Open the port of a node, by `end_us` at the latest [us of the clock]. Raises: SetupError;
+        at once if the supply of its board is off."""
+        while True:
+            try:
+                self.attach(node)
+            except SetupError as error:
+                left_us = end_us - self._clock.now_us()
+                if left_us <= 0 or (_port_is_gone(node) and _is_switched_off(node)):
+                    raise
+                announce(f"node {node.name} is waited for: {error.message}")
+                self._clock.sleep_us(min(left_us, _ATTACH_EVERY_US))
+            else:
+                return
+
+    def _greet_by(self, node: Node, end_us: int, announce: Announce) -> None:
+        """Identify the agent of a node, by `end_us` at the latest [us of the clock]. A port that
+        goes away meanwhile, as that of a board with USB does when it boots, is opened again.
+        Raises: as `greet` and `attach`."""
+        while True:
+            left_us = end_us - self._clock.now_us()
+            try:
+                self.greet(node, announce, left_us)
+            except LinkTimeout:
+                if left_us <= 0 or node.link.connected:
+                    raise
+                self._attach_by(node, end_us, announce)
+            else:
+                return
 
     def _switch_on(self, off: Sequence[Node], announce: Announce) -> None:
         """Switch these boards on and wait until their agents answer. Raises: LinkTimeout if one
@@ -172,13 +210,13 @@ class BringUp:
         node.link.detach("reconnecting")  # a port can be opened only once at a time
         node.link.attach(node.open())
 
-    def greet(self, node: Node, announce: Announce = _silent) -> Hello:
+    def greet(self, node: Node, announce: Announce = _silent, patience_us: int = 0) -> Hello:
         """Identify the agent of a node whose port is open, and raise the rate of its line. A board
-        that boots is waited for.
+        that boots is waited for, and any other for `patience_us` if it does not answer.
 
         Raises: LinkTimeout, NodeError; SetupError if it is another board; VersionMismatch."""
         boot_us = node.capabilities.boot_timeout_us
-        call, hopeless = self._say_hello(node, boot_us, announce)
+        call, hopeless = self._say_hello(node, max(boot_us, patience_us), announce)
         if boot_us and isinstance(call.result, Silence):
             what = hopeless or node.board.condition(disconnected=not node.link.connected)
             raise LinkTimeout(
@@ -216,7 +254,8 @@ class BringUp:
             hopeless = node.capabilities.boot_failure()
             if hopeless or waited_us >= boot_us:
                 return call, hopeless
+            state = "boots" if node.capabilities.boot_timeout_us else "does not answer yet"
             announce(
-                f"node {node.name} boots, for {waited_us // 1_000_000} of at most "
+                f"node {node.name} {state}, for {waited_us // 1_000_000} of at most "
                 f"{boot_us // 1_000_000} s"
             )

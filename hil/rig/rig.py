@@ -85,12 +85,13 @@ class Rig:
         self.rates = self.requests.rates
         self._bringup = BringUp(self.nodes, self.requests, self.reconnector, self.absent)
 
-    def open(self, announce: Announce = lambda _: None) -> None:
+    def open(self, announce: Announce = lambda _: None, wait_us: int = 0) -> None:
         """Connect every node and identify its agent; boards that have to boot do so side by side. A
-        board whose supply is off is switched on. `announce` is called with what takes long.
+        board whose supply is off is switched on. `announce` is called with what takes long. For
+        `wait_us` boards are waited for that do not answer, or whose ports cannot be opened.
 
         Raises: SetupError, LinkTimeout, VersionMismatch."""
-        self._bringup.open(self.power, announce)
+        self._bringup.open(self.power, announce, wait_us)
 
     def connect(self, node: Node) -> Hello:
         """Open the port of a node again and identify its agent.

@@ -30,6 +30,7 @@ from hil.scenario.words import (
     BootSeconds,
     NodeName,
     PortName,
+    Tag,
 )
 from hil.scenario.yaml.document import Document
 from hil.scenario.yaml.reader import parse_yaml, read_yaml
@@ -75,6 +76,9 @@ class BenchBoardConfig(FrozenModel):
     )
     console_baud: ConsoleBaud | None = Field(
         default=None, description=f"Baud rate of its console; default: {CONSOLE_BAUD}."
+    )
+    tags: tuple[Tag, ...] = Field(
+        default=(), description="Words of yours by which `--use` chooses boards: `[v2, lab3]`."
     )
     profile: str | None = Field(
         default=None,

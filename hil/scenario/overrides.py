@@ -16,6 +16,7 @@ from pathlib import Path
 from hil.errors import ConfigError, Problem, UsageError
 from hil.json_values import JsonObject, JsonValue
 from hil.scenario.bench import BenchBoardConfig, BenchConfig, load_bench
+from hil.scenario.bench_choice import boards_of
 from hil.scenario.durations import frame_count_of, frame_us_of, parse_duration_us
 from hil.scenario.rig import OF_SERIAL_BOARDS, default_names
 from hil.scenario.words import BoardKind, SchemeName
@@ -33,13 +34,15 @@ class Overrides:
     """Options of `hil run`; None = as the scenario says.
 
     `board` is --boards (every node on that kind of board), `bench` is --bench (every node on a
-    real board, in the order of that file). With both, the nodes that the bench has no board for are
-    on that kind of software board. Their values are checked with the scenario.
+    real board, in the order of that file), `use` is --use (which of them, in its order). With
+    --boards, too, the nodes that the bench has no board for are on that kind of software board.
+    Their values are checked with the scenario.
     """
 
     scheme: str | None = None
     board: str | None = None
     bench: str | Path | None = None
+    use: tuple[str, ...] = ()
     seed: int | None = None
     frames: int | None = None
     duration: str | None = None
@@ -68,6 +71,8 @@ def apply(document: Document, overrides: Overrides) -> tuple[Document, SideEffec
     """
     if overrides.frames is not None and overrides.duration is not None:
         raise UsageError("--frames and --duration exclude each other", remedy="give only one")
+    if overrides.use and overrides.bench is None:
+        raise UsageError("--use chooses boards of a bench", remedy="add --bench FILE")
     document = document.copied()
     effects = SideEffects()
     # Read before anything is changed.
@@ -78,7 +83,9 @@ def apply(document: Document, overrides: Overrides) -> tuple[Document, SideEffec
         _set_board(document, overrides.board)
     if overrides.bench is not None:
         bench = load_bench(overrides.bench)
-        _set_bench(document, overrides.bench, bench, overrides.board, effects.notices)
+        used = boards_of(bench, overrides.use) if overrides.use else bench.boards
+        chosen = _Chosen(bench, used, ordered=bool(overrides.use))
+        _set_bench(document, overrides.bench, chosen, overrides.board, effects.notices)
     for path, value in (
         (("seed",), overrides.seed),
         (("pace",), overrides.pace),
@@ -161,13 +168,29 @@ def _set_board(document: Document, word: str) -> None:
                 document.remove((*_NODES, index, key))
 
 
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """Boards of a bench that a rig may take. `ordered`: their order is that of `--use`."""
+
+    bench: BenchConfig
+    boards: tuple[BenchBoardConfig, ...]
+    ordered: bool
+
+    def first(self, count: int) -> list[BenchBoardConfig]:
+        """Return the boards that a rig of `count` nodes takes."""
+        if self.ordered:
+            return list(self.boards[:count])
+        taken = sorted(self.boards, key=lambda board: board.absent)[:count]
+        return sorted(taken, key=self.bench.boards.index)
+
+
 def _set_bench(
-    document: Document, path: str | Path, bench: BenchConfig, fill: str | None, notices: list[str]
+    document: Document, path: str | Path, available: _Chosen, fill: str | None, notices: list[str]
 ) -> None:
     scheme = _scheme(document)
     if scheme is None:
         return
-    need, have = scheme.size, len(bench.boards)
+    need, have = scheme.size, len(available.boards)
     if have < need and fill is None:
         raise ConfigError(
             [
@@ -176,14 +199,14 @@ def _set_bench(
                     0,
                     0,
                     "$.boards",
-                    f"the bench has {_count(have, 'board')}; scheme {scheme} needs {need}",
+                    f"{'--use chooses' if available.ordered else 'the bench has'} "
+                    f"{_count(have, 'board')}; scheme {scheme} needs {need}",
                     "add boards (`hil discover`), choose a smaller --scheme, or put the others on "
                     "software boards with --boards process",
                 )
             ]
         )
-    chosen = sorted(bench.boards, key=lambda board: board.absent)[:need]
-    chosen.sort(key=bench.boards.index)
+    chosen = available.first(need)
     old_names = _names(document)
     new_names = [board.name for board in chosen]
     nodes = [_node_of(board) for board in chosen]
@@ -207,7 +230,7 @@ def _set_bench(
     if absent:
         notices.append(f"marked absent in the bench, tried all the same: {', '.join(absent)}")
     if have > need:
-        unused = ", ".join(board.name for board in bench.boards if board not in chosen)
+        unused = ", ".join(board.name for board in available.boards if board not in chosen)
         notices.append(
             f"scheme {scheme} needs {_count(need, 'board')}; not used of the bench: {unused}"
         )
@@ -215,7 +238,7 @@ def _set_bench(
 
 def _node_of(board: BenchBoardConfig) -> JsonObject:
     """Return a node on that board, as a scenario would write it."""
-    node = board.model_dump(mode="json", exclude_unset=True, exclude={"absent"})
+    node = board.model_dump(mode="json", exclude_unset=True, exclude={"absent", "tags"})
     return {"board": "serial", "baud": board.baud, **node}
 
 

@@ -275,6 +275,8 @@ def test_every_block_is_run_or_checked() -> None:
             "": lambda b: key_of(DRAWINGS, b),
             # tests/rig/console/test_console_log.py reads them
             "log": lambda b: b.document == "boards/README.md",
+            # tests/rig/test_port_server.py runs it
+            "ser2net": lambda b: b.document == "boards/README.md",
             "bytes": lambda b: b.document == "csrc/SPEC.md",  # tests/wire/test_spec.py reads them
         }
         known = kinds.get(block.language)

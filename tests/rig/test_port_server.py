@@ -43,7 +43,7 @@ def wait_for_port(server: subprocess.Popen[bytes], port: int) -> None:
 @pytest.mark.skipif(SER2NET is None, reason="ser2net is not installed")
 def test_an_agent_behind_the_documented_port_server_is_reached(tmp_path: Path) -> None:
     text = README.read_text(encoding="utf-8")
-    block = re.search(r"<!-- ser2net -->\n```text\n(.*?)```", text, re.DOTALL)
+    block = re.search(r"```ser2net\n(.*?)```", text, re.DOTALL)
     assert block is not None and SER2NET is not None
     port = free_port()
     with bench(tmp_path) as boards:

@@ -18,6 +18,7 @@ from hil.rig.bench_test.switched_outputs import SwitchedOutputs
 from hil.rig.discovery.probe import has_rate
 from hil.rig.power import Power
 from hil.scenario.bench import BenchBoardConfig, BenchConfig
+from hil.scenario.bench_choice import boards_of
 from hil.scenario.bench_report import AgentFacts, BenchFault, BenchTestReport, BoardReport
 from hil.scenario.supply import SupplyKind
 
@@ -29,13 +30,9 @@ _UNSURE: Final = frozenset({BenchFault.SAME_BOARD, BenchFault.OTHER_BOARD})
 
 
 def boards_to_test(bench: BenchConfig, use: Sequence[str]) -> tuple[BenchBoardConfig, ...]:
-    """Return the boards of the bench that are named in `use`; if it is empty all but those that are
+    """Return the boards of the bench that `use` chooses; if it is empty all but those that are
     marked absent. Raises: UsageError if there is no such board, or none to test."""
-    names = [board.name for board in bench.boards]
-    for name in use:
-        if name not in names:
-            raise UsageError(f"the bench has no board `{name[:80]}`; it has {', '.join(names)}")
-    boards = tuple(b for b in bench.boards if (b.name in use if use else not b.absent))
+    boards = boards_of(bench, use) if use else tuple(b for b in bench.boards if not b.absent)
     if not boards:
         raise UsageError(
             "all boards of the bench are marked absent",

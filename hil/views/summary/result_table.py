@@ -32,6 +32,8 @@ def result_table(run: RecordedRun) -> RenderableType:
     if r.campaign_mode:
         table.add_row("campaign", Text(r.campaign_mode, style=WARN))
     table.add_row("verdicts", _verdicts_text(r.verdicts))
+    if voters := _voters_text(r.metrics):
+        table.add_row("voters", Text(voters, style=WARN))
     if r.frames:
         table.add_row("availability", _availability_text(r.availability, r.flown))
     if r.sdc_frames:
@@ -54,6 +56,13 @@ def result_table(run: RecordedRun) -> RenderableType:
         text = Text(plural(failures, "failure"), style=WARN)
         table.add_row("supplies", text.append(", or trips of their own: see the notes"))
     return Padding(table, (1, 0, 0, 3))
+
+
+def _voters_text(metrics: Mapping[str, float]) -> str:
+    """Say in how many frames how many nodes voted; empty if it was the same number in all."""
+    frames = {n: int(metrics.get(f"voting.{n}", 0)) for n in reversed(range(8))}
+    parts = [f"{plural(n, 'node')} in {count:,} frames" for n, count in frames.items() if count]
+    return ", ".join(parts) if len(parts) > 1 else ""
 
 
 def _availability_text(availability: float, frames: int) -> Text:
