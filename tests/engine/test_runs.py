@@ -126,8 +126,14 @@ def test_most_shipped_scenarios_are_portable() -> None:
     "name", sorted({*assets.list_scenarios()} - {*PORTABLE, *ON_EMULATED_BOARDS})
 )
 def test_a_shipped_scenario_ends_as_it_says(tmp_path: Path, name: str) -> None:
+    """Its digest depends on the machine code of the workload, so none is stored: a run that says
+    that it is reproducible is repeated instead."""
     s = shipped_scenario(name)
-    ends_as_it_says(name, s, run(s, tmp_path))
+    result = run(s, tmp_path / "first")
+    ends_as_it_says(name, s, result)
+    assert (result.not_reproducible == "") is (name == "quickstart")
+    if not result.not_reproducible:
+        assert run(s, tmp_path / "again").run_digest == result.run_digest
 
 
 @pytest.mark.parametrize("name", mostly_slow(PORTABLE[::-1], keep=3))
