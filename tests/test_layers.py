@@ -164,6 +164,47 @@ def test_every_module_has_a_room() -> None:
     assert {room_of(module) for module in MODULES if module != "hil"} == set(RANK) - {"_kernel"}
 
 
+LISTED = re.compile(r"(\w+(?:, \w+)*)(,?)(  +\S.*)?")
+
+
+def modules_listed(doc: str) -> list[str]:
+    """The modules in the list of a package: names at the beginning of a line, divided by commas,
+    and what they are after two spaces or in the next line."""
+    lines = doc.splitlines()
+    listed: list[str] = []
+    for line, following in itertools.pairwise([*lines, ""]):
+        match = LISTED.fullmatch(line)
+        if match and (match[2] or match[3] or following.startswith("  ")):
+            listed += match[1].split(", ")
+    return listed
+
+
+PACKAGES = [module for module, path in MODULES.items() if path.name == "__init__.py"]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_lists_each_of_its_modules_once(package: str) -> None:
+    members = [module for module in MODULES if module.rpartition(".")[0] == package]
+    names = sorted(name for m in members if not (name := m.rpartition(".")[2]).startswith("_"))
+    text = MODULES[package].read_text(encoding="utf-8")
+    listed = sorted(modules_listed(ast.get_docstring(ast.parse(text)) or ""))
+    missing, not_there = set(names) - set(listed), set(listed) - set(names)
+    assert listed == names, f"missing: {missing}, not there: {not_there}, or listed twice"
+
+
+@pytest.mark.parametrize(
+    ("doc", "listed"),
+    [
+        ("Boards.\n\na       one\nb_c, d  two, and\n        more", ["a", "b_c", "d"]),
+        ("a, b,\nc    three", ["a", "b", "c"]),
+        ("a, b\n    two", ["a", "b"]),
+        ("One, two\nthree, four and five.\nsix", []),
+    ],
+)
+def test_the_search_finds_the_modules_in_a_list(doc: str, listed: list[str]) -> None:
+    assert modules_listed(doc) == listed
+
+
 def test_imports_go_one_way() -> None:
     wrong = [
         str(i)

@@ -1,5 +1,8 @@
 """Checks of this computer and of files, before a run.
 
-`computer` lists the checks of this computer and runs them; those in `software_boards` try the
-agent, those in `known_faults` inject faults that must be detected. `files` checks scenarios, bench
-files and board profiles. `findings` holds the results."""
+computer            lists the checks of this computer, and runs them
+software_boards     the checks that try the agent
+known_faults        the checks that inject faults, which must be detected
+files               checks of scenarios, bench files and board profiles
+findings            the result of a check
+"""

@@ -1,30 +1,32 @@
-"""The engine of a run, in modules of one purpose each; `hil.engine.loop` puts them together.
+"""The engine of a run, in modules of one purpose each; `loop` puts them together.
 
-loop            one run: preparation, the stages of each frame, what is due between frames
-observers       objects that follow a run in its own process
-run_controls    what operator and plant coupling may use of a run
-preflight       what is checked on open boards before the first frame
-parts           all parts of a run, built from its scenario
-part_groups     those that serve one purpose together: frame times, redundancy, upsets
-stages          what works on the parts; each gets those that it needs
-frame_work      the data that the stages of a frame pass on
+loop                one run: preparation, the stages of each frame, what is due between frames
+preflight           what is checked on open boards before the first frame
+parts, part_groups  all parts of a run, and those that serve one purpose together
+stages              what works on the parts; each gets those that it needs
+
+frame_work          the data that the stages of a frame pass on
+exchange_stage      the exchange: upsets, a step on all nodes, their answers and reports
+verdict             the stages after it: verdict, record, repairs, outcomes
+fast_forward        quiet frames, run in batches or skipped
+repair_scheduler, repair_executor    when repairs are carried out, and how one is
 board_returns       boards that were absent return to service; when the run waits for them
-exchange_stage  the exchange: upsets, a step on all nodes, their answers and reports
-verdict         the stages after it: verdict, record, repairs, outcomes
-repair_scheduler     when repairs are carried out, also on boards that are back
-repair_executor      how one repair is carried out
-fast_forward    quiet frames, run in batches or skipped
-health_poll     health of boards, links and supplies, now and then
-recorder        writes what happens to the parts into the record
-operator        an operator's commands
-plant_coupling  applies the plant's orders to boards, reports their power to it
+health_poll         health of boards, links and supplies, now and then
+hidden_state        what boards hold besides what is voted on: stuck bits, checkpoints
+outside_influence   what acted on a run from outside its scenario
+metrics, lateness   counters of a run; whether node or host is late
+
+plant_coupling      applies the plant's orders to boards, reports their power to it
 node_power, board_orders, plant_rows    power of a node, orders to its board, rows of the plant
-snapshots       takes and restores the state of a run; resume reads it from a record
-snapshot_model, snapshot_json         that value, and its layout in a record
-run_folder      the folder of a run, and the content of its reports
-temperature_alarm_limits, firmware_flags    alarms and notes of a hot or throttled board
-metrics, lateness    counters of a run; whether node or host is late
-hidden_state         what boards hold besides what is voted on: stuck bits, checkpoints
-result, run_reports, ending           the result of a run, and how it is reported
-outside_influence    what acted on a run from outside its scenario
+temperature_alarm_limits, firmware_flags    the alarm limits and the notes of hot boards
+operator, run_controls    an operator's commands, and what they may use of a run
+observers           objects that follow a run in its own process
+
+recorder            writes what happens to the parts into the record
+snapshots, resume   takes and restores the state of a run; reads it from a record
+snapshot_model, snapshot_json    that state as a value, and its layout in a record
+run_identity        what identifies a run before it begins
+run_folder, run_log    the folder of a run, and its events in Python's logging
+result, ending      the progress and the outcome of a run; its last steps
+run_reports, junit  the reports of a run: manifest.json and junit.xml
 """

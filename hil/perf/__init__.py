@@ -3,6 +3,14 @@
 Computers differ and are shared, so each number is compared with a reference that was measured in
 the same run, in turns with it, or that is computed and marked so. These are measurements, not
 tests: a busy computer misses targets.
+
+suite               all measurements, and a function that carries them out
+row                 one line of the table, and how it is measured
+computing, plant_cost    vote, digest and codec of the kernel; a day of the plant
+run_rate            whole runs: frames per second, memory, size of the record
+wire_cost           messages, bulk transfers, latency, resync
+screen_cost         the screen on a long record
+pacing, echo, long_record    what they measure with: slow lines, ptys without hil, a long record
 """
 
 from hil.perf.row import PerfRow

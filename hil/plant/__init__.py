@@ -3,4 +3,30 @@
 Values go one way: an `Orbit` gives a `Track`, a track gives illumination, passes and upset rates.
 From the light and from what the boards draw, `Flight` computes battery, bus and temperatures; what
 the boards are then given depends on these. Nothing here knows nodes, frames or records, and nothing
-waits. Arrays carry their unit and frame in their names and are read-only."""
+waits. Arrays carry their unit and frame in their names and are read-only.
+
+build               the plant of a scenario: boards, spacecraft, sky and flight
+moment              what boards draw at one moment, and what they then experience
+flight              power and heat during a run, coupled to its boards
+sky                 what is known ahead: orbit, light, radiation and contacts, in blocks of steps
+survey, survey_figures    a flight without boards, and its figures
+
+orbit, elements, tle    positions by SGP4, from elements or from a TLE
+earth, coordinate_frames    the ellipsoid; sidereal time and geodetic coordinates
+sun, eclipse        the Sun's position, and how much of it is visible
+attitude            where the faces of the spacecraft look
+passes              passes over ground stations
+
+spacecraft          power and heat models, from a design or sized by a rule
+solar_array, battery, power, power_block    the power system
+thermal             the network of temperatures
+energy_totals       sums of energy, and how well they balance
+board_parts, board_speed    what a board adds to these models, and how fast it computes
+
+radiation           a package: fluxes, and the upset rates that follow from them
+sections, strikes   the cross-sections of a board, and the upsets that hit it
+anomaly             where the South Atlantic Anomaly is, for maps
+
+profile, profile_columns, profile_csv, profile_npz    values over time, as files
+prescribed          what a profile prescribes in place of the models
+"""

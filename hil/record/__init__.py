@@ -2,12 +2,25 @@
 
 Knows value types only.
 
-recorder             what the engine sees of it; sqlite_recorder and null_recorder implement that
-schema               the tables
-limit_orders         what a row of `limits` says of an order to a board
-frame_blocks         all frames, packed, in blocks: the table `blocks`
-event_writer         everything else that happens, and frames that are more than plain agreement
-pending_rows         rows until the next commit, and the INSERT statements
-reader               everybody else's side; queries, event_queries and telemetry_queries ask
-digest, seal         what makes two runs equal, and what tells that a record was changed
-run_lock, rewind     who may write, and where a resumed run continues"""
+recorder            what the engine knows of a record, as a protocol
+sqlite_recorder, null_recorder    the recorder that writes a record, and one that writes none
+write_connection, pending_rows    its connection; the rows until the next commit, with INSERT
+event_writer, rows  what happens in a run, and the rows that are made of it
+frame_blocks        all frames, packed, in blocks: the table `blocks`
+tally               what the end of a run reads from the record that it writes
+snapshot_rows       the last snapshot of a run
+run_lock, rewind    who may write, and where a resumed run continues
+
+schema, migrations  the tables, and what older records lack of them
+opening             opens the database, and makes a plain file of it
+digest, seal        what makes two runs equal, and what shows that a record was changed
+
+reader, live        a record as its readers see it; live, while it is written
+packed_frames, id_search, timeline    finding frames, rows and times in it
+queries, event_queries, telemetry_queries    what several views, and the screen, ask
+span_rows, first_rows, row_counts, outages    rows of a span, first rows, sums, outages
+row_values, record_tables    rows as values, and the tables that have ids
+run_meta, recorded_scenario    the properties of a run, and its scenario
+run_result, result_json    the result of a run, and how it is read from JSON
+limit_orders        what a row of `limits` says of an order to a board
+"""

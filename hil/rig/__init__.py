@@ -3,12 +3,24 @@
 It sends requests to boards and carries out repairs; it decides nothing (`hil.redundancy.voting` and
 `hil.redundancy.recovery` do) and records nothing.
 
-rig, node            all nodes of a run, and one node with its board and link
-board_kinds          the boards of a rig, of the kind that a scenario or a bench names
-backends, emulated   the boards: in this process, programs, serial ports; a machine in QEMU
-power                instruments that switch and measure a board's supply
-discovery            which boards answer, and at which ports
-requests, calls, exchange, resync    one request to a node; a step on all; a state to a node
-link, transport, line_rate, reconnect    a link, its port, its rate, how it is found again
-bringup, agent_setup, program, guardian  how an agent begins, and who ends it
+rig, node           all nodes of a run, and one node with its board and link
+board_kinds         the boards of a rig, of the kind that a scenario or a bench names
+backends, emulated  packages: boards in this process, programs, serial ports; a machine in QEMU
+power               a package: instruments that switch and measure a board's supply
+console             a package: what boards print
+discovery, bench_test    packages: which boards answer at which ports; the test of a bench
+
+requests, calls, exchange    one request to a node; calls to several, and the wait for answers
+resync              finds and replaces the chunks of a state that differ
+link, link_state    frames over a transport, and the state of the connection
+transport, port_lock    a port, and its exclusive use
+line_rate, clock_fit, capture    the rate of a line, the clock of a board, all bytes of a link
+reconnect, absent_boards    the search for absent boards, and which ones are absent
+
+bringup, agent_setup    opens ports and identifies agents; what every agent is sent
+calibration, step_count    what fault-free steps take, and how many instructions they have
+pacer, background_call    the pace of a run, and calls that may take seconds
+program             user programs as workloads
+offspring, guardian, pty_identity    programs that hil starts, and their ptys
+processor_use, addresses    the CPU time of boards, and where they lie in memory
 """

@@ -8,7 +8,7 @@ problems            pydantic's errors as messages for users
 words, fields, durations, numerals    the types of single values
 schema              the JSON Schema of the files
 yaml                a package: YAML with the place of every value
-bench, ports        the bench file: boards, and the ports that they are connected to
+bench, ports, console    the bench file: boards, and the ports that they are connected to
 supply, supply_words, visa_names    the power supplies of a bench file
 bench_edit, bench_store    changes to a bench file that keep its comments, and replacing it safely
 discovery_report, bench_report, supply_state    the reports of `hil discover`, `hil bench test` and

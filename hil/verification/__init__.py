@@ -1,4 +1,7 @@
 """Computes again whatever a finished record claims.
 
-`replay` votes every frame again, `delivery` checks what was delivered without a vote, `ending` the
-result and its expectations; `findings` are the differences."""
+replay              votes every frame again, and counts what a record holds
+delivery            what was delivered without a vote
+ending              the result, its expectations and reports, and the record digest
+findings            the differences
+"""

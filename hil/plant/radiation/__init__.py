@@ -2,4 +2,13 @@
 that a board's cross-sections make of them.
 
 Fluxes are omnidirectional (4 pi) and integral, in particles per cm2 and second above an energy or
-a LET. Nothing here is better than a factor of two: that is the accuracy of AP8 itself."""
+a LET. Nothing here is better than a factor of two: that is the accuracy of AP8 itself.
+
+environment         the environment that a scenario states
+ap8, ap8_table, bake_ap8    trapped protons, the file of their table, and how it is made
+gcr                 galactic cosmic rays behind the Earth's field
+spe                 solar particle events
+shielding           protons behind walls of aluminium
+crosssection        the upset probability of a part, by energy or LET
+rates, arrivals     upset rates along a track, and the times that are drawn from them
+"""

@@ -1,1 +1,8 @@
-"""The kinds of boards: in this process, in a process of their own, on a serial line."""
+"""Three kinds of boards (the fourth is a package of its own: `hil.rig.emulated`), and what a board
+can do.
+
+inproc              in this process
+process             a process of its own
+serial_board        on a serial line
+capabilities        what a board can do beyond what all of them can
+"""

@@ -2,6 +2,13 @@
 
 `make` returns the instrument that a bench file describes. An instrument is opened when it is first
 used, so that a bench whose supply is switched off can still be listed.
+
+protocol            what all instruments can do
+scpi, dialects, output, visa_session    bench supplies, through PyVISA
+instrument, bounded_worker, resource_lock    one connection, thread and owner for a resource
+http_plug, programs, manual, mock    smart plugs, programs, a person, a simulation
+monitor, over_current    reads supplies beside the run, and detects latch-ups
+bench_supplies      the supplies of a bench without a run
 """
 
 from __future__ import annotations

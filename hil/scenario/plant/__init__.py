@@ -2,5 +2,5 @@
 
 flight              the block `plant:` as a whole
 orbit, radiation    where the spacecraft flies, and what hits its boards
-spacecraft          its design, part by part or by a rule; made of power, solar_array, battery and
-                    thermal"""
+spacecraft          its design, part by part or by a rule
+power, solar_array, battery, thermal    the parts of that design"""

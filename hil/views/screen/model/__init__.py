@@ -1,7 +1,8 @@
 """The values that the screen shows, read from the record. Nothing here draws.
 
 scene               reads the scene of one frame
-facts               its values; node_facts, plant_facts and run_facts read them
+facts               its values
+node_facts, plant_facts, run_facts    read these values
 recorded_values     rows and packed verdicts as these values
 health              the health of the system, from its facts. Pure
 alarms              alarms of values that are out of limits: persistence, latching. Pure
