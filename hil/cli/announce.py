@@ -16,7 +16,7 @@ __all__ = ["what_will_run", "wrapped"]
 
 def what_will_run(scenario: Scenario, run_dir: Path, *, resume: bool) -> str:
     """The run in a few lines, before it begins."""
-    from hil.views.style import duration
+    from hil.views.style import duration, plural
 
     count, upsets = scenario.frame_count, scenario.upsets
     flight = duration(count * scenario.frame_us)
@@ -30,7 +30,7 @@ def what_will_run(scenario: Scenario, run_dir: Path, *, resume: bool) -> str:
         f"  workload  {scenario.workload_name}, seed {scenario.seed}",
         f"  length    {count:,} frames of {scenario.frame_ms:g} ms = {flight} of flight, {pace}",
         f"  rig       {scenario.rig.scheme}: {_boards_text(scenario)}",
-        f"  upsets    {len(upsets.events)} single, {len(upsets.rates)} random rates",
+        f"  upsets    {len(upsets.events)} scheduled, {plural(len(upsets.rates), 'random source')}",
         f"  record    {run_dir}",
     ]
     if scenario.campaign_mode:

@@ -19,11 +19,11 @@ __all__ = ["HELP", "ControlCommand", "control"]
 
 HELP: Final = (
     "Command a run that was started with --control.\n\n"
-    "Each is carried out between two frames, and recorded with who sent it. Arguments are "
-    "key=value; the first may go without its key. On a terminal, what disturbs the run is asked "
-    "for again.\n\n"
+    "Each command is executed between two frames, and recorded with the user who sent it. "
+    "Arguments are key=value; the first may omit its key. On a terminal, disruptive commands ask "
+    "for confirmation.\n\n"
     "Exit codes: 0 done, 1 the run refused, 2 wrong command line, or the run takes no commands, "
-    "3 it cannot be reached."
+    "3 the run cannot be reached."
 )
 
 

@@ -70,7 +70,7 @@ def _span(text: str | None) -> tuple[int, int]:
     except ValueError:
         low, high = 1, 0
     if not 0 <= low <= high <= _ALL_FRAMES[1]:
-        raise UsageError(f"`{text}` is no range of frames", remedy="--frames 100:200")
+        raise UsageError(f"`{text}` is not a valid range of frames", remedy="--frames 100:200")
     return low, high
 
 

@@ -27,14 +27,14 @@ def watch(
         typer.Argument(metavar="[RUN]...", help="Folders of runs; default: the newest in runs/."),
     ] = None,
     web: Annotated[
-        bool, typer.Option("--web", help="In a browser on this computer, to look only.")
+        bool, typer.Option("--web", help="In a browser on this computer, read-only.")
     ] = False,
     port: Annotated[int, typer.Option(metavar="N", min=1, max=65535, help="For --web.")] = 8000,
     ascii_only: Ascii = False,
 ) -> int:
-    """Watch runs on a screen, while they go on or afterwards. It never slows or ends them.
+    """Watch runs on a screen, during the run or after it. It never slows or ends them.
 
-    Where stdout is no terminal, it prints the first page once.
+    If stdout is not a terminal, it prints the first page once.
     """
     from hil.record.live import newest_run
 

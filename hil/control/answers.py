@@ -1,5 +1,4 @@
-"""What a run answers: whether a command was carried out, and the data of those that ask for some.
-Pure."""
+"""The answers of a run: whether a command was carried out, and the data that it asked for. Pure."""
 
 from __future__ import annotations
 
@@ -50,7 +49,7 @@ class UpsetOrdered:
 @dataclass(frozen=True, slots=True)
 class NodeInRun:
     """A node of a running run: its state by recovery, whether an operator isolated it (`held`), the
-    plant took it out (`shed`), and whether its board has power."""
+    plant shed it (`shed`), and whether its board has power."""
 
     name: str
     state: str
@@ -62,7 +61,7 @@ class NodeInRun:
 @dataclass(frozen=True, slots=True)
 class RunStatus:
     """The state of a running run before frame `frame` of `planned_frames`. `pace_factor` is
-    simulated time per real time, None for a run as fast as it can."""
+    simulated time per real time, None for a free-running run."""
 
     paused: bool
     frame: int
@@ -148,8 +147,8 @@ class Answer:
 
 
 def answer_of(line: bytes, data: type[AnswerData] | None) -> Answer | None:
-    """Return the answer in a line; None if the line is not a valid answer. `data`: what kind of
-    data the answer to this command has, None for none."""
+    """Return the answer in a line; None if the line is not a valid answer. `data`: the kind of
+    data in the answer to this command, None if it has none."""
     try:
         content = json.loads(line)
         document = dict(content["data"])

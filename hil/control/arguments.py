@@ -1,6 +1,6 @@
-"""The kinds of arguments that commands have, and the check of a value that somebody sent. Pure.
+"""The kinds of arguments that commands have, and the check of received values. Pure.
 
-A command's dataclass says for each of its fields of which kind it is and what it means:
+A command's dataclass gives the kind and the meaning of each of its fields:
 `node: Annotated[str, Text("name of the node")]`."""
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class MoreKeys:
-    """Further keys, as a tuple of JsonKey: the run alone knows which there are. Each is a scalar,
+    """Further keys, as a tuple of JsonKey: only the run knows which exist. Each is a scalar,
     or one object of scalars."""
 
     def problem(self, name: str, value: JsonValue) -> str:
@@ -93,7 +93,7 @@ class Argument:
 
     @property
     def help(self) -> str:
-        """Return what the argument means."""
+        """Return the meaning of the argument."""
         return self.kind.help
 
 

@@ -34,7 +34,7 @@ _ANSWER_MAX: Final = 1 << 20
 
 
 def takes_commands(run_dir: Path) -> bool:
-    """Return whether the run folder has a control socket. Its run may have been killed since."""
+    """Return whether the run folder has a control socket; its run may have been killed."""
     return (run_dir / SOCKET_NAME).is_socket()
 
 
@@ -80,7 +80,7 @@ class Client:
             ) from error
         except PermissionError as error:
             raise SetupError(
-                f"the run in {self.run_dir} belongs to another user, who alone may command it",
+                f"the run in {self.run_dir} belongs to another user; only that user may command it",
                 remedy="send commands as the user who started the run",
             ) from error
         except OSError as error:

@@ -1,8 +1,7 @@
-"""The commands: the arguments of each, what it is answered with, and what clients need to know of
-it. Pure.
+"""The commands: their arguments, their answers, and the properties that clients use. Pure.
 
-A new command is one dataclass here, and one handler in `hil.engine.operator`. The dataclass says of
-each field of which kind of argument it is; `hil.control.protocol` reads and writes them as JSON."""
+A new command is one dataclass here, and one handler in `hil.engine.operator`. The dataclass gives
+the kind of argument of each field; `hil.control.protocol` reads and writes them as JSON."""
 
 from __future__ import annotations
 
@@ -53,7 +52,7 @@ class WrongArgument(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What clients need to know of a command. `examples` are what follows `hil control RUN`;
+    """The properties of a command. `examples` are what follows `hil control RUN`;
     `kind` is the dataclass of its arguments, `answer` that of the data in its answer.
 
     `destructive`: clients ask for confirmation; `recorded`: it is written to the record; `steers`:
@@ -72,7 +71,7 @@ class Command:
     steers: bool = True
 
     def parse(self, document: JsonObject) -> OperatorCommand:
-        """Return the command with the arguments in a JSON object, whose every value is hostile.
+        """Return the command with the arguments in a JSON object, of which no value is trusted.
 
         Raises: WrongArgument if they are not valid in any run."""
         known = {argument.name for argument in self.arguments}
@@ -108,7 +107,7 @@ class Command:
 
 
 class OperatorCommand:
-    """A command with its arguments. `command`: what clients need to know of it."""
+    """A command with its arguments. `command` has the properties of this kind of command."""
 
     __slots__ = ()
     command: ClassVar[Command]
@@ -119,11 +118,10 @@ class OperatorCommand:
         return ()
 
     def as_json(self) -> JsonObject:
-        """Return the arguments as the JSON object that is sent and recorded: those that were
-        given."""
+        """Return the arguments that are not None, as the JSON object that is sent and recorded."""
         values = {a.name: getattr(self, a.name) for a in self.command.arguments}
-        given = {name: value for name, value in values.items() if value is not None}
-        return given | {key.name: key.document for key in self.further_keys}
+        present = {name: value for name, value in values.items() if value is not None}
+        return present | {key.name: key.document for key in self.further_keys}
 
 
 COMMANDS: Final[dict[str, Command]] = {}
@@ -180,7 +178,7 @@ class InjectUpset(OperatorCommand):
     a scenario, which the run checks as it checks a scenario."""
 
     node: _NodeName
-    target: Annotated[str, Text("what is hit")]
+    target: Annotated[str, Text("target of the upset")]
     event_keys: Annotated[tuple[JsonKey, ...], MoreKeys()] = ()
 
     @property
@@ -199,7 +197,8 @@ class InjectUpset(OperatorCommand):
 )
 @dataclass(frozen=True, slots=True)
 class CutPower(OperatorCommand):
-    """Switch a board's power off. It returns after so many frames [frame]; with None, by hand."""
+    """Switch a board's power off. It returns after `returns_after_frames` frames; if that is None,
+    only `power_on` switches it on again."""
 
     node: _NodeName
     returns_after_frames: Annotated[int | None, Count("frames")] = None

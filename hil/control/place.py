@@ -51,8 +51,8 @@ def address_in(folder: Path, number: int) -> str:
 
 
 def peer_of(connection: socket.socket) -> Peer:
-    """Return the process at the other end, as the kernel reports it. Raises: OSError if it is
-    gone."""
+    """Return the process at the other end, as the kernel reports it. Raises: OSError if it
+    has disconnected."""
     packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid, uid, _ = _CREDENTIALS.unpack(packed)
     try:

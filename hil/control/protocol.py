@@ -7,8 +7,7 @@ A request is one line of JSON, and so is its answer; on one connection they alte
      "frame": 1200, "data": {}}
 
 `hil` is the version of this format. `id` is chosen by the sender and returned unchanged; it may be
-left out. `error` is the kind of failure (see
-`hil.control.answers`).
+left out. `error` is the kind of failure (see `hil.control.answers`).
 
 Invariants: a parsed request has a known command, every argument that the command requires, no
 unknown one, each of the right kind; every text in it is printable, short, and encodes to UTF-8;
@@ -61,7 +60,7 @@ def request_line(request: Request) -> bytes:
 
 
 def recorded_command(name: str, arguments: str) -> OperatorCommand | None:
-    """Return a command as it was recorded; None if this version does not know it so."""
+    """Return a recorded command; None if it is not valid in this version."""
     try:
         return COMMANDS[name].parse(json.loads(arguments or "{}"))
     except (KeyError, ValueError, AttributeError, TypeError, RecursionError):
@@ -95,7 +94,7 @@ def parse_request(line: bytes) -> Request | Answer:
 
 
 class _Wrong(Exception):
-    """A document that is no request. `error`: see `Answer.error`."""
+    """A document that is not a request. `error`: see `Answer.error`."""
 
     def __init__(self, error: str, text: str) -> None:
         super().__init__(text)

@@ -49,7 +49,7 @@ _OTHERS_MAY_WRITE: Final = stat.S_IWOTH
 
 
 class _RefusedError(Exception):
-    """A client that is told why, and dropped. `kind`: see `Answer.error`."""
+    """A client that is refused with a reason, and disconnected. `kind`: see `Answer.error`."""
 
     def __init__(self, kind: str, text: str) -> None:
         super().__init__(text)
@@ -164,14 +164,14 @@ class Server:
         self._clients.pop(client).close()
 
     async def _serve_client(self, sock: socket.socket) -> None:
-        with contextlib.suppress(Exception):  # it is gone; nor may a defect here touch the run
+        with contextlib.suppress(Exception):  # it left; and no defect here may affect the run
             try:
                 await self._answer_requests(sock, self._admit(sock))
             except _RefusedError as error:  # whether it reads this or not
                 sock.send(Answer(False, str(error), error.kind).line())
 
     def _admit(self, sock: socket.socket) -> Peer:
-        """Return who connected. Raises: _RefusedError if that client is not served."""
+        """Return the process that connected. Raises: _RefusedError if it is not served."""
         peer = peer_of(sock)
         if peer.uid != os.geteuid():
             raise _RefusedError("denied", "only the user who started the run may command it")
@@ -180,7 +180,7 @@ class Server:
         return peer
 
     async def _answer_requests(self, sock: socket.socket, peer: Peer) -> None:
-        """Answer one request after the other. Raises: OSError when the client is gone;
+        """Answer one request after the other. Raises: OSError when the client disconnects;
         _RefusedError."""
         received = bytearray()
         while True:
@@ -203,7 +203,7 @@ class Server:
 
     async def _line(self, sock: socket.socket, received: bytearray) -> bytes:
         """Remove the next line from `received`, into which is read; return it without its line
-        feed. Raises: OSError when the client is gone; _RefusedError if the line is too long, or
+        feed. Raises: OSError when the client disconnects; _RefusedError if the line is too long, or
         has begun and does not end."""
         if not received:
             await self._receive(sock, received)  # a client may be silent for long
@@ -237,8 +237,8 @@ class Server:
 def _trusted(run_dir: Path) -> Iterator[int]:
     """Open a folder and yield its descriptor. Raises: SetupError if other users may write there."""
     with opened(run_dir) as number:
-        found = os.stat(number)
-        if found.st_uid != os.geteuid() or found.st_mode & _OTHERS_MAY_WRITE:
+        status = os.stat(number)
+        if status.st_uid != os.geteuid() or status.st_mode & _OTHERS_MAY_WRITE:
             raise SetupError(
                 f"{run_dir} belongs to another user, or everybody may write there: any user could "
                 "send commands through its socket",
@@ -251,10 +251,10 @@ def _remove_stale(folder: int, address: str, run_dir: Path) -> None:
     """Remove the socket of a run that was killed. Raises: UsageError if that run is still alive;
     SetupError if another kind of file has its name."""
     try:
-        found = os.stat(SOCKET_NAME, dir_fd=folder, follow_symlinks=False)
+        status = os.stat(SOCKET_NAME, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return
-    if not stat.S_ISSOCK(found.st_mode):
+    if not stat.S_ISSOCK(status.st_mode):
         raise SetupError(
             f"{run_dir / SOCKET_NAME} exists, and is not a socket", remedy="move it elsewhere"
         )

@@ -67,7 +67,7 @@ def _put(typed: _Typed, path: list[str], value: JsonScalar) -> None:
 
 
 def _value(text: str) -> JsonScalar:
-    """Return a number, true, false or null as such; anything else as text."""
+    """Return the value of a word: a number, true, false or null as such; anything else as text."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

@@ -4,7 +4,7 @@ It does not compare versions but injects known faults (`hil.doctor.known_faults`
 detected as what they are; without a fault nothing must be reported.
 """
 
-# ruff: noqa: PLC0415  (imports in functions: what cannot be imported is a finding, too)
+# ruff: noqa: PLC0415  (imports in functions: a failed import is a finding as well)
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DISK_WARN_MIB: Final = 1024
 
 
 def possible(checks: list[Check]) -> bool:
-    """Return whether scenarios can be run on software boards on this computer."""
+    """Return whether scenarios can be run on software boards on this computer, by `checks`."""
     return all(c.state is not CheckState.MISSING for c in checks if c.needed)
 
 

@@ -51,7 +51,7 @@ class Checked:
 
     @property
     def expects(self) -> str:
-        """Return what a run of the scenario is judged by, in a line; empty for any other file."""
+        """Return the expectations of the scenario in a line; empty for any other file."""
         if self.kind != SCENARIO or not self.ok:
             return ""
         own, default = (
@@ -188,10 +188,8 @@ def _check_upsets(scenario: Scenario, path: Path) -> None:
 
 
 def _check_plant(scenario: Scenario, path: Path) -> None:
-    """Build the plant to find what only that finds. Raises: ConfigError.
-
-    An orbit that decays, a flight profile with gaps, board profiles that do not exist.
-    """
+    """Build the plant, to find an orbit that decays, a flight profile with gaps, or board profiles
+    that do not exist. Raises: ConfigError."""
     with placing(path):
         if scenario.plant is None:
             from hil.board_types.catalogue import check_board_profiles  # noqa: PLC0415  (heavy)

@@ -37,7 +37,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found: the part of a `Check` that the check itself decides."""
+    """The result of a check, without its name: the part of a `Check` that the check decides."""
 
     state: CheckState
     found: str
@@ -56,6 +56,6 @@ def run_check(name: str, means: str, check: Callable[[], Finding]) -> Check:
     return Check(name, finding.state, finding.found, means, finding.remedy, finding.needed)
 
 
-def good(found: str) -> Finding:
-    """Return the finding that all is well."""
-    return Finding(CheckState.OK, found)
+def good(text: str) -> Finding:
+    """Return the finding of a check that succeeded."""
+    return Finding(CheckState.OK, text)

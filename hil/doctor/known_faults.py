@@ -1,6 +1,6 @@
 """Self-tests with known faults: each must be detected as what it is, and nothing else reported."""
 
-# ruff: noqa: PLC0415  (imports in functions: what cannot be imported is a finding, too)
+# ruff: noqa: PLC0415  (imports in functions: a failed import is a finding as well)
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Checks of software boards: their agent, its workloads, and what upsets of them need."""
+"""Checks of software boards: their agent, its workloads, and the needs of upsets."""
 
-# ruff: noqa: PLC0415  (imports in functions: what cannot be imported is a finding, too)
+# ruff: noqa: PLC0415  (imports in functions: a failed import is a finding as well)
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def agent_check() -> Finding:
         assert hello is not None
         workloads = _missing_workloads(rig, node)
     if workloads:
-        found = f"{agent} lacks the workloads {', '.join(workloads)}"
-        return Finding(CheckState.MISSING, found, REINSTALL)
+        text = f"{agent} lacks the workloads {', '.join(workloads)}"
+        return Finding(CheckState.MISSING, text, REINSTALL)
     return good(f"{agent}, version {hello.version}, wire version {WIRE_VERSION}, {hello.arch}")
 
 
@@ -49,7 +49,7 @@ def _missing_workloads(rig: Rig, node: Node) -> list[str]:
         rig.setup.workload = workload.name
         try:
             rig.load(node)
-        except TraceForbidden:  # it can load no workload at all, which is another finding
+        except TraceForbidden:  # it can load no workload: that is another finding
             raise
         except NodeError:
             missing.append(workload.name)

@@ -138,7 +138,8 @@ class UpsetEventConfig(FrozenModel):
         default=None, description="Which bit of the target; drawn from the seed if absent."
     )
     hold_frames: U32 = Field(
-        default=0, description="stuck: released after so many frames; 0 = when the board restarts."
+        default=0,
+        description="stuck: frames until the bit is released; 0 = when the board restarts.",
     )
     permanent: bool = Field(
         default=False, description="stuck: a damaged cell, stuck again after every restart."
@@ -159,7 +160,8 @@ class UpsetEventConfig(FrozenModel):
         default=None, description="board: what happens to it, power_loss or latch_up (power_loss)."
     )
     returns_after_frames: Annotated[Int, Field(ge=1, le=FRAMES_MAX)] | None = Field(
-        default=None, description="board: has power again after so many frames; never if absent."
+        default=None,
+        description="board: frames until it has power again; never if absent.",
     )
 
     @model_validator(mode="before")

@@ -351,7 +351,7 @@ def test_frames_can_be_chosen(hil: Hil, run: Path) -> None:
 def test_a_wrong_range_exits_2(hil: Hil, run: Path, text: str) -> None:
     done = hil("replay", run, f"--frames={text}")
     assert done.code == 2
-    assert "is no range of frames" in done.err
+    assert "is not a valid range of frames" in done.err
 
 
 def test_the_summary_can_be_shown_again(hil: Hil, run: Path) -> None:

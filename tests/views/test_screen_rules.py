@@ -55,7 +55,7 @@ def test_the_rule_that_is_shown_is_that_of_the_scenario(
     rule = rule_of(RecordedScenario.of(scenario), scheme.size)
     assert rule.unvoted == scenario.rig.unvoted.value
     lasting = Scheme(scheme.size, scenario.rig.unvoted, 12).delivers_unvoted(1) and scheme.size > 1
-    assert ("12 frames" in rule.text) == (lasting or rule.unvoted == "hold")
+    assert ("12 consecutive frames" in rule.text) == (lasting or rule.unvoted == "hold")
     assert bool(rule.alone) == (scheme.size > 1)
 
 
@@ -63,7 +63,7 @@ def test_a_fail_silent_scheme_says_that_the_output_was_kept_back(tmp_path: Path)
     text = page(alone(tmp_path, 3, unvoted_output="nothing"), View.DECISION, frame=7)
     assert "simplex: NO OUTPUT" in text
     assert (
-        "decided nobody: only a answered, for 3 consecutive frames; its output was kept back"
+        "decision undecided: only a answered, for 3 consecutive frames; its output was kept back"
         in text
     )
     assert "rule dmr: voters that agree decide" in text
@@ -74,8 +74,8 @@ def test_an_output_that_nobody_was_compared_with_is_marked(tmp_path: Path) -> No
     run = alone(tmp_path, 3, unvoted_output="deliver", unvoted_frames=9)
     text = page(run, View.DECISION, frame=5)
     assert "simplex: right output, NOT VOTED ON" in text
-    assert "decided nobody: only a answered; its output was delivered unvoted" in text
-    assert "marked as unvoted, for at most 9 frames in a row; then nothing" in text
+    assert "decision undecided: only a answered; its output was delivered unvoted" in text
+    assert "marked as unvoted, for at most 9 consecutive frames; then nothing" in text
     assert "agreed output" not in text and "alone output" in text
 
 
@@ -95,10 +95,12 @@ def test_a_held_output_is_distinguished_from_those_of_the_frame(
         story.agree(5).differ(**said)
     text = page(tmp_path, View.DECISION, frame=5)
     assert "THE LAST VOTED OUTPUT WAS HELD" in text
-    assert f"decided nobody: {who}; the last voted output was delivered again" in text
+    assert f"decision undecided: {who}; the last voted output was delivered again" in text
     assert "held 00010203" in text and "value" not in text
     assert "agreed, WRONG" not in text
-    assert "the last one is delivered again, marked as held, for at most 4 frames" in text
+    assert (
+        "the last one is delivered again, marked as held, for at most 4 consecutive frames" in text
+    )
     assert "the last voted output is held" in page(tmp_path, View.OVERVIEW)
 
 
@@ -176,4 +178,4 @@ def test_a_node_that_agrees_in_output_but_not_in_state_is_named(tmp_path: Path) 
     with Story(tmp_path / "run.db") as story:
         story.agree(5).latent("c").agree(2)
     text = page(tmp_path, View.DECISION, frame=5)
-    assert "decided a, b and c agree in output; the state of c differs" in text
+    assert "decision a, b and c agree in output; the state of c differs" in text

@@ -60,10 +60,10 @@ class SchemeRule:
             return "; ".join(part for part in (self._simplex(), self.refresh) if part)
         if self.unvoted not in _DELIVERED:
             return ""
-        limit = self._limit(", for at most {} in a row; then nothing")
+        limit = self._limit(", for at most {}; then nothing", "consecutive frame")
         endless = "" if limit or self.unvoted == Unvoted.NOTHING else ", without a limit in time"
         return (
-            "voters that agree decide; returning nodes count, too, where the voters alone do not "
+            "voters that agree decide; returning nodes also count where the voters alone do not "
             f"decide; {_DELIVERED[self.unvoted]}{limit or endless}"
         )
 
@@ -71,13 +71,13 @@ class SchemeRule:
         text = "the only node decides; its output is compared with no other"
         if self.unvoted == Unvoted.HOLD:
             text += "; without an answer, its last output is delivered again, marked as held"
-            text += self._limit(", for at most {} in a row")
+            text += self._limit(", for at most {}", "consecutive frame")
         return text
 
-    def _limit(self, form: str) -> str:
+    def _limit(self, form: str, noun: str = "frame") -> str:
         if not self.limit or self.unvoted == Unvoted.NOTHING:
             return ""
-        return form.format(plural(self.limit, "frame"))
+        return form.format(plural(self.limit, noun))
 
 
 def rule_of(scenario: RecordedScenario, size: int) -> SchemeRule:

@@ -46,7 +46,8 @@ def serve(runs: Sequence[Path], port: int, say: Callable[[str], None], *more: st
             probe.bind((HOST, port))
         except OSError as error:
             raise SetupError(
-                f"port {port} cannot be had: {error.strerror}", remedy="choose another: --port 8001"
+                f"cannot listen on port {port}: {error.strerror}",
+                remedy="choose another: --port 8001",
             ) from error
     words = [sys.executable, "-m", "hil", "watch", *more, *(str(run.resolve()) for run in runs)]
     say(f"the screen is at http://{HOST}:{port}/ ; Ctrl-C ends it, not the run")

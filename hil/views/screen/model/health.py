@@ -77,7 +77,7 @@ def redundancy(scene: Scene) -> Redundancy:
     elif voting == 1:
         text = "a fault goes unnoticed"
     else:
-        text = "nobody votes"
+        text = "no node votes"
     level = Level.GOOD if voting == total else Level.WARN if voting else Level.BAD
     return Redundancy(mode, voting, total, margin, level, text, rule.alone if voting == 2 else "")
 

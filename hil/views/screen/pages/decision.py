@@ -100,7 +100,7 @@ def _decided(found: Decision, width: int) -> list[Text]:
     """Return which voters decided, and by which rule."""
     vote = found.vote
     voted = vote is not None and vote.delivered and not found.alone
-    out = _labelled("decided", _decided_by(found), width, "" if voted else WARN)
+    out = _labelled("decision", _decided_by(found), width, "" if voted else WARN)
     if found.rule.text:
         scheme = f"{found.rule.scheme}: " if found.rule.scheme else ""
         out += _labelled("rule", scheme + found.rule.text, width, DIM if voted else "")
@@ -117,16 +117,16 @@ def _decided_by(found: Decision) -> str:
     if vote is None:
         return ""
     if vote.kind == VerdictKind.NO_QUORUM.word or not answered:
-        return f"nobody: no node answered; {_left(vote)}"
+        return f"undecided: no node answered; {_left(vote)}"
     names = names_text(a.node for a in answered)
     if found.alone:
         more = " or more" if found.alone >= ALONE_MAX else ""
         times = f", for {found.alone:,}{more} consecutive frames" if found.alone > 1 else ""
-        return f"nobody: only {names} answered{times}; {_left(vote)}"
+        return f"undecided: only {names} answered{times}; {_left(vote)}"
     if len(found.answers) == 1:
         return f"{names}, the only node"
     if vote.kind == VerdictKind.NO_MAJORITY.word:
-        return f"nobody: {names} do not agree; {_left(vote)}"
+        return f"undecided: {names} do not agree; {_left(vote)}"
     agreed = [a for a in answered if a.agrees]
     back = [a.node for a in agreed if a.part == VotePart.RETURNS]
     text = f"{names_text(a.node for a in agreed)} agree"
