@@ -147,6 +147,7 @@ class BoardReturns:
             if cycle is not None:
                 cycle.answered_after_s = (self._rig.clock.now_us() - cycle.began_us) / 1e6
             self._classifier.on_returned(node.name)
+            self._rig.power.is_back(node.name)
             self._verify_power_cut(frame, node)
             actions = self._recovery.on_reconnected(frame - 1, node.name)
             self._recorder.transitions()

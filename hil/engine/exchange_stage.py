@@ -166,6 +166,10 @@ class ExchangeStage:
             silent_us = self._unheard_us.get(name, 0) + listened_us
             self._unheard_us[name] = silent_us
             late = deadlines and not lost and silent_us < lost_after_us
+            why_off = self._rig.power.why_off(name)
             results[name] = result._replace(
-                reason=condition or result.reason, ended=lost and condition is not None, late=late
+                reason=why_off or condition or result.reason,
+                ended=lost and condition is not None,
+                late=late,
+                supply_cut=bool(why_off),
             )

@@ -70,9 +70,7 @@ class HealthPoll:
             self._controls.record_power(self._frame, seen)
             self._note_supply(seen)
             if seen.cut is not None:  # recovery finds the node silent, and cycles its power
-                node = self._by_name[seen.node]
-                what = "micro-latch-up" if seen.cut.micro else "over-current"
-                rig.absent.cut_off(node, f"{what}, cut off by its supply")
+                rig.absent.cut_off(self._by_name[seen.node], seen.cut.text)
         for node in rig.nodes:
             for event in node.link.status.take_events():
                 record.link_event(self._frame, event)
@@ -82,7 +80,8 @@ class HealthPoll:
     def _note_supply(self, seen: PowerEvent) -> None:
         """Note a failure of a supply, and that it works again. One that fails again and again is
         noted a limited number of times; the table `power` has all."""
-        text = seen.error or seen.note
+        cut = "" if seen.cut is None else f"node {seen.node}: {seen.cut.text}"
+        text = seen.error or seen.note or cut
         if not text or self._noted[seen.node] > _NOTES_MAX:
             return
         self._noted[seen.node] += 1

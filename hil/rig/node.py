@@ -70,7 +70,8 @@ class NodeResult(NamedTuple):
     `out_of_step`: it is alive with the state of another frame; `suspended`: a limit forbids it to
     compute, and it keeps its state; `miscounted`: its step had a wrong number of progress ticks, so
     that its worker is damaged; `host`: this computer was too busy to receive from the node, or to
-    run it, so that the result says nothing about the node."""
+    run it, so that the result says nothing about the node. `supply_cut`: its supply has switched it
+    off by itself."""
 
     status: int
     signal: int = 0
@@ -90,6 +91,7 @@ class NodeResult(NamedTuple):
     suspended: bool = False
     miscounted: bool = False
     host: bool = False
+    supply_cut: bool = False
 
 
 EXCLUDED_RESULT = NodeResult(EXCLUDED)

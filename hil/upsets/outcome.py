@@ -303,6 +303,8 @@ class UpsetClassifier:
             return
         book.dormant = [u for u in book.dormant if not _is_gone(u, frame)]
         able = [u for u in book.dormant if _can_wake(u, frame, effect, result)]
+        if result.supply_cut and not able:
+            return  # the supply explains it; it is counted there
         if not able:
             self.anomalies.append(Anomaly(frame, node, effect, result.reason))
             return

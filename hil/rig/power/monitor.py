@@ -80,6 +80,7 @@ class PowerMonitor:
         self._polls: dict[str, int] = {}
         self._rests_until_us: dict[str, int] = {}
         self._threads: list[threading.Thread] = []
+        self._why_off: dict[str, str] = {}
 
     def check(self) -> None:
         """Raise SetupError if a supply cannot be used."""
@@ -127,6 +128,16 @@ class PowerMonitor:
         self._report_overdue()
         taken = [*_drained(self._readings), *_drained(self._incidents)]
         return sorted(taken, key=lambda event: event.at_us)
+
+    def why_off(self, node: str) -> str:
+        """Return why the supply of a node has switched it off by itself; empty if it has not."""
+        with self._guard:
+            return self._why_off.get(node, "")
+
+    def is_back(self, node: str) -> None:
+        """Note that the board of a node answers again: its supply is on."""
+        with self._guard:
+            self._why_off.pop(node, None)
 
     def close(self) -> None:
         """End the threads. The supplies stay as they are."""
@@ -187,6 +198,10 @@ class PowerMonitor:
         with self._guard:
             failed = self._failed.pop(node, None) is not None
             self._seen_us[node] = now_us
+            if result.cut is not None or result.fault:
+                self._why_off[node] = result.fault if result.cut is None else result.cut.text
+            elif result.reading.volts is not None and result.reading.volts > LEAST_V:
+                self._why_off.pop(node, None)  # it gives power: a silence now has another cause
         if failed:
             works = f"{PROTECTION_WORKS} on node {node}"
             note = works if power.protects else f"node {node}: {power.title} works again"

@@ -40,6 +40,13 @@ class OverCurrent:
     limit_a: float
     micro: bool = False
 
+    @property
+    def text(self) -> str:
+        """Return what happened, in words."""
+        what = "micro-latch-up" if self.micro else "over-current"
+        limit = f"{'threshold' if self.micro else 'limit'} {self.limit_a:g} A"
+        return f"{what}: {self.amps:.2f} A ({limit}), cut off by its supply"
+
 
 @dataclass(frozen=True, slots=True)
 class PowerPoll:
