@@ -1,7 +1,6 @@
-"""Where the files that ship with the package are: scenarios, board profiles, the agent's sources.
+"""Finds the files that ship with the package: scenarios, board profiles, the agent's sources.
 
-An installed package has them inside itself; a checkout has them beside the package.
-"""
+An installed package has them inside itself; a checkout has them beside the package."""
 
 from __future__ import annotations
 
@@ -32,31 +31,35 @@ def _find(folder: str) -> Path:
 
 
 def scenarios_dir() -> Path:
-    """The folder of the shipped scenarios. Raises SetupError if it was not installed."""
+    """Return the folder of the shipped scenarios. Raises: SetupError if it was not installed."""
     return _find("scenarios")
 
 
 def boards_dir() -> Path:
-    """The folder of the shipped board profiles. Raises SetupError if it was not installed."""
+    """Return the folder of the shipped board profiles. Raises: SetupError if it was not
+    installed."""
     return _find("boards")
 
 
 def board_path(name: str) -> Path | None:
-    """The file of the shipped board profile `name`, or None. Raises SetupError as boards_dir."""
+    """Return the file of the shipped board profile `name`; None if there is none. Raises:
+    SetupError if no profiles were installed."""
     names = {path.stem for path in boards_dir().glob("*.yaml")}
     return boards_dir() / f"{name}.yaml" if name in names else None
 
 
 def sources_dir() -> Path:
-    """The folder of the agent's C sources. Raises SetupError if it was not installed."""
+    """Return the folder of the agent's C sources. Raises: SetupError if it was not installed."""
     return _find("csrc")
 
 
 def list_scenarios() -> tuple[str, ...]:
-    """The bare names of all shipped scenarios, sorted. Raises SetupError as scenarios_dir."""
+    """Return the bare names of all shipped scenarios, sorted. Raises: SetupError if none were
+    installed."""
     return tuple(sorted(path.stem for path in scenarios_dir().glob("*.yaml")))
 
 
 def scenario_path(name: str) -> Path | None:
-    """The file of the shipped scenario `name`, or None. Raises SetupError as scenarios_dir."""
+    """Return the file of the shipped scenario `name`; None if there is none. Raises: SetupError if
+    no scenarios were installed."""
     return scenarios_dir() / f"{name}.yaml" if name in list_scenarios() else None

@@ -10,7 +10,7 @@ __all__ = ["CheckState"]
 
 
 class CheckState(Word):
-    """Whether what was checked works."""
+    """The state of a check: what was checked works, or why that is not known."""
 
     OK = "ok"
     WARN = "warn"  # it works with restrictions

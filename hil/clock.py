@@ -23,7 +23,7 @@ class Clock(Protocol):
         """Return the time [us] since an arbitrary zero; it never runs backwards."""
 
     def sleep_us(self, duration_us: float) -> None:
-        """Let `duration_us` [us] pass; nothing if it is not positive."""
+        """Sleep for `duration_us` [us]; not at all if that is not positive."""
 
     def readable(self, fds: Sequence[int], timeout_us: float) -> list[int]:
         """Return those of `fds` that can be read, as soon as one can, at the latest after

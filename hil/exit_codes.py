@@ -15,7 +15,7 @@ __all__ = ["EXIT_OF_OUTCOME", "Exit"]
 
 
 class Exit(enum.IntEnum):
-    """What the process tells its caller. Nothing tested is not a pass."""
+    """The exit code of a process. A run that tested nothing does not pass."""
 
     PASS = 0
     """Everything that was expected was measured; or the scenario says `expect: none`, and the

@@ -1,5 +1,5 @@
-"""What a JSON document may hold: for documents that leave the program or come from outside. Between
-rooms goes a value of a class of its own; `tests/test_layers.py` looks at it."""
+"""The types of a JSON document that leaves the program or comes from outside. Values that cross
+rooms have a class of their own; `tests/test_layers.py` checks it."""
 
 from __future__ import annotations
 

@@ -46,19 +46,20 @@ _FRAME_MAX: Final[int] = lib.WIRE_FRAME_MAX
 
 
 def check(status: int, what: str) -> int:
-    """Return a C status that is not negative; raise KernelError for one that is."""
+    """Return a C status that is not negative. Raises: KernelError for a negative one."""
     if status < 0:
         raise KernelError(status, what)
     return status
 
 
 def digest64(data: bytes | memoryview) -> int:
-    """XXH64 (seed 0) of `data`."""
+    """Return the XXH64 digest (seed 0) of `data`."""
     return int(lib.hil_digest64(ffi.from_buffer(data), len(data), 0))
 
 
 def spans(data: bytes, span: int, first: int, count: int) -> list[int]:
-    """Digests of `count` consecutive spans of `span` bytes from span number `first` on."""
+    """Return the digests of `count` consecutive spans of `span` bytes from span number `first`
+    on."""
     out = ffi.new("uint64_t[]", count)
     check(
         lib.digest_spans(ffi.from_buffer(data), len(data), span, first, count, out), "digest_spans"
@@ -80,7 +81,8 @@ class BitVote:
 
 
 def vote_bitwise(inputs: list[bytes]) -> BitVote:
-    """Bit by bit majority of 1, 3, 5 or 7 equally long buffers. KernelError for another number."""
+    """Return the bitwise majority of 1, 3, 5 or 7 equally long buffers. Raises: KernelError for
+    another number."""
     length = len(inputs[0])
     buffers = [ffi.from_buffer(b) for b in inputs]
     out = ffi.new("uint8_t[]", max(length, 1))
@@ -104,11 +106,11 @@ class Random:
         lib.philox_init(self._p, seed & (2**64 - 1), stream & (2**64 - 1))
 
     def bits64(self) -> int:
-        """The next 64 random bits."""
+        """Return the next 64 random bits."""
         return int(lib.philox_next(self._p))
 
     def below(self, bound: int) -> int:
-        """Uniform in [0, bound); 0 if bound is 0."""
+        """Return a uniform integer in [0, bound); 0 if bound is 0."""
         return int(lib.philox_below(self._p, bound))
 
 
@@ -141,7 +143,7 @@ def _workload(w: Any) -> Workload:
 
 
 def workloads() -> list[Workload]:
-    """All registered workloads."""
+    """Return all registered workloads."""
     out: list[Workload] = []
     while (w := lib.workload_at(len(out))) != ffi.NULL:
         out.append(_workload(w))
@@ -149,7 +151,7 @@ def workloads() -> list[Workload]:
 
 
 def workload(name: str) -> Workload:
-    """The workload of that name. KernelError if there is none."""
+    """Return the workload of that name. Raises: KernelError if there is none."""
     w = lib.workload_find(name.encode())
     if w == ffi.NULL:
         raise KernelError(int(lib.HIL_ERR_ARG), f"workload {name!r}")
@@ -177,7 +179,8 @@ class Golden:
         check(lib.golden_step(self.handle), "golden_step")
 
     def resume(self, next_frame: int, state: bytes) -> None:
-        """Go on with frame `next_frame` from the state that a run had before it."""
+        """Continue with frame `next_frame` from the state that a run had before it. Raises:
+        KernelError if the state has another length than the workload's."""
         if len(state) != self.workload.state_len:
             raise KernelError(int(lib.HIL_ERR_ARG), f"state of {len(state)} bytes")
         ffi.memmove(self.handle.state, state, len(state))
@@ -186,30 +189,36 @@ class Golden:
 
     @property
     def next_frame(self) -> int:
+        """Return the frame that the next `step` computes."""
         return int(self.handle.next_frame)
 
     @property
     def output_digest(self) -> int:
+        """Return the digest of the output of the last step."""
         return int(self.handle.output_digest)
 
     @property
     def state_digest(self) -> int:
+        """Return the digest of the state after the last step."""
         return int(self.handle.state_digest)
 
     @property
     def input(self) -> bytes:
+        """Return the input of the last step."""
         return bytes(ffi.buffer(self.handle.input, self.workload.input_len))
 
     @property
     def output(self) -> bytes:
+        """Return the output of the last step."""
         return bytes(ffi.buffer(self.handle.output, self.workload.output_len))
 
     @property
     def state(self) -> bytes:
+        """Return the state after the last step."""
         return bytes(ffi.buffer(self.handle.state, self.workload.state_len))
 
     def input_of(self, frame: int) -> bytes:
-        """The input of any frame, as its sensors delivered it."""
+        """Return the input of any frame, as its sensors delivered it."""
         buffer = ffi.new("uint8_t[]", max(1, self.workload.input_len))
         self._input_of(buffer, self.seed, frame)
         return bytes(ffi.buffer(buffer, self.workload.input_len))
@@ -229,7 +238,7 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LinkCounters:
-    """What a decoder has seen so far; nothing is dropped without being counted."""
+    """Counters of the bytes and frames that a decoder has read; whatever it drops is counted."""
 
     bytes: int
     frames: int
@@ -240,11 +249,13 @@ class LinkCounters:
 
     @property
     def errors(self) -> int:
+        """Return how many frames were dropped for their CRC, their format or their wire version."""
         return self.crc_errors + self.format_errors + self.version_errors + self.overruns
 
 
 def encode(type_: int, seq: int, payload: bytes = b"", *, version: int = WIRE_VERSION) -> bytes:
-    """One frame, both delimiters included. KernelError if the payload is too long."""
+    """Return the bytes of one frame, both delimiters included. Raises: KernelError if the payload
+    is too long."""
     out = ffi.new("uint8_t[]", _FRAME_MAX)
     n = ffi.new("size_t *")
     status = lib.wire_encode_version(version, type_, seq, payload, len(payload), out, _FRAME_MAX, n)
@@ -259,8 +270,8 @@ _TEXT_CONTROLS: Final = b"\t\n\r\x1b"
 
 
 def _may_be_frame(run: bytes) -> bool:
-    """Whether a run of bytes without a zero may be the beginning of a frame: its second byte is
-    then the wire version, which is no character of a text."""
+    """Return whether a run of bytes without a zero may be the beginning of a frame: its second byte
+    is then the wire version, which is not a character of a text."""
     return len(run) < 2 or (run[0] > 1 and run[1] < ord(" ") and run[1] not in _TEXT_CONTROLS)
 
 
@@ -338,16 +349,17 @@ class Decoder:
 
     @property
     def in_frame(self) -> bool:
-        """Whether the last bytes may be the beginning of a frame."""
+        """Return whether the last bytes may be the beginning of a frame."""
         return bool(self._d.fill)
 
     @property
     def peer_version(self) -> int:
-        """Wire version of the last frame whose CRC was right; 0 if there was none."""
+        """Return the wire version of the last frame whose CRC was right; 0 if there was none."""
         return int(self._d.peer_version)
 
     @property
     def counters(self) -> LinkCounters:
+        """Return the counters of what was read so far."""
         c = self._d.counters
         return LinkCounters(
             c.bytes, c.frames, c.crc_errors, c.format_errors, c.version_errors, c.overruns
@@ -355,8 +367,8 @@ class Decoder:
 
 
 def pack(kind: str, m: Any) -> bytes:
-    """Bytes of a message struct: `kind` is its C name without hil_ and _t. KernelError if it is
-    out of range."""
+    """Return the bytes of a message struct; `kind` is its C name without hil_ and _t. Raises:
+    KernelError if a value is out of range."""
     out = ffi.new("uint8_t[]", PAYLOAD_MAX)
     n = ffi.new("size_t *")
     name = f"hil_{kind}_pack"
@@ -365,7 +377,8 @@ def pack(kind: str, m: Any) -> bytes:
 
 
 def unpack(kind: str, payload: bytes) -> Any:
-    """A new message struct from bytes. KernelError if they are not exactly one such message."""
+    """Return a new message struct from its bytes. Raises: KernelError if they are not exactly one
+    such message."""
     m = ffi.new(f"hil_{kind}_t *")
     name = f"hil_{kind}_unpack"
     check(getattr(lib, name)(m, payload, len(payload)), name)

@@ -22,14 +22,15 @@ _OF_ONE_LINE: Final = re.compile(f"[\t\n]|{UNPRINTABLE.pattern}")
 
 
 def printable(text: str) -> str:
-    """`text` with its control and format characters escaped; tab and line feed stay.
+    """Return `text` with its control and format characters escaped; tab and line feed stay.
 
     Everything that the command line and the screen print goes through this."""
     return text if text.isascii() and text.isprintable() else UNPRINTABLE.sub(_escape, text)
 
 
 def one_line(text: str) -> str:
-    """`text` as `printable`, and tab and line feed escaped too: a value cannot forge a line."""
+    """Return `text` as `printable` does, with tab and line feed escaped, too: a value cannot forge
+    a line."""
     return text if text.isascii() and text.isprintable() else _OF_ONE_LINE.sub(_escape, text)
 
 

@@ -22,12 +22,13 @@ _LEAST_RATE: Final = 1e-6
 
 
 def stream(seed: int, name: str) -> Random:
-    """The stream of one component of a run."""
+    """Return the random stream of the component `name` of a run with this seed."""
     return Random(seed, digest64(name.encode()))
 
 
 def exponential_us(random: Random, rate_per_s: Decimal) -> int:
-    """A gap, exponentially distributed with the given rate, rounded to whole microseconds."""
+    """Draw a gap [us], exponentially distributed with the given rate, rounded to whole
+    microseconds."""
     bits = random.bits64()
     rate = float(rate_per_s)
     if rate > _LEAST_RATE:
@@ -40,14 +41,14 @@ def exponential_us(random: Random, rate_per_s: Decimal) -> int:
 
 
 def exact_exponential_us(bits: int, rate_per_s: Decimal) -> int:
-    """The gap that 64 random bits stand for, whatever it takes."""
+    """Return the gap [us] that 64 random bits stand for, in decimal arithmetic: exact, and slow."""
     u = _CONTEXT.divide(_CONTEXT.add(Decimal(bits), Decimal("0.5")), Decimal(2**64))
     gap_s = _CONTEXT.divide(-_CONTEXT.ln(u), rate_per_s)
     return round(_CONTEXT.multiply(gap_s, Decimal(1_000_000)))
 
 
 def choose(random: Random, weights: Mapping[T, float]) -> T:
-    """A key with probability proportional to its weight (resolved to one in 10^9)."""
+    """Draw a key with probability proportional to its weight (resolved to one in 10^9)."""
     scaled = [(key, round(Decimal(repr(w)) * 10**9)) for key, w in weights.items() if w > 0]
     at = random.below(sum(w for _, w in scaled))
     for key, weight in scaled:

@@ -1,7 +1,7 @@
 """Words that are stored, compared and printed as plain text: the members of an enumeration.
 
 A word that decides something is compared as a member of its enumeration, never as a literal;
-`tests/test_layers.py` looks at it."""
+`tests/test_layers.py` checks it."""
 
 from __future__ import annotations
 

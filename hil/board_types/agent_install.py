@@ -94,11 +94,10 @@ systemctl mask --now nvgetty.service || true
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is installed on a board.
+    """The plan of an installation on a board.
 
     `files`: text by name; the agent itself is beside them. `commands`: run on this computer, in
-    this order.
-    """
+    this order."""
 
     host: str
     device: str

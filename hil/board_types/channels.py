@@ -36,7 +36,7 @@ class Particle(word_enum.Word):
 
 
 class CrossSectionModel(word_enum.Word):
-    """How the cross-section depends on energy (protons) or LET (ions)."""
+    """The dependence of the cross-section on energy (protons) or LET (ions)."""
 
     PLATEAU = "plateau"
     WEIBULL = "weibull"

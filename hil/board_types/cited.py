@@ -26,7 +26,7 @@ Word = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][
 
 
 class Grade(str, Enum):
-    """How far a source was checked."""
+    """The extent to which a source was checked."""
 
     M = "M"  # measured or computed by this project
     S = "S"  # read in the source

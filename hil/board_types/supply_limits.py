@@ -15,12 +15,11 @@ __all__ = ["check_bench_supplies", "check_supply", "unchecked_boards"]
 
 
 def check_supply(name: str, supply: SupplyConfig, profile: str | None) -> None:
-    """Raise SetupError if the supply of node `name` is to give a voltage that its board does not
-    stand.
+    """Check that the supply of node `name` does not give a voltage that its board does not stand.
 
     `profile` is that which the node itself states; the default one of a rig says nothing about a
-    real board. Raises: UsageError, ConfigError if there is no such profile, or it is not valid.
-    """
+    real board. Raises: SetupError if it does; UsageError, ConfigError if there is no such profile,
+    or it is not valid."""
     if supply.voltage_v is None or profile is None:
         return
     what = _outside(load_board_profile(profile), supply.voltage_v)

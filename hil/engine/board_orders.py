@@ -120,7 +120,7 @@ class BoardOrders:
         self._controls.carry_out(frame, ())
 
     def give_back(self, frame: int, node_power: NodePower) -> None:
-        """Let a node that was shed run again, and have it repaired."""
+        """Readmit a node that was shed, and have it repaired."""
         node = node_power.node
         switching = self._switching.pop(node.name, None)
         if switching is not None:  # it was given back before its supply had switched it off

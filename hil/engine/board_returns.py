@@ -1,4 +1,5 @@
-"""Board returns: boards that were absent return to service, and when the run waits for them.
+"""Board returns: boards that were absent return to service, and the run waits for them where its
+scenario says so.
 
 The reconnector searches for absent boards beside the run (hil.rig.reconnect). Between two frames
 those that are back are repaired. A run does not wait for them, with two exceptions, both bounded by
@@ -8,8 +9,7 @@ boots (`timeouts.lost_after_ms`):
     an unpaced run, whose frames take no time of their own, waits if no node is left in service, and
         before its last frames, in which a node could not vote again any more;
     every run that is not ended early waits after its last frame: whether a board returns decides
-        what its upsets came to, and whether it is lost.
-"""
+        what its upsets came to, and whether it is lost."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a run ended: who aborted it, empty if nobody did; the totals of its upsets; the boards
+    """The end of a run: who aborted it, empty if nobody did; the totals of its upsets; the boards
     that are lost; why equal seeds need not give equal digests, empty if they do."""
 
     aborted_by: str

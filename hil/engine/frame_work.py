@@ -14,7 +14,7 @@ __all__ = ["FrameWork"]
 
 @dataclass(slots=True)
 class FrameWork:
-    """What one frame gathers on its way through the stages (see `hil.engine.loop`).
+    """The data of one frame, to which each stage adds (see `hil.engine.loop`).
 
     `upsets` and `results` come from the exchange: `results` of the last execution, by node;
     `executions`: of all, in the order of the nodes. The verdict stage adds whether the frame is

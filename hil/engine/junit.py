@@ -26,9 +26,9 @@ _MISSING_REPORT: Final = "the run has not ended: it goes on, or its process was 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JUnitRun:
-    """What JUnit says of a run. Nothing is known where it has None, or an empty text or 0 if its
-    type has no None. `expectations` is empty if the scenario expects nothing. `frames` are without,
-    `planned_frames` with the skipped ones; `wall_s` is real time [s]."""
+    """The facts of a run that JUnit reports. None, or an empty text or 0 where the type has no
+    None, means that a fact is not known. `expectations` is empty if the scenario expects nothing.
+    `frames` are without, `planned_frames` with the skipped ones; `wall_s` is real time [s]."""
 
     outcome: str | None
     exit_code: int | None

@@ -57,8 +57,9 @@ _PREPARATION_LOST_AFTER_US: Final = 3_000_000
 
 @dataclass(slots=True)
 class _Due:
-    """When progress, health and snapshots are due [us of the clock]. `exact`: whether a run that is
-    resumed from a snapshot ends with the same digest; it is determined again at `exact_us`."""
+    """The times at which progress, health and snapshots are due [us of the clock]. `exact`: whether
+    a run that is resumed from a snapshot ends with the same digest; it is determined again at
+    `exact_us`."""
 
     progress_us: int = 0
     health_us: int = 0
@@ -69,7 +70,7 @@ class _Due:
 
 @dataclass(frozen=True, slots=True)
 class RunSetup:
-    """What a run needs besides its scenario.
+    """The setup of a run besides its scenario.
 
     `clock` paces frames and measures waits. `capture` writes all bytes of all links to
     capture.pcapng in the folder. `recorders` begins or resumes the record; `NullRecorder` keeps

@@ -151,7 +151,8 @@ def upset_counts(
 
 @dataclass(frozen=True, slots=True)
 class RepairTimes:
-    """How often nodes were out of the vote, and the mean time to repair of those times [s]."""
+    """The number of times that nodes were out of the vote, and the mean time to repair of those
+    [s]."""
 
     outages: int
     mttr_s: float

@@ -61,17 +61,17 @@ class RunObserver:
     the rig does."""
 
     def on_start(self, next_frame: int) -> None:
-        """Called when all boards are calibrated and the record is open, before the first frame."""
+        """Note the start: all boards are calibrated and the record is open, before the first
+        frame."""
 
     def on_frame(self, done: FramesDone) -> None:
-        """Called after a frame, after a batch of quiet frames, and after quiet frames were
-        skipped."""
+        """Note a frame, a batch of quiet frames, or quiet frames that were skipped."""
 
     def on_event(self, event: RunEvent) -> None:
-        """Called for each event, within a frame that has not ended yet or between two frames."""
+        """Note an event, within a frame that has not ended yet or between two frames."""
 
     def on_progress(self, progress: RunProgress) -> None:
-        """Called when the phase of the run changes, and about every 0.1 s."""
+        """Note progress: the phase of the run has changed, or about 0.1 s have passed."""
 
 
 class ProgressObserver(RunObserver):

@@ -50,7 +50,7 @@ _BACK: Final = frozenset({NodeState.VOTING, NodeState.REINTEGRATING})
 
 
 class Turn(enum.Enum):
-    """What the loop does next."""
+    """The next step of the loop."""
 
     GO = "go"
     WAIT = "wait"

@@ -61,8 +61,8 @@ class FrameTimes:
 
 @dataclass(frozen=True, slots=True)
 class RedundancyParts:
-    """What decides who is believed, and how a node comes back. `rollbacks`: how often an undecided
-    frame is computed again."""
+    """The voter, recovery and checkpoints of one run. `rollbacks`: how often an undecided frame is
+    computed again."""
 
     scheme: Scheme
     recovery: RecoveryMachine
@@ -74,8 +74,8 @@ class RedundancyParts:
 
 @dataclass(frozen=True, slots=True)
 class UpsetParts:
-    """What serves an upset from its plan to its outcome, in this order, and the damage that it may
-    leave in boards."""
+    """The parts that serve an upset from its plan to its outcome, in this order, and the damage
+    that it may leave in boards."""
 
     limits: UpsetLimits
     planner: UpsetPlanner

@@ -1,9 +1,9 @@
-"""All parts of one run, built from its scenario. The loop decides the order in which they work.
+"""Builds all parts of one run from its scenario. The loop decides the order in which they work.
 
 The loop has all of them, and `hil.engine.stages` hands them out: every other module of the engine
 gets the groups (`hil.engine.part_groups`) and the single parts that it works with. Only
 `hil.engine.snapshots` gets the whole: a snapshot is the state of every part, and one that it did
-not see would begin anew in a run that is resumed."""
+not see would begin again in a run that is resumed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ __all__ = ["Parts", "assemble"]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """All parts of one run. `plant` is None in a run without one."""
+    """The parts of one run. `plant` is None in a run without one."""
 
     scenario: Scenario
     rig: Rig

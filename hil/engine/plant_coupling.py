@@ -213,7 +213,7 @@ class PlantCoupling:
         return f"power is short: battery at {100 * moment.soc:.0f} %, {at.level}"
 
     def _give_back(self, frame: int, node_power: NodePower) -> None:
-        """Let a node run again that was cut or suspended; a latch-up that it had is over."""
+        """Readmit a node that was cut or suspended; a latch-up that it had is over."""
         node = node_power.node
         upset, node_power.latched = node_power.latched, None
         booted = None if node.hello is None else node.hello.boot_id

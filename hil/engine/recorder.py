@@ -104,8 +104,9 @@ class RunRecorder:
             self._record.close()
 
     def settled(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """If the rig failed, write all pending rows, or drop them if that is impossible. That is
-        done before the reserved disk space is released, which pending rows would use up."""
+        """Settle the record when the rig has failed: write all pending rows, or drop them if that
+        is impossible. That is done before the reserved disk space is released, which pending rows
+        would use up."""
         del kind, trace
         if error is not None and self._record is not None:
             with contextlib.suppress(HilError):
@@ -177,6 +178,7 @@ class RunRecorder:
     def repair(
         self, frame: int, node: str, action: str, cause: str, how: Repaired, *, ok: bool
     ) -> None:
+        """Record a repair of a node, and report it to the observers."""
         attempt = RepairAttempt(
             action,
             cause,

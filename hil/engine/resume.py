@@ -26,8 +26,8 @@ from hil.upsets.words import NodeEffect, SystemOutcome, UpsetState, UpsetTarget,
 
 @dataclass(frozen=True, slots=True)
 class RunSnapshot:
-    """What is needed to resume a run before `frame`, with `state` on every node. `states`: those in
-    checkpoints, by frame; `dormant`: settled upsets that may still have an effect."""
+    """The values from which a run is resumed before `frame`, with `state` on every node. `states`:
+    those in checkpoints, by frame; `dormant`: settled upsets that may still have an effect."""
 
     frame: int
     state: bytes

@@ -83,7 +83,7 @@ class RunControls:
         self._recorder.transitions()
 
     def follow(self, upset: Upset) -> None:
-        """Have the effects and the outcome of an upset followed from now on."""
+        """Follow the effects and the outcome of an upset from now on."""
         self.injector.uncollected.remove(upset)
         self._upsets.classifier.add(upset)
 

@@ -1,4 +1,4 @@
-"""What identifies a run before it begins: versions, the computer, the command line, the scenario.
+"""The identity of a run before it begins: versions, the computer, the command line, the scenario.
 
 Imports nothing else of the project, so that a failure can be reported even if the rest of it cannot
 be loaded."""
@@ -24,8 +24,8 @@ __all__ = ["Environment", "RunIdentity", "config_hash", "environment", "scenario
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What every report has: versions, the computer, when it began, and the command line.
-    `started_utc` is in ISO 8601."""
+    """The environment of a run, for every report: versions, the computer, when it began, and the
+    command line. `started_utc` is in ISO 8601."""
 
     hil_version: str
     python: str
@@ -46,7 +46,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class RunIdentity:
-    """What identifies a run: its environment, the versions of its formats, its scenario."""
+    """The identity of a run: its environment, the versions of its formats, its scenario."""
 
     environment: Environment
     wire_version: int

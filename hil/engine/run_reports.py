@@ -43,7 +43,7 @@ MANIFEST: Final = "manifest.json"
 
 @dataclass(frozen=True, slots=True)
 class BegunRun:
-    """What is known of a run that has begun and not ended."""
+    """The facts of a run that has begun and not ended."""
 
     scenario: Scenario
     run_dir: Path
@@ -62,8 +62,9 @@ class BegunRun:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """How a command failed, or who ended it. `error` is the whole message, `message` its first part
-    and `remedy` what to try; `problems` are those of a file with errors, None of anything else."""
+    """The failure of a command, or who ended it. `error` is the whole message, `message` its first
+    part and `remedy` what to try; `problems` are those of a file with errors, None of anything
+    else."""
 
     outcome: str
     exit_code: int
@@ -131,9 +132,9 @@ class FailedRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """What the reports say of a run. `identity` is the environment alone if it is not known what
-    should run; `nodes` is None while they are not known; `record_digest` is None if there is none.
-    `never_began`: there is no record, so the reports may be replaced."""
+    """The content of the reports of a run. `identity` is the environment alone if it is not known
+    what should run; `nodes` is None while they are not known; `record_digest` is None if there is
+    none. `never_began`: there is no record, so the reports may be replaced."""
 
     identity: RunIdentity | Environment
     run: BegunRun | RunResult | FailedRun

@@ -1,4 +1,5 @@
-"""The stages of one run, and what else works on its parts: each is handed those that it needs."""
+"""The stages of one run, and all else that works on its parts: each gets the parts that it
+needs."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ __all__ = ["Stages", "fast_forward_of", "stages_of"]
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """What works on the parts of one run. `coupling` is None in a run without a plant."""
+    """The stages of one run, and all else that works on its parts. `coupling` is None in a run
+    without a plant."""
 
     recorder: RunRecorder
     scheduler: RepairScheduler

@@ -1,4 +1,5 @@
-"""Temperature alarm limits: when a screen warns of hot nodes, by the profiles of their boards."""
+"""Temperature alarm limits of boards, computed from their profiles for the record. The limits of a
+scenario are read in `hil.scenario.alarms`, all of them for a screen in `hil.views.alarm_limits`."""
 
 from __future__ import annotations
 

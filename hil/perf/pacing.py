@@ -99,6 +99,7 @@ class PacedLines:
         return line
 
     def remove(self, line: PacedTransport) -> None:
+        """Remove a line, whose transport is closed."""
         if line in self._all:
             self._all.remove(line)
 

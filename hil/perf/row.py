@@ -32,12 +32,11 @@ class PerfRow:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What a number is compared with, in the unit of that number.
+    """The reference of a number, in its unit.
 
     It was measured in the same run, in turns with the number, or it was `computed` from the numbers
     in the row; it is never of another time or another computer. `value` is None where the reference
-    is a situation without a number.
-    """
+    is a situation without a number."""
 
     name: str
     value: float | None = None

@@ -1,5 +1,5 @@
-"""Where the South Atlantic Anomaly is at a height, for maps: the cells in which the trapped protons
-alone (cosmic rays are many near the poles) reach a flux."""
+"""The extent of the South Atlantic Anomaly at a height, for maps: the cells in which the trapped
+protons alone (cosmic rays are many near the poles) reach a flux."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the spacecraft's faces look along its track: towards sun, Earth and space.
+"""The attitude: how the spacecraft's faces look towards sun, Earth and space along its track.
 
 The spacecraft flies with one side down. `shade` is across the sun and the nadir: a face that has
 its edge to both, as a radiator between a dawn-dusk orbit's sun and the ground."""

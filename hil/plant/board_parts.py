@@ -1,4 +1,4 @@
-"""What one board adds to a satellite's power and thermal models, from its board profile."""
+"""The loads, nodes and conductors that a board adds to power and thermal models, by its profile."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ __all__ = ["BoardParts", "board_parts"]
 
 @dataclass(frozen=True, slots=True)
 class BoardParts:
-    """What a board adds to a satellite: a load, its two thermal nodes, and their conductors."""
+    """The parts that a board adds to a satellite: a load, its two thermal nodes, and their
+    conductors."""
 
     load: LoadModel
     nodes: tuple[ThermalNode, ThermalNode]

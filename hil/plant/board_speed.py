@@ -1,4 +1,4 @@
-"""How fast a board computes at each power level and throttle step, from its board profile."""
+"""The speed of a board at each power level and throttle step, from its board profile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a scenario to its plant: boards, spacecraft, sky and flight, checked before the run."""
+"""Builds the plant of a scenario: boards, spacecraft, sky and flight, checked before the run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["BuiltPlant", "boards_of", "build_plant"]
 
 @dataclass(frozen=True, slots=True)
 class BuiltPlant:
-    """All parts of a scenario's plant. `built` is None without a spacecraft (profile only)."""
+    """The parts of a scenario's plant. `built` is None without a spacecraft (profile only)."""
 
     boards: tuple[PlacedBoard, ...]
     built: BuiltSpacecraft | None

@@ -54,7 +54,7 @@ def gmst_rad(days_since_j2000: Floats) -> Floats:
 
 
 def ecef_from_teme(r_teme_km: Floats, gmst: Floats) -> Floats:
-    """Turn positions (N, 3) from TEME into ECEF by the sidereal time (N,) [rad]."""
+    """Return positions (N, 3) in ECEF of positions in TEME, by the sidereal time (N,) [rad]."""
     cos, sin = np.cos(gmst), np.sin(gmst)
     x, y = r_teme_km[:, 0], r_teme_km[:, 1]
     out = np.empty((3, len(r_teme_km)))

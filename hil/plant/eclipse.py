@@ -1,4 +1,4 @@
-"""How much of the Sun's disc a satellite sees past the Earth: umbra, penumbra, full light.
+"""The fraction of the Sun's disc that a satellite sees past the Earth: umbra, penumbra, full light.
 
 The Earth is the WGS 84 ellipsoid, or one that is higher by a grazing height on all sides. A sphere
 of the equatorial radius, as many tools use, makes an eclipse of the ISS 9 s too long, and finds

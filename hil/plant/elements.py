@@ -112,7 +112,8 @@ class Elements:
             raise ValueError(f"a local time is 0..24 hours, not {hours:g}")
 
     def size(self) -> tuple[float, float]:
-        """Return the semi-major axis [km] and the eccentricity."""
+        """Return the semi-major axis [km] and the eccentricity. Raises: ValueError if neither a
+        height nor an apsis is given."""
         if self.altitude_km is not None:
             if self.perigee_km is not None or self.apogee_km is not None:
                 raise ValueError("give altitude_km or perigee_km and apogee_km, not both")
@@ -143,7 +144,8 @@ class Elements:
 
 
 def check_perigee(perigee_km: float) -> None:
-    """Raise ValueError if a perigee at this height [km] is below ground or in dense air."""
+    """Check a perigee at this height [km]. Raises: ValueError if it is below ground or in dense
+    air."""
     if perigee_km < 0.0:
         raise ValueError(f"this orbit goes below ground: its perigee is {perigee_km:.0f} km high")
     if perigee_km < MIN_PERIGEE_KM:

@@ -60,8 +60,8 @@ class _Block:
 
 @dataclass(frozen=True, slots=True)
 class FlightSnapshot:
-    """What a Flight needs to continue after `done` steps. `power`: None without a power system;
-    `totals` is a copy that no flight adds to."""
+    """The state of a Flight after `done` steps, from which it continues. `power`: None without a
+    power system; `totals` is a copy that no flight adds to."""
 
     done: int
     power: PowerSnapshot | None

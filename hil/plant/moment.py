@@ -15,7 +15,7 @@ __all__ = ["LEVELS", "BoardMoment", "Draw", "Moment", "PowerLevel"]
 
 
 class PowerLevel(Word):
-    """How much of its speed the plant leaves a board: the names of a load's levels."""
+    """The level to which the plant limits a board's speed: the names of a load's levels."""
 
     OFF = "off"
     SUSPEND = "suspend"

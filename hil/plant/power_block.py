@@ -33,12 +33,11 @@ BROWNED_OUT: Final = 255
 
 @dataclass(frozen=True, slots=True)
 class PowerAccount:
-    """Where energy went during a block, in joules.
+    """The energy account of a block, in joules.
 
     `array_j` = `transfer_loss_j` + `converter_loss_j` + `load_j` + `battery_loss_j` + `stored_j`.
     `heat` is the account of the network: its loads are all of the above that became heat, less
-    `array_j`, and what came from outside.
-    """
+    `array_j`, and what came from outside."""
 
     array_j: float
     transfer_loss_j: float

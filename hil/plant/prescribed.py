@@ -1,8 +1,7 @@
-"""What a flight profile prescribes in place of the models, by step.
+"""The values that a flight profile prescribes in place of the models, by step.
 
 A profile may prescribe the levels of boards, the power of the bus, temperatures, and what is shown
-of bus and battery (`hil.plant.profile`).
-"""
+of bus and battery (`hil.plant.profile`)."""
 
 from __future__ import annotations
 

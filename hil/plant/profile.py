@@ -77,7 +77,8 @@ class Profile:
         return np.asarray(np.interp(t_s, self.t_s, values))
 
     def require(self, duration_s: float, nodes: Iterable[str], parts: Iterable[str]) -> None:
-        """Raise ConfigError unless it covers a run and names only nodes and parts that exist."""
+        """Check that it covers a run and names only nodes and parts that exist. Raises: ConfigError
+        if it does not."""
         problems = []
         first, last = float(self.t_s[0]), float(self.t_s[-1])
         if first > 0.0 or last < duration_s - 1e-6:

@@ -106,7 +106,7 @@ def _of_quotes(text: str, why: str) -> tuple[str, str]:
 
 
 def _lines(path: Path, file: TextIO) -> Iterator[tuple[int, str]]:
-    """Yield each line without its end, with its number. Raises ConfigError if it is not text."""
+    """Yield each line without its end, with its number. Raises: ConfigError if it is not text."""
     number = 0
     while True:
         text = file.readline(_MAX_LINE + 1)

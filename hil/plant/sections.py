@@ -1,4 +1,4 @@
-"""From a board profile's channels to the cross-sections that rates are made of.
+"""Makes the cross-sections for rates of the channels of a board profile.
 
 A channel names what was seen in the beam; the rig can inject four kinds. `sdc` (a wrong result) is
 counted as `seu`: it begins as a flipped bit, and how many of those show is what the run measures,

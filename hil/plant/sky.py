@@ -1,8 +1,8 @@
-"""What is known ahead of a run: orbit, light, radiation and contacts, in blocks of steps.
+"""The sky: what is known ahead of a run, as orbit, light, radiation and contacts, in blocks of
+steps.
 
 None of it depends on the boards. Values of a step hold from its beginning to its end. Columns of a
-profile replace those of the models.
-"""
+profile replace those of the models."""
 
 from __future__ import annotations
 
@@ -156,7 +156,8 @@ class Sky:
         return 2 + min(round(self.duration_s / 60.0), _MOST_SAMPLES)
 
     def _check(self, track: Track) -> None:
-        """Raise ConfigError if trapped protons are needed beyond their table."""
+        """Check that trapped protons are needed only within their table. Raises: ConfigError if
+        they are not."""
         if self._radiation.trapped and "flux_per_cm2_s" not in self._given:
             self._guarded(lambda: require_in_table(track.altitude_km))
 

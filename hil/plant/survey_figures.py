@@ -1,4 +1,4 @@
-"""The figures of a survey: what a flight without boards comes to, in numbers."""
+"""The figures of a survey: the results of a flight without boards, in numbers."""
 
 from __future__ import annotations
 
@@ -52,13 +52,12 @@ class BoardFigures:
 
 @dataclass(frozen=True, slots=True)
 class SurveyFigures:
-    """What a flight without boards comes to.
+    """The results of a flight without boards.
 
     `sunlit` and `saa_share` are shares of the time, 0 to 1; `saa_passes` counts the passes of high
     flux. `beta_deg` is the lowest and the highest angle of the sun to the plane of the orbit.
     `boards` are by node. `orbit` and `spacecraft` are None in a flight that only a profile
-    describes, `beta_deg` and `sunlit` if that does not state them. `case`: the thermal case.
-    """
+    describes, `beta_deg` and `sunlit` if that does not state them. `case`: the thermal case."""
 
     duration_s: float
     accel: float

@@ -167,11 +167,10 @@ class ThermalEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class HeatAccount:
-    """Where heat went during a block, in joules: `load_j` = `boundary_j` + `stored_j`.
+    """The heat account of a block, in joules: `load_j` = `boundary_j` + `stored_j`.
 
     `load_j` and `boundary_j` (space, fixed nodes) are sums of flows; `stored_j` is taken from the
-    temperatures, so `residual` is a real test.
-    """
+    temperatures, so `residual` is a real test."""
 
     load_j: float
     boundary_j: float
@@ -274,7 +273,8 @@ class ThermalNetwork:
         return float(fault.dt_s), self.names[fault.node]
 
     def require_stable(self, dt_s: float, hottest_c: float = 125.0) -> None:
-        """Raise UsageError if steps of `dt_s` are too long while no node is above `hottest_c`."""
+        """Check that steps of `dt_s` [s] are stable while no node is above `hottest_c` [°C].
+        Raises: UsageError if they are too long."""
         longest, name = self.stable_dt_s(np.maximum(self.start_k, hottest_c + ZERO_C_K))
         if dt_s > longest:
             raise UsageError(
@@ -370,9 +370,8 @@ class ThermalNetwork:
         return ThermalBlock(out, heat_account(account))
 
     def check_step(self, status: int, what: str, dt_s: float, fault: Any) -> None:
-        """Raise UsageError with the node and the step if the kernel's status reports an impossible
-        step.
-        """
+        """Check the kernel's status of a step. Raises: UsageError, with the node and the step, if
+        the step was impossible."""
         if status == lib.HIL_ERR_STATE:
             name, longest = self.names[fault.node], float(fault.dt_s)
             if longest > 0:

@@ -42,7 +42,7 @@ def checked_tle(line1: str, line2: str) -> tuple[str, str]:
 
 
 def _checked_line(text: str, number: int) -> str:
-    """Return line 1 or 2 without surrounding blanks, or raise ValueError with what is wrong."""
+    """Return line 1 or 2 without surrounding blanks. Raises: ValueError with what is wrong."""
     line = text.strip()
     if len(line) == 68 and _TLE_LINES[number - 1].fullmatch(line + "0"):
         raise ValueError(
@@ -69,5 +69,5 @@ def _checked_line(text: str, number: int) -> str:
 
 
 def _checksum(line: str) -> int:
-    """The last digit of the sum of all digits, a minus being 1."""
+    """Return the last digit of the sum of all digits, a minus being 1."""
     return sum(int(c) if c.isdigit() else c == "-" for c in line) % 10

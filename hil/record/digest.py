@@ -17,7 +17,7 @@ _PORTABLE: Final = frozenset({"state", "input", "output", "checkpoint"})
 
 
 class DigestedUpset(NamedTuple):
-    """What the run digest covers of an upset; `idx` is the position of its node."""
+    """The values of an upset that the run digest covers; `idx` is the position of its node."""
 
     id: int
     frame: int
@@ -39,7 +39,8 @@ class DigestedUpset(NamedTuple):
 
 
 class DigestedTransition(NamedTuple):
-    """What the run digest covers of a transition of recovery; `idx` is the position of its node."""
+    """The values of a transition of recovery that the run digest covers; `idx` is the position of
+    its node."""
 
     frame: int
     idx: int
@@ -66,13 +67,13 @@ def transition_line(t: DigestedTransition) -> str:
 
 
 def combine(frames: Any, lines: Iterable[str]) -> str:
-    """The run digest from the hash object of all blocks and the canonical lines in order."""
+    """Return the run digest from the hash object of all blocks and the canonical lines in order."""
     events = hashlib.sha256("\n".join(lines).encode())
     return hashlib.sha256(frames.digest() + events.digest()).hexdigest()
 
 
 def hex64(value: int) -> str:
-    """A digest as text."""
+    """Return a digest as text."""
     return f"{value:016x}"
 
 

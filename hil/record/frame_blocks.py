@@ -16,7 +16,7 @@ class FrameBlocks:
     block yet; `digest` hashes the bytes of all blocks in order."""
 
     def __init__(self, earlier: Iterable[tuple[int, bytes]] = ()) -> None:
-        """Go on after `earlier` blocks, given by the number of their frames and their bytes."""
+        """Continue after `earlier` blocks, given by the number of their frames and their bytes."""
         self.next_frame = 0
         self.digest: Any = hashlib.sha256()
         self._data = bytearray()
@@ -32,7 +32,7 @@ class FrameBlocks:
 
     @property
     def is_full(self) -> bool:
-        """Whether the frames that were added make a whole block."""
+        """Return whether the frames that were added make a whole block."""
         return self._count >= _BLOCK_FRAMES
 
     def take(self) -> tuple[int, int, bytes] | None:

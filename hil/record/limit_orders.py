@@ -1,4 +1,4 @@
-"""What a row of `limits` says: what the plant ordered of a board, and what came of it."""
+"""A row of `limits`: an order of the plant to a board, and its result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["AppliedLimits", "OrderedLimits"]
 
 @dataclass(frozen=True, slots=True)
 class OrderedLimits:
-    """What the plant ordered of a board: the limits to keep, or None to switch its power off."""
+    """An order of the plant to a board: the limits to keep, or None to switch its power off."""
 
     limits: Limits | None
 
@@ -33,7 +33,7 @@ class OrderedLimits:
 
 @dataclass(frozen=True, slots=True)
 class AppliedLimits:
-    """What came of an order.
+    """The result of an order.
 
     `power`: that the board's power is on or off now, or why it could not be switched; None if that
     was not tried. `limits`: what the board reports as in force; None if it was not asked, or did

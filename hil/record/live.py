@@ -39,7 +39,7 @@ _BUSY_MS: Final = 50
 
 
 class State(enum.Enum):
-    """What a record is at this moment."""
+    """The state of a record at this moment."""
 
     WAITING = "waiting"  # there is none yet
     RUNNING = "running"
@@ -49,7 +49,7 @@ class State(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """When the writer was last heard of."""
+    """The time of the writer's last commit, and the frame that the run was in."""
 
     frame: int
     wall_us: int
@@ -86,24 +86,28 @@ class LiveRecord:
 
     @property
     def path(self) -> Path:
+        """Return the file of the record."""
         return self.run if self.run.is_file() else self.run / "run.db"
 
     @property
     def names(self) -> tuple[str, ...]:
+        """Return the names of the nodes, in their order."""
         return tuple(node.name for node in self.nodes)
 
     @property
     def frame_us(self) -> int:
+        """Return the simulated time from one frame to the next [us]."""
         return self.meta.scenario.frame_us
 
     @property
     def outcome(self) -> str:
+        """Return the outcome of the run as of the last poll: `running` until it ends."""
         return self.meta.outcome
 
     # --- keeping up ---------------------------------------------------------------------------
 
     def poll(self) -> bool:
-        """Look whether there is anything new. Returns whether there is."""
+        """Read what is new in the record, and return whether anything is."""
         try:
             found = self._looked()
         except RecordError as error:
@@ -142,14 +146,14 @@ class LiveRecord:
         return self.path.is_file() and beside(self.path.resolve(), "-wal")
 
     def _let_go_of_finished(self) -> None:
-        """The run has ended, and all of it is in the file: whoever wrote it wants to have it alone
-        now, to make a plain file of it."""
+        """Open a finished record without any lock: the process that wrote it needs the file alone
+        now, to make it a plain one."""
         if self.state is State.ENDED and not self._has_wal() and not is_plain(self.path):
             status = self.path.stat()
             self._reopen(frozen=(status.st_mtime_ns, status.st_size))
 
     def _reopen(self, frozen: tuple[int, int] | None) -> None:
-        """The same record by another connection."""
+        """Open the same record again with another connection."""
         if self._db is not None:
             self._db.close()
             self._db = None
@@ -191,7 +195,7 @@ class LiveRecord:
         return True
 
     def _ended_early(self) -> bool:
-        """Whether only now its reports say that it ended before it recorded anything."""
+        """Return whether only now its reports say that it ended before it recorded anything."""
         try:
             manifest = json.loads((self.path.parent / "manifest.json").read_text(encoding="utf-8"))
             outcome = str(manifest["outcome"])
@@ -234,7 +238,8 @@ class LiveRecord:
             self.time.skip(frame, t_us)
 
     def writer_is_gone(self) -> bool:
-        """The process that wrote it has ended without a word. False where that cannot be known."""
+        """Return whether the process that wrote the record has ended without recording an end.
+        False where that cannot be known."""
         if self.state is not State.RUNNING or self.pulse is None:
             return False
         try:
@@ -246,10 +251,12 @@ class LiveRecord:
         return False
 
     def age_s(self) -> float | None:
-        """Real seconds since the writer's last commit; None where it said none."""
+        """Return the real time since the writer's last commit [s]; None if there was none."""
         return None if self.pulse is None else max(0.0, time.time() - self.pulse.unix_us / 1e6)
 
     def close(self) -> None:
+        """Close the record; the last reader of a finished run makes its file a plain one.
+        Idempotent."""
         if self._db is not None:
             self._db.close()
             self._db = None
@@ -260,7 +267,8 @@ class LiveRecord:
 
     @contextmanager
     def moment(self) -> Iterator[None]:
-        """All that is asked within is of one moment. Kept short: it holds back the checkpoint."""
+        """Let all queries within read the record of one moment. Kept short: it holds back the
+        checkpoint."""
         db = self._db
         if db is None:
             yield
@@ -273,7 +281,7 @@ class LiveRecord:
                 db.execute("ROLLBACK")
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
-        """All rows of a query; none if there is no record (any more)."""
+        """Return all rows of a query; none if there is no record (any more)."""
         if self._db is None:
             return []
         try:
@@ -283,8 +291,8 @@ class LiveRecord:
         return []
 
     def upto(self, head: int) -> int:
-        """How far `head` reaches: from the newest frame on view, to whatever is known. What is
-        ordered in a pause has the number of the frame that comes next."""
+        """Return the last frame that `head` includes: itself, or everything known if it is the
+        newest one. What is ordered in a pause has the number of the frame that comes next."""
         return EVERYTHING if head >= self.last else head
 
     def position(self, table: RecordTable, frame: int) -> int:
@@ -307,6 +315,6 @@ class LiveRecord:
 
 
 def newest_run(folder: Path = Path("runs")) -> Path | None:
-    """The run below `folder` that was begun last; None if there is none."""
+    """Return the run below `folder` that was begun last; None if there is none."""
     found = [path for path in folder.glob("*") if path.is_dir()]
     return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)

@@ -1,4 +1,5 @@
-"""Records of older schemas: what each version added, for their readers and for a run that goes on.
+"""Records of older schemas: what each version added, for their readers and for a run that is
+resumed.
 
 A reader changes nothing in the file. `read_as_current` gives its connection temporary tables and
 views in the place of what the record lacks: an empty table, a column of nulls (SQLite looks for a
@@ -36,8 +37,8 @@ class AddedColumn:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """What `version` has that the one before may lack. Records of versions 1 and 2 may have some of
-    it: their layout grew while the number stayed."""
+    """The tables and columns of `version` that the version before may lack. Records of versions 1
+    and 2 may have some of them: their layout grew while the number stayed."""
 
     version: int
     tables: tuple[str, ...]
@@ -86,7 +87,7 @@ _DEFINITIONS: Final[dict[str, str]] = {
 def version_of(db: sqlite3.Connection, path: Path) -> int:
     """Return the schema version of a record; 0: its tables were not made yet.
 
-    Raises RecordError if it is newer than this hil, sqlite3.Error if it cannot be read."""
+    Raises: RecordError if it is newer than this hil, sqlite3.Error if it cannot be read."""
     version = int(db.execute("PRAGMA main.user_version").fetchone()[0])
     if version > SCHEMA_VERSION:
         raise RecordError(
@@ -101,7 +102,7 @@ def read_as_current(db: sqlite3.Connection, path: Path) -> int:
     """Let every query on this connection find the current schema, whatever the record's is, and
     return that version. Nothing is written to the file.
 
-    Raises RecordError if it is newer than this hil, sqlite3.Error if it cannot be read."""
+    Raises: RecordError if it is newer than this hil, sqlite3.Error if it cannot be read."""
     version = version_of(db, path)
     if 0 < version < SCHEMA_VERSION:
         tables, columns = _missing(db, version)
@@ -119,7 +120,7 @@ def read_as_current(db: sqlite3.Connection, path: Path) -> int:
 def upgrade(db: sqlite3.Connection, version: int) -> None:
     """Bring a record of `version` to the current schema, within a transaction of the caller.
 
-    Raises sqlite3.Error if it cannot be written."""
+    Raises: sqlite3.Error if it cannot be written."""
     tables, columns = _missing(db, version)
     for column in columns:
         db.execute(f"ALTER TABLE {column.table} ADD COLUMN {column.name} {column.kind}")

@@ -60,7 +60,7 @@ _GONE: Final = frozenset({NodeEffect.CRASH, NodeEffect.HANG, NodeEffect.REBOOT})
 
 
 class _MemoryTally:
-    """What the run has told, and what its end asks of it."""
+    """The events of the run, and the answers that its end asks of them."""
 
     def __init__(self, meta: RunMeta) -> None:
         self._meta = meta
@@ -296,7 +296,7 @@ class NullRecorder(_UnwrittenEvents):
     def resume(
         cls, path: Path, frame: int, on_wait: Callable[[str], None] | None = None
     ) -> NullRecorder:
-        """Raise UsageError: there is no record to go on with."""
+        """Refuse to resume. Raises: UsageError, because there is no record to resume from."""
         del frame, on_wait
         raise UsageError(
             f"the run in {path.parent} cannot be resumed without its record",

@@ -26,30 +26,32 @@ _RETRY_S: Final = 0.02
 
 
 def is_locked(error: sqlite3.Error) -> bool:
-    """Another program holds a lock; later it may work."""
+    """Return whether another program holds a lock, so that it may work later."""
     return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
 
 
 def is_plain(path: Path) -> bool:
-    """The database says that it is one plain file. OSError if it cannot be read."""
+    """Return whether the database is one plain file, as its header says. Raises: OSError if it
+    cannot be read."""
     with path.open("rb") as file:
         file.seek(_MODE_AT)
         return file.read(1) == bytes([_PLAIN])
 
 
 def beside(path: Path, suffix: str) -> bool:
-    """There is a file beside the database, `-wal` or `-journal`, with something in it."""
+    """Return whether there is a file beside the database, `-wal` or `-journal`, with something in
+    it."""
     with contextlib.suppress(OSError):
         return path.with_name(path.name + suffix).stat().st_size > 0
     return False
 
 
 def open_to_read(path: Path, *, immutable: bool = False, **options: Any) -> sqlite3.Connection:
-    """A connection that cannot write; with `immutable` one that takes no lock, and that nothing
-    may change under. A database that lies where nothing can be written is opened so in any case,
-    if all of it is in the one file.
+    """Return a connection that cannot write; with `immutable` one that takes no lock, for a file
+    that nothing changes meanwhile. A database that lies where nothing can be written is opened so
+    in any case, if all of it is in the one file.
 
-    RecordError if it cannot be opened, and why."""
+    Raises: RecordError, with the reason, if it cannot be opened."""
     where = path.resolve().as_uri()
     try:
         if not immutable and beside(path.resolve(), "-journal"):
@@ -80,7 +82,7 @@ def open_to_read(path: Path, *, immutable: bool = False, **options: Any) -> sqli
 
 
 def _proven(uri: str, options: dict[str, Any]) -> sqlite3.Connection:
-    """Connected, and a first look taken: SQLite opens the file only then."""
+    """Return a connection on which a first query succeeded: SQLite opens the file only then."""
     db: sqlite3.Connection = sqlite3.connect(uri, uri=True, **options)
     try:
         db.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -94,7 +96,7 @@ def _roll_back(path: Path) -> None:
     """Let SQLite undo what a killed process had half written, which only one that may write can.
 
     The journal of a process that is still at work is left alone: SQLite tells by its locks. Where
-    nothing can be written nothing is done. sqlite3.Error if the file cannot be read."""
+    nothing can be written nothing is done. Raises: sqlite3.Error if the file cannot be read."""
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         try:
             _proven(f"{path.as_uri()}?mode=rw", {"timeout": 0}).close()
@@ -107,7 +109,7 @@ def make_plain(db: sqlite3.Connection, path: Path, patience_s: float) -> bool:
     """Bring the database at `path` back to one plain file, by a connection that may write; False if
     another program still has it open after `patience_s`, or if the disk is too full. If it is only
     open, everything is in `run.db` itself even then, unless that program reads at this moment.
-    sqlite3.Error if it cannot be written."""
+    Raises: sqlite3.Error if it cannot be written."""
     end_s = time.monotonic() + patience_s
     if not _has_room(path):
         return False
@@ -130,8 +132,8 @@ def checkpoint(path: Path) -> None:
 
 
 def _has_room(path: Path) -> bool:
-    """Whether all that lies in the WAL fits on the disk once more, with something to spare. It must
-    not take the last space from whoever reports that the disk is full."""
+    """Return whether all that lies in the WAL fits on the disk once more, with something to spare.
+    It must not take the last space from whoever reports that the disk is full."""
     try:
         size = path.with_name(path.name + "-wal").stat().st_size
         disk = os.statvfs(path)

@@ -1,5 +1,5 @@
-"""Rows that wait for the database, in memory: until the next commit, or until another program lets
-go of its write lock."""
+"""Rows that wait for the database, in memory: until the next commit, or until another program
+releases its write lock."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PendingRows:
         self.count = 0
 
     def add(self, table: str, values: tuple[Any, ...]) -> None:
-        """A row; it takes the place of one with the same key."""
+        """Queue a row; it replaces one with the same key."""
         rows = self._batches[-1].rows[table]
         if table in _ONE_ROW:
             rows.clear()
@@ -45,13 +45,13 @@ class PendingRows:
         self.bytes += _size(values)
 
     def before_rows(self, sql: str, *values: Any) -> None:
-        """A statement before all rows since the last `cut`."""
+        """Queue a statement before all rows since the last `cut`."""
         self._batches[-1].statements.append((sql, values))
         self.bytes += _size(values)
 
     def cut(self) -> None:
-        """What comes from now on is written after everything that came so far. A snapshot that
-        still waits is dropped: the next one is about to come."""
+        """Write whatever is queued from now on after everything queued so far. A snapshot that
+        still waits is dropped: the next one replaces it."""
         for batch in self._batches:
             for table in _OF_SNAPSHOT:
                 dropped = batch.rows.pop(table, [])
@@ -60,8 +60,8 @@ class PendingRows:
         self._batches.append(_Batch())
 
     def write(self, db: sqlite3.Connection) -> None:
-        """Hand everything to the database, within a transaction of the caller. It is still here
-        afterwards, until `clear`: the transaction may fail."""
+        """Write everything that is queued, within a transaction of the caller. It stays queued
+        until `clear`: the transaction may fail."""
         for batch in self._batches:
             for sql, values in batch.statements:
                 db.execute(sql, values)
@@ -71,7 +71,7 @@ class PendingRows:
                     db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)
 
     def clear(self) -> None:
-        """The transaction was committed."""
+        """Forget what was written: its transaction was committed."""
         self._batches = [_Batch()]
         self.bytes = self.count = 0
 

@@ -179,8 +179,8 @@ def isolated_though_right(record: Rows, frame: int, node: str) -> bool:
 
 
 class BadOutput(Word):
-    """How a frame can be bad: a wrong output left the system, or the last voted one again, or none,
-    with one of these verdicts (simplex: where the scheme is fail-silent)."""
+    """A bad frame: a wrong output left the system, or the last voted one again, or none, with one
+    of these verdicts (simplex: where the scheme is fail-silent)."""
 
     WRONG = "wrong"
     HELD = "held"

@@ -1,7 +1,6 @@
-"""Reading a run's record, finished or still being written. Never changes what it says.
+"""Reads the record of a run, finished or still being written, and never changes it.
 
-`db` is a plain read-only sqlite3 connection for everything that has no method here.
-"""
+`db` is a plain read-only sqlite3 connection for everything that has no method here."""
 
 from __future__ import annotations
 
@@ -26,7 +25,7 @@ from hil.run_outcome import RunOutcome
 
 
 class Reader:
-    """The record in a run folder (or the run.db itself). RecordError if it is none.
+    """The record in a run folder (or the run.db itself). Raises: RecordError if there is none.
 
     `version` is that of the record; queries find the current schema in older ones, too. `meta` has
     the properties of the run as texts; `run_meta` has them as values."""
@@ -51,14 +50,14 @@ class Reader:
             raise RecordError(f"{self.path} is not a record of hil: {error}") from error
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
-        """All rows of a query. RecordError if the record is damaged."""
+        """Return all rows of a query. Raises: RecordError if the record is damaged."""
         try:
             return list(self.db.execute(sql, values))
         except sqlite3.Error as error:
             raise RecordError(f"{self.path} cannot be read: {error}") from error
 
     def hold(self) -> None:
-        """Let all that is read from now on be as it was at this moment, until it is closed."""
+        """Hold all that is read from now on as it was at this moment, until it is closed."""
         self.rows("BEGIN")
 
     def meta_json(self, key: str) -> JsonValue:
@@ -81,19 +80,20 @@ class Reader:
 
     @cached_property
     def run_meta(self) -> RunMeta:
-        """The properties of the run; what is damaged is left out."""
+        """Return the properties of the run; those that are damaged are left out."""
         return RunMeta.parse(self.meta)
 
     @cached_property
     def scenario(self) -> RecordedScenario:
-        """The scenario of the run, empty if there is none. RecordError if it is damaged."""
+        """Return the scenario of the run, empty if there is none. Raises: RecordError if it is
+        damaged."""
         self.meta_json("scenario")
         return self.run_meta.scenario
 
     @property
     def is_complete(self) -> bool:
-        """Whether the end of the run was recorded, with its result. A run that was aborted at once,
-        or that a failure of the rig ended, has none."""
+        """Return whether the end of the run was recorded, with its result. A run that was aborted
+        at once, or that a failure of the rig ended, has none."""
         outcome = self.meta.get("outcome")
         if outcome in {RunOutcome.PASS, RunOutcome.FAIL, RunOutcome.UNTESTED}:
             return True
@@ -103,17 +103,19 @@ class Reader:
 
     @property
     def node_names(self) -> list[str]:
+        """Return the names of the nodes, in their order. Raises: RecordError if the record is
+        damaged."""
         return [row["name"] for row in self.rows("SELECT name FROM nodes ORDER BY idx")]
 
     @property
     def frame_us(self) -> int:
-        """Simulated time from one frame to the next."""
+        """Return the simulated time from one frame to the next [us]."""
         return self.scenario.frame_us
 
     @property
     def wall_us(self) -> int:
-        """Return the real time [us] that the run took. While it goes on: from the beginning of the
-        record, or of its last part, to the last commit."""
+        """Return the real time [us] that the run took. While it is running: from the beginning of
+        the record, or of its last part, to the last commit."""
         known = self.meta_json("wall_us") if self.is_complete else None
         if isinstance(known, (int, float)):
             return int(known)
@@ -121,39 +123,41 @@ class Reader:
         return int(rows[0][0]) if rows else 0
 
     def t_us(self, frame: int) -> int:
-        """Simulated time at the beginning of a frame, quiet ones that were skipped included."""
+        """Return the simulated time [us] at the beginning of a frame; quiet ones that were skipped
+        count."""
         row = self.rows("SELECT sum(frames) FROM skips WHERE frame <= ?", frame)[0]
         return (frame + int(row[0] or 0)) * self.frame_us
 
     def blocks(self) -> Iterator[tuple[int, int, bytes]]:
-        """First frame, count and packed bytes of each block, in order."""
+        """Yield first frame, count and packed bytes of each block, in order."""
         for row in self.rows("SELECT first_frame, count FROM blocks ORDER BY first_frame"):
             data = self.rows("SELECT data FROM blocks WHERE first_frame=?", row[0])[0][0]
             yield row[0], row[1], data
 
     def verdicts(self) -> Iterator[Verdict]:
-        """Every recorded frame, in order. KernelError if a packed frame is damaged."""
+        """Yield every recorded verdict, in order. Raises: KernelError if a packed frame is
+        damaged."""
         nodes = len(self.node_names)
         for _, _, data in self.blocks():
             yield from unpack_all(data, nodes)
 
     def run_digest(self) -> str:
-        """The digest of what stands in the record, computed anew."""
+        """Compute the run digest again from the contents of the record."""
         frames = hashlib.sha256()
         for _, _, data in self.blocks():
             frames.update(data)
         return combine(frames, canonical_lines(self.db))
 
     def seal(self) -> Seal:
-        """Return the seal of what stands in the record, computed anew. Raises RecordError if it
-        cannot be read."""
+        """Compute the seal of the record's contents again. Raises: RecordError if they cannot be
+        read."""
         try:
             return seal_of(self.db)
         except sqlite3.Error as error:
             raise RecordError(str(error)) from error
 
     def close(self) -> None:
-        """Close it; the last reader of a finished run makes a plain file of its record."""
+        """Close the record; the last reader of a finished run makes its file a plain one."""
         self.db.close()
         if self.meta.get("outcome", RunOutcome.RUNNING) != RunOutcome.RUNNING:
             tidy(self.path)

@@ -1,8 +1,8 @@
-"""What a recorded scenario says to those who read the record, whatever wrote it.
+"""The facts of a recorded scenario, for readers of records of any release.
 
 A record holds the effective scenario as JSON text. A reader takes a few facts of it, also of a
 scenario of an older or a newer hil, which `hil.scenario` would refuse: a fact that is missing or
-makes no sense has its default. What runs a scenario again asks for `validated`."""
+makes no sense has its default. To run a scenario again, use `validated`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class RecordedAlarmLimits:
 
     @classmethod
     def parse(cls, value: JsonValue) -> RecordedAlarmLimits | None:
-        """Return the limits in an object of JSON; None if `value` is no object."""
+        """Return the limits in an object of JSON; None if `value` is not an object."""
         if not isinstance(value, Mapping):
             return None
         persistence = _number(value.get("persistence"))
@@ -141,7 +141,7 @@ class RecordedScenario:
 
     def validated(self) -> Scenario:
         """Return the whole scenario. Raises: pydantic.ValidationError if this hil cannot read it;
-        ValueError if it is no JSON."""
+        ValueError if it is not JSON."""
         from hil.scenario import Scenario  # noqa: PLC0415  (a reader must not load pydantic)
 
         return Scenario.model_validate(json.loads(self.text) if self.text else None)

@@ -1,4 +1,4 @@
-"""What the engine sees of a record: the protocol of a recorder, and the values that only it needs.
+"""The protocol of a recorder, which is all that the engine knows of a record, and its values.
 
 `SqliteRecorder` keeps a run in `run.db`; `NullRecorder` keeps nothing on disk, and answers the
 questions of the end of a run from memory. Both give the same run digest for the same run."""
@@ -50,7 +50,7 @@ class RepairAttempt:
 
 
 class UpsetCount(NamedTuple):
-    """How many upsets of a run have these words in common."""
+    """A number of upsets of a run that have these words in common."""
 
     state: str
     verified: bool
@@ -188,8 +188,8 @@ class RunTally(Protocol):
 
 
 class Recorder(EventRecorder, Protocol):
-    """The open record of one run. Raises RecordError from every method; not thread-safe: the thread
-    of the run alone calls it."""
+    """The open record of one run. Raises: RecordError from every method; not thread-safe: the
+    thread of the run alone calls it."""
 
     @property
     def wall_us(self) -> int:
@@ -197,10 +197,11 @@ class Recorder(EventRecorder, Protocol):
 
     @property
     def tally(self) -> RunTally:
-        """Return who answers questions about what was recorded so far."""
+        """Return the answers to questions about what was recorded so far."""
 
     def snapshot(self, frame: int, state: bytes, engine: str, states: Mapping[int, bytes]) -> None:
-        """Let the run be resumed before `frame`; `states`: what is in checkpoints, by frame.
+        """Store the state from which the run can be resumed before `frame`; `states`: those in
+        checkpoints, by frame.
 
         `engine` is a JSON object as text; only the engine knows its layout."""
 
@@ -209,13 +210,13 @@ class Recorder(EventRecorder, Protocol):
         lock: then it is tried again in a moment."""
 
     def end(self, outcome: str, wall_us: int, *, result: JsonObject, reports: JsonObject) -> str:
-        """Write the end of a run with what it says of itself (`result`) and what its reports say,
-        seal the record, and return its digest. Only `close` may follow. Raises RecordError also if
-        the file was deleted or replaced meanwhile."""
+        """Write the end of a run, with its `result` and the content of its `reports`, seal the
+        record, and return its digest. Only `close` may follow. Raises: RecordError also if the file
+        was deleted or replaced meanwhile."""
 
     def secure(self, patience_s: float) -> None:
-        """After a failure: take back an end that was sealed, and make durable what still waits. If
-        that cannot be done, drop it, so that there is room for `fail`."""
+        """Secure the record after a failure: take back an end that was sealed, and make durable
+        what still waits. If that cannot be done, drop it, so that there is room for `fail`."""
 
     def fail(self, frame: int, outcome: str, text: str, patience_s: float) -> None:
         """Record why the run ended early, as far as possible, and close the record."""
@@ -230,9 +231,10 @@ class Recorders(Protocol):
     def begin(
         self, path: Path, meta: RunMeta, on_wait: Callable[[str], None] | None = None
     ) -> Recorder:
-        """Begin a record; `path` must not exist. `on_wait` is told when a lock is waited for."""
+        """Begin a record; `path` must not exist. `on_wait` is called, with a sentence, when a lock
+        is waited for."""
 
     def resume(
         self, path: Path, frame: int, on_wait: Callable[[str], None] | None = None
     ) -> Recorder:
-        """Go on with a record from its snapshot at `frame`, and drop what was recorded after it."""
+        """Continue a record from its snapshot at `frame`, and drop what was recorded after it."""

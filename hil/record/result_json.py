@@ -30,7 +30,7 @@ _AT_A_TIME: Final = "upsets with `us:` hit by real time (`tick:` does not)"
 @dataclass(frozen=True, slots=True)
 class Fields:
     """The fields of a JSON object, each with its type. `where` says what the object is. A field
-    that is missing or null has the default. Raises RecordError for a value of another type, and
+    that is missing or null has the default. Raises: RecordError for a value of another type, and
     for one that is missing and has no default (None)."""
 
     content: JsonObject
@@ -54,7 +54,7 @@ class Fields:
         return RecordError(f"{self.where} is damaged: its `{key}` is not {wanted}")
 
     def text(self, key: str, default: str | None = None) -> str:
-        """Return a text."""
+        """Return a text. Raises: RecordError."""
         value = self.content.get(key)
         value = default if value is None else value
         if not isinstance(value, str):
@@ -62,7 +62,7 @@ class Fields:
         return value
 
     def integer(self, key: str, default: int | None = None) -> int:
-        """Return an integer."""
+        """Return an integer. Raises: RecordError."""
         value = self.content.get(key)
         value = default if value is None else value
         if not isinstance(value, int) or isinstance(value, bool):
@@ -70,7 +70,7 @@ class Fields:
         return value
 
     def number(self, key: str, default: float | None = None) -> float:
-        """Return a number."""
+        """Return a number. Raises: RecordError."""
         value = self.content.get(key)
         value = default if value is None else value
         if not isinstance(value, int | float) or isinstance(value, bool):
@@ -78,7 +78,7 @@ class Fields:
         return value
 
     def boolean(self, key: str, *, default: bool | None = None) -> bool:
-        """Return true or false."""
+        """Return true or false. Raises: RecordError."""
         value = self.content.get(key)
         value = default if value is None else value
         if not isinstance(value, bool):
@@ -103,7 +103,7 @@ class Fields:
         return Fields.of({} if value is None else value, f"`{key}` of {self.where}")
 
     def items(self, key: str) -> list[JsonValue]:
-        """Return the items of an array; none if there is no array."""
+        """Return the items of an array; none if there is no array. Raises: RecordError."""
         value = self.content.get(key)
         if value is None:
             return []
@@ -112,7 +112,7 @@ class Fields:
         return list(value)
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """Return an array of texts."""
+        """Return an array of texts. Raises: RecordError."""
         items = self.items(key)
         texts = tuple(item for item in items if isinstance(item, str))
         if len(texts) != len(items):
@@ -131,7 +131,7 @@ class Fields:
 
 
 def lost_boards_of(fields: Fields) -> tuple[LostBoard, ...]:
-    """Return the lost boards of a result or a report. Raises RecordError."""
+    """Return the lost boards of a result or a report. Raises: RecordError."""
     boards = [
         Fields.of(item, f"a lost board of {fields.where}") for item in fields.items("lost_boards")
     ]

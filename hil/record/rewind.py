@@ -1,4 +1,4 @@
-"""Bringing a record back to its snapshot, so that a run can go on from there."""
+"""Bringing a record back to its snapshot, so that a run can continue from there."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ def read_counts(db: sqlite3.Connection, frame: int) -> RowCounts:
 
 
 def queue_rewind(pending: PendingRows, frame: int, counts: RowCounts) -> None:
-    """Let the record end before `frame`, with the upsets as they were then."""
+    """Queue the statements that end the record before `frame`, with the upsets as they were
+    then."""
     drop = pending.before_rows
     drop("DELETE FROM blocks WHERE first_frame >= ?", frame)
     for table in _BY_FRAME:

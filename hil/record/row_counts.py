@@ -1,4 +1,4 @@
-"""How many: rows of a record counted, each question with one answer."""
+"""Counts rows of a record; each question has one answer."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def repair_costs(record: Rows) -> list[RepairCost]:
 
 @dataclass(frozen=True, slots=True)
 class ThrottledReadings:
-    """How many readings of a node had a value of `throttled`."""
+    """The number of readings of a node that had one value of `throttled`."""
 
     throttled: int
     readings: int
@@ -220,7 +220,8 @@ def throttled_readings(record: Rows, node: int) -> list[ThrottledReadings]:
 
 @dataclass(frozen=True, slots=True)
 class NodePowerRow:
-    """What a node's board drew by its own sensors: mean and maximum [mW] of `readings`."""
+    """The power that a node's board drew by its own sensors: mean and maximum [mW] of
+    `readings`."""
 
     mean_mw: float
     most_mw: float

@@ -57,7 +57,7 @@ def values_of(kind: type[T], rows: Sequence[sqlite3.Row]) -> list[T]:
     """Return the rows of a query as values of `kind`, a dataclass or a NamedTuple, which takes the
     columns that are named as its fields.
 
-    Raises RecordError if the rows lack a column for which the kind has no default."""
+    Raises: RecordError if the rows lack a column for which the kind has no default."""
     if not rows:
         return []
     make: Callable[[sqlite3.Row], T] = _maker(cast("Any", kind), tuple(rows[0].keys()))
@@ -114,22 +114,22 @@ class RecordedFrame:
 
     @property
     def delivered(self) -> bool:
-        """Whether an output of this frame left the system."""
+        """Return whether an output of this frame left the system."""
         return bool(self.flags & _DELIVERED)
 
     @property
     def correct(self) -> bool:
-        """Whether the output that left the system is the fault-free one."""
+        """Return whether the output that left the system is the fault-free one."""
         return self.delivered and self.output == self.golden_output
 
     @property
     def held(self) -> bool:
-        """Whether the output that was voted on last left the system again."""
+        """Return whether the output that was voted on last left the system again."""
         return bool(self.flags & _HELD)
 
     @property
     def held_wrong(self) -> bool:
-        """Whether the held output was wrong in its own frame."""
+        """Return whether the held output was wrong in its own frame."""
         return bool(self.flags & _HELD_WRONG)
 
 

@@ -35,8 +35,8 @@ _OWNER_WRITES_S: Final = 1.0
 class RunLock:
     """Holds the lock on the folder `run_dir` until `release`, or until this process ends.
 
-    UsageError, with the owner's process id, if another process (or another lock of this one) holds
-    it; RecordError if the folder's file system has no locks or cannot be written."""
+    Raises: UsageError, with the owner's process id, if another process (or another lock of this
+    one) holds it; RecordError if the folder's file system has no locks or cannot be written."""
 
     def __init__(self, run_dir: Path) -> None:
         self.run_dir = run_dir
@@ -70,7 +70,7 @@ class RunLock:
             return fd
 
     def release(self) -> None:
-        """Let others write the record. Idempotent."""
+        """Release the lock, so that other processes can write the record. Idempotent."""
         if self._fd < 0:
             return
         with contextlib.suppress(OSError):
@@ -93,9 +93,11 @@ class RunLock:
 
 
 def refuse_if_running(run_dir: Path) -> None:
-    """UsageError if a process holds the lock on `run_dir`. The lock on the file is not taken, not
-    even for a moment, and who wants the one on the folder waits for longer than this holds it: so
-    nobody else is refused because of this question."""
+    """Refuse if a process holds the lock on `run_dir`. The lock on the file is not taken, not even
+    for a moment, and whoever wants the one on the folder waits for longer than this holds it: so
+    this question refuses nobody else.
+
+    Raises: UsageError if a process holds the lock."""
     with contextlib.suppress(OSError):
         fd = os.open(run_dir / FILE_NAME, os.O_RDWR | os.O_CLOEXEC)
         try:
@@ -119,7 +121,7 @@ def _opened(path: Path) -> int:
 def _locked_folder(run_dir: Path, *, shared: bool = False) -> int:
     """Return a descriptor of the folder that holds a lock on it, if its file system has any.
 
-    UsageError if another process holds it for longer than somebody who only asks does."""
+    Raises: UsageError if another process holds it for longer than somebody who only asks does."""
     fd = os.open(run_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     end_s = time.monotonic() + _ASKING_S
     try:

@@ -15,8 +15,8 @@ __all__ = ["RecordedCalibration", "RunMeta"]
 
 @dataclass(frozen=True, slots=True)
 class RecordedCalibration:
-    """What fault-free steps took before the run began, over all nodes, in `frames` frames [us], and
-    the budget of a step that follows from it: CPU time [us] and ticks."""
+    """The times that fault-free steps took before the run began, over all nodes, in `frames` frames
+    [us], and the budget of a step that follows from it: CPU time [us] and ticks."""
 
     frames: int
     cpu_us_median: int

@@ -85,7 +85,7 @@ class UpsetEvents:
 
 @dataclass(frozen=True, slots=True)
 class UpsetTotals:
-    """How many upsets were injected, in all and by target, node effect and system outcome; only
+    """The number of injected upsets, in all and by target, node effect and system outcome; only
     those that were read back (`verified`) count as injected."""
 
     injected: int
@@ -125,7 +125,7 @@ class LostBoard:
 
 @dataclass(frozen=True, slots=True)
 class RecordTally:
-    """What the frames and rows of a record count to, whether its run has ended or not.
+    """The counts of the frames and rows of a record, whether its run has ended or not.
 
     `verdicts` has the frames by the name of their verdict, `voting` all frames by how many nodes
     voted, skipped frames included. `available`, `sdc_frames`, `unresolved` and `held_frames` are

@@ -3,10 +3,9 @@
 It is computed when a run ends, and written last, into `meta` (key `seal`) and into manifest.json.
 Rows are ordered by their key, so many of them are one line of JSON, tables are ordered by name. The
 columns' names and the schema are part of it, and so is everything else but the seal itself. It
-finds whatever was changed, removed or added afterwards. It is no signature: whoever can write the
-record can compute it again. To prove who wrote a record, keep the digest (or sign manifest.json)
-somewhere else.
-"""
+finds whatever was changed, removed or added afterwards. It is not a signature: whoever can write
+the record can compute it again. To prove who wrote a record, keep the digest (or sign
+manifest.json) somewhere else."""
 
 from __future__ import annotations
 
@@ -31,7 +30,7 @@ _ROWS_WITH_BLOBS: Final = 16
 
 
 class SealedTable(NamedTuple):
-    """How many rows a table has, and their digest."""
+    """The number of rows of a table, and their digest."""
 
     rows: int
     digest: str
@@ -63,7 +62,7 @@ class Seal:
 
 def seal_of(db: sqlite3.Connection) -> Seal:
     """Compute the seal of what stands in a record now, reading it once from end to end, a few rows
-    at a time. sqlite3.Error if it cannot be read."""
+    at a time. Raises: sqlite3.Error if it cannot be read."""
     tables = {name: _table(db, name) for name in _table_names(db)}
     schema = _schema(db)
     return Seal(_digest([_content(schema, tables)]), schema, tables)
@@ -113,7 +112,7 @@ def _schema(db: sqlite3.Connection) -> str:
 
 
 def _table(db: sqlite3.Connection, name: str) -> SealedTable:
-    """Only the seal itself is left out."""
+    """Return the number of rows of a table, and their digest. Only the seal itself is left out."""
     quoted = '"' + name.replace('"', '""') + '"'
     columns = list(_plain(db, f"PRAGMA main.table_info({quoted})"))
     keys = sorted((row for row in columns if row[5]), key=lambda row: row[5])
@@ -139,7 +138,7 @@ def _plain(db: sqlite3.Connection, sql: str) -> Iterator[tuple[Any, ...]]:
 
 
 def _groups(db: sqlite3.Connection, sql: str, size: int = _ROWS) -> Iterator[list[tuple[Any, ...]]]:
-    """Rows as tuples, whatever the connection makes of them, `size` at a time."""
+    """Yield rows as tuples, whatever the connection makes of them, `size` at a time."""
     cursor = db.cursor()
     cursor.row_factory = None
     cursor.execute(sql)
@@ -148,7 +147,7 @@ def _groups(db: sqlite3.Connection, sql: str, size: int = _ROWS) -> Iterator[lis
 
 
 def _blob(value: bytes) -> list[str]:
-    """A blob in a line of JSON: no text or number looks like it."""
+    """Return a blob as it stands in a line of JSON: no text or number looks like it."""
     if len(value) <= _BLOB_MAX:
         return ["hex", value.hex()]
     return ["sha256", hashlib.sha256(value).hexdigest()]

@@ -42,7 +42,7 @@ _END_METAS: Final = ("outcome", "result")
 
 
 class SqliteRecorder(EventWriter):
-    """The record of one run: `begin` or `resume` one. Raises RecordError from every method."""
+    """The record of one run: `begin` or `resume` one. Raises: RecordError from every method."""
 
     def __init__(self, path: Path, on_wait: Callable[[str], None] | None = None) -> None:
         super().__init__()
@@ -58,7 +58,8 @@ class SqliteRecorder(EventWriter):
     def begin(
         cls, path: Path, meta: RunMeta, on_wait: Callable[[str], None] | None = None
     ) -> SqliteRecorder:
-        """Begin a record; `path` must not exist. `on_wait` is told when a lock is waited for."""
+        """Begin a record; `path` must not exist. `on_wait` is called, with a sentence, when a lock
+        is waited for."""
         try:
             recorder = cls(path, on_wait)
             connection = recorder._connection
@@ -78,8 +79,9 @@ class SqliteRecorder(EventWriter):
     def resume(
         cls, path: Path, frame: int, on_wait: Callable[[str], None] | None = None
     ) -> SqliteRecorder:
-        """Go on with a record from its snapshot at `frame`, and drop what was recorded after it.
-        A record of an older schema is brought to the current one."""
+        """Continue a record from its snapshot at `frame`, and drop what was recorded after it. A
+        record of an older schema is brought to the current one. Raises: RecordError if the record
+        is damaged."""
         recorder = cls(path, on_wait)
         connection = recorder._connection
         version = SCHEMA_VERSION
@@ -138,7 +140,8 @@ class SqliteRecorder(EventWriter):
             self.commit()
 
     def snapshot(self, frame: int, state: bytes, engine: str, states: Mapping[int, bytes]) -> None:
-        """Let the run be resumed before `frame`; `states`: what is in checkpoints, by frame."""
+        """Store the state from which the run can be resumed before `frame`; `states`: those in
+        checkpoints, by frame."""
         self._flush_block()
         self._pending.cut()  # rows of upsets so far belong to the snapshot before
         self._pending.before_rows("DELETE FROM upsets_at_snapshot")
@@ -161,7 +164,7 @@ class SqliteRecorder(EventWriter):
         self._commit_at_s = time.monotonic() + _COMMIT_S
 
     def settle(self, patience_s: float | None = None) -> None:
-        """Make everything so far durable, and wait for the lock if need be. Raises RecordError if
+        """Make everything so far durable, and wait for the lock if need be. Raises: RecordError if
         another program holds it for longer than `patience_s`."""
         self._flush_block()
         if self._pending.count:
@@ -206,7 +209,7 @@ class SqliteRecorder(EventWriter):
     def end(self, outcome: str, wall_us: int, *, result: JsonObject, reports: JsonObject) -> str:
         """Write the end of a run and the digest of everything in the record, as one transaction: a
         run that is killed has either ended or not. Return the digest. Nothing may follow but
-        `close`: whatever is written later breaks the seal. Raises RecordError, also if the file
+        `close`: whatever is written later breaks the seal. Raises: RecordError, also if the file
         was deleted or replaced meanwhile."""
         self.settle()  # what takes long, and maybe a note of a lock that was waited for
         self._flush_block()
@@ -230,8 +233,9 @@ class SqliteRecorder(EventWriter):
         return seals[-1].record_digest
 
     def secure(self, patience_s: float) -> None:
-        """After a failure: take back an end that was sealed, and make durable what still waits. If
-        that cannot be done, the disk being full, drop it, so that there is room for `fail`."""
+        """Secure the record after a failure: take back an end that was sealed, and make durable
+        what still waits. If that cannot be done, the disk being full, drop it, so that there is
+        room for `fail`."""
         if self._sealed:
             self._sealed = False
             self._pending.clear()  # everything but the end itself was settled before
@@ -251,7 +255,7 @@ class SqliteRecorder(EventWriter):
 
     def close(self, patience_s: float | None = None) -> None:
         """Commit, bring the database back to one plain file if nobody else has it open, and close
-        it; idempotent. Raises RecordError, with the database closed."""
+        it; idempotent. Raises: RecordError, with the database closed."""
         try:
             if self._closed:
                 return

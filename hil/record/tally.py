@@ -28,7 +28,7 @@ UPSET_COUNTS: Final = (
 
 class WrittenTally:
     """Asks the connection that writes the record. `settle` makes durable what still waits, so that
-    the answers count it. Raises RecordError from every method."""
+    the answers count it. Raises: RecordError from every method."""
 
     def __init__(
         self,

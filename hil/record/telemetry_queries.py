@@ -1,9 +1,8 @@
-"""What the screen asks a record about health, links, the plant and the orbit.
+"""The screen's queries about health, links, the plant and the orbit.
 
 All of them take any record that answers `rows`, return values or numbers, and change nothing.
 A span of ids or of times `after, last` leaves out `after` and has `last` in it. Times are simulated
-time [us], frames are numbers of frames, ids are those of a table (they grow with the frames).
-"""
+time [us], frames are numbers of frames, ids are those of a table (they grow with the frames)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""When a frame began, in simulated time: frames follow each other evenly, but quiet ones may have
-been skipped (the record's `skips`)."""
+"""The simulated times at which frames began: frames follow each other evenly, but quiet ones may
+have been skipped (the record's `skips`)."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ class Timeline:
 
     @property
     def known(self) -> int:
-        """The frame of the last skip; 0 without one."""
+        """Return the frame of the last skip; 0 without one."""
         return self._frames[-1]
 
     def skip(self, frame: int, t_us: int) -> None:
-        """Frame `frame` began at `t_us` only. To be told in order."""
+        """Add a skip: frame `frame` began only at `t_us`. Skips are added in order."""
         self._frames.append(frame)
         self._times.append(t_us)
 
     def t_us(self, frame: int) -> int:
-        """When a frame began."""
+        """Return the simulated time at which a frame began [us]."""
         frame = max(0, frame)
         at = bisect_right(self._frames, frame) - 1
         return self._times[at] + (frame - self._frames[at]) * self.frame_us
 
     def frame_at(self, t_us: int) -> int:
-        """The frame of a moment; if it was skipped, the first one after it."""
+        """Return the frame of a moment; if it was skipped, the first one after it."""
         at = max(0, bisect_right(self._times, t_us) - 1)
         frame = self._frames[at] + max(0, t_us - self._times[at]) // self.frame_us
         return min(frame, self._frames[at + 1]) if at + 1 < len(self._frames) else frame

@@ -34,7 +34,7 @@ class _LockedError(Exception):
 
 class WriteConnection:
     """The only connection that writes the database at `path`. `on_wait` is called with a text when
-    the run begins to wait for a lock. Raises RecordError from every method; not thread-safe."""
+    the run begins to wait for a lock. Raises: RecordError from every method; not thread-safe."""
 
     def __init__(self, path: Path, on_wait: Callable[[str], None] | None = None) -> None:
         self.path = path
@@ -77,7 +77,8 @@ class WriteConnection:
 
     @contextmanager
     def guard(self, doing: str) -> Iterator[None]:
-        """Turn a failure of the database into RecordError; `doing` is the verb of its message."""
+        """Make a failure of the database a RecordError. `doing`: the verb of its message. Raises:
+        RecordError."""
         try:
             yield
         except (sqlite3.Error, OSError) as error:
@@ -146,8 +147,8 @@ class WriteConnection:
             return question(self._db)
 
     def check_in_place(self, sql: str, expected: Sequence[tuple[Any, ...]]) -> None:
-        """Raise RecordError unless a query gives the `expected` rows to a reader that opens `path`
-        anew: the file may have been deleted or replaced while it was written."""
+        """Check that a reader that opens `path` now finds the `expected` rows: the file may have
+        been deleted or replaced while it was written. Raises: RecordError if it does not."""
         try:
             uri = f"{self.path.resolve().as_uri()}?mode=ro"
             with closing(sqlite3.connect(uri, uri=True)) as db:

@@ -109,7 +109,8 @@ class Scheme:
 
     @property
     def has_exact_majority(self) -> bool:
-        """Whether the voter is that of the C code, which also decides whole batches of frames."""
+        """Return whether the voter is that of the C code, which also decides whole batches of
+        frames."""
         return self.voter is vote
 
     def is_compared(self, verdict: Verdict) -> bool:
@@ -121,7 +122,7 @@ class Scheme:
 
     @property
     def holds(self) -> bool:
-        """Whether the last voted output is delivered again in a frame without one."""
+        """Return whether the last voted output is delivered again in a frame without one."""
         return self.unvoted is Unvoted.HOLD
 
     @property

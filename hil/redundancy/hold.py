@@ -29,8 +29,8 @@ class HeldOutput:
 
 @dataclass(frozen=True, slots=True)
 class HoldSnapshot:
-    """What an OutputHold needs to continue: the last voted output, and for how many frames there
-    was no other."""
+    """The state of an OutputHold: the last voted output, and for how many frames there was no
+    other."""
 
     last: HeldOutput | None
     frames_unvoted: int
@@ -46,7 +46,7 @@ class OutputHold:
 
     @property
     def in_use(self) -> bool:
-        """Whether the scheme holds outputs at all."""
+        """Return whether the scheme holds outputs at all."""
         return self._scheme.holds
 
     @property

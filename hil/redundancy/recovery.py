@@ -115,7 +115,7 @@ RUNGS = (NodeState.RESYNC, NodeState.RESTART, NodeState.RESET, NodeState.POWER_C
 
 
 class Observation(Word):
-    """What one frame shows of a node; the values are causes in the record."""
+    """The observation of a node in one frame; the values are causes in the record."""
 
     AGREED = "agreed"
     DISSENT = "dissent"  # another output than the majority
@@ -149,7 +149,7 @@ _FIRST_RUNG: Mapping[Observation, NodeState] = {
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How often each rung is tried within `window_frames` before the next one; 0 skips it.
+    """The number of attempts of each rung within `window_frames` before the next rung; 0 skips it.
     `reintegrate_frames`: consecutive agreeing frames until a node votes again."""
 
     attempts: Mapping[NodeState, int]
@@ -179,8 +179,8 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class NodeRecoverySnapshot:
-    """What recovery knows of one node between two frames. `agreed`: consecutive frames in which it
-    agreed in REINTEGRATING; `tried`: frames of the attempts of each rung. `held`: isolated by the
+    """The recovery of one node between two frames. `agreed`: consecutive frames in which it agreed
+    in REINTEGRATING; `tried`: frames of the attempts of each rung. `held`: isolated by the
     operator; `shed`: by the plant; `out`: isolated, and not repaired since."""
 
     state: NodeState

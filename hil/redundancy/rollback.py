@@ -1,4 +1,4 @@
-"""Rollback: nodes go back to an agreed state, and compute forward again.
+"""Rollback: nodes return to an agreed state, and compute forward again.
 
 A node's own checkpoints are tried first, newest first; then the checkpoint of another node, whose
 state is transferred; then the host's copy; then the initial state. The inputs of past frames come

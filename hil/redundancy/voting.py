@@ -86,22 +86,23 @@ class Verdict(NamedTuple):
 
     @property
     def delivered(self) -> bool:
-        """Whether an output of this frame left the system."""
+        """Return whether an output of this frame left the system."""
         return bool(self.flags & DELIVERED)
 
     @property
     def correct(self) -> bool:
-        """Whether the delivered output is that of the golden run."""
+        """Return whether the delivered output is that of the golden run."""
         return bool(self.flags & CORRECT)
 
     @property
     def held(self) -> bool:
-        """Whether the last voted output left the system again, in place of one of this frame."""
+        """Return whether the last voted output left the system again, in place of one of this
+        frame."""
         return bool(self.flags & HELD)
 
     @property
     def held_wrong(self) -> bool:
-        """Whether the held output was wrong already in its own frame."""
+        """Return whether the held output was wrong already in its own frame."""
         return bool(self.flags & HELD_WRONG)
 
 

@@ -18,7 +18,7 @@ _ELF_FIXED: Final = 2
 
 
 class Addresses(enum.Enum):
-    """How the addresses of a process were chosen."""
+    """The way in which the addresses of a process were chosen."""
 
     LINKED = "linked"  # its code is linked to fixed addresses and uses no shared library
     NOT_RANDOM = "not random"  # it has switched randomisation off

@@ -58,7 +58,7 @@ class AgentSetup:
 
     @property
     def is_program(self) -> bool:
-        """Whether the workload is a program of the board's operating system."""
+        """Return whether the workload is a program of the board's operating system."""
         return self.workload.startswith(PREFIX)
 
     @property

@@ -23,7 +23,7 @@ _PIECE_MIN: Final = 48
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long to wait for a board, derived from the timing of the golden run.
+    """The times to wait for a board, derived from the timing of the golden run.
 
     The request is sent again after `retry_us`, then with exponential back-off up to one second; on
     a noisy line there is no back-off. After `lost_after_us` without any sign of life the board is
@@ -115,6 +115,7 @@ class StepCall(Call):
         self._frame_bytes = frame.to_bytes(8, "little")
 
     def accept_answer(self, payload: bytes) -> bool:
+        """Accept an answer if it is that of this frame, and return whether it is."""
         if payload[:8] != self._frame_bytes:
             return False
         self.result = payload
@@ -159,6 +160,7 @@ class ReadCall(Call):
         self.begin()
 
     def repeat(self) -> None:
+        """Return the request to send again."""
         self._piece = max(_PIECE_MIN, min(self._piece, 2 * DATA_MAX) // 2)
         self._ask()
 

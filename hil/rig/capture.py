@@ -190,6 +190,7 @@ class TappedTransport:
 
     @property
     def rate(self) -> LineRate | None:
+        """Return the line's rate; None if it has none."""
         return rate_of(self._inner)
 
     def set_rate(self, baud: int) -> None:

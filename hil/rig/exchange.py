@@ -86,7 +86,8 @@ class _Wait:
 
 
 def _check_version(link: Link, bad: int) -> None:
-    """Raise VersionMismatch if the frame that was dropped came from another wire version."""
+    """Check the wire version of a frame that was dropped. Raises: VersionMismatch if it is another
+    one."""
     if bad == _HIL_ERR_VERSION:
         raise VersionMismatch(
             f"node {link.name}: its agent speaks wire version {link.decoder.peer_version}, "
@@ -199,8 +200,8 @@ def run_calls(calls: Sequence[Call], timing: Timing) -> int:
 
 
 def _is_given_up(wait: _Wait, timing: Timing) -> bool:
-    """Whether a call has ended without an answer: its result is then a Silence, unless an answer
-    was waiting to be read."""
+    """Return whether a call has ended without an answer: its result is then a Silence, unless an
+    answer was waiting to be read."""
     call, clock = wait.call, wait.call.link.clock
     if wait.busy_since_us and clock.now_us() - wait.busy_since_us >= timing.busy_us:
         busy_us = clock.now_us() - wait.busy_since_us
@@ -235,7 +236,7 @@ def _patient_until_us(wait: _Wait, timing: Timing) -> int:
 
 
 def _duration(us: int) -> str:
-    """A duration as text, rounded for reading."""
+    """Return a duration as text, rounded for reading."""
     if us < 100_000:
         return f"{max(1, round(us / 1000))} ms"
     return f"{round(us / 1e6, 1 if us < 10_000_000 else 0):g} s"

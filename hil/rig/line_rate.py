@@ -57,7 +57,7 @@ _TRIES: Final = 3
 
 @dataclass(slots=True)
 class _Book:
-    """What is known of one node's line. `ceiling`: no rate above it is tried any more."""
+    """The state of one node's line. `ceiling`: no rate above it is tried any more."""
 
     ceiling: int
     frames: int = 0

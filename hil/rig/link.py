@@ -111,6 +111,7 @@ class Link:
 
     @property
     def lost_reason(self) -> str:
+        """Return why the link is in its present state."""
         return self.status.reason
 
     def attach(self, transport: Transport, decoder: Decoder | None = None) -> None:
@@ -154,6 +155,7 @@ class Link:
 
     @property
     def connected(self) -> bool:
+        """Return whether there is an open transport to the board."""
         return self.transport is not None
 
     def send(self, data: bytes, type_: int) -> None:

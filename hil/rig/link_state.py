@@ -17,8 +17,7 @@
 Per state: ABSENT there is no port, or it cannot be opened (the reason says why); CONNECTING bytes
 may arrive that are not frames (console output of a board that boots); CONNECTED the agent has
 answered; LOST the port was open, and the reason says how the connection ended. No state is final:
-the search for a lost board (hil.rig.reconnect) never ends before the run.
-"""
+the search for a lost board (hil.rig.reconnect) never ends before the run."""
 
 from __future__ import annotations
 
@@ -61,6 +60,7 @@ class LinkStatus:
 
     @property
     def count(self) -> int:
+        """Return how often the link has entered its present state."""
         return self.counts[self.state]
 
     def enter(self, state: LinkState, reason: str, at_us: int | None = None) -> None:

@@ -169,7 +169,8 @@ def power_cut_had_no_effect(node: Node) -> str:
 
 
 class PowerCut(enum.Enum):
-    """What switched the power of a board off. Only the same cause switches it on again."""
+    """The cause that switched the power of a board off. Only the same cause switches it on
+    again."""
 
     UPSET = "upset"  # a power loss, of the scenario or an operator
     PLANT = "plant"  # the spacecraft's bus, or what protects the board
@@ -217,7 +218,8 @@ class Node:
         return transport if self.tap is None else self.tap(transport)
 
     def check(self, hello: Hello) -> None:
-        """Raise SetupError if another board answers than this node's: adapters get mixed up."""
+        """Check that the board that answers is this node's: adapters get mixed up. Raises:
+        SetupError if it is another one."""
         expected = self.capabilities.serial or (self.hello.serial if self.hello else "")
         if expected and hello.serial and hello.serial != expected:
             raise SetupError(
@@ -254,7 +256,7 @@ class Node:
 
     @property
     def powered(self) -> bool:
-        """Whether nothing keeps the power of its board off."""
+        """Return whether nothing keeps the power of its board off."""
         return not self.power_cuts
 
     def __repr__(self) -> str:

@@ -23,6 +23,7 @@ class Pacer:
 
     @property
     def paced(self) -> bool:
+        """Return whether frames begin at times on the clock, not as soon as possible."""
         return self.period_us is not None
 
     def wait(self, stop: Callable[[], bool]) -> int:
@@ -49,20 +50,22 @@ class Pacer:
 
     @property
     def early_us(self) -> int:
-        """How long until the next frame is due; 0 if it is, or nothing is waited for."""
+        """Return the time until the next frame is due [us]; 0 if it is due, or the run is not
+        paced."""
         if self.period_us is None or self._due_us is None:
             return 0
         return max(0, int(self._due_us - self._clock.now_us()))
 
     def restart(self) -> None:
-        """Time was let pass on purpose: the next frame is due at once, and nothing was lost."""
+        """Begin the next frame at once, after elapsed time that is skipped: no frame counts as
+        lost."""
         self._due_us = None
 
     def change(self, frame_us: int, factor: float | None) -> None:
-        """Another pace from the next frame on."""
+        """Change the pace from the next frame on."""
         self.period_us = None if factor is None else frame_us / factor
         self.restart()
 
     def left_us(self) -> int:
-        """Real time left in the frame that was begun last; at least 0."""
+        """Return the real time left in the frame that was begun last [us]; at least 0."""
         return max(0, int((self._due_us or 0) - self._clock.now_us()))

@@ -181,6 +181,8 @@ class ProgramGolden(Golden):
         return answer[:-_CRC]
 
     def step(self) -> None:
+        """Compute the next frame. Raises: SetupError if the program fails or breaks the
+        protocol."""
         self._input = self.input_of(self._next)
         frame = struct.pack("<Q", self._next)
         state = b"" if self._state_is_private else self._state
@@ -194,35 +196,44 @@ class ProgramGolden(Golden):
         self._output = answer[8 + len(state) :]
 
     def resume(self, next_frame: int, state: bytes) -> None:
+        """Continue with frame `next_frame` from the state that a run had before it. Raises:
+        KernelError if the state has another length than the program's."""
         if len(state) != self.workload.state_len:
             raise KernelError(int(lib.HIL_ERR_ARG), f"state of {len(state)} bytes")
         self._state, self._next = state, next_frame
 
     @property
     def next_frame(self) -> int:
+        """Return the frame that the next `step` computes."""
         return self._next
 
     @property
     def output_digest(self) -> int:
+        """Return the digest of the output of the last step."""
         return digest64(self._output)
 
     @property
     def state_digest(self) -> int:
+        """Return the digest of the state after the last step."""
         return digest64(self._state)
 
     @property
     def input(self) -> bytes:
+        """Return the input of the last step."""
         return self._input
 
     @property
     def output(self) -> bytes:
+        """Return the output of the last step."""
         return self._output
 
     @property
     def state(self) -> bytes:
+        """Return the state after the last step."""
         return self._state
 
     def input_of(self, frame: int) -> bytes:
+        """Return the input of any frame, as its sensors delivered it."""
         length = self.workload.input_len
         random = Random(self.seed, frame)
         words = [random.bits64().to_bytes(8, "little") for _ in range(-(-length // 8))]

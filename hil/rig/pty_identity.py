@@ -19,7 +19,8 @@ class PtyIdentity:
         self._made_ns: int | None = None
 
     def check(self, port: str) -> None:
-        """Raise SetupError if `port` is a pty, and not that of the first call."""
+        """Check that `port`, if it is a pty, is that of the first call. Raises: SetupError if it is
+        another one."""
         if not port.startswith(_PTYS):
             return
         try:

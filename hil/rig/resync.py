@@ -196,7 +196,7 @@ def read_output(rig: Rig, node: Node, output_len: int) -> bytes:
 def delta_resync(
     rig: Rig, target: Node, sources: Sequence[Node], frame: int, state_digest: int, state_len: int
 ) -> Resync:
-    """Give `target` the state that `sources` agreed on after `frame`, with `state_digest`.
+    """Bring `target` to the state that `sources` agreed on after `frame`, with `state_digest`.
 
     Chunks that differ are voted on bit by bit between the target and two sources; with one source
     they are copied from it. The board checks the digest of its state at the end.

@@ -33,7 +33,8 @@ _ONE_STOP_BIT_BAUD = 115200
 
 
 class PortFault(Word):
-    """Why a port does not lead to a board; the first four are those of a port that is not open."""
+    """The reason why a port does not lead to a board; the first four are those of a port that is
+    not open."""
 
     BUSY = "busy"  # another program uses it
     PERMISSION = "permission"
@@ -61,12 +62,12 @@ class TransportLost(Exception):
 
 
 class Transport(Protocol):
-    """What a link needs. Not thread-safe."""
+    """The bytes of a link to and from a board. Not thread-safe."""
 
     @property
     def fd(self) -> int | None:
-        """The descriptor to wait on; None for a transport whose answer can be read as soon as
-        `write` returns."""
+        """Return the descriptor to wait on; None for a transport whose answer can be read as soon
+        as `write` returns."""
 
     def write(self, data: bytes) -> None:
         """Send all of `data`. Raises: TransportLost if the other end is gone or accepts nothing for

@@ -222,12 +222,12 @@ class UpsetClassifier:
 
     @property
     def open(self) -> bool:
-        """Whether some upset is not settled yet, of a node whose board is present."""
+        """Return whether some upset is not settled yet, of a node whose board is present."""
         return self._any_upset and any(book.open for book in self._books.values())
 
     @property
     def waiting(self) -> bool:
-        """Whether some upset is not settled because the board of its node is absent."""
+        """Return whether some upset is not settled because the board of its node is absent."""
         return self._any_upset and any(book.waiting for book in self._books.values())
 
     def has_live_upset(self, node: str, target: UpsetTarget) -> bool:
@@ -237,7 +237,7 @@ class UpsetClassifier:
         return any(u.plan.target is target for u in (*book.open, *book.waiting, *book.dormant))
 
     def on_absent(self, node: str) -> None:
-        """Let the open upsets of a node wait until `on_returned`."""
+        """Make the open upsets of a node wait until `on_returned`."""
         book = self._books[node]
         book.waiting += book.open
         book.open = []

@@ -46,7 +46,7 @@ class UpsetPlan(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class InjectionReport:
-    """How an upset was injected, as its board, its link or its supply reports it.
+    """The report of an injection, as its board, its link or its supply reports it.
 
     `detail`: why it was not injected, or where it hit. `verified`: it was read back; `changed`: the
     bits differ from before; `persisted`: they still differed at the end of the step. `tick`,
@@ -103,17 +103,17 @@ class Upset:
 
     @property
     def state(self) -> UpsetState:
-        """Whether it was injected, or why not."""
+        """Return whether it was injected, or why not."""
         return self.report.state
 
     @property
     def injected(self) -> bool:
-        """Whether it was injected."""
+        """Return whether it was injected."""
         return self.report.state is UpsetState.INJECTED
 
     @property
     def stuck(self) -> bool:
-        """Whether it holds a bit at a value instead of flipping it once."""
+        """Return whether it holds a bit at a value instead of flipping it once."""
         return self.plan.kind is PatternKind.STUCK
 
     def refuse(self, why: str) -> None:

@@ -1,8 +1,8 @@
 """The end of a run, verified: its result, its expectations, its reports, and the record digest.
 
 What can be computed again is computed: metrics from frames and rows, expectations from metrics, the
-outcome from expectations, the hash of the scenario from the scenario, JUnit from what the run said
-of itself. The record digest then covers whatever cannot."""
+outcome from expectations, the hash of the scenario from the scenario, JUnit from the content of the
+reports. The record digest then covers whatever cannot."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _without_zeros(value: JsonValue) -> JsonValue:
 
 
 def _identity(out: Verification, reader: Reader) -> None:
-    """The scenario, its hash and its seed say the same."""
+    """Compare the scenario with its hash and its seed."""
     scenario = reader.meta_object("scenario")
     if scenario is None:
         return
@@ -169,7 +169,7 @@ def _expectations(
 def _metrics(
     scenario: Scenario, counted: RecordTally, outages: Sequence[Outage]
 ) -> dict[str, float]:
-    """All metrics that follow from frames and rows."""
+    """Return all metrics that follow from frames and rows."""
     metrics = Metrics(
         frames=counted.frames,
         available=counted.available,

@@ -1,4 +1,4 @@
-"""What a verification of a record has found: differences, what was compared, what cannot be."""
+"""The findings of a verification: differences, what was compared, and what cannot be."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hil.json_values import JsonObject
 
 __all__ = ["Difference", "Verification"]
 
-_KEPT: Final = 20
+_REPORTED_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Difference:
 
 @dataclass(slots=True)
 class Verification:
-    """What was voted again, and what differs: the first `_KEPT` differences, and how many in all.
+    """The result of a verification: the first `_REPORTED_MAX` differences, and how many in all.
 
     `complete` is false for a run that is not finished: it was verified as far as it goes. `covered`
     and `not_covered` say in sentences what was computed or compared, and what nothing here can
@@ -48,19 +48,22 @@ class Verification:
 
     @property
     def empty(self) -> bool:
-        """No frame was voted again: nothing was verified."""
+        """Return whether no frame was voted again, so that nothing was verified."""
         return self.frames == 0
 
     @property
     def ok(self) -> bool:
+        """Return whether something was verified, and nothing differs."""
         return self.count == 0 and not self.empty
 
     def differs(self, frame: int | None, what: str, recorded: object, now: object) -> None:
+        """Add a difference; `frame` is None where the whole run is meant."""
         self.count += 1
-        if len(self.differences) < _KEPT:
+        if len(self.differences) < _REPORTED_MAX:
             self.differences.append(Difference(frame, what, str(recorded), str(now)))
 
     def compare(self, frame: int | None, what: str, recorded: object, now: object) -> None:
+        """Add a difference if two values are not equal."""
         if recorded != now:
             self.differs(frame, what, recorded, now)
 

@@ -1,8 +1,7 @@
 """Replay: votes a recorded run again, from its ballots, and compares everything that follows.
 
 Pure on the record: no boards. `verify` says whether the record still says what happened; `tally`
-counts what a run that has not (yet) ended has come to.
-"""
+counts the frames and rows of a run that has not (yet) ended."""
 
 from __future__ import annotations
 
@@ -73,7 +72,7 @@ _PLAIN: Final = frozenset({VerdictKind.UNANIMOUS, VerdictKind.SIMPLEX})
 
 
 def tally(reader: Reader) -> RecordTally:
-    """Count what the record says of a run. Raises: RecordError if a block is damaged."""
+    """Count the frames and rows of a run. Raises: RecordError if a block is damaged."""
     size = record_length(len(reader.node_names))
     verdicts: Counter[int] = Counter()
     frames = available = wrong = 0
@@ -189,10 +188,10 @@ def result_of(reader: Reader) -> RunResult:
 
 def verify(reader: Reader, on_progress: Callable[[int, int], None] | None = None) -> Verification:
     """Vote every recorded frame again, compute the golden run again, and compare everything. Of a
-    finished run also its end (`ending`). `on_progress` is told frames done and in all.
+    finished run also its end (`ending`). `on_progress` gets the number of frames done, and of all.
 
-    RecordError if the database itself cannot be read; contents that make no sense are differences.
-    """
+    Raises: RecordError if the database itself cannot be read; contents that make no sense are
+    differences."""
     outcome = reader.meta.get("outcome", "unknown")
     out = Verification(complete=reader.is_complete, outcome=outcome)
     rows = _Rows(reader)
@@ -247,7 +246,7 @@ def _all_frames(
 
 
 def _scenario(out: Verification, reader: Reader) -> Scenario | None:
-    """What the record says that was run."""
+    """Return the recorded scenario; None, with a difference, if it cannot be read."""
     try:
         return Scenario.model_validate(reader.meta_json("scenario"))
     except (ValidationError, RecordError) as error:
@@ -259,7 +258,7 @@ def _scenario(out: Verification, reader: Reader) -> Scenario | None:
 
 
 def _golden(out: Verification, scenario: Scenario) -> Golden | None:
-    """The golden run, to be computed again from its seed."""
+    """Return the golden run, to be computed again from its seed; None for a program."""
     if scenario.exec is not None:
         out.not_covered.append(
             f"the golden run of the program `{scenario.exec.program}` was not computed again: it "
@@ -339,7 +338,7 @@ def _mask(mask: int, names: list[str]) -> str:
 
 
 def _notable(out: Verification, rows: _Rows, row: RecordedFrame, verdict: Verdict) -> None:
-    """The readable rows of a frame against its packed form, and outputs against their digests."""
+    """Compare the readable rows of a frame with its packed form, and outputs with their digests."""
     k = verdict.frame
     for what, stored, now in (
         ("verdict", row.verdict, verdict.kind.word),

@@ -61,7 +61,8 @@ def hello(payload: bytes) -> Hello:
 
 
 def reply(payload: bytes) -> Reply:
-    """Decode the answer to a STEP; the output digest is computed from the bytes that arrived."""
+    """Decode the answer to a STEP; the output digest is computed from the bytes that arrived.
+    Raises: KernelError if they are not an answer to a STEP."""
     m = ffi.new("hil_reply_t *")  # one per call: other threads may decode at the same time
     if lib.hil_reply_unpack(m, payload, len(payload)) < 0:
         raise KernelError(lib.HIL_ERR_PAYLOAD, "reply_unpack")

@@ -72,7 +72,8 @@ def baud_request(baud: int) -> bytes:
 
 
 def id_request(id_: int) -> bytes:
-    """Encode REPORT: ask for the report on one upset."""
+    """Encode REPORT: ask for the report on one upset. Raises: KernelError if the id is out of
+    range."""
     out = ffi.new("uint8_t[]", 8)
     n = ffi.new("size_t *")
     try:

@@ -46,7 +46,8 @@ class Msg(enum.IntEnum):
 
 
 class UpsetState(Word):
-    """Whether an upset was injected. An agent reports any of these but the last."""
+    """The state of an upset: whether it was injected, or why not. An agent reports any of these but
+    the last."""
 
     ARMED = "armed"  # not known yet
     INJECTED = "injected"
@@ -300,12 +301,13 @@ class Refusal:
 
     @property
     def busy(self) -> bool:
-        """Whether a step is still running on the board, so that the request is to be repeated."""
+        """Return whether a step is still running on the board, so that the request is to be
+        repeated."""
         return self.status == lib.HIL_ERR_STATE and self.detail == 1
 
     @property
     def suspended(self) -> bool:
-        """Whether a limit forbids the board to begin a step."""
+        """Return whether a limit forbids the board to begin a step."""
         return self.status == lib.HIL_ERR_STATE and self.detail == 2
 
 

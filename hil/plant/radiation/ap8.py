@@ -96,7 +96,8 @@ def _inverse_l_map() -> npt.NDArray[np.float32]:
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """Where points lie in the grid: the lowest corner of the cell, and fractions 0..1 within."""
+    """The places of points in the grid: the lowest corner of the cell, and fractions 0..1
+    within."""
 
     corner: npt.NDArray[np.intp]
     fractions: tuple[Floats, Floats, Floats]  # altitude, latitude, longitude
@@ -179,7 +180,8 @@ class Trapped:
 
 
 def require_in_table(altitude_km: Floats) -> None:
-    """Raise ValueError above 2000 km, where the table of trapped protons ends."""
+    """Check that a height is in the table of trapped protons. Raises: ValueError above 2000 km,
+    where it ends."""
     highest = float(np.max(altitude_km, initial=0.0))
     if highest > MAX_ALTITUDE_KM:
         raise ValueError(

@@ -86,7 +86,7 @@ class Arrivals:
 
 
 def _blocks(expected: Floats) -> list[Floats]:
-    """Cuts that can be cumulated in 64 bits."""
+    """Return the cuts between blocks that can be cumulated in 64 bits."""
     if len(expected) < 2 or float(np.sum(expected)) <= _MAX_UNITS:
         return [expected]
     middle = len(expected) // 2

@@ -41,7 +41,7 @@ class RamHit:
 
     @property
     def verified(self) -> bool:
-        """Whether the memory contained the requested bytes afterwards."""
+        """Return whether the memory contained the requested bytes afterwards."""
         return self.after == self.wanted
 
 
@@ -89,7 +89,7 @@ class ReportsPower(Protocol):
 
     @property
     def has_power(self) -> bool:
-        """Whether the board has power now."""
+        """Return whether the board has power now."""
 
 
 @runtime_checkable

@@ -41,7 +41,7 @@ class InprocBoard:
 
     @property
     def has_power(self) -> bool:
-        """Whether the board is on, and answers."""
+        """Return whether the board is on, and answers."""
         return self._powered
 
     def connect(self) -> InprocBoard:

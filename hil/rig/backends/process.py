@@ -73,7 +73,7 @@ class ProcessBoard:
 
     @property
     def has_power(self) -> bool:
-        """Whether its process is alive."""
+        """Return whether its process is alive."""
         return self._process is not None and self._process.poll() is None
 
     def connect(self) -> SerialTransport:

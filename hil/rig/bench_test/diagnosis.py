@@ -1,5 +1,5 @@
-"""Why a board cannot be used: its port cannot be opened, its agent does not answer, or it is not
-the board of the bench file."""
+"""Finds out why a board cannot be used: its port cannot be opened, its agent does not answer, or it
+is not the board of the bench file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured of a link: round trips, the highest rate, the latency timer of its adapter."""
+"""Measures a link: round trips, the highest rate, the latency timer of its adapter."""
 
 from __future__ import annotations
 

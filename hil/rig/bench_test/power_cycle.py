@@ -26,7 +26,7 @@ _ANSWER_US: Final = 5_000_000
 
 @dataclass(frozen=True, slots=True)
 class CyclePatience:
-    """How long to wait in a power cycle [us].
+    """The times to wait in a power cycle [us].
 
     `hold_up_us`: for how long capacitors may keep a board running; one that still runs then is
     waited for until `hold_up_max_us`. `silence_us`: how long a board must be silent to count as
@@ -48,13 +48,13 @@ class OffFailed(SetupError):
 
 @dataclass(frozen=True, slots=True)
 class PowerCycle:
-    """What was observed when the power of `board` was switched off and on.
+    """The observations of a power cycle of `board`.
 
     `idle` and `off`: the readings before and while it was off; `reports_on`: whether the supply
     itself said then that its output is on, None if it cannot say. `was_cut`: the board's agent
     stopped; `boot_s`: from power-on until it answered [s], None if it did not stop, or did not come
     up. `restarted`, `unlinked`: other boards whose agents started again, or whose ports got lost
-    although their agents went on. `missing`: boards that did not answer again."""
+    although their agents kept running. `missing`: boards that did not answer again."""
 
     board: str
     supply: str

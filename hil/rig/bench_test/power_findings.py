@@ -1,9 +1,8 @@
-"""What the power cycles of a bench show: faults of supplies, switches and cables.
+"""The findings of the power cycles of a bench: faults of supplies, switches and cables.
 
 switched off: A    A stopped             A went on
 others went on     right                 its supply reads off: back-fed, else a dead switch
-another stopped    a shared supply       crossed supplies
-"""
+another stopped    a shared supply       crossed supplies"""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""What boards print: the bytes outside frames of their links, and their console ports.
+"""The consoles of boards: the bytes outside frames of their links, and their console ports.
 
 recording           the consoles of a run: reads console ports and logs all text
 node_console        everything that one board prints
 port, port_reader   a console port, and the thread that reads it
-lines, escape, log  lines with times, readable text, the file
-"""
+lines, escape, log  lines with times, readable text, the file"""

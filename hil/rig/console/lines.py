@@ -15,7 +15,7 @@ LINE_MAX: Final = 2048
 
 
 class ConsoleSource(Enum):
-    """Where bytes of a console came from."""
+    """The source of bytes of a console."""
 
     LINK = "link"  # the link of the node: text outside frames
     DAMAGED = "damaged"  # the link of the node: a frame that was damaged or cut off

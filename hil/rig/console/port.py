@@ -14,8 +14,8 @@ __all__ = ["ConsolePort"]
 
 @dataclass(frozen=True, slots=True)
 class ConsolePort:
-    """Where a board prints. `name`: a port, or the identity of an adapter; `baud`: its rate
-    [bit/s]."""
+    """The port on which a board prints. `name`: a port, or the identity of an adapter; `baud`: its
+    rate [bit/s]."""
 
     name: str
     baud: int

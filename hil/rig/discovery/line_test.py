@@ -48,7 +48,7 @@ _EXAMPLES: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class LineFault:
-    """How a line changes bytes, in words, and the remedy."""
+    """The way in which a line changes bytes, in words, and the remedy."""
 
     reason: str
     remedy: str
@@ -66,7 +66,7 @@ class _Trial:
 
 @dataclass(slots=True)
 class _Answers:
-    """What arrived for some trials: sequence numbers, the count of NAKs, and all the bytes."""
+    """The answers to some trials: sequence numbers, the count of NAKs, and all the bytes."""
 
     seqs: set[int] = field(default_factory=set)
     naks: int = 0

@@ -50,8 +50,8 @@ class ProbeResult:
 
 @dataclass(slots=True)
 class _Heard:
-    """What arrived at one rate: the HELLO of an agent, the bytes, the other wire version that an
-    agent speaks (0: none), and what was sent."""
+    """The bytes that arrived at one rate: the HELLO of an agent, the bytes, the other wire version
+    that an agent speaks (0: none), and what was sent."""
 
     hello: Hello | None = None
     received: bytearray = field(default_factory=bytearray)
@@ -60,7 +60,8 @@ class _Heard:
 
     @property
     def is_echo(self) -> bool:
-        """Whether the bytes that were sent came back, and no text that a console would print."""
+        """Return whether the bytes that were sent came back, and no text that a console would
+        print."""
         others = bytes(self.received)
         for request in self.sent:
             others = others.replace(request, b"")

@@ -161,7 +161,7 @@ class EmulatedBoard:
 
     @property
     def has_power(self) -> bool:
-        """Whether its machine is running."""
+        """Return whether its machine is running."""
         return self._machine is not None and self._machine.ended() is None
 
     @property

@@ -168,8 +168,8 @@ def _options(work: Path) -> list[str]:
 
 
 def _must_have_lists(lists: Path, complaints: str) -> None:
-    """Raise SetupError if there are no package lists: without a network `apt-get update` only
-    warns, and a later command fails with another message."""
+    """Check that there are package lists: without a network `apt-get update` only warns, and a
+    later command fails with another message. Raises: SetupError if there are none."""
     if any("Packages" in path.name for path in lists.iterdir()):
         return
     lines = [line for line in complaints.split("\n") if line.startswith(("W:", "E:"))]

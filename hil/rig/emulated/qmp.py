@@ -99,4 +99,5 @@ class Monitor:
         return message
 
     def close(self) -> None:
+        """Close the connection. Idempotent."""
         self._socket.close()

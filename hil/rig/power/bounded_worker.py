@@ -49,7 +49,7 @@ class CallTime:
         return self._end_s - HOST.now_us() / 1e6
 
     def check(self) -> None:
-        """Raises: Abandoned if the caller has given up."""
+        """Check that the caller still waits. Raises: Abandoned if it has given up."""
         if self.abandoned:
             raise Abandoned
 

@@ -87,7 +87,8 @@ class HttpPlug(Power):
             self._switch(on=False)
 
     def gives_power(self) -> bool:
-        """Return whether the plug is switched on."""
+        """Return whether the plug is switched on. Raises: SetupError if it does not answer in its
+        interface's words."""
         interface = self._interface
         answer = self._get(interface.state)
         for key in (interface.key.format(outlet=self._outlet), "POWER"):

@@ -43,7 +43,7 @@ _LOST: Final = (
 
 
 class _Selection(enum.Enum):
-    """How an instrument is known to have the right output selected."""
+    """The way in which an instrument is known to have the right output selected."""
 
     NONE = "the commands name the output, or there is one only"
     READ_BACK = "INST:NSEL? answers"
@@ -198,7 +198,8 @@ class Instrument:
         return session
 
     def _refuse_second_name(self, identity: str) -> None:
-        """Raises: InstrumentError if another owner has this instrument by another name."""
+        """Check that no other owner has this instrument by another name. Raises: InstrumentError if
+        one has."""
         fields = [field.strip() for field in identity.split(",")]
         if len(fields) < 3 or not fields[2].strip("0"):
             return  # it does not know its own serial number
@@ -278,7 +279,7 @@ class Instrument:
             )
 
     def _check_selected(self, output: Output, when: str) -> None:
-        """Raises: InstrumentError unless this output is the selected one."""
+        """Check that this output is the selected one. Raises: InstrumentError if it is not."""
         answer = output.session.query(output.filled(output.dialect.ask_selected))
         digits = answer.strip().lstrip("+")
         if not digits.isdecimal():

@@ -83,7 +83,7 @@ class PowerMonitor:
         self._why_off: dict[str, str] = {}
 
     def check(self) -> None:
-        """Raise SetupError if a supply cannot be used."""
+        """Check all supplies. Raises: SetupError if one cannot be used."""
         for power in self._powers.values():
             power.check()
 

@@ -34,8 +34,8 @@ class InstrumentError(Exception):
 class Output:
     """Output `channel` of an instrument whose `session` is open, for the time of one transaction.
 
-    Methods raise NoAnswer or Garbage if the connection is to be given up, InstrumentError if the
-    instrument works and refuses."""
+    Raises: NoAnswer or Garbage from its methods if the connection is to be given up,
+    InstrumentError if the instrument works and refuses."""
 
     def __init__(self, session: VisaSession, dialect: Dialect, channel: int) -> None:
         self.session = session

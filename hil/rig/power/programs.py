@@ -140,6 +140,7 @@ class RelayPower(ProgramPower):
 
     @property
     def keeps_its_state(self) -> bool:
+        """Return whether the relay keeps its state while no program drives it."""
         return False
 
     def _set(self, *, on: bool) -> None:

@@ -61,7 +61,7 @@ class PowerPoll:
 class Power(abc.ABC):
     """Switches and measures the power of one node.
 
-    Every method raises SetupError, with the instrument's name and a remedy, if the instrument
+    Raises: SetupError from every method, with the instrument's name and a remedy, if the instrument
     fails: that is a failure of the bench, not an observation. Thread-safe: the loop, the power
     monitor and the reconnector call methods, and a lock serialises them."""
 
@@ -92,8 +92,8 @@ class Power(abc.ABC):
         return True
 
     def check(self) -> None:  # noqa: B027 (there may be nothing to check)
-        """Raise SetupError if the instrument cannot be used; switch nothing. A run that needs it
-        hours later so fails at its start."""
+        """Check that the instrument can be used, and switch nothing: a run that needs it hours
+        later fails at its start. Raises: SetupError if it cannot."""
 
     @abc.abstractmethod
     def on(self) -> None:

@@ -48,10 +48,12 @@ class ScpiPower(Power):
 
     @property
     def instrument(self) -> str:
+        """Return the instrument that this is an output of."""
         return canonical_resource(self.supply.resource or "")
 
     @property
     def protects(self) -> bool:
+        """Return whether the instrument switches the output off at an over-current."""
         return self._limit_a is not None or self.supply.latchup_a is not None
 
     def _transact(
@@ -197,7 +199,8 @@ class ScpiPower(Power):
         output.protect(dialect.set_ocp, limit, "the over-current trip")
 
     def _refuse_other_voltage(self, output: Output) -> None:
-        """Raises: InstrumentError if an output that is on has another voltage than the file."""
+        """Check that an output that is on has the voltage of the file. Raises: InstrumentError if
+        it has not."""
         if self.supply.voltage_v is not None and output.dialect.ask_volts:
             self._refuse_step(output.number(output.dialect.ask_volts), self.supply.voltage_v)
 
