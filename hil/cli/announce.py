@@ -1,4 +1,4 @@
-"""What will run, in a few lines, before it begins."""
+"""The announcement of a run, before it begins."""
 
 # ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
 
@@ -15,7 +15,7 @@ __all__ = ["what_will_run", "wrapped"]
 
 
 def what_will_run(scenario: Scenario, run_dir: Path, *, resume: bool) -> str:
-    """The run in a few lines, before it begins."""
+    """Return the announcement of a run in a few lines."""
     from hil.views.style import duration, plural
 
     count, upsets = scenario.frame_count, scenario.upsets
@@ -45,7 +45,7 @@ def what_will_run(scenario: Scenario, run_dir: Path, *, resume: bool) -> str:
 
 
 def _plant_text(scenario: Scenario) -> list[str]:
-    """The plant in a line or two."""
+    """Return the plant in a line or two."""
     plant = scenario.plant
     assert plant is not None
     orbit = plant.orbit
@@ -67,7 +67,7 @@ def _plant_text(scenario: Scenario) -> list[str]:
 
 
 def wrapped(line: str) -> str:
-    """A line of at most 80 columns, gone on under its second word; paths stay whole."""
+    """Return a line wrapped to 80 columns and indented below its second word; paths stay whole."""
     return textwrap.fill(
         line, 80, subsequent_indent=" " * 12, break_long_words=False, break_on_hyphens=False
     )

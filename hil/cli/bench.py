@@ -14,7 +14,7 @@ import typer
 
 from hil.cli.options import Json
 from hil.cli.output import answer, say, show
-from hil.cli.signals import deaf_to_ctrl_c, ended_by_signals
+from hil.cli.signals import ended_by_signals, ignore_interrupts
 from hil.errors import HilError, UsageError
 from hil.exit_codes import Exit
 from hil.printable import one_line, printable
@@ -35,7 +35,7 @@ bench_app = typer.Typer(
 
 @bench_app.callback()
 def _group() -> None:
-    """Keep `test` a command of its own: with one command only typer would leave its name out."""
+    """Keep `test` a command of its own: typer would omit the name of a single command."""
 
 
 @bench_app.command("test")
@@ -114,13 +114,13 @@ def _tested(
             {name: supplies.power(name) for name in switched},
             say,
             patience=CyclePatience(boot_us=int(boot_wait_s * 1e6)),
-            undisturbed=deaf_to_ctrl_c,
+            undisturbed=ignore_interrupts,
         ).run()
 
 
 def _written(file: Path, report: BenchTestReport) -> tuple[BenchTestReport, bool]:
-    """Write what was measured into the bench file; return the report with the changes, and whether
-    that worked: what was measured is shown all the same."""
+    """Write the measured values into the bench file. Return the report with the changes, and
+    whether the file was written; the report is shown in either case."""
     from hil.rig.bench_test.bench_update import update_bench
 
     try:
@@ -131,11 +131,13 @@ def _written(file: Path, report: BenchTestReport) -> tuple[BenchTestReport, bool
 
 
 def _confirm(switched: Sequence[str]) -> None:
-    """Ask before power is switched. Raises: UsageError if nobody can be asked; typer.Abort."""
-    question = f"The power of {', '.join(switched)} is switched off and on, one at a time. Go on?"
+    """Ask before power is switched. Raises: UsageError without a terminal; typer.Abort."""
+    question = (
+        f"The power of {', '.join(switched)} is switched off and on, one at a time. Continue?"
+    )
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError(
-            f"the test switches the power of {', '.join(switched)}, and nobody can be asked",
+            f"the test switches the power of {', '.join(switched)}: confirm that on a terminal",
             remedy="add --yes, or --no-power to test the links alone",
         )
     typer.confirm(printable(question), abort=True, err=True)

@@ -1,11 +1,11 @@
-"""`hil board ...`: profiles to look at, the agent for a board, and boards to emulate."""
+"""`hil board ...`: board profiles, the agent for a board, and emulated boards."""
 
 # ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,7 @@ from hil.errors import SetupError, UsageError
 from hil.exit_codes import Exit
 
 if TYPE_CHECKING:
+    from hil.board_types.agent_build import BuildTarget
     from hil.board_types.agent_install import Plan
 
 __all__ = ["board_app"]
@@ -73,8 +74,8 @@ def show_(profile: Profile, as_json: Json = False) -> int:
 # --- the agent ------------------------------------------------------------------------------------
 
 
-def _target_for(profile: str | None, target: str | None) -> Any:
-    """The processor to compile for. UsageError if neither says it."""
+def _target_for(profile: str | None, target: str | None) -> BuildTarget:
+    """Return the processor to compile for. Raises: UsageError if it is not known."""
     from hil.board_types.agent_build import native, target_named
     from hil.board_types.catalogue import load_board_profile
     from hil.board_types.profile_summary import AGENT_TARGETS
@@ -82,16 +83,16 @@ def _target_for(profile: str | None, target: str | None) -> Any:
     if target is not None:
         return target_named(target)
     if profile is None:
-        found = native()
-        if found is None:
+        this_computer = native()
+        if this_computer is None:
             raise UsageError("for which board?", remedy="hil board build raspberry-pi-4b")
-        return found
+        return this_computer
     loaded = load_board_profile(profile)
     name = AGENT_TARGETS.get(loaded.family)
     if name is None:
         raise UsageError(
-            f"hil-agent does not run on a {loaded.title} ({loaded.soc}): its profile is there to "
-            "compare with",
+            f"hil-agent does not run on a {loaded.title} ({loaded.soc}): its profile is only for "
+            "comparison",
             remedy="hil board list",
         )
     return target_named(name)
@@ -109,7 +110,7 @@ def build(
     compiler: AnyCompiler = None,
     as_json: Json = False,
 ) -> int:
-    """Compile hil-agent for a board: one static file that needs nothing there."""
+    """Compile hil-agent for a board: one static file without dependencies."""
     from hil.board_types.agent_build import build_agent, find_compiler
 
     if profile is not None and target is not None:
@@ -197,7 +198,7 @@ def _check_rate(baud: int | None) -> None:
 
     if baud is not None and baud not in BAUD_RATES:
         raise UsageError(
-            f"the agent knows no line rate {baud}",
+            f"the agent does not support the line rate {baud}",
             remedy=f"one of {', '.join(map(str, BAUD_RATES))}",
         )
 
@@ -224,31 +225,33 @@ def _write_copy(plan: Plan, agent: Path, folder: Path) -> None:
     say("copy this folder to the board, and run there: sudo sh install.sh")
 
 
-def _target_on(host: str, expected: Any, *, asked: bool) -> Any:
-    """The processor that the board itself says it runs as: a Raspberry Pi may have a 32-bit
-    system, on which an agent of its profile's kind cannot be started."""
+def _target_on(host: str, expected: BuildTarget | None, *, asked: bool) -> BuildTarget:
+    """Return the processor that the board's system reports: a Raspberry Pi may have a 32-bit
+    system, on which a 64-bit agent cannot be started. `asked`: `expected` is from the command line.
+
+    Raises: SetupError if no agent exists for it; UsageError if it is not the one asked for."""
     from hil.board_types.agent_build import target_named
     from hil.board_types.agent_install import machine_of
 
     machine = machine_of(host)
     try:
-        found = target_named(machine)
+        reported = target_named(machine)
     except UsageError:
         raise SetupError(
             f"{host} says that its processor is `{machine[:60]}`, for which there is no agent",
-            remedy="name the --target if you know better, and copy it: --files DIR",
+            remedy="name it with --target, and copy the agent by hand: --files DIR",
         ) from None
-    if asked and found != expected:
+    if asked and expected is not None and reported != expected:
         raise UsageError(
-            f"{host} is {found.name} (`uname -m` says {machine}), not {expected.name}",
+            f"{host} is {reported.name} (`uname -m` says {machine}), not {expected.name}",
             remedy="leave --target out",
         )
-    if expected is not None and found != expected:
-        say(f"{host} runs a system for {found.name}, and gets the agent for that")
-    return found
+    if expected is not None and reported != expected:
+        say(f"{host} runs a system for {reported.name}, and gets the agent for that")
+    return reported
 
 
-def _agent(target: Any, compiler: str) -> Path:
+def _agent(target: BuildTarget, compiler: str) -> Path:
     from hil.board_types.agent_build import build_agent, cache_dir, find_compiler
 
     file = cache_dir() / "agents" / f"hil-agent-{target.name}-asked"
@@ -271,7 +274,7 @@ def emulate(
     ] = "raspberry-pi-3b",
     as_json: Json = False,
 ) -> int:
-    """Run an emulated Raspberry Pi until Ctrl-C, and print the port that it is behind.
+    """Run an emulated Raspberry Pi until Ctrl-C, and print its port.
 
     Needs QEMU. The first time, Debian's arm64 kernel is fetched with apt.
     """
@@ -299,4 +302,4 @@ def emulate(
         except KeyboardInterrupt:
             say("switched off")
             return Exit.PASS
-    raise SetupError(f"the emulated board is gone: {why}")
+    raise SetupError(f"the emulated board ended: {why}")

@@ -34,19 +34,19 @@ def check(
     from hil.doctor.files import check_all
     from hil.views import tables
 
-    found = check_all(files)
-    bad = [file for file in found if not file.ok]
+    results = check_all(files)
+    bad = [file for file in results if not file.ok]
     if as_json:
-        answer({"ok": not bad, "files": [file.as_json() for file in found]})
-    elif len(bad) < len(found):
-        good = [file for file in found if file.ok]
+        answer({"ok": not bad, "files": [file.as_json() for file in results]})
+    elif len(bad) < len(results):
+        good = [file for file in results if file.ok]
         show(lambda glyphs: tables.check_lines(good, glyphs), width=200)
     for file in bad:
         for problem in file.problems:
             say(str(problem))
     if bad:
         count = sum(len(file.problems) for file in bad)
-        say(f"hil: {count} problem{'s'[: count > 1]} in {len(bad)} of {len(found)} files")
+        say(f"hil: {count} problem{'s'[: count > 1]} in {len(bad)} of {len(results)} files")
     return Exit.USAGE if bad else Exit.PASS
 
 

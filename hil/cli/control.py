@@ -1,4 +1,4 @@
-"""`hil control`."""
+"""`hil control`: sends a command to a run."""
 
 # ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
 
@@ -28,9 +28,11 @@ HELP: Final = (
 
 
 class ControlCommand(TyperCommand):
-    """The command with the list of what a run can be told, which its own help alone loads."""
+    """The command `hil control`; its help lists the commands of a run, which only the help
+    loads."""
 
     def format_help(self, *words: Any, **more: Any) -> None:
+        """Write the help, with the list of commands."""
         from hil.control.words import listing
 
         self.help = f"{HELP}\n\n\b\n{listing()}"
@@ -46,17 +48,18 @@ def control(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Json = False,
 ) -> int:
+    """Send a command to a run and print the answer."""
     from hil.control.client import Client
     from hil.control.words import command_of
 
     command = command.replace("-", "_")
-    given = command_of(command, words or ())
+    order = command_of(command, words or ())
     with Client(run_folder) as client:
-        if given.command.destructive and not yes and sys.stdin is not None:
+        if order.command.destructive and not yes and sys.stdin is not None:
             if sys.stdin.isatty():
                 question = printable(f"{command} {' '.join(words or ())}: sure?")
                 typer.confirm(question, abort=True, err=True)
-        reply = client.send(given)
+        reply = client.send(order)
     if as_json:
         answer(reply.as_json())
     elif reply.ok:

@@ -1,4 +1,4 @@
-"""`hil discover`."""
+"""`hil discover`: finds boards and writes the bench file."""
 
 # ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
 
@@ -22,10 +22,10 @@ __all__ = ["HELP", "discover"]
 
 HELP = (
     "Find the boards on the serial ports of this computer, and write them to a bench file.\n\n"
-    "Ports are asked side by side; devices, /dev/serial/by-id names, ptys and pyserial URLs "
+    "Ports are probed in parallel; devices, /dev/serial/by-id names, ptys and pyserial URLs "
     "(socket://, rfc2217://) can be given, default: all ports, and those of the bench file. A "
-    "bench file that exists is merged: what you wrote stays, boards that are away are marked "
-    "absent, none is deleted. Exit codes: 0 a board answered, 2 wrong file, 3 none answered."
+    "bench file that exists is merged: your edits are kept, boards that do not answer are "
+    "marked absent, none is deleted. Exit codes: 0 a board answered, 2 wrong file, 3 none answered."
 )
 
 
@@ -46,6 +46,7 @@ def discover(
     ] = 0.6,
     as_json: Json = False,
 ) -> int:
+    """Find the boards on the serial ports, and write or merge the bench file."""
     from hil.rig.discovery.bench_file import discover as find
     from hil.rig.discovery.probe import USUAL_BAUDS
     from hil.scenario.ports import port_problem
@@ -55,7 +56,7 @@ def discover(
     for rate in baud or ():
         if rate not in BAUD_RATES:
             raise UsageError(
-                f"--baud {rate}: agents do not know this rate",
+                f"--baud {rate}: agents do not support this rate",
                 remedy=f"one of {', '.join(map(str, BAUD_RATES))}",
             )
     for port in ports or ():
@@ -65,13 +66,13 @@ def discover(
     if not 0.01 <= wait <= 60:
         raise UsageError(f"--wait {wait:g}: expected seconds from 0.01 to 60")
 
-    def tell(done: ProbeResult) -> None:
+    def report_silent(done: ProbeResult) -> None:
         if not as_json and done.hello is None:
             with contextlib.suppress(OSError):
                 say(f"{done.port}: {done.why}")
 
-    found = find(tuple(ports or ()), tuple(baud or USUAL_BAUDS), out, wait, tell)
-    report = found.report()
+    rates = tuple(baud or USUAL_BAUDS)
+    report = find(tuple(ports or ()), rates, out, wait, report_silent).report()
     if as_json:
         answer(report.as_json())
     else:

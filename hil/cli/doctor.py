@@ -1,4 +1,4 @@
-"""`hil doctor` and `hil perf`: whether this computer can run scenarios, and how fast."""
+"""`hil doctor` and `hil perf`: self-tests and measurements of this computer."""
 
 # ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
 
@@ -24,10 +24,10 @@ def doctor(as_json: Json = False) -> int:
     from hil.views import tables
 
     checks: list[Check] = []
-    for found in examine():
-        checks.append(found)
+    for check in examine():
+        checks.append(check)
         if not as_json:
-            show(partial(tables.doctor_line, found))
+            show(partial(tables.doctor_line, check))
     able = possible(checks)
     if as_json:
         answer({"ok": able, "checks": [c.as_json() for c in checks]})
@@ -51,14 +51,14 @@ def perf(
     from hil.perf import PerfRow, run_perf
     from hil.views import tables
 
-    def tell(row: PerfRow) -> None:
+    def show_row(row: PerfRow) -> None:
         if not as_json:
             show(partial(tables.perf_row, row))
 
-    found = run_perf(quick, rows or None, tell)
-    missed = any(row.ok is False for row in found)
+    results = run_perf(quick, rows or None, show_row)
+    missed = any(row.ok is False for row in results)
     if as_json:
-        answer({"ok": not missed, "rows": [asdict(row) for row in found]})
+        answer({"ok": not missed, "rows": [asdict(row) for row in results]})
     else:
-        show(partial(tables.perf_verdict, found))
+        show(partial(tables.perf_verdict, results))
     return Exit.FAIL if missed else Exit.PASS

@@ -38,8 +38,8 @@ __all__ = ["main"]
 
 
 class _Commands(TyperGroup):
-    """Newer typers make an exit code of Ctrl-C, and nothing is said: neither a message, nor JSON,
-    nor reports. They leave other exceptions alone."""
+    """The group of all commands. Newer versions of typer turn Ctrl-C into an exit code, without a
+    message, JSON or reports; so it is raised as `Interrupted`, which they do not catch."""
 
     def make_context(self, *words: Any, **more: Any) -> Any:
         with _ctrl_c():
@@ -108,7 +108,9 @@ def _made_usable(stream: TextIO | None) -> TextIO:
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line `argv` (None: of this process), and exit."""
+    """Run the command line `argv` (None: of this process), and exit.
+
+    Raises: SystemExit, always."""
     words = list(sys.argv[1:] if argv is None else argv)
     session.begin(words)
     sys.stdout, sys.stderr = _made_usable(sys.stdout), _made_usable(sys.stderr)

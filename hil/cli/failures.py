@@ -1,4 +1,4 @@
-"""From exceptions to exit codes: one message each, and never a traceback."""
+"""Turns exceptions into exit codes and messages, never a traceback."""
 
 # ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load them)
 
@@ -20,7 +20,7 @@ import typer
 from hil import __version__
 from hil.cli.output import answer, quoted, say
 from hil.cli.session import recorded, session
-from hil.cli.signals import deaf_to_ctrl_c
+from hil.cli.signals import ignore_interrupts
 from hil.errors import ConfigError, HilError, SetupError
 from hil.exit_codes import Exit
 from hil.run_outcome import RunOutcome
@@ -33,7 +33,7 @@ __all__ = ["Interrupted", "guarded"]
 
 # typer brings click along, bundled or as a package; what typer exports leads to its base classes.
 _UsageError: Final[type[Any]] = typer.BadParameter.__mro__[1]
-"""Has `ctx`: the command that was meant; None where none was."""
+"""Its `ctx` is the context of the command, None if there was none."""
 _CommandLineError: Final[type[Any]] = typer.BadParameter.__mro__[2]
 
 
@@ -45,7 +45,9 @@ class Interrupted(Exception):
 
 
 def guarded(command: Callable[[], object]) -> int:
-    """Carry a command line out; returns what to exit with."""
+    """Carry out a command line; return the exit code.
+
+    Raises: SystemExit if the command itself ends the process."""
     try:
         result = command()
         return int(result) if isinstance(result, int) else Exit.PASS
@@ -54,31 +56,31 @@ def guarded(command: Callable[[], object]) -> int:
     except (KeyboardInterrupt, Interrupted, typer.Abort):
         return _interrupted()
     except SystemExit as done:
-        if isinstance(done.__context__, BrokenPipeError):  # typer's own texts: nobody reads them
+        if isinstance(done.__context__, BrokenPipeError):  # typer's own texts, to a closed pipe
             return Exit.PASS
         raise
     except Exception as error:  # noqa: BLE001  (the last resort: a line instead of a traceback)
-        if _came_of_ctrl_c(error):
+        if _caused_by_ctrl_c(error):
             return _interrupted()
-        text, code = _explained(error)
+        text, code = _message_and_code(error)
         return _failed(text, code, error)
 
 
 def _interrupted() -> int:
-    with deaf_to_ctrl_c():
+    with ignore_interrupts():
         return _failed("interrupted", Exit.INTERRUPTED, None)
 
 
-def _came_of_ctrl_c(error: BaseException) -> bool:
-    """Whether Ctrl-C in the middle of an import came out of it as another exception."""
+def _caused_by_ctrl_c(error: BaseException) -> bool:
+    """Return whether an exception was caused by Ctrl-C, as in the middle of an import."""
     if isinstance(error, HilError):
         return False
     cause = error.__cause__ or error.__context__
-    return cause is not None and (isinstance(cause, KeyboardInterrupt) or _came_of_ctrl_c(cause))
+    return cause is not None and (isinstance(cause, KeyboardInterrupt) or _caused_by_ctrl_c(cause))
 
 
-def _explained(error: Exception) -> tuple[str, Exit]:
-    """What to say of an exception, and what to exit with."""
+def _message_and_code(error: Exception) -> tuple[str, Exit]:
+    """Return the message and the exit code of an exception."""
     if isinstance(error, HilError):
         return str(error), error.exit_code
     if isinstance(error, _CommandLineError):
@@ -93,10 +95,10 @@ def _explained(error: Exception) -> tuple[str, Exit]:
 
 
 def _usage_text(error: Any) -> str:
-    """The message of a command line error, and where there is help."""
+    """Return the message of a command line error, with the command that prints the help."""
     context = error.ctx if isinstance(error, _UsageError) else None
     message = str(error.format_message())
-    message = message.replace(": Value error, ", ": ")  # newer typers put it before what is wrong
+    message = message.replace(": Value error, ", ": ")  # newer typers add this
     message = message or "which command?"  # a group of commands was named alone
     if context is None:
         return message
@@ -104,16 +106,16 @@ def _usage_text(error: Any) -> str:
 
 
 def _failed(text: str, code: Exit, error: Exception | None) -> int:
-    """Say what failed, on stderr, in the reports of the run and, if asked for, as JSON; return the
+    """Report a failure on stderr, in the reports of the run and, if requested, as JSON; return the
     exit code."""
     say(f"hil: {text}")
-    found = recorded(session.run_dir)
-    if found is not None and session.run_dir is not None:
+    result = recorded(session.run_dir)
+    if result is not None and session.run_dir is not None:
         say(f"  what was recorded: hil replay {quoted(session.run_dir)} --summary")
     failure = _failure(text, code, error)
     content = failure.as_json()
     if session.command == "run":
-        run = _failed_run(failure, found)
+        run = _failed_run(failure, result)
         content = run.as_json()
         _report(run)
     if session.json:
@@ -123,7 +125,7 @@ def _failed(text: str, code: Exit, error: Exception | None) -> int:
 
 
 def _failure(text: str, code: Exit, error: Exception | None) -> Failure:
-    """What is told of a failure, whatever was known before."""
+    """Return the report of a failure."""
     from hil.engine.run_reports import Failure
 
     interrupted = code is Exit.INTERRUPTED
@@ -139,16 +141,16 @@ def _failure(text: str, code: Exit, error: Exception | None) -> Failure:
     )
 
 
-def _failed_run(failure: Failure, found: RunResult | None) -> FailedRun:
+def _failed_run(failure: Failure, result: RunResult | None) -> FailedRun:
     from hil.engine.run_reports import FailedRun
 
     planned = None if session.identity is None else session.identity.scenario
-    return FailedRun(failure, planned, session.run_dir, session.frames, found)
+    return FailedRun(failure, planned, session.run_dir, session.frames, result)
 
 
 def _report(run: FailedRun) -> None:
-    """Let manifest and JUnit say the same, where a folder for them is known that is ours: the
-    run's, or the one that --out names and that no run has."""
+    """Write manifest and JUnit with the same failure, if a folder is known that this command may
+    write to: that of the run, or the one that --out names if it holds no run."""
     from hil.engine.run_identity import environment
     from hil.engine.run_reports import RunReport, may_be_replaced, write_reports
     from hil.record.run_lock import refuse_if_running
@@ -171,7 +173,7 @@ def _report(run: FailedRun) -> None:
 
 
 def _internal_text(error: Exception) -> str:
-    """An unexpected exception in a line; its traceback goes to a file."""
+    """Return an unexpected exception in a line; write its traceback to a file."""
     what = f"internal error: {type(error).__name__}: {error}".rstrip(": ")
     text = f"hil {__version__}, Python {sys.version}\ncommand: {sys.argv}\n\n" + "".join(
         traceback.format_exception(error)

@@ -1,4 +1,4 @@
-"""Ctrl-C and the like while the command line is loaded: nothing can answer yet, so they wait."""
+"""Holds back Ctrl-C and the like while the command line is loaded, until they can be handled."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _NUMBERS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class HeldSignals:
-    """Signals that ask the program to end, held back until it can answer them."""
+    """Signals that ask the program to end, held back until it can handle them."""
 
     def __init__(self) -> None:
-        self._came = False
+        self._arrived = False
 
     @contextlib.contextmanager
     def during(self) -> Iterator[None]:
-        """Keep these signals while this is entered, but for those that are ignored (nohup) or
-        handled. In other threads than the main one do nothing."""
+        """Hold back these signals while this is entered, except those that are ignored (nohup) or
+        handled. In threads other than the main one do nothing."""
         free = (signal.default_int_handler, signal.SIG_DFL)
         before = {number: old for number in _NUMBERS if (old := signal.getsignal(number)) in free}
         if threading.current_thread() is not threading.main_thread():
@@ -38,12 +38,12 @@ class HeldSignals:
                 signal.signal(number, old)
 
     def _take(self, _number: int, _frame: FrameType | None) -> None:
-        self._came = True
+        self._arrived = True
 
     def release(self) -> None:
-        """Raise KeyboardInterrupt, once, if one came."""
-        if self._came:
-            self._came = False
+        """Stop holding back. Raises: KeyboardInterrupt, once, if a signal arrived."""
+        if self._arrived:
+            self._arrived = False
             raise KeyboardInterrupt
 
 

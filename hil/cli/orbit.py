@@ -1,4 +1,4 @@
-"""`hil orbit`."""
+"""`hil orbit`: the flight of a scenario, without boards."""
 
 # ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
 
@@ -34,7 +34,7 @@ def orbit(  # noqa: PLR0917  (every option is one)
     accel: Annotated[float | None, typer.Option(metavar="X", help="Multiply upset rates.")] = None,
     as_json: Json = False,
 ) -> int:
-    """Fly a scenario without boards: sun, radiation, power, heat, rates; keep or draw it.
+    """Compute a flight without boards: sun, radiation, power, heat, rates; write or draw it.
 
     The profile that -o writes can be replayed: `plant: {profile: FILE}`.
     """
@@ -45,26 +45,26 @@ def orbit(  # noqa: PLR0917  (every option is one)
     from hil.views import orbit as view
 
     if output is not None and output.suffix.lower() not in (".csv", ".npz"):
-        raise UsageError(f"{output} ends in neither .csv nor .npz", remedy="name it so")
+        raise UsageError(f"{output} ends in neither .csv nor .npz", remedy="name it .csv or .npz")
     if plot is not None:
         view.require_plotting(plot)
     loaded = load(scenario, Overrides(duration=duration, accel=accel))
     with placing(loaded.file):
-        found = survey(loaded.scenario, every)
-    for note in found.notes:
+        flight = survey(loaded.scenario, every)
+    for note in flight.notes:
         say(f"note: {note}")
-    columns = {name: column.tolist() for name, column in found.columns.items()}
+    columns = {name: column.tolist() for name, column in flight.columns.items()}
     if output is not None:
         try:
-            write_profile(output, found.columns)
+            write_profile(output, flight.columns)
         except OSError as error:
             raise SetupError(f"cannot write {output}: {error.strerror}") from error
     if plot is not None:
-        view.draw(plot, loaded.scenario.name, found.figures, columns)
+        view.draw(plot, loaded.scenario.name, flight.figures, columns)
     if as_json:
-        answer(found.figures.as_json())
+        answer(flight.figures.as_json())
     else:
-        show(lambda glyphs: view.summary(loaded.scenario.name, found.figures, columns, glyphs))
+        show(lambda glyphs: view.summary(loaded.scenario.name, flight.figures, columns, glyphs))
         for path in (output, plot):
             if path is not None:
                 say(f"written: {path}")

@@ -1,4 +1,4 @@
-"""How commands write: results to stdout, everything else to stderr."""
+"""Writes the output of commands: results to stdout, everything else to stderr."""
 
 # ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
 
@@ -37,7 +37,7 @@ __all__ = [
 
 
 class ClosedStream(io.TextIOWrapper):
-    """Stands for a stdout or stderr that was closed by the caller, as by `>&-`."""
+    """A replacement for a stdout or stderr that the caller has closed, as by `>&-`."""
 
     def __init__(self) -> None:
         super().__init__(io.FileIO(os.devnull, "w"))
@@ -46,7 +46,7 @@ class ClosedStream(io.TextIOWrapper):
 def write(stream: TextIO | None, text: str) -> None:
     """Write text to stdout or stderr, its control characters escaped.
 
-    That nobody reads it is no failure; a full disk behind it is (SetupError)."""
+    A closed pipe is not an error. Raises: SetupError for others, such as a full disk."""
     _write(stream, printable(text))
 
 
@@ -67,7 +67,7 @@ def _write(stream: TextIO | None, text: str) -> None:
 
 
 def _to_nowhere(stream: TextIO) -> None:
-    """From now on nobody reads `stream`; also keeps the interpreter from complaining at exit."""
+    """Redirect a broken stream to /dev/null, so that the interpreter does not fail at exit."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -75,10 +75,12 @@ def _to_nowhere(stream: TextIO) -> None:
 
 
 def out(text: str) -> None:
+    """Print a line on stdout. Raises: SetupError if it cannot be written."""
     write(sys.stdout, text + "\n")
 
 
 def say(text: str) -> None:
+    """Print a line on stderr; if that fails, do nothing."""
     with contextlib.suppress(SetupError, ValueError):
         write(sys.stderr, text + "\n")
 
@@ -97,14 +99,14 @@ def show(make: Callable[[Glyphs], RenderableType], *, width: int | None = None) 
 
 
 def answer(content: JsonObject) -> None:
-    """Print the one JSON object. SetupError if there is nowhere to print it."""
+    """Print the one JSON object. Raises: SetupError if it cannot be written."""
     if isinstance(sys.stdout, ClosedStream):
         raise SetupError("stdout is closed: the result cannot be printed", remedy="leave it open")
     out(json.dumps(content, allow_nan=False))
 
 
 def has_screen() -> bool:
-    """Whether there is a terminal that a screen can be shown on."""
+    """Return whether there is a terminal that can show a screen."""
     from hil.views.style import is_live
 
     streams = (sys.stdin, sys.stdout, sys.stderr)
@@ -112,12 +114,13 @@ def has_screen() -> bool:
 
 
 def wants_ascii(asked: bool) -> bool:
-    """Whether the screen keeps to ASCII: asked for, or all that the terminal takes."""
+    """Return whether the screen uses ASCII only: because the user `asked`, or the terminal needs
+    it."""
     from hil.views.style import glyphs_for
 
     return asked or glyphs_for(sys.stdout).ok == "+"
 
 
 def quoted(path: Path) -> str:
-    """As a shell takes it."""
+    """Return a path quoted for a shell."""
     return shlex.quote(str(path))

@@ -40,7 +40,7 @@ def read(
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Measure what the supplies of a bench give; switch nothing.
+    """Measure the supplies of a bench; switch nothing.
 
     Exit codes: 0 all were read, 2 wrong file or board, 3 a supply failed.
     """

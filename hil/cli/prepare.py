@@ -1,4 +1,4 @@
-"""A run before it begins: its scenario, its folder, and what is left of it if it cannot begin."""
+"""Prepares a run: its scenario, its folder, and the removal of that folder if it cannot begin."""
 
 # ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
 
@@ -26,22 +26,25 @@ __all__ = ["Prepared", "fresh", "resumed", "tidied"]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """`made`: the folder was made for this run, at a place that the user did not name."""
+    """A run before it begins. `made`: its folder was created for it, and the user did not name
+    it."""
 
     scenario: Scenario
     run_dir: Path
     resume: bool
     made: bool
     file: Path | None = None
-    """The scenario's own, if the run is a new one."""
+    """The scenario file of a new run."""
     plant: BuiltPlant | None = None
-    """The scenario's, as it was built to check it: the run flies this one."""
+    """The plant that was built to check the scenario; the run uses it."""
     left_out: tuple[str, ...] = ()
-    """Upsets of the scenario's file that are not made because of an option."""
+    """Upsets of the scenario file that an option has removed."""
 
 
 def fresh(source: str | None, overrides: Overrides, out: Path | None, *, quiet: bool) -> Prepared:
-    """A new run of a scenario, with its folder."""
+    """Prepare a new run of a scenario, and create its folder.
+
+    Raises: UsageError, ConfigError, SetupError if the scenario or the folder cannot be used."""
     from hil.engine import run_folder
     from hil.record.run_lock import refuse_if_running
     from hil.scenario import load
@@ -84,10 +87,12 @@ def fresh(source: str | None, overrides: Overrides, out: Path | None, *, quiet: 
 
 
 def resumed(run_dir: Path, source: str | None, overrides: Overrides, out: Path | None) -> Prepared:
-    """A run that was interrupted; it says itself what it runs."""
+    """Prepare to resume an interrupted run; its scenario is that of its record.
+
+    Raises: UsageError, RecordError, SetupError if it cannot be resumed."""
     if source is not None or out is not None or overrides != type(overrides)():
         raise UsageError(
-            "--resume takes everything from the run: no scenario and no other option goes with it",
+            "--resume takes the scenario and all options from the run",
             remedy=f"hil run --resume {run_dir}",
         )
     from hil.engine.resume import open_run
@@ -103,8 +108,8 @@ def resumed(run_dir: Path, source: str | None, overrides: Overrides, out: Path |
 
 @contextlib.contextmanager
 def tidied(prepared: Prepared) -> Iterator[None]:
-    """Leave no empty folder behind if the run cannot even begin. One that the user named keeps the
-    reports of that."""
+    """Remove the empty folder if the run cannot begin. A folder that the user named stays, with the
+    reports of the failure."""
     try:
         yield
     except (HilError, KeyboardInterrupt):

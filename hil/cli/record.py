@@ -1,4 +1,4 @@
-"""Runs that are there: opening their records, and the page at their end."""
+"""Opens the records of existing runs, and prints their summaries."""
 
 # ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
 
@@ -21,6 +21,7 @@ __all__ = ["must_be_run", "opened", "print_summary", "show_summary"]
 
 
 def must_be_run(run: Path) -> None:
+    """Raise UsageError unless `run` is the folder or the record of a run."""
     if not (run / "run.db" if run.is_dir() else run).is_file():
         raise UsageError(
             f"there is no run at {run}",
@@ -30,7 +31,9 @@ def must_be_run(run: Path) -> None:
 
 @contextlib.contextmanager
 def opened(run: Path) -> Iterator[Reader]:
-    """The record of a run, as it was at this moment."""
+    """Open the record of a run, and yield a reader that sees it as it is now.
+
+    Raises: UsageError if there is no run; RecordError if it cannot be read."""
     from hil.record.reader import Reader
 
     must_be_run(run)
@@ -43,6 +46,7 @@ def opened(run: Path) -> Iterator[Reader]:
 
 
 def print_summary(run_dir: Path, result: RunResult, *, quiet: bool) -> None:
+    """Print the summary of the run in a folder, or if `quiet` only its outcome and digest."""
     from hil.record.reader import Reader
 
     if quiet:
@@ -56,6 +60,7 @@ def print_summary(run_dir: Path, result: RunResult, *, quiet: bool) -> None:
 
 
 def show_summary(reader: Reader, result: RunResult) -> None:
+    """Print the summary of a run."""
     from hil.views import summary
 
     steps = _steps(reader.path.parent, result)
@@ -63,14 +68,14 @@ def show_summary(reader: Reader, result: RunResult) -> None:
 
 
 def _steps(run_dir: Path, result: RunResult) -> tuple[tuple[str, str], ...]:
-    """What to try after a run."""
+    """Return the commands to try after a run, and what each is for."""
     where = quoted(run_dir)
     steps = [
         (f"hil replay {where}", "frame by frame"),
         (f"hil replay {where} --verify", "vote again"),
     ]
     if result.outcome == RunOutcome.ABORTED:
-        steps.insert(0, (f"hil run --resume {where}", "go on with it"))
+        steps.insert(0, (f"hil run --resume {where}", "continue it"))
     elif result.outcome == RunOutcome.ERROR:
         steps.insert(0, ("hil discover", "which boards answer"))
     elif result.outcome == RunOutcome.FAIL:

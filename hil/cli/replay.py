@@ -1,4 +1,4 @@
-"""`hil replay`."""
+"""`hil replay`: plays, lists or verifies a recorded run."""
 
 # ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
 
@@ -39,12 +39,13 @@ def replay(  # noqa: PLR0917  (every option is one)
         str | None, typer.Option(metavar="A:B", help="Only these frames, both ends included.")
     ] = None,
     summary: Annotated[
-        bool, typer.Option("--summary", help="The page that was shown at its end.")
+        bool, typer.Option("--summary", help="The summary that was shown at its end.")
     ] = False,
     no_tui: Annotated[bool, typer.Option("--no-tui", help="A list instead of the player.")] = False,
     ascii_only: Ascii = False,
     as_json: Json = False,
 ) -> int:
+    """Play, list or verify a recorded run."""
     if verify + summary + (frames is not None) > 1:
         raise UsageError("--verify, --summary and --frames exclude each other")
     span = _span(frames)
@@ -60,7 +61,7 @@ def replay(  # noqa: PLR0917  (every option is one)
 
 
 def _span(text: str | None) -> tuple[int, int]:
-    """`100:200`, `100:`, `:200` or `100` as first and last frame."""
+    """Return the first and last frame of `100:200`, `100:`, `:200` or `100`. Raises: UsageError."""
     if text is None:
         return _ALL_FRAMES
     first, colon, last = text.partition(":")
@@ -91,7 +92,7 @@ def _list(reader: Reader, span: tuple[int, int], *, as_json: bool) -> int:
     from hil.views import listing
     from hil.views.style import plural
 
-    found = list(listing.moments(reader, *span))
+    moments = list(listing.moments(reader, *span))
     mode = campaign_mode(reader)
     if as_json:
         answer(
@@ -99,15 +100,15 @@ def _list(reader: Reader, span: tuple[int, int], *, as_json: bool) -> int:
                 "run_dir": str(reader.path.parent),
                 "outcome": reader.meta.get("outcome"),
                 "campaign_mode": mode,
-                "frames": [moment.as_json() for moment in found],
+                "frames": [moment.as_json() for moment in moments],
             }
         )
         return Exit.PASS
-    if found:
-        show(lambda glyphs: listing.table(found, glyphs), width=200)
+    if moments:
+        show(lambda glyphs: listing.table(moments, glyphs), width=200)
     total = packed_frames(reader)
     where = "in these" if span != _ALL_FRAMES else f"of {total:,}"
-    say(f"{plural(len(found), 'notable frame')} {where}; in all others all nodes agreed")
+    say(f"{plural(len(moments), 'notable frame')} {where}; in all others all nodes agreed")
     if mode:
         say(f"a campaign's mode: {mode}")
     return Exit.PASS

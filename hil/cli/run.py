@@ -1,4 +1,4 @@
-"""`hil run`."""
+"""`hil run`: runs a scenario, on a screen or without."""
 
 # ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["HELP", "run"]
 
 HELP: Final = (
-    "Run a scenario: compute, hit, vote, heal, record.\n\n"
+    "Run a scenario: compute, inject upsets, vote, repair, record.\n\n"
     "Exit codes: 0 all expectations met (or untested: `expect: none`), 1 an expectation failed or "
     "a planned upset was not injected, 2 wrong command line or file, 3 boards or environment "
     "missing or lost, 130 interrupted (Ctrl-C ends after the frame, a second one at once)."
@@ -75,6 +75,7 @@ def run(  # noqa: PLR0913, PLR0917  (every option is one)
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
+    """Run a scenario, or resume a run; return the exit code."""
     from hil.scenario import Overrides
     from hil.scenario.bench_choice import words_of
 
@@ -129,8 +130,7 @@ def _run_on_screen(
     *,
     ascii_only: bool,
 ) -> int:
-    """The run in a process of its own, which nothing that happens to this terminal can end; and
-    the screen before it."""
+    """Run in a background process, which this terminal cannot end, and show the screen."""
     from hil.cli.background import BackgroundRun
     from hil.engine.junit import JUNIT
     from hil.engine.run_reports import MANIFEST, may_be_replaced
@@ -148,7 +148,7 @@ def _run_on_screen(
     session.reports = None  # they are the background run's
     background = BackgroundRun(words)
     try:
-        left = show(
+        reason = show(
             [run_dir],
             ascii_only=wants_ascii(ascii_only),
             end_run=background.interrupt,
@@ -157,20 +157,20 @@ def _run_on_screen(
         )
     except Exception:
         if background.running:
-            say(_goes_on(run_dir))
+            say(_continues(run_dir))
             background.detach()
         raise
-    if left == "detached" and background.running:
-        say(_goes_on(run_dir))
+    if reason == "detached" and background.running:
+        say(_continues(run_dir))
         background.detach()
         return Exit.INTERRUPTED
-    code, said = background.finish()
-    if said:
-        say(said)
-    found = recorded(run_dir)
+    code, stderr = background.finish()
+    if stderr:
+        say(stderr)
+    result = recorded(run_dir)
     ended = code in (Exit.PASS, Exit.FAIL, Exit.INTERRUPTED)
-    if found is not None and (ended or found.lost):
-        print_summary(run_dir, found, quiet=False)
+    if result is not None and (ended or result.lost):
+        print_summary(run_dir, result, quiet=False)
     elif prepared.made and may_be_replaced(run_dir):
         with contextlib.suppress(OSError):  # nothing was recorded: leave no folder for that
             for name in (MANIFEST, JUNIT):
@@ -179,8 +179,8 @@ def _run_on_screen(
     return code
 
 
-def _goes_on(run_dir: Path) -> str:
-    return f"the run goes on in the background; attach again with: hil watch {quoted(run_dir)}"
+def _continues(run_dir: Path) -> str:
+    return f"the run continues in the background; attach again with: hil watch {quoted(run_dir)}"
 
 
 def _run(
@@ -215,7 +215,7 @@ def _run(
             scenario,
             run_dir,
             resume_run=prepared.resume,
-            stop=stop.asked,
+            stop=stop.requested,
             inbox=inbox,
             observers=[ProgressObserver(display.update)] if display else (),
             setup=RunSetup(
@@ -245,7 +245,7 @@ def _run(
 
 @contextlib.contextmanager
 def _commands(run_dir: Path, *, wanted: bool) -> Iterator[Inbox | None]:
-    """What an operator sends while the run goes on; None if nobody may."""
+    """Serve an operator's commands during a run and yield their inbox; None unless `wanted`."""
     if not wanted:
         yield None
         return

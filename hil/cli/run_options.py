@@ -69,9 +69,7 @@ Accel = Annotated[float | None, typer.Option(metavar="X", help="Multiply all ups
 Out = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder of the run; default: runs/TIME-NAME.")
 ]
-Resume = Annotated[
-    Path | None, typer.Option(metavar="RUN", help="Go on with a run that was interrupted.")
-]
+Resume = Annotated[Path | None, typer.Option(metavar="RUN", help="Continue an interrupted run.")]
 Control = Annotated[
     bool, typer.Option("--control", help="Take commands from `hil control` and screens.")
 ]

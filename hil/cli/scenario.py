@@ -34,7 +34,7 @@ def list_(as_json: Json = False) -> int:
     from hil.scenario import load_scenario
     from hil.views import scenarios
 
-    found = [load_scenario(name) for name in assets.list_scenarios()]
+    shipped = [load_scenario(name) for name in assets.list_scenarios()]
     if as_json:
         rows: list[JsonObject] = [
             {
@@ -45,11 +45,11 @@ def list_(as_json: Json = False) -> int:
                 "boards": sorted({str(node.board.value) for node in scenario.rig.nodes}),
                 "frames": scenario.frame_count,
             }
-            for scenario in found
+            for scenario in shipped
         ]
         answer({"scenarios": rows})
     else:
-        lines = [(scenario.name, scenario.summary) for scenario in found]
+        lines = [(scenario.name, scenario.summary) for scenario in shipped]
         show(lambda _: scenarios.table(lines), width=110)
     return Exit.PASS
 
@@ -87,7 +87,7 @@ def copy(
 
 
 def _shipped(name: str) -> Path:
-    """Return the file of a shipped scenario. Raises UsageError if there is none of that name."""
+    """Return the file of a shipped scenario. Raises: UsageError if there is none of that name."""
     from hil import assets
     from hil.scenario.problems import did_you_mean
 
@@ -102,7 +102,7 @@ def _shipped(name: str) -> Path:
 
 
 def _write_new(path: Path, content: bytes) -> None:
-    """Write a file that does not exist yet, whole or not at all. Raises UsageError, SetupError."""
+    """Write a file that does not exist yet, whole or not at all. Raises: UsageError, SetupError."""
     try:
         file = path.open("xb")
     except FileExistsError:

@@ -1,4 +1,4 @@
-"""What the command under way has found out, for the answer when it fails."""
+"""The state of the current command, for its reports if it fails."""
 
 # ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
 
@@ -21,11 +21,11 @@ __all__ = ["Session", "recorded", "session"]
 
 @dataclass(slots=True)
 class Session:
-    """What the command under way has found out, for the answer when it fails.
+    """The state of the current command, for its reports if it fails.
 
-    `identity`: what should run; None if that is not known. `frames`: how many frames of it have
-    been computed, None if only its record knows. `reports`: the folder whose reports are this
-    command's to write; None if it has none, or if they say already how the run ended."""
+    `identity`: the run that was planned; None if unknown. `frames`: the number of its frames that
+    have been computed, None if only its record has it. `reports`: the folder whose reports this
+    command writes; None if there is none, or if they already have the end of the run."""
 
     command: str = ""
     words: list[str] = field(default_factory=list)
@@ -36,19 +36,21 @@ class Session:
     frames: int | None = None
 
     def begin(self, words: Sequence[str]) -> None:
-        """A new command line."""
+        """Begin a new command line."""
         self.command, self.words, self.json = "", list(words), "--json" in words
         self.run_dir = self.identity = self.frames = self.reports = None
 
     def plan(self, scenario: Scenario, *, frames: int | None) -> None:
-        """This will be run; `frames` of it have been computed, None if only its record knows."""
+        """Note the scenario that is run; `frames` of it have been computed, None if only its record
+        has the number."""
         from hil.engine import run_folder
 
         self.identity, self.frames = run_folder.identity(scenario), frames
 
     @property
     def out(self) -> Path | None:
-        """The folder that `--out` names, also on a command line that is wrong otherwise."""
+        """Return the folder that `--out` names, even on an invalid command line; None without
+        it."""
         for word, following in zip(self.words, [*self.words[1:], ""], strict=True):
             if word == "--out" and following:
                 return Path(following)
@@ -61,7 +63,7 @@ session = Session()
 
 
 def recorded(run_dir: Path | None) -> RunResult | None:
-    """What the record of a run that failed tells; None if there is none that can be read."""
+    """Return the recorded result of a run that failed; None without a readable record."""
     if run_dir is None or not (run_dir / "run.db").is_file():
         return None
     from hil.record.reader import Reader

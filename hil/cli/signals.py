@@ -1,4 +1,4 @@
-"""The user's wish to end: Ctrl-C, SIGTERM, a terminal that hangs up."""
+"""Handles the requests to end: Ctrl-C, SIGTERM, a terminal that hangs up."""
 
 from __future__ import annotations
 
@@ -11,43 +11,44 @@ from typing import Any
 
 from hil.cli.output import say
 
-__all__ = ["Stop", "deaf_to_ctrl_c", "ended_by_signals", "signals"]
+__all__ = ["Stop", "ended_by_signals", "ignore_interrupts", "signals"]
 
 
 class Stop:
-    """The user's wish to end: the first signal lets the frame finish, the second does not.
+    """A request to end a run: the first signal lets the frame finish, the second does not.
 
-    Before frames run there is nothing to finish, and the first one ends at once, too.
+    Before frames run there is nothing to finish, so the first signal ends the run at once.
     """
 
     def __init__(self) -> None:
-        self.wished = False
+        self._signalled = False
         self.running = False
         self.say: Callable[[str], None] = say
 
-    def asked(self) -> bool:
-        """Whether to stop; asked by the loop between frames."""
+    def requested(self) -> bool:
+        """Return whether to stop; the loop calls this between frames."""
         self.running = True
-        return self.wished
+        return self._signalled
 
-    def take(self, _number: int, _frame: FrameType | None) -> None:
-        """The handler of a signal."""
-        if self.wished or not self.running:
+    def handle(self, _number: int, _frame: FrameType | None) -> None:
+        """Handle a signal. Raises: KeyboardInterrupt at the second one, or before frames run."""
+        if self._signalled or not self.running:
             raise KeyboardInterrupt
-        self.wished = True
+        self._signalled = True
         self.say("stopping after this frame; once more stops at once")
 
 
 @contextlib.contextmanager
 def signals() -> Iterator[Stop]:
-    """Ctrl-C, SIGTERM and a terminal that hangs up are wishes to end, while this is entered."""
+    """Take Ctrl-C, SIGTERM and a terminal that hangs up as requests to end; yield these
+    requests."""
     stop = Stop()
     before: dict[signal.Signals, Any] = {}
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         old = signal.getsignal(number)
         if old is not signal.SIG_IGN:  # nohup
             before[number] = old
-            signal.signal(number, stop.take)
+            signal.signal(number, stop.handle)
     try:
         yield stop
     finally:
@@ -57,7 +58,9 @@ def signals() -> Iterator[Stop]:
 
 @contextlib.contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """SIGTERM and a terminal that hangs up end like Ctrl-C, unless they are ignored (nohup)."""
+    """Treat SIGTERM and a terminal that hangs up like Ctrl-C, unless they are ignored (nohup).
+
+    Raises: KeyboardInterrupt when such a signal arrives."""
 
     def end(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -67,20 +70,20 @@ def ended_by_signals() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def deaf_to_ctrl_c() -> Iterator[None]:
-    """A user who presses Ctrl-C again while the end is told waits for that moment."""
+def ignore_interrupts() -> Iterator[None]:
+    """Ignore Ctrl-C and the like while the end of a run is reported."""
     with _handled(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         yield
 
 
 @contextlib.contextmanager
 def _handled(handler: Any, *numbers: signal.Signals) -> Iterator[None]:
-    """These signals are answered by `handler`; no change to those that are ignored, nor in other
-    threads than the main one, which gets no signals."""
+    """Have `handler` handle these signals, except those that are ignored; do nothing in threads
+    other than the main one, which get no signals."""
     before: dict[signal.Signals, Any] = {}
     if threading.current_thread() is threading.main_thread():
-        found = {number: signal.getsignal(number) for number in numbers}
-        before = {n: old for n, old in found.items() if old not in (signal.SIG_IGN, None)}
+        handlers = {number: signal.getsignal(number) for number in numbers}
+        before = {n: old for n, old in handlers.items() if old not in (signal.SIG_IGN, None)}
     for number in before:
         signal.signal(number, handler)
     try:

@@ -1,4 +1,4 @@
-"""`hil watch`, and the screen that `hil replay` plays a recording on."""
+"""`hil watch`, and the screen of `hil replay`."""
 
 # ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
 
@@ -54,6 +54,8 @@ def watch(
 
 
 def on_screen(runs: Sequence[Path], *, replay: bool, ascii_only: bool) -> int:
+    """Show `runs` on the screen, or print its first page if there is no terminal; return the exit
+    code. `replay` plays a recording from its beginning."""
     from hil.views.screen import open as screen
     from hil.views.screen.run_commands import Socket
     from hil.views.screen.web import is_served

@@ -86,7 +86,7 @@ def test_the_agent_for_this_computer_is_static_and_runs(tmp_path: Path) -> None:
         (
             ("install", "pi@pi", "--device", "/dev/ttyS0", "--baud", "12345"),
             2,
-            "no line rate 12345",
+            "does not support the line rate 12345",
         ),
     ],
 )
