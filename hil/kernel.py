@@ -30,6 +30,7 @@ __all__ = [
     "check",
     "digest64",
     "encode",
+    "may_be_frame",
     "pack",
     "spans",
     "unpack",
@@ -269,8 +270,8 @@ Outside: TypeAlias = Callable[[bytes, bool], None]
 _TEXT_CONTROLS: Final = b"\t\n\r\x1b"
 
 
-def _may_be_frame(run: bytes) -> bool:
-    """Return whether a run of bytes without a zero may be the beginning of a frame: its second byte
+def may_be_frame(run: bytes) -> bool:
+    """Return whether bytes without a zero, behind one, may be the beginning of a frame: the second
     is then the wire version, which is not a character of a text."""
     return len(run) < 2 or (run[0] > 1 and run[1] < ord(" ") and run[1] not in _TEXT_CONTROLS)
 
@@ -333,7 +334,7 @@ class Decoder:
 
     def _add(self, run: bytes) -> None:
         self._run += run
-        if self._in_text or not _may_be_frame(self._run):
+        if self._in_text or not may_be_frame(self._run):
             self._pass_on_text()
 
     def _pass_on_text(self) -> None:

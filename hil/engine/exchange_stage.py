@@ -25,6 +25,9 @@ from hil.upsets.upset import Upset
 __all__ = ["ExchangeStage"]
 
 _LEAST_WAIT_US: Final = 1_000
+_CAUSE_US: Final = 2_000_000
+"""A line of its console explains why a node fell silent, or started again, if the node answered at
+most for so long after it [us]."""
 
 
 class ExchangeStage:
@@ -89,6 +92,9 @@ class ExchangeStage:
             self._explain_silence(results, max(0, elapsed_us - kept_us))
         else:
             self._reset_silence()  # a later silence begins at zero
+        self._explain_reboots(results, asked_us)
+        for node in rig.nodes:
+            node.note_signs()  # before what follows from them
         if deadlines:
             self._lateness.judge(results, own_times)
         self.late = frozenset(n for n, r in results.items() if r.status == SILENT and r.late)
@@ -162,14 +168,33 @@ class ExchangeStage:
                 self._unheard_us.pop(name, None)
                 continue
             lost = result.disconnected
-            condition = self._rig.by_name[name].board.condition(disconnected=lost)
+            node = self._rig.by_name[name]
+            condition = node.board.condition(disconnected=lost)
             silent_us = self._unheard_us.get(name, 0) + listened_us
             self._unheard_us[name] = silent_us
             late = deadlines and not lost and silent_us < lost_after_us
-            why_off = self._rig.power.why_off(name)
+            why_off, ended = self._rig.power.why_off(name), lost and condition is not None
+            cause = None if ended else node.console.cause(self._fell_silent_us(node) - _CAUSE_US)
+            node.link.silence = cause or node.link.silence
             results[name] = result._replace(
-                reason=why_off or condition or result.reason,
-                ended=lost and condition is not None,
+                reason=why_off or cause or condition or result.reason,
+                ended=ended,
                 late=late,
                 supply_cut=bool(why_off),
             )
+
+    def _fell_silent_us(self, node: Node) -> int:
+        """Return when a node that does not answer fell silent, on the host's clock."""
+        return node.link.unanswered_since_us or self._rig.clock.now_us()
+
+    def _explain_reboots(self, results: dict[str, NodeResult], asked_us: int) -> None:
+        """Add to the results of boards that have started again what their consoles say of it.
+        `asked_us`: when they were asked to step."""
+        for name, result in results.items():
+            if not result.rebooted:
+                continue
+            console = self._rig.by_name[name].console
+            cause = console.cause(asked_us - _CAUSE_US)
+            console.forget_causes()
+            if cause is not None:
+                results[name] = result._replace(reason=f"{cause}; {result.reason}")

@@ -63,8 +63,8 @@ class HealthPoll:
         self.links()
 
     def links(self) -> None:
-        """Record the events of links and supplies since the last call. A node that its supply has
-        switched off is excluded."""
+        """Record the events of links, consoles and supplies since the last call. A node that its
+        supply has switched off is excluded."""
         rig, record = self._controls.rig, self._controls.record
         for seen in rig.power.take():
             self._controls.record_power(self._frame, seen)
@@ -72,6 +72,7 @@ class HealthPoll:
             if seen.cut is not None:  # recovery finds the node silent, and cycles its power
                 rig.absent.cut_off(self._by_name[seen.node], seen.cut.text)
         for node in rig.nodes:
+            node.note_signs()
             for event in node.link.status.take_events():
                 record.link_event(self._frame, event)
             for note in node.console.take_notes():

@@ -52,6 +52,7 @@ class AbsentBoards:
             self._cuts.pop(back.node.name, None)
             back.node.link.attach(back.transport, back.decoder)
             back.node.identify(back.hello)
+            back.node.console.forget_causes()
             before = self._cycled.pop(back.node.name, None)
             back.node.power_cycle_had_no_effect = before is not None and before.is_same_start(
                 back.node.agent_start

@@ -14,6 +14,7 @@ from hil.rig.power import make
 from hil.scenario import BoardKind, Scenario, UpsetTarget
 from hil.scenario import NodeConfig as NodeSpec
 from hil.scenario.console import CONSOLE_BAUD
+from hil.scenario.console_patterns import own_patterns
 
 
 def _board(spec: NodeSpec, index: int, *, beside: bool) -> Board:
@@ -62,7 +63,10 @@ def build_nodes(scenario: Scenario, clock: Clock = HOST) -> list[Node]:
             *(target for rate in upsets.rates for target in rate.targets),
         )
     )
-    return [
+    nodes = [
         Node(spec.name, index, _board(spec, index, beside=beside), clock)
         for index, spec in enumerate(scenario.rig.nodes)
     ]
+    for node in nodes:
+        node.console.look_for(own_patterns(scenario.console_patterns))
+    return nodes

@@ -215,10 +215,11 @@ class BringUp:
         that boots is waited for, and any other for `patience_us` if it does not answer.
 
         Raises: LinkTimeout, NodeError; SetupError if it is another board; VersionMismatch."""
-        boot_us = node.capabilities.boot_timeout_us
+        boot_us, began_us = node.capabilities.boot_timeout_us, self._clock.now_us()
         call, hopeless = self._say_hello(node, max(boot_us, patience_us), announce)
         if boot_us and isinstance(call.result, Silence):
             what = hopeless or node.board.condition(disconnected=not node.link.connected)
+            what = what or node.console.cause(began_us)
             raise LinkTimeout(
                 f"the {node.board.kind} board of node {node.name} did not come up: "
                 f"{what or call.result.reason}",

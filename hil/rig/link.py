@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hil.clock import HOST, Clock
-from hil.kernel import Decoder, Frame, Outside, encode
+from hil.kernel import Decoder, Frame, Outside, encode, may_be_frame
 from hil.rig.link_state import LinkStatus
 from hil.rig.transport import Transport, TransportLost
 from hil.scenario.words import Direction, LinkNoiseKind
@@ -210,6 +210,8 @@ class Link:
                 out, self._held = out + frame + self._held, b""
                 break
             out += frame
+        if not may_be_frame(self._held):
+            out, self._held = out + self._held, b""
         return out
 
     def _waiting(self, direction: Direction) -> list[LinkNoise]:

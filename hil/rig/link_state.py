@@ -77,9 +77,10 @@ class LinkStatus:
         self.state, self.reason = state, reason
         self._events.append(LinkEvent(self.node, at_us, state, reason))
 
-    def note(self, what: str) -> None:
+    def note(self, what: str, at_us: int | None = None) -> None:
         """Add an event that changes no state, such as a change of the line's rate."""
-        self._events.append(LinkEvent(self.node, self.clock.now_us(), self.state, what))
+        at_us = self.clock.now_us() if at_us is None else at_us
+        self._events.append(LinkEvent(self.node, at_us, self.state, what))
 
     def take_events(self) -> list[LinkEvent]:
         """Return the events since the last call."""

@@ -249,6 +249,11 @@ class Node:
             if jumped_us:
                 self.link.status.note(f"its clock jumped by {jumped_us / 1000:+.1f} ms")
 
+    def note_signs(self) -> None:
+        """Make what its console says of the board events of its link."""
+        for sign in self.console.take_signs():
+            self.link.status.note(sign.event, sign.at_us)
+
     @property
     def agent_start(self) -> AgentStart:
         """Return the last known start of its agent, with its uptime at the latest answer."""

@@ -16,6 +16,7 @@ from hil.scenario.console import (
     CONSOLE_BAUD,
     CONSOLE_EXAMPLES,
     ConsoleBaud,
+    ConsoleExpression,
     ConsoleName,
     check_consoles,
 )
@@ -99,6 +100,10 @@ class BenchConfig(FrozenModel):
         default=BENCH_SCHEMA_VERSION, alias="schema", description="Version of this format."
     )
     boards: tuple[BenchBoardConfig, ...] = Field(description="The boards, first choice first.")
+    console_patterns: tuple[ConsoleExpression, ...] = Field(
+        default=(),
+        description="Regular expressions for lines that its boards print when they fail.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> BenchConfig:

@@ -1,8 +1,10 @@
-"""Console ports of boards: how a file names them, and that nothing else uses them."""
+"""Consoles in files: the ports on which boards print, which nothing else uses, and own patterns for
+what they print."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from typing import Annotated, Final, Protocol
 
@@ -21,6 +23,7 @@ __all__ = [
     "CONSOLE_BAUD",
     "CONSOLE_EXAMPLES",
     "ConsoleBaud",
+    "ConsoleExpression",
     "ConsoleName",
     "HasConsole",
     "check_consoles",
@@ -39,8 +42,25 @@ def _console(value: str) -> str:
     return value
 
 
+def _expression(value: str) -> str:
+    try:
+        compiled = re.compile(value)
+    except re.error as error:
+        raise wrong(
+            f"{describe(value)} is not a regular expression: {error}",
+            "put a backslash before a character that stands for itself",
+        ) from error
+    if compiled.search(""):
+        raise wrong(
+            f"{describe(value)} matches every line; expected a regular expression for a part of a "
+            "line, such as `E_FLASH: .*`"
+        )
+    return value
+
+
 ConsoleName = Annotated[str, AfterValidator(_console)]
 ConsoleBaud = Annotated[Int, Field(ge=50, le=4_000_000)]
+ConsoleExpression = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_expression)]
 
 
 class HasConsole(Protocol):

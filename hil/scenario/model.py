@@ -27,6 +27,7 @@ from hil.scenario.consistency import (
     program_findings,
     upset_findings,
 )
+from hil.scenario.console import ConsoleExpression
 from hil.scenario.durations import frame_count_of, frame_us_of, parse_duration_us, parse_pace
 from hil.scenario.expect import (
     NONE,
@@ -181,6 +182,11 @@ class Scenario(FrozenModel):
     )
     alarms: AlarmsConfig | None = Field(
         default=None, description="Limits beyond which a screen raises an alarm."
+    )
+    console_patterns: tuple[ConsoleExpression, ...] = Field(
+        default=(),
+        description="Regular expressions for lines that boards print when they fail, besides those "
+        "that all runs look for.",
     )
     expect: dict[str, int | float | str] | Literal["none"] = Field(
         default={},

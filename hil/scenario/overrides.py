@@ -26,6 +26,7 @@ __all__ = ["Overrides", "SideEffects", "apply"]
 
 _NODES: KeyPath = ("rig", "nodes")
 _EVENTS: KeyPath = ("upsets", "events")
+_PATTERNS: KeyPath = ("console_patterns",)
 _RATES: KeyPath = ("upsets", "rates")
 
 
@@ -220,6 +221,7 @@ def _set_bench(
         )
         new_names += software
     document.replace(_NODES, nodes, f"--bench {path}")
+    _add_patterns(document, available.bench.console_patterns, f"--bench {path}")
     if not set(old_names) <= set(new_names):
         # Names of the scenario that the bench does not have: the first board plays the first node.
         _rename(document, dict(zip(old_names, new_names, strict=False)))
@@ -234,6 +236,14 @@ def _set_bench(
         notices.append(
             f"scheme {scheme} needs {_count(need, 'board')}; not used of the bench: {unused}"
         )
+
+
+def _add_patterns(document: Document, patterns: Sequence[str], source: str) -> None:
+    """Add the console patterns of a bench to those of the scenario."""
+    if patterns and document.get(_PATTERNS) is None:
+        document.replace(_PATTERNS, [], source)
+    for pattern in patterns:
+        document.append(_PATTERNS, pattern, source)
 
 
 def _node_of(board: BenchBoardConfig) -> JsonObject:

@@ -39,6 +39,7 @@ from hil.record.span_rows import (
 )
 from hil.redundancy.recovery import NodeState
 from hil.redundancy.voting import NodeStatus, VerdictKind
+from hil.scenario.console_patterns import CONSOLE_REASON
 from hil.views.correctness import Answered, answer_words, answered
 from hil.views.style import BAD, DIM, GOOD, WARN, Glyphs, duration, flight_time
 from hil.wire.messages import UpsetState
@@ -62,7 +63,8 @@ class ListedMoment:
     """One notable frame. `held`: it had no voted output, and the last one left the system again,
     which was `held_wrong` in its own frame. `dissent` has a text per node that was wrong, outvoted
     or not heard; `upsets` those that hit in the frame, and those of earlier frames that it comes
-    from; `repairs` and `unexplained` what else the record says of causes and cures."""
+    from; `repairs` and `unexplained` what else the record says of causes and cures; `consoles` what
+    boards printed that did not answer, unless that is in `unexplained`."""
 
     frame: int
     t_us: int
@@ -76,6 +78,7 @@ class ListedMoment:
     upsets: tuple[str, ...]
     repairs: tuple[str, ...]
     unexplained: tuple[str, ...]
+    consoles: tuple[str, ...]
 
     @property
     def dull(self) -> bool:
@@ -124,6 +127,7 @@ def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[Listed
                 *_edge_texts(edges[frame], repairs[frame]),
             ),
             unexplained=tuple(anomaly_text(a) for a in anomalies[frame]),
+            consoles=tuple(_printed(replies, names, {a.node for a in anomalies[frame]})),
         )
 
 
@@ -223,6 +227,15 @@ def _dissent(row: RecordedFrame, replies: list[RecordedReply], names: list[str])
                 yield f"{name} {words}"
 
 
+def _printed(replies: list[RecordedReply], names: list[str], explained: set[str]) -> Iterator[str]:
+    """What the consoles of nodes say of why they did not answer, but for those in `explained`."""
+    for reply in replies:
+        printed = reply.reason.removeprefix(CONSOLE_REASON)
+        name = names[reply.node] if reply.node < len(names) else ""
+        if reply.execution == 0 and printed != reply.reason and name not in explained:
+            yield f"{name} printed: {printed}"
+
+
 def upset_text(u: RecordedUpset, *, seen_in: int | None = None) -> str:
     """Return `#3 c output bit: sdc, corrected`; with `(frame 700)` before the colon if it was made
     in that frame and what it does is seen in another."""
@@ -291,7 +304,8 @@ def describe(moment: ListedMoment) -> str:
         parts.append("its output was kept back")
     parts += moment.dissent
     text = ", ".join(parts)
-    causes = [*moment.upsets, *(f"unexplained: {text}" for text in moment.unexplained)]
+    unexplained = (f"unexplained: {text}" for text in moment.unexplained)
+    causes = [*moment.upsets, *unexplained, *moment.consoles]
     return f"{text}; {'; '.join(causes)}" if causes else text
 
 
@@ -338,6 +352,7 @@ def _events_text(moment: ListedMoment, glyphs: Glyphs) -> Text:
     parts = [
         *(Text(text) for text in moment.upsets),
         *(Text(f"{glyphs.bad} UNEXPLAINED {text}", style=BAD) for text in moment.unexplained),
+        *(Text(text) for text in moment.consoles),
         *(Text(f"{glyphs.arrow} {text}") for text in moment.repairs),
     ]
     return Text("  ").join(parts)

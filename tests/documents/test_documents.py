@@ -207,6 +207,7 @@ YAML = {
     ("boards/README.md", "workload: sha256"): ("scenario", "first.yaml"),
     ("boards/README.md", "schema: 1", "name: left"): ("bench", ""),
     ("boards/README.md", "power: {kind: scpi"): ("parts of a board of a bench", ""),
+    ("boards/README.md", "console_patterns:"): ("part of a scenario", ""),
     ("boards/README.md", "console:"): ("part of a board of a bench", ""),
     ("boards/README.md", "power:", "kind: template"): ("part of a board of a bench", ""),
     ("boards/README.md", "power:", "snmpset"): ("part of a board of a bench", ""),

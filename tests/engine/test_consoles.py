@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from hil.engine import exchange_stage
 from hil.engine.loop import Loop
+from hil.record.live import LiveRecord
 from hil.redundancy.recovery import NodeState
 from hil.rig.console.log import log_path
 from hil.rig.node import Node
 from hil.rig.transport import Transport
 from hil.scenario import Scenario
+from hil.views.screen.model.events import newest_events
+from hil.views.screen.model.verdict_strip import VerdictHistory
 from hil.wire.messages import LinkState
 from tests.between_frames import between_frames
+from tests.cli.conftest import Hil, hil, ready
 from tests.emulated import crash, let_crash, possible
 from tests.engine.cabled_boards import Board, bench, rows, scenario
 from tests.rig.cable import End
 from tests.rig.console.logs import console_bytes, entries
 
-__all__ = ["possible"]
+__all__ = ["hil", "possible", "ready"]
 
 BOOT = b"\r\nU-Boot 2026.01\r\nStarting kernel ...\r\n[    0.000000] Booting Linux \xe2\x80\xa6\r\n"
 PANIC = (
@@ -125,6 +132,75 @@ def test_a_console_port_is_logged_beside_the_link_of_its_node(tmp_path: Path) ->
     assert note["text"].startswith(missing)
 
 
+SAID = "console: Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000000b"
+
+
+def test_a_panic_is_the_reason_of_a_silence_wherever_one_is_told(tmp_path: Path, hil: Hil) -> None:
+    with bench(tmp_path) as boards:
+        run = Steps(scenario(boards, expect={"unexplained": 1}), tmp_path / "run")
+        run.do(partial(panic, boards["b"]))
+        run.wait(lambda: run.is_in("b", NodeState.ISOLATED))
+        run.loop.run()
+    (anomaly,) = rows(run.out, "SELECT * FROM anomalies")
+    assert (anomaly["node"], anomaly["effect"], anomaly["reason"]) == ("b", "hang", SAID)
+    replies = rows(run.out, "SELECT reason FROM replies WHERE status = 'silent'")
+    assert {reply["reason"] for reply in replies} == {SAID}
+    sql = "SELECT * FROM link_events WHERE node = 'b' AND reason LIKE '%panic%' ORDER BY id"
+    events = [(event["state"], event["reason"]) for event in rows(run.out, sql)]
+    assert events == [("connected", f"its {SAID}"), ("lost", SAID)]
+    assert {row["frame"] for row in rows(run.out, sql)} == {anomaly["frame"]}
+    (moment,) = hil("replay", run.out, "--json").json["frames"]
+    assert moment["unexplained"] == [f"b: hang ({SAID})"] and moment["consoles"] == []
+    with closing(sqlite3.connect(run.out / "run.db")) as record, record:
+        record.execute("DELETE FROM anomalies")  # as if an upset explained it
+    (moment,) = hil("replay", run.out, "--json").json["frames"]
+    assert moment["unexplained"] == [] and moment["dissent"] == ["b silent"]
+    assert moment["consoles"] == [SAID.replace("console:", "b printed:")]
+    assert SAID.replace("console:", "b printed:") in hil("replay", run.out).out
+    with closing(LiveRecord(run.out)) as source:
+        source.poll()
+        lines = newest_events(source, VerdictHistory(source), source.last, 20, "b")
+    assert {SAID, f"link lost: {SAID}"} <= {line.text for line in lines}
+
+
+def test_a_board_that_starts_again_says_so_itself(tmp_path: Path) -> None:
+    def restart() -> None:
+        boards["b"].kill()
+        boards["b"].cable.say(b"[ 9.1] E_POWER: 4.1 V\r\n" + BOOT)
+        boards["b"].start()
+
+    with bench(tmp_path) as boards:
+        what = scenario(boards, console_patterns=["E_POWER"], expect={"unexplained": 1})
+        run = Steps(what, tmp_path / "run")
+        run.do(restart)
+        run.wait(lambda: not run.is_in("b", NodeState.VOTING))
+        run.wait(lambda: run.is_in("b", NodeState.VOTING))
+        run.loop.run()
+    (anomaly,) = rows(run.out, "SELECT * FROM anomalies")
+    assert anomaly["effect"] == "reboot"
+    assert anomaly["reason"] == "console: E_POWER: 4.1 V; the agent started anew"
+    events = rows(run.out, "SELECT reason FROM link_events WHERE reason LIKE 'its console%'")
+    assert [event["reason"] for event in events] == [
+        "its console: E_POWER: 4.1 V",
+        "its console: U-Boot 2026.01",
+    ]
+
+
+def test_what_a_board_printed_long_before_explains_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange_stage, "_CAUSE_US", 0)
+    with bench(tmp_path) as boards:
+        run = Steps(scenario(boards, expect={"unexplained": 1}), tmp_path / "run")
+        run.do(lambda: boards["b"].cable.say(b"BUG: harmless\r\n"))
+        run.wait(lambda: bool(rows(run.out, "SELECT * FROM link_events WHERE reason LIKE '%BUG%'")))
+        run.do(boards["b"].kill)
+        run.wait(lambda: run.is_in("b", NodeState.ISOLATED))
+        run.loop.run()
+    (anomaly,) = rows(run.out, "SELECT reason FROM anomalies")
+    assert anomaly["reason"].startswith("no answer for 0.3 s")
+
+
 @pytest.mark.slow
 @pytest.mark.emulated
 @pytest.mark.usefixtures("possible")
@@ -141,6 +217,10 @@ def test_what_an_emulated_guest_prints_is_in_its_console_log(
     booted = {name: console_bytes(run.out, name).count(b"] Linux version 6") for name in "abc"}
     assert booted == {"a": 1, "b": 2, "c": 1}
     assert b"Kernel panic - not syncing: sysrq triggered crash\r\n" in console_bytes(run.out, "b")
+    (anomaly,) = rows(run.out, "SELECT * FROM anomalies WHERE effect = 'hang'")
+    assert anomaly["reason"] == "console: Kernel panic - not syncing: sysrq triggered crash"
+    events = rows(run.out, "SELECT node FROM link_events WHERE reason LIKE 'its console%'")
+    assert {event["node"] for event in events} == {"b"}, "a boot is no failure"
 
 
 def emulated_boards() -> Scenario:

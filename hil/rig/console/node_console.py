@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 from hil.clock import HOST, Clock
 from hil.rig.console.lines import ConsoleLine, ConsoleSource, LineAssembler
+from hil.rig.console.signs import ConsoleSign, ConsoleSigns
+from hil.scenario.console_patterns import ConsolePattern
 
 __all__ = ["ConsoleSink", "NodeConsole"]
 
@@ -31,6 +33,7 @@ class NodeConsole:
         self._lock = threading.Lock()
         self._sink: ConsoleSink | None = None
         self._open = {source: LineAssembler(source) for source in ConsoleSource}
+        self._signs = ConsoleSigns()
         self._notes: list[str] = []
 
     def attach(self, sink: ConsoleSink | None) -> None:
@@ -64,8 +67,36 @@ class NodeConsole:
                     self._deliver(line)
 
     def _deliver(self, line: ConsoleLine) -> None:
+        self._signs.look_at(line)
         if self._sink is not None:
             self._sink(line)
+
+    # --- what it says of the board ------------------------------------------------------------
+
+    def look_for(self, patterns: Sequence[ConsolePattern]) -> None:
+        """Look for these patterns, too, besides those that all runs look for."""
+        with self._lock:
+            self._signs.look_for(patterns)
+
+    def take_signs(self) -> list[ConsoleSign]:
+        """Return the lines since the last call that say what happens to the board."""
+        if not self._signs.has_events:
+            return []
+        with self._lock:
+            return self._signs.take_events()
+
+    def cause(self, since_us: int) -> str | None:
+        """Return why the board fell silent or started again, if a line that arrived at `since_us`
+        [us] or later says it; None if none does."""
+        with self._lock:
+            begun = [line for source in self._open.values() if (line := source.begun) is not None]
+            sign = self._signs.gravest(since_us, begun)
+        return None if sign is None else sign.reason
+
+    def forget_causes(self) -> None:
+        """Let the lines up to now explain nothing any more: the board works again."""
+        with self._lock:
+            self._signs.forget()
 
     # --- notes for the record -----------------------------------------------------------------
 

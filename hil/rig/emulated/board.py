@@ -42,7 +42,6 @@ _KINDS: Final = {
     PatternKind.ZERO_WORD: lib.UPSET_ZERO_WORD,
     PatternKind.RANDOM_WORD: lib.UPSET_RANDOM_WORD,
 }
-_PANIC: Final = re.compile(rb"Kernel panic - not syncing: ([^\r\n]{1,120})")
 
 
 def boot_timeout_us() -> int:
@@ -195,15 +194,10 @@ class EmulatedBoard:
             return _UartTransport(self.name, self._machine, self._tail)
 
     def condition(self, *, disconnected: bool) -> str | None:
-        """Return how the emulator ended, or the kernel panic that its console shows; None if it
-        seems to be alive."""
+        """Return how the emulator ended; None if it is alive."""
         if self._machine is None:
             return "no power"
-        ended = self._machine.ended(_ENDING_TIMEOUT_S if disconnected else 0)
-        if ended is not None:
-            return ended
-        found = _PANIC.findall(bytes(self._tail))
-        return f"kernel panic: {found[-1].decode(errors='replace')}" if found else None
+        return self._machine.ended(_ENDING_TIMEOUT_S if disconnected else 0)
 
     def boot_failure(self) -> str | None:
         """Return why the present boot has failed for certain; None if it may still succeed.

@@ -27,6 +27,7 @@ from hil.record.row_values import (
     RecordedUpset,
 )
 from hil.redundancy.recovery import NodeState
+from hil.scenario.console_patterns import CONSOLE_EVENT, is_failure
 from hil.upsets.words import SystemOutcome
 from hil.views.alarm_limits import Level
 from hil.views.listing import anomaly_text, upset_text
@@ -275,6 +276,10 @@ def _command(row: RecordedCommand, kind: EventKind) -> EventLine | None:
 
 
 def _link(row: RecordedLinkEvent, kind: EventKind) -> EventLine | None:
+    printed = row.reason.removeprefix(CONSOLE_EVENT)
+    if printed != row.reason:
+        level = Level.WARN if is_failure(printed) else Level.NOTE
+        return EventLine(row.frame, level, kind, row.node, f"console: {printed}")
     if row.state not in (LinkState.LOST, LinkState.ABSENT):
         return None
     why = f": {row.reason}" if row.reason else ""
