@@ -48,11 +48,34 @@ async def settled(app: App[Any]) -> None:
     """Wait until the screen has dealt with all that was sent to it.
 
     Textual's own `Pilot.pause` waits for an answer of every widget; a widget that is taken down
-    in the meantime, and a whole screen that is being left, drop theirs, and it waits in vain.
+    in the meantime, and a whole screen that is being left, drop theirs, and it waits in vain. It
+    does not wait for widgets that others are making anew, as the footer does when keys change.
 
     Raises:
         AssertionError: A widget that is still there does not answer."""
-    pumps = [app, *app.screen.walk_children(with_self=True)] if app.screen_stack else [app]
+    end_s = time.monotonic() + PATIENCE_S
+    while not app._exit and app._exception is None:
+        pumps = _pumps(app)
+        await _all_answer(app, pumps, end_s)
+        await wait_for_idle(0)
+        if _pumps(app) == pumps and not _is_being_made(app, pumps):
+            break
+        await asyncio.sleep(0)
+    if app.screen_stack and not app._exit and app._exception is None:
+        app.screen._on_timer_update()  # the picture is up to date as well
+
+
+def _pumps(app: App[Any]) -> list[MessagePump]:
+    return [app, *app.screen.walk_children(with_self=True)] if app.screen_stack else [app]
+
+
+def _is_being_made(app: App[Any], pumps: list[MessagePump]) -> bool:
+    """Whether callbacks wait for the next picture, or widgets are put in place of others."""
+    waiting = bool(app.screen_stack) and bool(app.screen._callbacks)
+    return waiting or app._batch_count > 0 or any(pump._next_callbacks for pump in pumps)
+
+
+async def _all_answer(app: App[Any], pumps: list[MessagePump], end_s: float) -> None:
     silent = set(pumps)
 
     def answered(pump: MessagePump) -> None:
@@ -60,13 +83,9 @@ async def settled(app: App[Any]) -> None:
 
     for pump in pumps:
         pump.call_later(answered, pump)
-    end_s = time.monotonic() + PATIENCE_S
     while not app._exit and app._exception is None:
         silent -= {pump for pump in silent if pump._closing or pump._closed}
         if not silent:
-            await wait_for_idle(0)
-            if app.screen_stack:
-                app.screen._on_timer_update()  # the picture is up to date as well
             return
         assert time.monotonic() < end_s, f"no answer in {PATIENCE_S} s: {silent} on {app.screen}"
         await asyncio.sleep(0.001)
