@@ -29,8 +29,8 @@ class AlarmLimitsConfig(FrozenModel):
     def _in_order(self) -> AlarmLimitsConfig:
         findings = Findings()
         keys = ("red_low", "yellow_low", "yellow_high", "red_high")
-        given = [(key, getattr(self, key)) for key in keys if getattr(self, key) is not None]
-        for (lower, low), (higher, high) in pairwise(given):
+        stated = [(key, getattr(self, key)) for key in keys if getattr(self, key) is not None]
+        for (lower, low), (higher, high) in pairwise(stated):
             if low > high:
                 findings.add(
                     higher, f"{higher} ({high:g}) is below {lower} ({low:g})", "exchange them"

@@ -1,6 +1,4 @@
-"""The bench file: which boards are connected to which ports of this computer. `hil discover` writes
-it.
-"""
+"""The bench file: the boards that are connected to this computer, and their ports."""
 
 from __future__ import annotations
 
@@ -49,7 +47,7 @@ class BenchBoardConfig(FrozenModel):
         default=None, description=f"Where it is: {PORT_EXAMPLES}. With `adapter`: where it was."
     )
     adapter: AdapterName | None = Field(
-        default=None, description=f"The adapter it hangs on, wherever that is: {ADAPTER_EXAMPLES}."
+        default=None, description=f"Its USB adapter, in whatever socket it is: {ADAPTER_EXAMPLES}."
     )
     baud: Baud = Field(
         default=115200, description="Baud rate of the port, with which the agent was started."
@@ -64,7 +62,9 @@ class BenchBoardConfig(FrozenModel):
     absent: bool = Field(
         default=False, description="It did not answer `hil discover`; it is taken last."
     )
-    power: SupplyConfig | None = Field(default=None, description="What switches its power.")
+    power: SupplyConfig | None = Field(
+        default=None, description="The supply that switches its power."
+    )
     boot_s: BootSeconds | None = Field(
         default=None,
         description="How long it may take from power-on until its agent answers [s]; boards that "
@@ -79,7 +79,7 @@ class BenchBoardConfig(FrozenModel):
         default=None, description=f"Baud rate of its console; default: {CONSOLE_BAUD}."
     )
     tags: tuple[Tag, ...] = Field(
-        default=(), description="Words of yours by which `--use` chooses boards: `[v2, lab3]`."
+        default=(), description="Your own words, by which `--use` chooses boards: `[v2, lab3]`."
     )
     profile: str | None = Field(
         default=None,
@@ -133,8 +133,8 @@ class BenchConfig(FrozenModel):
         return self
 
     def _check_outputs(self, findings: Findings) -> None:
-        """Add a finding for each board whose power is switched by the output of an earlier one: an
-        absent board, too, since its supply may still be connected."""
+        """Add a finding for each board whose power is switched by the output of an earlier one,
+        also of an absent board, whose supply may still be connected."""
         first: dict[str, BenchBoardConfig] = {}
         for index, board in enumerate(self.boards):
             output = None if board.power is None else board.power.output

@@ -1,9 +1,9 @@
-"""Editing a bench file as a careful person would: what is not changed stays as it was written, with
-its comments, order, quotes and spaces.
+"""Edits a bench file: what is not changed stays as it was written, with its comments, order, quotes
+and spaces.
 
-YAML libraries write a file anew from what they understood of it. Here only the changed places are
-written into the text, at the positions where PyYAML says that values stand; afterwards the text is
-read again, and must say exactly what was meant.
+YAML libraries write the whole file again from its values. Here only the changed places are written
+into the text, at the positions that PyYAML reports; afterwards the text is read again, and must
+have exactly the intended values.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _WORDS: Final = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 
 
 BenchValue: TypeAlias = "str | int | bool | None"
-"""What stands behind a key that is changed; a bool is `true` or `false`."""
+"""The new value of a key; a bool is written as `true` or `false`."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewBoard:
-    """A board to add to a bench file. What is None is not written.
+    """A board to add to a bench file. Fields that are None are not written.
 
     Texts from boards and adapters can be anything: `is_accepted` reports whether a bench file may
     contain them. Rates are in bit/s.
@@ -107,21 +107,23 @@ class BenchText:
     def _refuse(self, why: str) -> SetupError:
         return SetupError(
             f"{self.file} cannot be changed safely: {why}",
-            remedy="write what was found into it by hand",
+            remedy="edit it by hand",
         )
 
     def set_key(self, index: int, key: str, value: BenchValue) -> None:
-        """Set a key of board `index` (from 0): in place, or as a new key after the board's name."""
+        """Set a key of board `index` (from 0): in place, or as a new key after the board's name.
+
+        Raises: SetupError if that would change more than the key."""
         board = self._boards().value[index]
         if not isinstance(board, MappingNode) or not board.value:
             raise self._refuse(f"board {index + 1} is not a mapping")
-        for found, old in board.value:
-            if found.value == key:
+        for name, old in board.value:
+            if name.value == key:
                 if not isinstance(old, ScalarNode) or old.style in {"|", ">"}:
                     raise self._refuse(f"`{key}` of board {index + 1} is not a simple value")
                 start, end = old.start_mark.index, old.end_mark.index
                 shown = _scalar(value)
-                if start == end:  # `key:` with nothing behind it
+                if start == end:  # `key:` without a value
                     shown = " " + shown
                 self._commit(self.text[:start] + shown + self.text[end:], index, key, value)
                 return
@@ -157,7 +159,9 @@ class BenchText:
         self.text = changed
 
     def append(self, board: NewBoard, comment: str = "") -> None:
-        """Add a new board after the others."""
+        """Add a new board after the others.
+
+        Raises: SetupError if that would change anything else."""
         boards = self._boards()
         before = _plain(self.text)
         if boards.flow_style:
@@ -187,7 +191,7 @@ class BenchText:
 
 
 def _plain(text: str) -> Any:
-    """Return what a text says as plain values by the rules of YAML 1.1: for comparison only."""
+    """Return the values of a text by the rules of YAML 1.1, for comparison only."""
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:

@@ -1,4 +1,4 @@
-"""What `hil bench test` reports: a row for each board of a bench, and the faults that were found.
+"""The report of `hil bench test`: a row for each board of a bench, and the faults.
 
 `hil.rig.bench_test` measures it, `hil.views.bench_test` shows it."""
 
@@ -24,7 +24,7 @@ __all__ = [
 
 
 class BenchFault(Word):
-    """What is wrong with a board, its link or its supply."""
+    """A fault of a board, its link or its supply."""
 
     UNREACHABLE = "unreachable"  # its port cannot be opened
     NO_ANSWER = "no-answer"
@@ -45,7 +45,7 @@ class BenchFault(Word):
 
 
 class SwitchState(Word):
-    """What became of the power cycle of a board."""
+    """The result of the power cycle of a board."""
 
     NONE = "none"  # nothing switches its power
     MANUAL = "manual"  # a person does
@@ -57,7 +57,7 @@ class SwitchState(Word):
 
 @dataclass(frozen=True, slots=True)
 class BenchFinding:
-    """One fault of the bench: what it is, the boards that have it, a sentence, and a remedy."""
+    """One fault of the bench: its kind, the boards that have it, a sentence, and a remedy."""
 
     fault: BenchFault
     boards: tuple[str, ...]
@@ -78,7 +78,7 @@ class AgentFacts:
 
 @dataclass(frozen=True, slots=True)
 class LinkFigures:
-    """What was measured of a link. Round trips are those of the shortest request.
+    """The measurements of a link. Round trips are those of the shortest request.
 
     `repeats`: how many requests had to be sent again. `best_baud`: the highest rate at which no
     frame was damaged [bit/s]; None if the line has no rate, or its agent cannot change it.
@@ -93,7 +93,7 @@ class LinkFigures:
 
 @dataclass(frozen=True, slots=True)
 class SupplyFigures:
-    """What was measured of a board's supply; None for what it does not measure, or was not tested.
+    """The measurements of a board's supply; None if it does not measure a value, or was not tested.
 
     `idle_v`, `idle_a`: while the board waits; `off_v`, `off_a`: while it is off [V, A]. `boot_s`:
     from power-on until its agent answers, `hold_up_s`: from power-off until it is silent [s]."""
@@ -123,8 +123,8 @@ class BoardReport:
 
 @dataclass(frozen=True, slots=True)
 class BenchTestReport:
-    """The result of a test of the bench file `bench`. `notes` are remarks that are no faults;
-    `changes` is what was written into the file."""
+    """The result of a test of the bench file `bench`. `notes` are remarks, not faults;
+    `changes` are those of the bench file."""
 
     bench: str
     boards: tuple[BoardReport, ...]
@@ -134,7 +134,7 @@ class BenchTestReport:
 
     @property
     def ok(self) -> bool:
-        """Whether no fault was found."""
+        """Return whether no fault was found."""
         return not self.findings
 
     def findings_of(self, board: str) -> Sequence[BenchFinding]:

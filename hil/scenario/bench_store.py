@@ -1,4 +1,4 @@
-"""Reading a bench file to edit it, and replacing it safely: there may be no other copy."""
+"""Reads a bench file for editing, and replaces it safely: there may be no other copy."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Consoles in files: the ports on which boards print, which nothing else uses, and own patterns for
-what they print."""
+"""Consoles in scenario and bench files: their ports, which nothing else uses, and the user's own
+patterns of text."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class HasConsole(Protocol):
 
     @property
     def power(self) -> SupplyConfig | None:
-        """Return what switches its power."""
+        """Return the supply that switches its power."""
 
     @property
     def console(self) -> str | None:
@@ -119,13 +119,13 @@ def check_consoles(
                     findings.add(
                         (*path, index, "console"),
                         f"the console {board.console} is {use} of {what} {other.name}",
-                        "give the console a port of its own: what is no frame on the port of a "
-                        "board is in its console log without `console:`",
+                        "give the console a port of its own: bytes outside frames on the port "
+                        "of a board are in its console log without `console:`",
                     )
 
 
 def _uses(board: HasConsole, *, of_console: bool) -> list[tuple[str, str | None]]:
-    """Return the ports of a board and what each is; with `of_console` that of its console, too."""
+    """Return the ports of a board and what each is; with `of_console` also that of its console."""
     power = board.power
     supply = None if power is None or power.resource is None else serial_device(power.resource)
     uses = [("the port", board.port), ("the port", board.adapter), ("the supply", supply)]

@@ -1,7 +1,7 @@
-"""Patterns of console text: what a line says of the board that printed it.
+"""Patterns of console text that show the state of the board that printed it.
 
 A line that a pattern matches is an event of the run, and may be the reason why its node fell
-silent or started again. Own patterns, of a bench or scenario file, count as failures."""
+silent or restarted. Own patterns, of a bench or scenario file, count as failures."""
 
 from __future__ import annotations
 
@@ -23,26 +23,27 @@ __all__ = [
 ]
 
 CONSOLE_REASON: Final = "console: "
-"""How the reason of a silence or a restart begins that a console gave."""
+"""The beginning of the reason of a silence or restart that comes from a console."""
 
 CONSOLE_EVENT: Final = "its console: "
-"""How the reason of an event begins that is a line of a console."""
+"""The beginning of the reason of an event that is a line of a console."""
 
 _TEXT_MAX: Final = 110
 
 
 class Gravity(IntEnum):
-    """How well a line explains that its board fell silent; of several the highest does."""
+    """The weight of a line as the reason why its board fell silent; the highest of several
+    counts."""
 
     BOOTED = 0  # a prompt: the board has started
     STARTED = 1  # a bootloader: the board starts
     FAILURE = 2
-    PANIC = 3  # the last word of a kernel, after the failures that led to it
+    PANIC = 3  # the last message of a kernel, after the failures that led to it
 
 
 @dataclass(frozen=True, slots=True)
 class ConsolePattern:
-    """A regular expression for what a line says, from the match to the end of the line."""
+    """A regular expression; the text that counts begins with the match and ends with the line."""
 
     gravity: Gravity
     expression: re.Pattern[str]
@@ -69,7 +70,7 @@ SHIPPED_PATTERNS: Final[tuple[ConsolePattern, ...]] = (
     *_shipped(Gravity.STARTED, r"U-Boot (?:SPL |TPL )?\d", r"reboot: (?:Restarting|Power down)"),
     *_shipped(Gravity.BOOTED, r"^\S* ?login: ?"),
 )
-"""What all runs look for. Linux prints these since long; Xid is an error of an NVIDIA GPU."""
+"""The patterns of all runs: messages of Linux and U-Boot; Xid is an error of an NVIDIA GPU."""
 
 
 def own_patterns(expressions: Sequence[str]) -> tuple[ConsolePattern, ...]:
@@ -78,8 +79,8 @@ def own_patterns(expressions: Sequence[str]) -> tuple[ConsolePattern, ...]:
 
 
 def sign_of(line: str, patterns: Sequence[ConsolePattern]) -> tuple[Gravity, str] | None:
-    """Return what a line says by the gravest of `patterns` that matches it, shortened; None if none
-    does."""
+    """Return the gravest match of `patterns` in a line, and its text, shortened; None if none
+    matches."""
     best: tuple[Gravity, str] | None = None
     for pattern in patterns:
         if best is None or pattern.gravity > best[0]:
@@ -90,7 +91,7 @@ def sign_of(line: str, patterns: Sequence[ConsolePattern]) -> tuple[Gravity, str
 
 
 def is_failure(text: str) -> bool:
-    """Return whether the text that `sign_of` has returned is more than that a board starts."""
+    """Return whether the text that `sign_of` has returned is a failure, not only a start."""
     sign = sign_of(text, SHIPPED_PATTERNS)
     return sign is None or sign[0] >= Gravity.FAILURE
 

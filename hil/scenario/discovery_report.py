@@ -1,4 +1,4 @@
-"""What a discovery of boards reports: boards, silent ports, and changes of the bench file.
+"""The report of a discovery of boards: boards, silent ports, and changes of the bench file.
 
 `hil.rig.discovery` makes it, `hil.views.discovery` shows it.
 """
@@ -17,7 +17,7 @@ class DiscoveredBoard:
     """A board whose agent answered.
 
     `name` is that in the bench file. `adapter` is the identity of the adapter, `baud` the rate at
-    which the board answered [bit/s]; None where there is none. `serial` is the board's own serial
+    which the board answered [bit/s]; None where none is known. `serial` is the board's own serial
     number. `targets` are the words of what upsets can hit, sorted.
     """
 

@@ -1,4 +1,4 @@
-"""Durations ("90s", "1h30m"), their frames, and paces ("realtime", "60x") as people write them.
+"""Durations ("90s", "1h30m"), their frames, and paces ("realtime", "60x") as users write them.
 
 Integers in microseconds inside, because simulated time is compared and replayed.
 """

@@ -100,7 +100,7 @@ KNOWN_METRICS: tuple[str, ...] = (
         )
     ),
 )
-"""Every metric that a run measures and a scenario may expect something of."""
+"""Every metric that a run measures and that a scenario may name in `expect:`."""
 
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "==": operator.eq,
@@ -145,30 +145,30 @@ class Expectation:
 
     @property
     def wanted(self) -> str:
-        """Return what is expected, as a scenario would write it."""
+        """Return the expected value, as a scenario would write it."""
         if self.upper is not None:
             return f"{_short(self.value)}..{_short(self.upper)}"
         return f"{self.op} {self.reference or _short(self.value)}"
 
     def evaluate(self, measured: Mapping[str, float]) -> ExpectationResult:
         """Compare with the measured value. A metric that was not measured is a failure."""
-        got = measured.get(_real_name(self.metric))
+        actual = measured.get(_real_name(self.metric))
         value = self.value if self.reference is None else measured.get(_real_name(self.reference))
-        if got is None or value is None:
+        if actual is None or value is None:
             ok = False
         elif self.upper is not None:
-            ok = value <= got <= self.upper
+            ok = value <= actual <= self.upper
         else:
-            ok = _COMPARE[self.op](got, value)
-        return ExpectationResult(self.metric, self.wanted, got, ok, self.default)
+            ok = _COMPARE[self.op](actual, value)
+        return ExpectationResult(self.metric, self.wanted, actual, ok, self.default)
 
 
 DEFAULTS: Final = tuple(
     Expectation(metric, "==", 0.0, default=True)
     for metric in ("sdc_frames", "unresolved", "unexplained")
 )
-"""What is expected where a scenario expects nothing: no wrong output left the system, no frame was
-without an output, and nothing happened that no upset explains."""
+"""The expectations of a scenario that states none: no wrong output left the system, no frame was
+without an output, and every anomaly is explained by an upset."""
 
 _CONCERNS: Final[tuple[tuple[str, str, str, frozenset[str]], ...]] = (
     (
@@ -189,7 +189,7 @@ _CONCERNS: Final[tuple[tuple[str, str, str, frozenset[str]], ...]] = (
 def effective_expectations(
     written: Mapping[str, int | float | str] | str, events: int, allow_missed: int
 ) -> tuple[Expectation, ...]:
-    """Return the expectations that a run is judged by.
+    """Return all expectations of a run, the default ones included.
 
     `written` is the scenario's `expect:` (`NONE` included), `events` the number of its
     `upsets.events`, of which `allow_missed` need not be injected.
@@ -285,7 +285,7 @@ _SIGNS: Final = {
     "≤": "<=",
     "≠": "!=",
 }
-"""Comparisons as others write them."""
+"""Comparisons in other notations."""
 
 
 def _meant(text: str) -> str:
@@ -302,7 +302,7 @@ def _meant(text: str) -> str:
 
 
 def check_metric(metric: str) -> None:
-    """Raise UnknownMetricError if there is no such metric."""
+    """Check the name of a metric. Raises: UnknownMetricError if there is no such metric."""
     if metric not in KNOWN_METRICS:
         raise UnknownMetricError(metric)
 

@@ -35,7 +35,7 @@ from hil.scenario.yaml.document import Document
 from hil.scenario.yaml.reader import parse_yaml, read_yaml
 
 UNPLACED = "<scenario>"
-"""The file that problems name which were found after loading."""
+"""The file in problems that were found after loading, before they have their place."""
 
 __all__ = [
     "UNPLACED",
@@ -50,8 +50,8 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A scenario, the file it comes from, notices about what options changed, and the upsets that
-    are left out because of an option.
+    """A scenario, the file it comes from, notices about the effects of options, and the upsets that
+    an option has removed.
     """
 
     scenario: Scenario
@@ -62,9 +62,11 @@ class Loaded:
 
 @contextmanager
 def placing(file: Path) -> Iterator[None]:
-    """Report ConfigErrors of the body that have no file at their place in `file`.
+    """Give the problems of the body that have no file their place in `file`: some are found only
+    when the parts of a scenario are built.
 
-    Some problems show only when a scenario's parts are built.
+    Raises:
+        ConfigError: That of the body, with these places.
     """
     try:
         yield
@@ -145,7 +147,7 @@ def parse_scenario(
 
 
 def find_scenario(source: str | Path) -> Path:
-    """Return the file that `source` means: a path, or the bare name of a shipped scenario.
+    """Return the file of `source`: a path, or the bare name of a shipped scenario.
 
     Raises:
         UsageError: It is neither; names the nearest shipped scenario.
@@ -161,7 +163,7 @@ def find_scenario(source: str | Path) -> Path:
     try:
         if Path(text).is_file():
             return Path(text)
-    except (OSError, ValueError):  # too long, or with a zero byte: no file name
+    except (OSError, ValueError):  # too long, or with a zero byte: not a file name
         pass
     names = assets.list_scenarios()
     hint = did_you_mean(text, names)

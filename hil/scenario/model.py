@@ -1,9 +1,9 @@
-"""The scenario: what a run does, as frozen values that cannot be inconsistent.
+"""The scenario: the definition of a run, as frozen values that cannot be inconsistent.
 
-Knows keys, ranges and how they depend on each other; not files, not overrides, not how a run is
-executed. Every field is final after construction: names that a file may leave out are filled in
-(`RigConfig.nodes`, `NodeConfig.board`, `UpsetEventConfig.tick`, ...). Dumping a scenario by alias
-and validating the dump gives an equal scenario.
+Knows keys, ranges and their dependencies; not files, overrides, or the execution of a run. Every
+field is final after construction: names that a file may leave out are filled in (`RigConfig.nodes`,
+`NodeConfig.board`, `UpsetEventConfig.tick`, ...). Dumping a scenario by alias and validating the
+dump gives an equal scenario.
 
 Times have their unit in the name; simulated time is integer microseconds.
 """
@@ -60,7 +60,7 @@ SCHEMA_VERSION = 1
 
 
 class RecoveryConfig(FrozenModel):
-    """How a faulty node is repaired: step by step, each with a number of attempts."""
+    """The repair of a faulty node: step by step, each with a number of attempts."""
 
     resyncs: Attempts = Field(
         default=2,
@@ -99,7 +99,7 @@ class RecoveryConfig(FrozenModel):
 
 
 class TimeoutsConfig(FrozenModel):
-    """When a step counts as hung and a node as lost."""
+    """The times after which a step counts as hung and a node as lost."""
 
     calibration_frames: Annotated[Int, Field(ge=4, le=10_000)] = Field(
         default=32, description="Frames before the run in which the CPU time of a step is measured."
@@ -137,7 +137,7 @@ class TimeoutsConfig(FrozenModel):
 
 
 class Scenario(FrozenModel):
-    """A run of hil: its workload, rig and length, the faults injected, and what is expected."""
+    """A run of hil: its workload, rig and length, the faults injected, and its expectations."""
 
     schema_version: Annotated[Int, Field(ge=1, le=SCHEMA_VERSION)] = Field(
         default=SCHEMA_VERSION, alias="schema", description="Version of this format."
@@ -274,7 +274,7 @@ class Scenario(FrozenModel):
     @field_validator("expect", mode="before")
     @classmethod
     def _are_expectations(cls, value: Any) -> Any:
-        if value is None:  # an empty block is no decision to expect nothing
+        if value is None:  # an empty block does not mean `none`
             return {}
         if not isinstance(value, Mapping) and value != NONE:
             raise wrong(

@@ -1,4 +1,4 @@
-"""Numbers as other programs, other countries and YAML 1.1 write them, and their form here."""
+"""Numbers in the notation of other programs, countries and YAML 1.1, and their form here."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def number_remedy(text: str, *, whole: bool = False, key: str = "") -> str:
     if better is None and unit is not None:
         if unit[2] == "%":
             return "" if whole else f"write {float(unit[1]) / 100:g} for {text}"
-        if unit[2] in {"x", "X", "e", "E"}:  # a number that was begun
+        if unit[2] in {"x", "X", "e", "E"}:  # an unfinished number
             return ""
         return f"write {unit[1]}; its unit is that of the key or the column"
     if better is None or (whole and "." in better):

@@ -1,7 +1,7 @@
 """Command-line overrides of a scenario, applied to the values of its file before validation.
 
-So a scenario whose nodes have no ports is valid with `--bench`, and problems still name the line in
-the file, or the option that they come from.
+A scenario whose nodes have no ports is therefore valid with `--bench`, and problems still name the
+line in the file, or the option.
 
 Where an option removes what an upset needs (`--scheme simplex`: the other nodes; `--frames 100`:
 the later frames), the upset is left out and a notice reports it.
@@ -32,11 +32,11 @@ _RATES: KeyPath = ("upsets", "rates")
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """Options of `hil run`; None = as the scenario says.
+    """Options of `hil run`; None: the value of the scenario.
 
     `board` is --boards (every node on that kind of board), `bench` is --bench (every node on a
-    real board, in the order of that file), `use` is --use (which of them, in its order). With
-    --boards, too, the nodes that the bench has no board for are on that kind of software board.
+    real board, in the order of that file), `use` is --use (which of them, in its order). With both
+    `bench` and `board`, nodes without a board of the bench are on that kind of software board.
     Their values are checked with the scenario.
     """
 
@@ -53,7 +53,7 @@ class Overrides:
 
 @dataclass(frozen=True, slots=True)
 class SideEffects:
-    """What options changed beyond what they name.
+    """The effects of options beyond the values that they name.
 
     `notices` are for the user; `left_out` names the upsets that an option removed, and is shown
     beside the verdict.
@@ -223,7 +223,7 @@ def _set_bench(
     document.replace(_NODES, nodes, f"--bench {path}")
     _add_patterns(document, available.bench.console_patterns, f"--bench {path}")
     if not set(old_names) <= set(new_names):
-        # Names of the scenario that the bench does not have: the first board plays the first node.
+        # The bench lacks these names: the first board takes the place of the first node.
         _rename(document, dict(zip(old_names, new_names, strict=False)))
         roles = zip(old_names, chosen, strict=False)
         pairs = ", ".join(f"{old} is {board.name} ({board.place})" for old, board in roles)
@@ -309,7 +309,7 @@ def _set_length(
         frame = _frame_of(event, document)
         if frame is None or frame < count:
             return True
-        return old_count is not None and frame >= old_count  # wrong without the option, too
+        return old_count is not None and frame >= old_count  # wrong without the option as well
 
     events = _drop(document, _EVENTS, stays)
     if events:

@@ -1,4 +1,4 @@
-"""Ports: what a board can be connected to, and what only looks like a port."""
+"""The ports that a board can be connected to, and corrections of texts that are not ports."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ _ONE_SLASH: Final = re.compile(rf"({'|'.join(sorted(_HOSTED))}):/?([^/].*)", re.
 
 
 def port_name(value: str) -> str:
-    """Validate a port: return `value`, or raise what is wrong with it."""
+    """Validate a port and return it.
+
+    Raises: PydanticCustomError, with the problem and a remedy."""
     problem = port_problem(value)
     if problem is not None:
         raise wrong(*problem)

@@ -48,7 +48,9 @@ def wrong(message: str, remedy: str = "") -> PydanticCustomError:
 
 
 def wrong_at(title: str, findings: Findings) -> None:
-    """Raise one error for all `findings`, relative to the value being validated; return if none."""
+    """Report all `findings`, relative to the value being validated; return if there are none.
+
+    Raises: ValidationError, one for all findings."""
     details = [
         InitErrorDetails(type=wrong(message, remedy), loc=path, input=None)
         for path, message, remedy in findings
@@ -83,9 +85,9 @@ def one_of(words: Collection[str]) -> str:
 
 
 def refuse_newer_schema(document: Document, supported: int, what: str) -> None:
-    """Raise ConfigError if `document` states a newer `schema:`.
+    """Refuse a document that states a newer `schema:`.
 
-    That error is raised alone: other findings in such a file may be valid in its schema.
+    Raises: ConfigError, for that alone: other findings may be valid in the newer schema.
     """
     version = document.data.get("schema")
     if isinstance(version, int) and not isinstance(version, bool) and version > supported:
@@ -102,7 +104,7 @@ def refuse_newer_schema(document: Document, supported: int, what: str) -> None:
 
 
 def translate(error: ValidationError, model: type[BaseModel], document: Document) -> list[Problem]:
-    """Return all that `error` reports of `document`, as Problems in words for users."""
+    """Return all errors of `document` as Problems in words for users."""
     return [
         _problem(detail, model, document)
         for detail in error.errors(include_url=False, include_context=True)
@@ -257,7 +259,7 @@ def _described(annotation: Any, limits: list[Any]) -> str:
         return f"{each}, or a list of them" if each.startswith("one of ") else "a list"
     if origin is dict or _as_model(annotation) is annotation:
         return _MAPPING
-    if origin is not None:  # a union: its first type says what is meant
+    if origin is not None:  # a union: its first type is the usual one
         return _described(arguments[0], limits)
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return one_of([str(word.value) for word in annotation])

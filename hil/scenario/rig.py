@@ -62,7 +62,7 @@ class NodeConfig(FrozenModel):
     )
     profile: str | None = Field(
         default=None,
-        description="Board profile: what it draws, and what radiation does to it; "
+        description="Board profile: its power, heat and radiation cross-sections; "
         "default: `rig.profile`.",
     )
     priority: Annotated[Int, Field(ge=0, le=100)] | None = Field(
@@ -71,14 +71,14 @@ class NodeConfig(FrozenModel):
     )
     adapter: AdapterName | None = Field(
         default=None,
-        description=f"Serial boards only: the USB adapter, on whatever port it is now: "
+        description=f"Serial boards only: the USB adapter, in whatever socket it is: "
         f"{ADAPTER_EXAMPLES}.",
     )
     serial: str | None = Field(
         default=None, description="Serial boards only: the board's own serial number."
     )
     power: SupplyConfig | None = Field(
-        default=None, description="Serial boards only: what switches their power."
+        default=None, description="Serial boards only: the supply that switches their power."
     )
     boot_s: BootSeconds | None = Field(
         default=None,
@@ -140,7 +140,7 @@ class RigConfig(FrozenModel):
 
     @property
     def unvoted(self) -> Unvoted:
-        """Return what is delivered in a frame whose output was not voted on."""
+        """Return the rule for frames whose output was not voted on."""
         if self.unvoted_output is not None:
             return self.unvoted_output
         return Unvoted.NOTHING if self.scheme is SchemeName.DMR else Unvoted.DELIVER

@@ -1,9 +1,9 @@
-"""JSON Schema of the YAML files, with which editors complete and check them.
+"""The JSON Schema of the YAML files, with which editors complete and check them.
 
     # yaml-language-server: $schema=scenario.schema.json
 
-Made from the models. Only what a file may write shorter than a model says is added here. It is not
-complete: rules between keys are checked by the loader alone.
+Made from the models. Only the short forms that a file may use are added here. It is not complete:
+rules between keys are checked by the loader alone.
 """
 
 from __future__ import annotations

@@ -126,8 +126,8 @@ class SupplyConfig(FrozenModel):
 
     @property
     def output(self) -> str | None:
-        """Return the name of the output that it switches, the same for each way of writing it; None
-        if two boards cannot be seen to share it."""
+        """Return the canonical name of the output that it switches; None if it cannot be known
+        whether two boards share it."""
         if self.kind in (SupplyKind.SCPI, SupplyKind.TEMPLATE) and self.resource is not None:
             return f"output {self.channel} of {canonical_resource(self.resource)}"
         if self.kind is SupplyKind.USBHUB:

@@ -1,4 +1,4 @@
-"""What `hil power` reports of a board's supply. `hil.rig.power` measures it, `hil.views.supplies`
+"""The report of `hil power` on a board's supply. `hil.rig.power` measures it, `hil.views.supplies`
 shows it."""
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ __all__ = ["SupplyState"]
 
 @dataclass(frozen=True, slots=True)
 class SupplyState:
-    """The supply of one board, as it was measured; None for what it cannot measure, or failed to.
+    """The supply of one board, as it was measured; None for values that were not measured.
 
-    `is_on`: whether its output gives power. `error` says why the supply could not be used, and
-    `remedy` what to try; empty if it could.
+    `is_on`: whether its output delivers power. `error` is the reason why the supply could not be
+    used, and `remedy` the advice; empty if it could.
     """
 
     board: str

@@ -28,7 +28,7 @@ class _Word(str, enum.Enum):
 
 
 class SupplyKind(_Word):
-    """What switches the power of a board."""
+    """The kind of supply that switches the power of a board."""
 
     SCPI = "scpi"  # a bench supply, through PyVISA
     TEMPLATE = "template"  # a bench supply with commands that the bench file states
@@ -36,7 +36,7 @@ class SupplyKind(_Word):
     RELAY = "relay"  # a GPIO line of this computer, by libgpiod
     HTTP = "http"  # a smart plug with a documented HTTP interface
     COMMAND = "command"  # programs of the user's: PDUs, PoE switches and the like
-    MANUAL = "manual"  # a person, who is asked
+    MANUAL = "manual"  # a person is asked
     MOCK = "mock"  # nothing: for trying out
 
 
@@ -84,7 +84,7 @@ _PAIRS: Final = (("set_volts", "ask_volts"), ("set_amps", "ask_amps"), ("select"
 
 
 class TemplateCommands(FrozenModel):
-    """Commands of a supply that none of the dialects fits. `{channel}` stands for the output,
+    """Commands of a supply without a known dialect. `{channel}` stands for the output,
     `{value}` for volts or amperes; queries are answered by one number each."""
 
     on: Command = Field(description="Switch the output on.")

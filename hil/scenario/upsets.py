@@ -55,7 +55,7 @@ _DEFAULT_WIDTH = {
 
 
 class PatternConfig(FrozenModel):
-    """How an upset changes bits. In a file, the kind alone is enough."""
+    """The change of bits by an upset. In a file, the kind alone is enough."""
 
     kind: KindWord = Field(description="What happens to the bits.")
     width: Int = Field(
@@ -208,8 +208,8 @@ class UpsetEventConfig(FrozenModel):
     def _findings(self) -> Findings:
         findings = self._when_findings()
 
-        def only(key: str, given: bool, *targets: UpsetTarget) -> None:
-            if given and self.target not in targets:
+        def only(key: str, present: bool, *targets: UpsetTarget) -> None:
+            if present and self.target not in targets:
                 findings.add(
                     key,
                     f"`{key}` has no meaning for target {self.target}; "
@@ -245,11 +245,11 @@ class UpsetEventConfig(FrozenModel):
         elif self.us is not None and self.steps > 0:
             findings.add("steps", "`steps` counts from a tick, but `us` is given", "use `tick`")
         if self.pattern.kind is not PatternKind.STUCK:
-            for key, given in (
+            for key, present in (
                 ("hold_frames", self.hold_frames > 0),
                 ("permanent", self.permanent),
             ):
-                if given:
+                if present:
                     findings.add(
                         key,
                         f"`{key}` is only for pattern stuck, not {self.pattern.kind}",
@@ -376,7 +376,7 @@ class UpsetRateConfig(FrozenModel):
 
 
 class OrbitUpsetsConfig(FrozenModel):
-    """How radiation effects on a board are injected; the orbit decides when and how often.
+    """The injection of radiation effects on a board; the orbit determines when and how often.
 
     An SEU flips one bit and an MBU 2 to 4 neighbours of one of `targets`; a SEFI is one of `sefis`;
     a latch-up (SEL) draws too much current until the power is cut.
@@ -420,11 +420,11 @@ class UpsetsConfig(FrozenModel):
     one_at_a_time: bool = Field(
         default=False,
         description="A mode for campaigns, not for flights: an upset waits while the rig still "
-        "recovers from one before, and in simplex the bench heals the node from the fault-free run "
-        "after each.",
+        "recovers from one before, and in simplex the bench repairs the node from the "
+        "fault-free run after each.",
     )
     accel: Annotated[Positive, Field(le=1e12)] = Field(
-        default=1.0, description="All rates are multiplied by this; real orbits are slow."
+        default=1.0, description="All rates are multiplied by this; real rates are low."
     )
     events: tuple[UpsetEventConfig, ...] = Field(
         default=(), description="Single upsets at known frames."

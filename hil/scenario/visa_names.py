@@ -1,5 +1,4 @@
-"""VISA resource names: their canonical form, by which two names of one instrument are seen to be
-one.
+"""VISA resource names: their canonical form, by which two names of one instrument are recognised.
 
 Read without PyVISA, which is an extra: a bench file can be checked without it. The grammar is that
 of VPP-4.3, section 4.3.1 (address strings): names are read without regard to case, board number 0
@@ -32,9 +31,9 @@ def serial_device(resource: str) -> str | None:
 
 def canonical_resource(resource: str) -> str:
     """Return the canonical name of the instrument `resource`: interface and board in upper case,
-    without what is the default. Two names with the same canonical form are one instrument; a name
-    that is not understood is its own. A serial device is named by the file that its links lead
-    to."""
+    without defaults. Two names with the same canonical form are one instrument; a name that is
+    not understood is its own canonical form. A serial device is named by its file, links
+    resolved."""
     match = _HEAD.fullmatch(resource.strip())
     if match is None:
         return resource.strip()
@@ -57,7 +56,7 @@ def canonical_resource(resource: str) -> str:
 
 
 def _number(word: str) -> str:
-    """Return a vendor or product number in one form: hexadecimal and decimal ones are written."""
+    """Return a vendor or product number, hexadecimal or decimal, in one form."""
     try:
         return f"0x{int(word, 0):04x}"
     except ValueError:

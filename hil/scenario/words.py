@@ -28,11 +28,13 @@ U32_MAX = 2**32 - 1
 I63_MAX = 2**63 - 1
 FRAMES_MAX = 10**10
 STEPS_MAX = 1_000_000
-"""Agents count no more instructions past a tick (AGENT_ADVANCE_MAX, csrc/agent/agent_config.h)."""
+"""The most instructions past a tick that agents count (AGENT_ADVANCE_MAX,
+csrc/agent/agent_config.h)."""
 
 
 class SchemeName(Word):
-    """The redundancy scheme: how many nodes compute, and so which faults they can mask."""
+    """The redundancy scheme: the number of nodes, which determines the faults that they can
+    mask."""
 
     SIMPLEX = "simplex"
     DMR = "dmr"
@@ -50,7 +52,7 @@ class SchemeName(Word):
 
 
 class Unvoted(Word):
-    """What is delivered in a frame whose output was not voted on."""
+    """The rule for frames whose output was not voted on."""
 
     NOTHING = "nothing"  # the scheme is fail-silent
     HOLD = "hold"  # the last output that was voted on, marked as held
@@ -67,7 +69,7 @@ class BoardKind(Word):
 
 
 class UpsetTarget(Word):
-    """What an upset hits."""
+    """The target of an upset."""
 
     STATE = "state"
     INPUT = "input"
@@ -89,31 +91,31 @@ class UpsetTarget(Word):
 PORTABLE_TARGETS = frozenset(
     {UpsetTarget.STATE, UpsetTarget.INPUT, UpsetTarget.OUTPUT, UpsetTarget.LINK}
 )
-"""The same bits are hit on every kind of board."""
+"""Targets whose bits are the same on every kind of board."""
 
 PROCESS_TARGETS = frozenset(
     {UpsetTarget.STACK, UpsetTarget.HEAP, UpsetTarget.TEXT, UpsetTarget.GPR, UpsetTarget.VECTOR}
 )
-"""Need a worker process of their own: all boards but inproc."""
+"""Targets that need a worker process: on all boards but inproc."""
 
 CHECKPOINT_TARGETS = frozenset({UpsetTarget.CHECKPOINT, UpsetTarget.CHECK_BITS})
 """The copy of the state that a board keeps under SECDED: its bytes, and their check bits."""
 
 MEMORY_TARGETS = frozenset(UpsetTarget) - {UpsetTarget.LINK, UpsetTarget.CPU, UpsetTarget.BOARD}
-"""Hit by bit patterns."""
+"""Targets of bit patterns."""
 
 AGENT_TARGETS = MEMORY_TARGETS - {UpsetTarget.BOARD_RAM}
-"""Hit by the agent on the board, at a progress tick; board-ram is hit from outside."""
+"""Targets that the agent on the board hits, at a progress tick; board-ram is hit from outside."""
 
 REGISTER_TARGETS = frozenset({UpsetTarget.GPR, UpsetTarget.VECTOR})
-"""Written all the time, so a stuck bit has no meaning; agents refuse it."""
+"""Targets that are written all the time: a stuck bit has no meaning there; agents refuse it."""
 
 NEVER_STUCK = REGISTER_TARGETS | {UpsetTarget.BOARD_RAM, UpsetTarget.AGENT}
 """Targets whose bits are flipped, but not held."""
 
 
 class PatternKind(Word):
-    """What one upset does to bits."""
+    """The change of bits by one upset."""
 
     BIT = "bit"  # flip one bit
     ADJACENT = "adjacent"  # flip `width` neighbouring bits
@@ -123,7 +125,7 @@ class PatternKind(Word):
 
 
 class Sefi(Word):
-    """A single event functional interrupt: how the processor stops working."""
+    """A single event functional interrupt: the way in which the processor stops working."""
 
     HANG = "hang"
     CRASH = "crash"
@@ -131,7 +133,7 @@ class Sefi(Word):
 
 
 class LinkNoiseKind(Word):
-    """How one message on the link is disturbed."""
+    """The disturbance of one message on the link."""
 
     CORRUPT = "corrupt"
     DROP = "drop"
@@ -147,14 +149,14 @@ class Direction(Word):
 
 
 class RamPart(Word):
-    """Which part of an emulated board's memory is hit."""
+    """The part of an emulated board's memory that is hit."""
 
     ALL = "all"  # all that its system has
     KERNEL = "kernel"  # the image of its operating system: code and data
 
 
 class BoardAction(Word):
-    """What happens to the whole board."""
+    """An event of the whole board."""
 
     POWER_LOSS = "power_loss"
     LATCH_UP = "latch_up"  # over-current until its power is cut; needs a plant
@@ -163,7 +165,7 @@ class BoardAction(Word):
 W = TypeVar("W", bound=Word)
 
 BOARD_ALIASES = {"emulated-rpi3": BoardKind.EMULATED}
-"""Other words for a kind of board; there may be several emulated ones some day."""
+"""Other words for a kind of board."""
 
 _SOUND_ALIKE = {
     "register": "gpr",
@@ -175,6 +177,8 @@ _SOUND_ALIKE = {
 
 
 def word_of(kind: type[W], what: str) -> Callable[[object], object]:
+    """Return a validator that turns a text into its member of `kind`; `what` is the noun of `kind`
+    in its messages. The validator raises PydanticCustomError for other values."""
     words = [str(word) for word in kind]
 
     def check(value: object) -> object:
@@ -268,7 +272,7 @@ BAUD_RATES = (
     3000000,
     4000000,
 )
-"""The rates that agents know (csrc/port/linux/link_tty.c)."""
+"""The rates that agents support (csrc/port/linux/link_tty.c)."""
 
 _ADAPTER_PATTERN = r"usb-(serial:[^\s\x00-\x1f\x7f]+|path:[0-9]+-[0-9.]+(:[0-9]+\.[0-9]+)?)"
 ADAPTER_EXAMPLES = "usb-serial:A10K3XYZ (its serial number) or usb-path:1-1.2 (its USB socket)"

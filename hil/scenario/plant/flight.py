@@ -17,7 +17,8 @@ __all__ = ["Feedback", "LatchUp", "PlantConfig", "ThermalCaseName"]
 
 
 class ThermalCaseName(Word):
-    """How much the Sun, the albedo and the Earth heat, and how old the coatings are."""
+    """The thermal case: heat from the Sun, the albedo and the Earth, and the age of the
+    coatings."""
 
     NOMINAL = "nominal"
     HOT = "hot"
@@ -111,7 +112,7 @@ class PlantConfig(FrozenModel):
             )
         if self.max_gap_s is not None and self.profile is None:
             findings.add(
-                "max_gap_s", "it is about a profile, and there is none", "add `profile: FILE`"
+                "max_gap_s", "it needs a profile, and there is none", "add `profile: FILE`"
             )
         names = [station.name for station in self.stations]
         for index, name in enumerate(names):

@@ -20,7 +20,7 @@ Degrees = Annotated[Float, Field(ge=-360, le=360)]
 
 
 def _utc(value: Any) -> Any:
-    """Return a time in UTC; text without a time zone is UTC, too."""
+    """Return a time in UTC; text without a time zone is also UTC."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
@@ -44,7 +44,7 @@ def _tle(value: Any) -> Any:
         return value
     lines = [line.strip() for line in lines if line.strip()]
     if len(lines) == 2 and all(_SET_LINE.match(line) for line in lines):
-        return lines  # whatever is wrong with them is told by hil.plant.orbit
+        return lines  # hil.plant.orbit reports errors in them
     pairs = [
         [first, second]
         for first, second in pairwise(lines)
@@ -72,7 +72,7 @@ def _of_lines(lines: Sequence[str], pairs: int) -> tuple[str, str]:
 
 
 def _no_omm(value: Any) -> Any:
-    """Raise what to do with elements of an OMM, which are not read yet."""
+    """Refuse elements of an OMM, which are not read, with the values to write instead."""
     if isinstance(value, dict):
         findings = Findings()
         key = next((k for k in value if isinstance(k, str) and k.lower() in _OMM), None)
@@ -94,8 +94,8 @@ def _height(value: dict[Any, Any]) -> str:
     day.
     """
     inner = value.get("omm")
-    given = inner if isinstance(inner, dict) else value
-    motion = given.get("MEAN_MOTION", given.get("mean_motion"))
+    elements = inner if isinstance(inner, dict) else value
+    motion = elements.get("MEAN_MOTION", elements.get("mean_motion"))
     if isinstance(motion, (int, float)) and 0.01 < motion < 20.0:
         return f"{_ONE_A_DAY_KM / motion ** (2.0 / 3.0) - 6378.137:.4f}"
     return f"{_ONE_A_DAY_KM} / MEAN_MOTION^(2/3) - 6378.137"
@@ -143,9 +143,9 @@ class OrbitModel(FrozenModel):
     @model_validator(mode="after")
     def _one_form(self) -> OrbitModel:
         findings = Findings()
-        given = {key for key in type(self).model_fields if key in self.model_fields_set}
+        stated = {key for key in type(self).model_fields if key in self.model_fields_set}
         if self.tle is not None:
-            for key in sorted(given - {"tle"}):
+            for key in sorted(stated - {"tle"}):
                 if getattr(self, key) is not None:
                     findings.add(key, f"the TLE already says `{key}`", "remove one of the two")
         else:

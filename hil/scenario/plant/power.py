@@ -47,7 +47,7 @@ MAX_ARRAYS: Final = 8
 MAX_LOADS: Final = 32
 MAX_LEVELS: Final = 8
 MAX_THROTTLE: Final = 8
-"""What the kernel has room for (csrc/host/power.h)."""
+"""The limits of the kernel (csrc/host/power.h)."""
 
 
 class LevelModel(FrozenModel):

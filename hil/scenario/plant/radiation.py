@@ -27,7 +27,8 @@ MAX_SHIELDING_MM = 200.0
 
 
 class SolarPhase(Word):
-    """Phase of the solar cycle. Minimum is the worse one in low orbit: more protons, more rays."""
+    """The phase of the solar cycle. The minimum is worse in low orbit: more protons and cosmic
+    rays."""
 
     MIN = "min"
     MAX = "max"
@@ -99,7 +100,7 @@ class SolarEventModel(FrozenModel):
 
 
 class RadiationModel(FrozenModel):
-    """Sources, wall, and how what happens to a chip becomes an upset of a node."""
+    """The sources of radiation, the shielding, and the share of upset bits that matter."""
 
     solar_phase: SolarPhase = Field(
         default=SolarPhase.MIN, description="Of the solar cycle; min has the more protons."

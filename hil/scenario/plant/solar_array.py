@@ -15,10 +15,10 @@ __all__ = ["SolarArrayModel", "Transfer"]
 
 
 class Transfer(str, Enum):
-    """How an array is coupled to the bus."""
+    """The coupling of an array to the bus."""
 
     MPPT = "mppt"  # a converter keeps it at its maximum power
-    DIRECT = "direct"  # it works at the bus voltage; shunts take what is too much
+    DIRECT = "direct"  # it works at the bus voltage; shunts take the surplus
 
 
 class SolarArrayModel(FrozenModel):

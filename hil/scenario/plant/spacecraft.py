@@ -24,7 +24,7 @@ Margin = Annotated[Float, Field(gt=0, le=100)]
 
 
 class RadiatorKind(Word):
-    """Where the radiator of a sized spacecraft is."""
+    """The place of the radiator of a sized spacecraft."""
 
     BODY = "body"
     DEPLOYABLE = "deployable"
@@ -105,8 +105,8 @@ class Design(FrozenModel):
         return findings
 
     def _unlit_arrays(self) -> Findings:
-        """Arrays that turn into current what no surface of their thermal node takes in: the
-        current is taken from the heat of that node, which would cool without bound."""
+        """Return a finding for each array whose thermal node has no surface that absorbs the light:
+        its current would be taken from the heat of that node, which would cool without bound."""
         findings = Findings()
         known = {node.name: node for node in self.thermal.all_nodes}
         for i, array in enumerate(self.arrays):

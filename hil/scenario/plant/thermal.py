@@ -28,14 +28,14 @@ __all__ = [
 ]
 
 SPACE: Final = "space"
-"""The boundary node that every network has."""
+"""The boundary node of every network."""
 
 ZERO_C_K: Final = 273.15
 """0 degrees Celsius."""
 
 MAX_NODES: Final = 64
 MAX_LINKS: Final = 256
-"""What the kernel has room for (csrc/host/thermal.h)."""
+"""The limits of the kernel (csrc/host/thermal.h)."""
 
 Pair = tuple[PartName, PartName]
 

@@ -1,4 +1,4 @@
-"""The values of one YAML file, and where each of them was written.
+"""The values of one YAML file, and the place of each of them.
 
 Knows paths and marks, not the syntax of YAML: `hil.scenario.yaml.reader` fills a `Document`, and
 overrides change it.
@@ -36,7 +36,7 @@ def path_text(path: KeyPath) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SourceMark:
-    """Where a value was written: file, line and column (from 1; 0 = none), path in that file."""
+    """The place of a value: file, line and column (from 1; 0 = none), path in that file."""
 
     file: str
     line: int
@@ -72,7 +72,7 @@ class Document:
     def problem(
         self, path: KeyPath, message: str, remedy: str = "", *, at_key: bool = False
     ) -> Problem:
-        """Return a Problem at `path`, or at the nearest value above it that was written."""
+        """Return a Problem at `path`, or at the nearest value above it that the file has."""
         depth = next(n for n in range(len(path), -1, -1) if path[:n] in self.values or n == 0)
         prefix = path[:depth]
         mark = self.values.get(prefix) or SourceMark(self.file, 1, 1, ())
@@ -137,7 +137,7 @@ class Document:
             self.values[below] = SourceMark(source, 0, 0, below)
 
     def keep(self, path: KeyPath, indices: list[int]) -> None:
-        """Reduce the list at `path` to the elements `kept`, which keep their marks."""
+        """Reduce the list at `path` to the elements at `indices`, which keep their marks."""
         items = self.get(path)
         if not isinstance(items, list):
             return

@@ -1,4 +1,4 @@
-"""Error messages about YAML files: values in words, and what to do about syntax errors."""
+"""Error messages about YAML files: values in words, and remedies for syntax errors."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem
     lines = re.split("\r\n|[\n\r\x85\u2028\u2029]", text)
     indent = re.match(r"[ \t]*", lines[min(line, len(lines) - 1)])
     tab = -1 if indent is None else indent[0].find("\t")
-    if tab >= 0:  # the real cause, whatever the parser stumbled over
+    if tab >= 0:  # the real cause, whatever the parser reports
         message, remedy = "a tab in the indentation; only spaces may stand there", "use spaces"
         column = tab
     return Problem(file, line + 1, column + 1, "$", f"not valid YAML: {message}", remedy)

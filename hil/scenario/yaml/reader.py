@@ -1,4 +1,4 @@
-"""Reads YAML files into plain values and remembers where each value stands.
+"""Reads YAML files into plain values, with the place of each value.
 
 Knows YAML, not scenarios. PyYAML parses; the values are made here, because PyYAML's own
 constructor forgets positions, lets the last of two equal keys win, builds objects from tags, and
