@@ -17,17 +17,17 @@ _SOURCES = Path(__file__).resolve().parents[1]
 
 def _leave_the_sources() -> bool:
     """Forget the sources that were found first; return whether hil is installed elsewhere."""
-    kept = [entry for entry in sys.path if Path(entry or ".").resolve() != _SOURCES]
-    if len(kept) == len(sys.path):
+    others = [entry for entry in sys.path if Path(entry or ".").resolve() != _SOURCES]
+    if len(others) == len(sys.path):
         return False
     loaded = [name for name in sys.modules if name == "hil" or name.startswith("hil.")]
-    found = {name: sys.modules.pop(name) for name in loaded}
-    before, sys.path[:] = sys.path[:], kept
+    modules = {name: sys.modules.pop(name) for name in loaded}
+    before, sys.path[:] = sys.path[:], others
     importlib.invalidate_caches()
     if importlib.util.find_spec("hil") is not None:
         return True
     sys.path[:] = before
-    sys.modules.update(found)
+    sys.modules.update(modules)
     return False
 
 

@@ -39,7 +39,7 @@ __all__ = [
     "VersionMismatch",
 ]
 
-_PROBLEMS_TOLD: Final = 20
+_PROBLEMS_SHOWN: Final = 20
 
 
 class HilError(Exception):
@@ -108,9 +108,9 @@ class ConfigError(HilError, ValueError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)
         count = len(self.problems)
-        lines = [str(problem) for problem in self.problems[:_PROBLEMS_TOLD]]
+        lines = [str(problem) for problem in self.problems[:_PROBLEMS_SHOWN]]
         if count > len(lines):
-            lines.append(f"and {count - len(lines)} more; with --json all of them are told")
+            lines.append(f"and {count - len(lines)} more; --json lists all of them")
         super().__init__("\n".join(lines if count == 1 else [f"{count} problems:", *lines]))
         self.args = (self.problems,)
 
@@ -142,7 +142,7 @@ class LinkError(HilError):
     """The connection to a board failed, and a repetition did not help.
 
     Example scenarios: the USB cable was pulled and not plugged in again; the port delivers bytes
-    that are no frames, as with a wrong baud rate.
+    that are not frames, as with a wrong baud rate.
     """
 
 

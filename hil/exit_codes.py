@@ -39,4 +39,4 @@ EXIT_OF_OUTCOME: Final[Mapping[str, Exit]] = {
 }
 """The exit code of a run by its outcome, which hil.engine.result decides. A run that never began
 has the outcome `error`, and the exit code of the exception (hil.errors) that hil.cli.failures
-tells: 2 for a wrong command line or file."""
+reports: 2 for a wrong command line or file."""

@@ -23,8 +23,8 @@ def install_command(extra: str) -> str:
         requirements = metadata.requires(_DISTRIBUTION) or []
     except metadata.PackageNotFoundError:  # run from its sources
         return f"pip install '.[{extra}]', in a checkout"
-    found = [
+    names = [
         m["what"].strip() for m in map(_OF_EXTRA.match, requirements) if m and m["extra"] == extra
     ]
-    packages = " ".join(shlex.quote(what.replace(" ", "")) for what in found)
+    packages = " ".join(shlex.quote(what.replace(" ", "")) for what in names)
     return f"{shlex.quote(sys.executable)} -m pip install {packages}"

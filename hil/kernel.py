@@ -100,7 +100,7 @@ def vote_bitwise(inputs: list[bytes]) -> BitVote:
 
 
 class Random:
-    """A Philox stream: raw bits only, so that results repeat everywhere and for ever."""
+    """A Philox stream: raw bits only, so that results repeat everywhere and permanently."""
 
     def __init__(self, seed: int, stream: int) -> None:
         self._p = ffi.new("hil_philox_t *")

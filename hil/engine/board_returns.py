@@ -9,7 +9,7 @@ boots (`timeouts.lost_after_ms`):
     an unpaced run, whose frames take no time of their own, waits if no node is left in service, and
         before its last frames, in which a node could not vote again any more;
     every run that is not ended early waits after its last frame: whether a board returns decides
-        what its upsets came to, and whether it is lost."""
+        the outcomes of its upsets, and whether it is lost."""
 
 from __future__ import annotations
 
@@ -91,13 +91,13 @@ class BoardReturns:
         return max(usual_us, known.boot_timeout_us, known.stated_boot_us)
 
     def waits(self, frame: int) -> bool:
-        """Wait a moment if the run has to before `frame`; return whether it must go on waiting."""
+        """Wait a moment if the run has to before `frame`; return whether it must wait longer."""
         self.awaited = []
         if self._times.pacer.paced or not self._rig.reconnector.searched_for:
             return False
-        left = self._times.frame_count - self._times.nominal(frame)
+        remaining = self._times.frame_count - self._times.nominal(frame)
         margin = self._recovery.policy.reintegrate_frames + 1 + len(self._rig.nodes)
-        if self._recovery.in_service and left > margin:
+        if self._recovery.in_service and remaining > margin:
             return False
         self.awaited = self.expected
         return bool(self.awaited) and not self._rig.reconnector.wait(_LOOK_S)

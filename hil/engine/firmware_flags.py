@@ -28,11 +28,11 @@ class FirmwareFlags:
         present = now & ~noted
         passed = since & ~before & ~now & ~noted
         self._noted[node] = noted | present | passed
-        found = []
+        notes = []
         if present:
-            found.append(f"node {node}: its firmware reports {flag_words(present)}")
+            notes.append(f"node {node}: its firmware reports {flag_words(present)}")
         if passed:
-            found.append(f"node {node}: {flag_words(passed)} between two readings")
+            notes.append(f"node {node}: {flag_words(passed)} between two readings")
         if (present | passed) & UNDER_VOLTAGE:
-            found[-1 if passed & UNDER_VOLTAGE else 0] += "; check its supply and cable"
-        return found
+            notes[-1 if passed & UNDER_VOLTAGE else 0] += "; check its supply and cable"
+        return notes

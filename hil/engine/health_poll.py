@@ -55,7 +55,7 @@ class HealthPoll:
             if clock is not None:
                 record.clock(frame, name, clock)
             if self._coupling is not None:
-                self._coupling.heard(name, health)
+                self._coupling.note_health(name, health)
         for node in able:
             rig.rates.adjust_rate(node)
         for node in rig.nodes:
@@ -66,11 +66,11 @@ class HealthPoll:
         """Record the events of links, consoles and supplies since the last call. A node that its
         supply has switched off is excluded."""
         rig, record = self._controls.rig, self._controls.record
-        for seen in rig.power.take():
-            self._controls.record_power(self._frame, seen)
-            self._note_supply(seen)
-            if seen.cut is not None:  # recovery finds the node silent, and cycles its power
-                rig.absent.cut_off(self._by_name[seen.node], seen.cut.text)
+        for power_event in rig.power.take():
+            self._controls.record_power(self._frame, power_event)
+            self._note_supply(power_event)
+            if power_event.cut is not None:  # recovery finds the node silent, and cycles its power
+                rig.absent.cut_off(self._by_name[power_event.node], power_event.cut.text)
         for node in rig.nodes:
             node.note_signs()
             for event in node.link.status.take_events():
@@ -78,14 +78,14 @@ class HealthPoll:
             for note in node.console.take_notes():
                 record.note(self._frame, note)
 
-    def _note_supply(self, seen: PowerEvent) -> None:
+    def _note_supply(self, event: PowerEvent) -> None:
         """Note a failure of a supply, and that it works again. One that fails again and again is
         noted a limited number of times; the table `power` has all."""
-        cut = "" if seen.cut is None else f"node {seen.node}: {seen.cut.text}"
-        text = seen.error or seen.note or cut
-        if not text or self._noted[seen.node] > _NOTES_MAX:
+        cut = "" if event.cut is None else f"node {event.node}: {event.cut.text}"
+        text = event.error or event.note or cut
+        if not text or self._noted[event.node] > _NOTES_MAX:
             return
-        self._noted[seen.node] += 1
-        if self._noted[seen.node] > _NOTES_MAX:
+        self._noted[event.node] += 1
+        if self._noted[event.node] > _NOTES_MAX:
             text += "; what follows is in the table `power` only"
         self._controls.record.note(self._frame, text)

@@ -68,23 +68,24 @@ class _Lasting:
 @dataclass(slots=True)
 class _Doubt:
     """Follows whether the checkpoints of a node may be damaged: from an upset on, until all of them
-    have been replaced or the node has been loaded. `left`: checkpoints that are not replaced."""
+    have been replaced or the node has been loaded. `remaining`: checkpoints that are not
+    replaced."""
 
-    left: int = 0
+    remaining: int = 0
     loads: int = 0
     last_frame: int = -1
 
     def hit(self, loads: int) -> None:
-        self.left, self.loads = GENERATIONS, loads
+        self.remaining, self.loads = GENERATIONS, loads
 
     def taken(self, frames: Sequence[int], *, stuck: bool) -> None:
         new = [frame for frame in frames if frame != self.last_frame]
         self.last_frame = frames[-1]
         if not stuck:
-            self.left = max(0, self.left - len(new))
+            self.remaining = max(0, self.remaining - len(new))
 
     def lasts(self, loads: int) -> bool:
-        return self.left > 0 and self.loads == loads
+        return self.remaining > 0 and self.loads == loads
 
 
 class HiddenState:

@@ -21,7 +21,7 @@ __all__ = ["JUNIT", "JUnitRun", "junit_digest", "junit_of", "junit_run", "xml_te
 JUNIT: Final = "junit.xml"
 
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_MISSING_REPORT: Final = "the run has not ended: it goes on, or its process was killed"
+_MISSING_REPORT: Final = "the run has not ended: it is still running, or its process was killed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ from hil.engine import ending, preflight, resume, run_folder, snapshots
 from hil.engine.frame_work import FrameWork
 from hil.engine.health_poll import HealthPoll
 from hil.engine.observers import FramesDone, RunObserver
-from hil.engine.operator import Operator, Turn
+from hil.engine.operator import NextStep, Operator
 from hil.engine.parts import assemble
 from hil.engine.recorder import run_meta
 from hil.engine.result import RunProgress
@@ -171,10 +171,10 @@ class Loop:
             stack.callback(self._parts.rig.close)
             # The first is kept until the record is closed, for the reports; the second is for the
             # record.
-            stack.enter_context(run_folder.space_for_last_words(self.run_dir))
-            stack.enter_context(self._recorder.kept())
-            stack.enter_context(run_folder.space_for_last_words(self.run_dir))
-            stack.push(self._recorder.settled)
+            stack.enter_context(run_folder.reserve_for_final_reports(self.run_dir))
+            stack.enter_context(self._recorder.closed_at_end())
+            stack.enter_context(run_folder.reserve_for_final_reports(self.run_dir))
+            stack.push(self._recorder.settle)
             consoles = self._parts.rig.log_consoles(self.run_dir)
             stack.callback(consoles.close)
             self._open_record(self._prepare())
@@ -226,9 +226,9 @@ class Loop:
         self._recorder.open(record)
         if snapshot is not None:
             snapshots.restore(snapshot, parts, self._scheduler, self._verdicts, self._coupling)
-        self._recorder.beginning(parts.plant)
+        self._recorder.record_nodes(parts.plant)
         # Until the run ends, and if its process is killed, its reports say that it has not ended.
-        write_reports(self.run_dir, run_folder.beginning(self.scenario, self.run_dir))
+        write_reports(self.run_dir, run_folder.begun(self.scenario, self.run_dir))
 
     def _finish(self, aborted_by: str) -> RunResult:
         parts, agreed = self._parts, self._scheduler.agreed
@@ -282,14 +282,14 @@ class Loop:
             if self._stop():
                 self.controls.record.note(self.next_frame, "aborted by the user")
                 return "the user"
-            turn = Turn.GO if self._operator is None else self._operator.poll()
-            if turn is Turn.END:
+            next_step = NextStep.GO if self._operator is None else self._operator.poll()
+            if next_step is NextStep.END:
                 return self._ended_by
             before = (self.next_frame, self._parts.metrics.skipped)
-            waits = turn is Turn.GO and self._returns.waits(self.next_frame)
-            computed = turn is Turn.GO and not waits and self._run_some(self.next_frame)
+            waits = next_step is NextStep.GO and self._returns.waits(self.next_frame)
+            computed = next_step is NextStep.GO and not waits and self._run_some(self.next_frame)
             self._between_frames(computed)
-            if turn is Turn.GO and self._observers:
+            if next_step is NextStep.GO and self._observers:
                 self._report_frames(*before)
         self._returns.finish(self.next_frame, lambda: self._between_frames(computed=False))
         return ""
@@ -328,7 +328,7 @@ class Loop:
     def _report_to_plant(self, work: FrameWork) -> None:
         """Report the speed of boards to the plant, which records it with their power."""
         if self._coupling is not None:
-            self._coupling.saw(work.results)
+            self._coupling.note_results(work.results)
 
     def _conclude(self, work: FrameWork) -> None:
         """Call the stages after the exchange for the last frame of a batch."""

@@ -39,9 +39,9 @@ from hil.redundancy.recovery import NodeState
 from hil.rig.node import Node
 from hil.scenario import UpsetTarget, ordered_event, parse_pace
 
-__all__ = ["Operator", "Turn"]
+__all__ = ["NextStep", "Operator"]
 
-_NAP_US: Final = 100_000
+_POLL_US: Final = 100_000
 _SPARE_US: Final = 2_000
 """The end of a wait is left to the pacer, which is more precise than a wait for commands."""
 _ORDERS_MAX: Final = 16
@@ -49,7 +49,7 @@ _ORDERS_MAX: Final = 16
 _BACK: Final = frozenset({NodeState.VOTING, NodeState.REINTEGRATING})
 
 
-class Turn(enum.Enum):
+class NextStep(enum.Enum):
     """The next step of the loop."""
 
     GO = "go"
@@ -74,22 +74,22 @@ class Operator:
         self._number = 0
         self._nodes = controls.rig.by_name
 
-    def poll(self) -> Turn:
+    def poll(self) -> NextStep:
         """Carry out the commands that have arrived; return what the loop does next. Before WAIT is
         returned, up to 0.1 s have passed in which nothing was due."""
         if self._inbox:
             self._execute()
         if self.ended:
-            return Turn.END
+            return NextStep.END
         if self.paused:
-            self._inbox.wait(_NAP_US / 1e6)
+            self._inbox.wait(_POLL_US / 1e6)
             self._controls.record.commit()  # no frame does it while the run is paused
-            return Turn.WAIT
+            return NextStep.WAIT
         early_us = self._controls.pacer.early_us
         if early_us > _SPARE_US:
-            self._inbox.wait(min(early_us - _SPARE_US, _NAP_US) / 1e6)
-            return Turn.WAIT
-        return Turn.GO
+            self._inbox.wait(min(early_us - _SPARE_US, _POLL_US) / 1e6)
+            return NextStep.WAIT
+        return NextStep.GO
 
     def _execute(self) -> None:
         for _ in range(_ORDERS_MAX):
@@ -285,7 +285,7 @@ class Operator:
         self.paused = False
         self._controls.skip_elapsed_time()
         self._remember(f"pause ended by {self._who}")
-        return Answer(True, f"goes on with frame {self._frame}")
+        return Answer(True, f"continues with frame {self._frame}")
 
     @_handle.register
     def _set_pace(self, command: SetPace) -> Answer:

@@ -42,7 +42,7 @@ class OutsideInfluence:
         self._frames: set[tuple[int, str]] = set()
         self._fixed: dict[str, bool | None] = {}
 
-    def saw(
+    def note_results(
         self, frame: int, results: Mapping[str, NodeResult], damaged: Container[str] = ()
     ) -> None:
         """Note the signs in the results of a frame. The agents of nodes in `damaged` were hit by an

@@ -97,8 +97,9 @@ class PlantCoupling:
         return self.flight.next_us
 
     def quiet_until_us(self) -> int:
-        """Return until when no board gets a new order if all go on as now [us of simulated time].
-        While the power of one is cut for protection, that is known only up to the next step."""
+        """Return until when no board gets a new order if all continue as now [us of simulated
+        time]. While the power of one is cut for protection, that is known only up to the next
+        step."""
         if any(c.until_us is not None or c.hot or c.latched for c in self._node_powers.values()):
             return self.flight.next_us
         return self.flight.next_change_us(self._end_us)
@@ -109,14 +110,14 @@ class PlantCoupling:
         the same."""
         return self._plant.feedback is Feedback.REPORTED
 
-    def saw(self, results: dict[str, NodeResult]) -> None:
+    def note_results(self, results: dict[str, NodeResult]) -> None:
         """Take the durations of a frame's steps, for the speed of boards."""
         for name, result in results.items():
             if result.step_us:
                 self._node_powers[name].step_us.append(result.step_us)
         self._orders.poll(self._controls.next_frame - 1)
 
-    def heard(self, name: str, health: Health) -> None:
+    def note_health(self, name: str, health: Health) -> None:
         """Take the health of a node's board, with what its sensors measure."""
         self._node_powers[name].health = health
 

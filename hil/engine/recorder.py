@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RunRecorder", "run_meta"]
 
-_LAST_WORDS_S: Final = 2.0
+_FINAL_PATIENCE_S: Final = 2.0
 """The longest that a failed run waits for a lock to note the failure in its record."""
 
 
@@ -85,7 +85,7 @@ class RunRecorder:
         return self._record is not None
 
     @contextlib.contextmanager
-    def kept(self) -> Iterator[None]:
+    def closed_at_end(self) -> Iterator[None]:
         """Close the record in every case; if the rig fails or the user interrupts a frame, note
         that in it as far as possible."""
         try:
@@ -94,7 +94,7 @@ class RunRecorder:
             if self._record is not None:
                 at_once = isinstance(error, KeyboardInterrupt)
                 text = "aborted by the user, without waiting" if at_once else f"failed: {error}"
-                patience_s = 0.0 if at_once else _LAST_WORDS_S
+                patience_s = 0.0 if at_once else _FINAL_PATIENCE_S
                 with contextlib.suppress(HilError):
                     frame = self._times.next_frame
                     outcome = RunOutcome.ABORTED if at_once else RunOutcome.ERROR
@@ -103,7 +103,7 @@ class RunRecorder:
         if self._record is not None:
             self._record.close()
 
-    def settled(self, kind: object, error: BaseException | None, trace: object) -> None:
+    def settle(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Settle the record when the rig has failed: write all pending rows, or drop them if that
         is impossible. That is done before the reserved disk space is released, which pending rows
         would use up."""
@@ -111,7 +111,7 @@ class RunRecorder:
         if error is not None and self._record is not None:
             with contextlib.suppress(HilError):
                 at_once = isinstance(error, KeyboardInterrupt)
-                self._record.secure(0.0 if at_once else _LAST_WORDS_S)
+                self._record.secure(0.0 if at_once else _FINAL_PATIENCE_S)
 
     # --- who takes part -----------------------------------------------------------------------
 
@@ -119,7 +119,7 @@ class RunRecorder:
         """Return the identities of the nodes, from their last HELLO."""
         return [_identity(index, node) for index, node in enumerate(self._nodes)]
 
-    def beginning(self, plant: BuiltPlant | None) -> None:
+    def record_nodes(self, plant: BuiltPlant | None) -> None:
         """Record the nodes, and notes of the plant about the whole run."""
         for identity in self.identities():
             self.record.node(identity)

@@ -46,8 +46,8 @@ class Repaired:
 
 
 class RepairExecutor:
-    """Repairs nodes of one rig. Only `refresh`, which is no repair of the system under test, takes
-    state from the golden run. Not thread-safe."""
+    """Repairs nodes of one rig. Only `refresh`, which is not a repair of the system under test,
+    takes state from the golden run. Not thread-safe."""
 
     def __init__(self, rig: Rig, golden: Golden, rollback: Rollback) -> None:
         self._rig = rig
@@ -123,7 +123,7 @@ class RepairExecutor:
                 raise NodeError(f"node {node.name} has no power")
             self._rig.power_cycle(node)
 
-    def freshen(self, node: Node) -> None:
+    def clear_output(self, node: Node) -> None:
         """Clear the output of a repaired node that was isolated: it was never voted on."""
         with contextlib.suppress(*BOARD_FAILURES):  # the next step shows a board that failed
             write_output(self._rig, node, bytes(self._golden.workload.output_len))

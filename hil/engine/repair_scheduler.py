@@ -180,7 +180,7 @@ class RepairScheduler:
         if how.ok:
             self.has_answered(node.name)
             if self._recovery.take_was_isolated(node.name):
-                self._executor.freshen(node)
+                self._executor.clear_output(node)
                 self._checkpoints.replace_all(node, Sync(verdict.frame, verdict.state))
             wrong = verdict.state != self._golden.state_digest
             self._metrics.recoveries += 1

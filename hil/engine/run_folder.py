@@ -26,7 +26,7 @@ from hil.record.run_result import RunResult
 from hil.record.schema import SCHEMA_VERSION
 from hil.scenario import Scenario
 
-_LAST_WORDS_BYTES: Final = 96 << 10
+_FINAL_REPORTS_BYTES: Final = 96 << 10
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def capture_path(run_dir: Path) -> Path:
 
 
 @contextmanager
-def space_for_last_words(run_dir: Path) -> Iterator[None]:
+def reserve_for_final_reports(run_dir: Path) -> Iterator[None]:
     """Reserve some disk space until a run ends, so that a run that ends because the disk is full
     can still note that in its record and its reports. Raises: RecordError if there is too little.
 
@@ -56,7 +56,7 @@ def space_for_last_words(run_dir: Path) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         with _writing(run_dir):
             file = stack.enter_context(tempfile.TemporaryFile(dir=run_dir, buffering=0))
-            os.posix_fallocate(file.fileno(), 0, _LAST_WORDS_BYTES)
+            os.posix_fallocate(file.fileno(), 0, _FINAL_REPORTS_BYTES)
         yield
 
 
@@ -95,7 +95,7 @@ def must_be_free(folder: Path) -> None:
     if (folder / "run.db").exists():
         raise UsageError(
             f"{folder} already holds the record of a run",
-            remedy="choose a new folder with --out, or go on with that run with --resume",
+            remedy="choose a new folder with --out, or continue that run with --resume",
         )
 
 
@@ -104,8 +104,8 @@ def identity(scenario: Scenario) -> RunIdentity:
     return RunIdentity(environment(), WIRE_VERSION, SCHEMA_VERSION, scenario)
 
 
-def beginning(scenario: Scenario, run_dir: Path) -> RunReport:
-    """Return the report of a run while it goes on."""
+def begun(scenario: Scenario, run_dir: Path) -> RunReport:
+    """Return the report of a run that has not ended."""
     return RunReport(identity=identity(scenario), run=BegunRun(scenario, run_dir))
 
 

@@ -57,8 +57,8 @@ def _alike(parts: Parts, scheduler: RepairScheduler) -> bool:
     agreed = (DONE, verdict.output, verdict.state)
     serving = parts.redundancy.recovery.in_service
     ballots = [verdict.ballots[nodes[name].index] for name in serving]
-    found = {(b.status, b.output_digest, b.state_digest) for b in ballots}
-    return found == {agreed}
+    answers = {(b.status, b.output_digest, b.state_digest) for b in ballots}
+    return answers == {agreed}
 
 
 def _keeps_damage(parts: Parts, node: Node) -> bool:
@@ -84,7 +84,7 @@ def take(
         return False
     frame, redundancy, upsets = parts.golden.next_frame, parts.redundancy, parts.upsets
     serving, hidden = redundancy.recovery.in_service, upsets.hidden_state
-    kept = {name: hidden.checkpoints(name) or [] for name in serving}
+    checkpoints = {name: hidden.checkpoints(name) or [] for name in serving}
     metrics = parts.metrics.snapshot()
     reconnects = sum(node.link.statistics.reconnects for node in parts.rig.nodes)
     snapshot = EngineSnapshot(
@@ -92,11 +92,13 @@ def take(
         ordered=upsets.planner.ordered,
         held=state,
         output=output,
-        checkpoints={name: tuple(sync for sync, _ in of_node) for name, of_node in kept.items()},
+        checkpoints={
+            name: tuple(sync for sync, _ in of_node) for name, of_node in checkpoints.items()
+        },
         copy=redundancy.checkpoints.copy,
         verdicts=verdicts.snapshot(),
         outside=parts.outside.snapshot(),
-        lasting={name: hidden.arms(name, frame) for name in kept},
+        lasting={name: hidden.arms(name, frame) for name in checkpoints},
         upsets=upsets.classifier.count,
         dormant=_dormant(upsets.classifier.dormant),
         contaminated=tuple(upsets.classifier.contaminated_nodes),
@@ -112,7 +114,7 @@ def take(
         agreed=scheduler.agreed,
         plant=None if coupling is None else coupling.snapshot(),
     )
-    states = {sync.frame: state for of_node in kept.values() for sync, state in of_node}
+    states = {sync.frame: state for of_node in checkpoints.values() for sync, state in of_node}
     record.snapshot(frame, parts.golden.state, text_of(snapshot), states)
     return True
 

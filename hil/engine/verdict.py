@@ -33,9 +33,9 @@ __all__ = ["VerdictSnapshot", "VerdictStage", "usual_kind"]
 @dataclass(frozen=True, slots=True)
 class VerdictSnapshot:
     """The state of the verdict stages between two frames: the frame before which no rollback is
-    tried again, the nodes that took part in the last one, how often in a row it has failed, the
-    last frame that was more than plain agreement, the number of consecutive frames in which a node
-    decided alone, and the held output."""
+    tried again, the nodes that took part in the last one, how many consecutive times it has failed,
+    the last frame that was more than plain agreement, the number of consecutive frames in which a
+    node decided alone, and the held output."""
 
     rollback_not_before: int
     rollback_tried: frozenset[str]
@@ -114,7 +114,7 @@ class VerdictStage:
             golden = (self._golden.output_digest, self._golden.state_digest)
             frame.executions.append(self._recorder.in_order(frame.results))
             self._classifier.classify_nodes(frame.number, frame.results, golden)
-            self._outside.saw(frame.number, frame.results, self._damaged_agents())
+            self._outside.note_results(frame.number, frame.results, self._damaged_agents())
             verdict = scheduler.agreed = self._roll_back_if_needed(frame, verdict)
         scheduler.frames_alone = scheduler.frames_alone + 1 if is_alone(verdict) else 0
         self._metrics.count(verdict)
@@ -287,9 +287,9 @@ class VerdictStage:
                     actions += self._recovery.resync_after_host_stall(frame.number, node.name)
             elif result.late:  # only a slip, unless it lasts
                 self._recorder.slip(frame.number, node.name, 0, "no answer by the end of the frame")
-            seen = observation(result, verdict)
-            if seen is not None:
-                actions += self._recovery.observe(frame.number, node.name, seen)
+            observed = observation(result, verdict)
+            if observed is not None:
+                actions += self._recovery.observe(frame.number, node.name, observed)
         self._recorder.transitions()
         return actions
 

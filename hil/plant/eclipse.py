@@ -109,8 +109,8 @@ def _at_limb(r: Floats, sun: Floats, equator_km: float, pole_km: float) -> Float
     scale = 1.0 / np.array([equator_km, equator_km, pole_km])
     place = r * scale
     outside = np.maximum(_dot(place, place) - 1.0, 0.0)
-    seen = toward * scale
-    slope = scale * (_dot(place, seen)[:, None] * place - outside[:, None] * seen)
+    scaled_sun = toward * scale
+    slope = scale * (_dot(place, scaled_sun)[:, None] * place - outside[:, None] * scaled_sun)
     level = _dot(slope, toward)
     down = slope - level[:, None] * toward
     steep = np.maximum(np.sqrt(_dot(down, down)), _TINY * outside + 1e-300)

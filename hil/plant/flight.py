@@ -340,7 +340,7 @@ class Flight:
             boards=boards,
         )
 
-    # --- to go on later ---------------------------------------------------------------------------
+    # --- to continue later ------------------------------------------------------------------------
 
     def snapshot(self) -> FlightSnapshot:
         """Return what is needed to continue later. Ends the block."""

@@ -104,9 +104,9 @@ def find_passes(
     coarse = elevation(t)
     culmination = _culminations(elevation, t, coarse)
     highest = elevation(culmination)
-    seen = highest > mask
-    culmination, highest = culmination[seen], highest[seen]
-    if not seen.any():
+    visible = highest > mask
+    culmination, highest = culmination[visible], highest[visible]
+    if not visible.any():
         return ()
     # The last sample before a culmination, and the first after it, that is below the mask.
     below = np.flatnonzero(coarse <= mask)

@@ -113,7 +113,7 @@ def _lines(path: Path, file: TextIO) -> Iterator[tuple[int, str]]:
         if not text:
             return
         number += 1
-        # Before its length: what is no text has no lines, either.
+        # Before its length: what is not text has no lines, either.
         if not text.isascii():
             _must_be_utf8(path, number, text)
         if "\0" in text:

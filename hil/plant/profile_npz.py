@@ -137,7 +137,7 @@ def _column(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: 
     with archive.open(entry) as file:
         values: npt.NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
         if file.read(1):  # also makes zipfile compare the checksum
-            raise ValueError(f"{name} goes on behind its last value")
+            raise ValueError(f"{name} continues past its last value")
     return np.asarray(values, dtype=np.float64)
 
 

@@ -158,7 +158,7 @@ class Sky:
     def _check(self, track: Track) -> None:
         """Check that trapped protons are needed only within their table. Raises: ConfigError if
         they are not."""
-        if self._radiation.trapped and "flux_per_cm2_s" not in self._given:
+        if self._radiation.trapped and "flux_per_cm2_s" not in self._profile_columns:
             self._guarded(lambda: require_in_table(track.altitude_km))
 
     @property
@@ -198,9 +198,9 @@ class Sky:
     def contact(self, t_s: float) -> str:
         """Return the stations in contact with the satellite, separated by commas."""
         if self._profile is not None and self._profile.family("contact"):
-            heard = self._profile.family("contact").items()
+            columns = self._profile.family("contact").items()
             at = np.array([t_s])
-            return ",".join(sorted(n for n, c in heard if self._profile.at(c, at)[0] >= 0.5))
+            return ",".join(sorted(n for n, c in columns if self._profile.at(c, at)[0] >= 0.5))
         return ",".join(sorted({p.station for p in self.passes if p.rise_s <= t_s < p.set_s}))
 
     # --- blocks -------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ class Sky:
         track = None
         if self.orbit is not None:
             track = self._propagate(np.minimum(t_s, max(self.duration_s, self._plant.step_s)))
-        if track is not None and "illumination" in self._given:
+        if track is not None and "illumination" in self._profile_columns:
             track = replace(track, illumination=self._column("illumination", t_s))
         heat, array = self._light(track, t_s)
         return SkyBlock(
@@ -246,7 +246,7 @@ class Sky:
         )
 
     @property
-    def _given(self) -> tuple[str, ...]:
+    def _profile_columns(self) -> tuple[str, ...]:
         return () if self._profile is None else self._profile.names
 
     def _column(self, name: str, t_s: Floats) -> Floats:
@@ -254,7 +254,7 @@ class Sky:
         return self._profile.at(name, t_s)
 
     def _place(self, name: str, track: Track | None, t_s: Floats) -> Floats:
-        if name in self._given:
+        if name in self._profile_columns:
             return self._column(name, t_s)
         if track is None:
             return np.full(len(t_s), np.nan)
@@ -274,7 +274,7 @@ class Sky:
         heat = self._network.absorbed_w(light)
         cosines, _ = faces.columns(self._built.array_pointings)
         array = self._system.array_power_w(track.illumination, cosines, solar)
-        if "array_w" in self._given:
+        if "array_w" in self._profile_columns:
             areas = np.array([a.w_per_flux for a in self._built.power.arrays])
             array = self._column("array_w", t_s)[:, None] * (areas / np.sum(areas))
         return heat, array
@@ -282,7 +282,7 @@ class Sky:
     # --- radiation ----------------------------------------------------------------------------
 
     def _flux(self, track: Track | None, t_s: Floats) -> Floats:
-        if "flux_per_cm2_s" in self._given:
+        if "flux_per_cm2_s" in self._profile_columns:
             return self._column("flux_per_cm2_s", t_s)
         if track is None:
             return np.zeros(len(t_s))
@@ -298,7 +298,7 @@ class Sky:
             rates = dict(by_profile[key])
             for kind in KINDS:
                 column = f"{kind}_per_day.{board.name}"
-                if column in self._given:
+                if column in self._profile_columns:
                     rates[kind] = self._column(column, t_s) * (self.accel / 86_400.0)
             out[board.name] = rates
         return out
@@ -307,7 +307,7 @@ class Sky:
         self, profile: BoardProfile, track: Track | None, t_s: Floats
     ) -> dict[Effect, Floats]:
         sections = self._sections[id(profile)]
-        if "flux_per_cm2_s" in self._given:
+        if "flux_per_cm2_s" in self._profile_columns:
             return _rates_of_flux(self._column("flux_per_cm2_s", t_s), sections, self.accel)
         if track is None:
             return {kind: np.zeros(len(t_s)) for kind in KINDS}

@@ -147,11 +147,11 @@ def _of(moments: list[Moment], name: str) -> Floats | None:
 
 
 def _contact(built: BuiltPlant, station: str, t_s: Floats) -> Floats:
-    heard = np.zeros(len(t_s))
+    contact = np.zeros(len(t_s))
     for p in built.sky.passes:
         if p.station == station:
-            heard[(t_s >= p.rise_s) & (t_s < p.set_s)] = 1.0
-    return heard
+            contact[(t_s >= p.rise_s) & (t_s < p.set_s)] = 1.0
+    return contact
 
 
 def _figures(plant: PlantConfig, built: BuiltPlant) -> SurveyFigures:

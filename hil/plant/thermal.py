@@ -309,11 +309,11 @@ class ThermalNetwork:
             scratch *= direct
             scratch *= alpha
             node += scratch
-            seen = view[..., column]
-            if seen.ndim or seen > 0.0:
+            view_of_face = view[..., column]
+            if view_of_face.ndim or view_of_face > 0.0:
                 np.multiply(reflected, alpha * face.view, out=scratch)
                 scratch += epsilon * earth_ir
-                scratch *= seen
+                scratch *= view_of_face
                 node += scratch
         return np.ascontiguousarray(heat.T)
 

@@ -1,10 +1,10 @@
 """The run digest: equal for two runs exactly when the same happened in them.
 
-SHA-256 over two parts: the packed frames in order (every node's status and digests, every
-verdict), and a canonical line for each upset and each transition. Real times, process ids and link
-counters are no part of it. What a portable upset read before and after is; for registers and
-machine code it is not, because a dead register may hold anything. Nodes are told by position, so
-that boards of a bench may have other names."""
+SHA-256 over two parts: the packed frames in order (every node's status and digests, every verdict),
+and a canonical line for each upset and each transition. Real times, process ids and link counters
+are not part of it. What a portable upset read before and after is; for registers and machine code
+it is not, because a dead register may hold anything. Nodes are identified by position, so that
+boards of a bench may have other names."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ __all__ = [
 ]
 
 _DORMANT_FRAMES: Final = 100_000
-"""A dormant upset strikes within so many frames; older ones are not searched."""
+"""A dormant upset has its effect within this number of frames; older ones are not searched."""
 
 RecordedEvent: TypeAlias = (
     RecordedTransition

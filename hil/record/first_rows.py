@@ -72,8 +72,7 @@ def first_frame_not_of_verdict(record: Rows, verdict: str) -> int | None:
 
 def _first(record: Rows, kind: type[T], table: str, where: str = "", *values: Any) -> T | None:
     rows = record.rows(f"SELECT * FROM {table} {where} ORDER BY frame, id LIMIT 1", *values)
-    found = values_of(kind, rows)
-    return found[0] if found else None
+    return values_of(kind, rows)[0] if rows else None
 
 
 def first_upset_with_effect(record: Rows, effect: str) -> RecordedUpset | None:

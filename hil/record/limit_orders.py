@@ -66,7 +66,7 @@ class AppliedLimits:
 
     @classmethod
     def of(cls, text: str) -> AppliedLimits:
-        """Return what the record stores as `text`. Raises: ValueError if it is no such thing."""
+        """Return what the record stores as `text`. Raises: ValueError if it is not one of these."""
         stored = json.loads(text or "{}")
         limits = None
         if "duty_permille" in stored:

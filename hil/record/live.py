@@ -109,14 +109,14 @@ class LiveRecord:
     def poll(self) -> bool:
         """Read what is new in the record, and return whether anything is."""
         try:
-            found = self._looked()
+            has_news = self._looked()
         except RecordError as error:
             remedy = f"; {error.remedy}" if error.remedy else ""
-            found = self._gone(f"it cannot be read: {error.message}{remedy}")
+            has_news = self._gone(f"it cannot be read: {error.message}{remedy}")
         except (sqlite3.Error, OSError, ValueError) as error:
-            found = self._gone(f"it cannot be read: {error}")
-        self.changed += found
-        return found
+            has_news = self._gone(f"it cannot be read: {error}")
+        self.changed += has_news
+        return has_news
 
     def _looked(self) -> bool:
         try:
@@ -139,13 +139,13 @@ class LiveRecord:
         with self.moment():
             self._refresh(self._db)
         self._version = version
-        self._let_go_of_finished()
+        self._reopen_finished()
         return True
 
     def _has_wal(self) -> bool:
         return self.path.is_file() and beside(self.path.resolve(), "-wal")
 
-    def _let_go_of_finished(self) -> None:
+    def _reopen_finished(self) -> None:
         """Open a finished record without any lock: the process that wrote it needs the file alone
         now, to make it a plain one."""
         if self.state is State.ENDED and not self._has_wal() and not is_plain(self.path):
@@ -191,7 +191,7 @@ class LiveRecord:
         self._ids.clear()
         with self.moment():
             self._refresh(db)
-        self._let_go_of_finished()
+        self._reopen_finished()
         return True
 
     def _ended_early(self) -> bool:
@@ -210,12 +210,12 @@ class LiveRecord:
         return news
 
     def _refresh(self, db: sqlite3.Connection) -> None:
-        outcome = db.execute("SELECT value FROM meta WHERE key='outcome'").fetchone()
-        told = outcome[0] if outcome else RunOutcome.RUNNING
-        if told != self.meta.outcome:
+        row = db.execute("SELECT value FROM meta WHERE key='outcome'").fetchone()
+        outcome = row[0] if row else RunOutcome.RUNNING
+        if outcome != self.meta.outcome:
             texts = {row[0]: row[1] for row in db.execute("SELECT key, value FROM meta")}
-            self.meta = RunMeta.parse({"outcome": told, **texts})
-        self.state = State.RUNNING if told == RunOutcome.RUNNING else State.ENDED
+            self.meta = RunMeta.parse({"outcome": outcome, **texts})
+        self.state = State.RUNNING if outcome == RunOutcome.RUNNING else State.ENDED
         self.reason = ""
         if not self.nodes:
             rows = db.execute("SELECT * FROM nodes ORDER BY idx").fetchall()
@@ -316,5 +316,5 @@ class LiveRecord:
 
 def newest_run(folder: Path = Path("runs")) -> Path | None:
     """Return the run below `folder` that was begun last; None if there is none."""
-    found = [path for path in folder.glob("*") if path.is_dir()]
-    return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
+    folders = [path for path in folder.glob("*") if path.is_dir()]
+    return max(folders, key=lambda path: path.stat().st_mtime_ns, default=None)

@@ -130,8 +130,10 @@ class _MemoryTally:
 
     def absent_since(self, node: str) -> int:
         """Return the frame in which a node left the vote last, 0 if it never did."""
-        left = (t for t in self.transitions if t.node == node and t.before == NodeState.VOTING)
-        return max((t.frame for t in left), default=0)
+        departures = (
+            t for t in self.transitions if t.node == node and t.before == NodeState.VOTING
+        )
+        return max((t.frame for t in departures), default=0)
 
     def hit_its_board(self, node: str, since: int) -> bool:
         """Return whether an upset that can take a whole board away was not over before frame
@@ -310,7 +312,7 @@ class NullRecorder(_UnwrittenEvents):
 
     @property
     def tally(self) -> _MemoryTally:
-        """Return who answers questions about what was told so far."""
+        """Return the answers to questions about what was recorded so far."""
         return self._memory
 
     def snapshot(self, frame: int, state: bytes, engine: str, states: Mapping[int, bytes]) -> None:

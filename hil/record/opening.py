@@ -1,8 +1,8 @@
 """Opening a record's database: for reading, wherever it lies, and making a plain file of it.
 
-While a run goes on its database is in WAL mode: beside `run.db` lie `run.db-wal`, with what is not
-in it yet, and `run.db-shm`. SQLite can read such a file only where it can make the other two. At
-the end of a run it is brought back to one plain file; where that could not be done, because a
+While a run is active, its database is in WAL mode: beside `run.db` lie `run.db-wal`, with what is
+not in it yet, and `run.db-shm`. SQLite can read such a file only where it can make the other two.
+At the end of a run it is brought back to one plain file; where that could not be done, because a
 program still had it open, the last reader of hil that closes it does it."""
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _proven(uri: str, options: dict[str, Any]) -> sqlite3.Connection:
 def _roll_back(path: Path) -> None:
     """Let SQLite undo what a killed process had half written, which only one that may write can.
 
-    The journal of a process that is still at work is left alone: SQLite tells by its locks. Where
+    The journal of a process that is still at work is left alone: its locks show that. Where
     nothing can be written nothing is done. Raises: sqlite3.Error if the file cannot be read."""
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         try:

@@ -18,7 +18,8 @@ _NODE_LEN: Final = 18
 
 
 class PackedFrames:
-    """Reads the blocks of a `record` of so many `nodes`, and keeps the last one that was read."""
+    """Reads the blocks of a `record` of a run with this number of `nodes`, and keeps the last one
+    that was read."""
 
     def __init__(self, record: Rows, nodes: int) -> None:
         self._record = record

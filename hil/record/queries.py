@@ -65,8 +65,8 @@ def golden_digests(record: Rows, frame: int) -> tuple[str, str] | None:
     """Return what the fault-free run computed in a frame, as digests of output and state.
 
     None for a frame of plain agreement: there the agreed digests are the fault-free ones."""
-    found = record.rows("SELECT golden_output, golden_state FROM frames WHERE frame = ?", frame)
-    return (found[0][0], found[0][1]) if found else None
+    rows = record.rows("SELECT golden_output, golden_state FROM frames WHERE frame = ?", frame)
+    return (rows[0][0], rows[0][1]) if rows else None
 
 
 def upsets_behind(record: Rows, frame: int, nodes: Collection[str]) -> list[RecordedUpset]:
@@ -125,24 +125,24 @@ def skipped_frames(record: Rows, last: int, *, over: bool) -> tuple[int, int, in
 
 def repaired_before(record: Rows, frame: int, node: str) -> RecordedRepair | None:
     """Return the last repair before a frame that gave a node the state of others."""
-    found = record.rows(
+    rows = record.rows(
         "SELECT * FROM repairs WHERE node = ? AND frame < ? AND ok AND action != 'rollback' "
         "ORDER BY frame DESC, id DESC LIMIT 1",
         node,
         frame,
     )
-    return value_of(RecordedRepair, found[0]) if found else None
+    return value_of(RecordedRepair, rows[0]) if rows else None
 
 
 def left_vote(record: Rows, frame: int, node: str) -> RecordedTransition | None:
     """Return the transition with which a node left the vote last, in or before a frame."""
-    found = record.rows(
+    rows = record.rows(
         "SELECT * FROM transitions WHERE node = ? AND frame <= ? AND before = 'voting' "
         "ORDER BY id DESC LIMIT 1",
         node,
         frame,
     )
-    return value_of(RecordedTransition, found[0]) if found else None
+    return value_of(RecordedTransition, rows[0]) if rows else None
 
 
 def agreed_on_wrong_state(record: Rows, frame: int) -> bool:
@@ -173,8 +173,8 @@ def outvoted_though_right(record: Rows, frame: int, node: str) -> bool:
 def isolated_though_right(record: Rows, frame: int, node: str) -> bool:
     """Return whether a node that was isolated in a frame had been outvoted by a wrong majority:
     then, or when it left the vote."""
-    left = left_vote(record, frame, node)
-    frames = {frame} if left is None else {frame, left.frame}
+    departure = left_vote(record, frame, node)
+    frames = {frame} if departure is None else {frame, departure.frame}
     return any(outvoted_though_right(record, each, node) for each in frames)
 
 

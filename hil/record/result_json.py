@@ -146,7 +146,7 @@ def expectations_of(fields: Fields) -> tuple[ExpectationResult, ...] | None:
     # A screen that shows no ended run does without the scenario's model, which is heavy.
     from hil.scenario import ExpectationResult  # noqa: PLC0415
 
-    found = [
+    entries = [
         Fields.of(item, f"an expectation of {fields.where}")
         for item in fields.items("expectations")
     ]
@@ -158,7 +158,7 @@ def expectations_of(fields: Fields) -> tuple[ExpectationResult, ...] | None:
             e.boolean("ok"),
             e.boolean("default", default=False),
         )
-        for e in found
+        for e in entries
     )
 
 

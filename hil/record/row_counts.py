@@ -18,6 +18,7 @@ __all__ = [
     "ThrottledReadings",
     "count_rows",
     "count_upsets",
+    "executed_commands",
     "frames_skipped",
     "frames_without_unanimity",
     "injected_by_effect",
@@ -29,7 +30,6 @@ __all__ = [
     "isolated_nodes",
     "missed_upsets",
     "node_power",
-    "obeyed_commands",
     "packed_frames",
     "repair_costs",
     "skips",
@@ -81,7 +81,7 @@ def isolated_nodes(record: Rows) -> int:
     )
 
 
-def obeyed_commands(record: Rows) -> int:
+def executed_commands(record: Rows) -> int:
     """Return how many commands of operators were carried out."""
     return _one(record, "SELECT count(*) FROM commands WHERE ok")
 

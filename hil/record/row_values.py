@@ -289,7 +289,7 @@ class RecordedNode:
 
 @dataclass(frozen=True, slots=True)
 class RecordedLink:
-    """A row of `links`: the counters of a node's link, as they were told last."""
+    """A row of `links`: the counters of a node's link, as they were reported last."""
 
     node: int
     tx_frames: int

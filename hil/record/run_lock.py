@@ -102,8 +102,8 @@ def refuse_if_running(run_dir: Path) -> None:
         fd = os.open(run_dir / FILE_NAME, os.O_RDWR | os.O_CLOEXEC)
         try:
             asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-            told = _FLOCK.unpack(fcntl.fcntl(fd, fcntl.F_OFD_GETLK, asked))
-            if told[0] != fcntl.F_UNLCK:
+            lock = _FLOCK.unpack(fcntl.fcntl(fd, fcntl.F_OFD_GETLK, asked))
+            if lock[0] != fcntl.F_UNLCK:
                 raise _running(run_dir, fd)
         finally:
             os.close(fd)
@@ -162,9 +162,9 @@ def _is_at(fd: int, path: Path) -> bool:
 def _running(run_dir: Path, fd: int | None) -> UsageError:
     owner = "its run.lock was deleted" if fd is None else _owner(fd)
     return UsageError(
-        f"a run is still going on in {run_dir} ({owner}): only one process writes a record",
+        f"a run is still active in {run_dir} ({owner}): only one process writes a record",
         remedy=f"look at it with `hil watch {run_dir}`; once it has ended, `hil run --resume "
-        f"{run_dir}` goes on with it if it is not complete",
+        f"{run_dir}` continues it if it is not complete",
     )
 
 

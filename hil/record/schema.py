@@ -26,7 +26,7 @@ or how the instrument failed.
 
 `clocks`: a board's uptime u is the moment offset_wall_us + u * (1 + drift_ppm / 1e6) on the line
 of all wall_us, within uncertainty_us at the time of the row (and drift_ppm_error of the distance
-more, away from it); it begins anew with every start of the board. `health.at_wall_us` is when the
+more, away from it); it begins again with every start of the board. `health.at_wall_us` is when the
 board measured, placed so (null: its clock is virtual).
 
 The plant: `orbit` is known ahead: an hour beyond the last frame at least, or to the end of the run
@@ -35,11 +35,11 @@ is positive when it charges, soc from 0 to 1, stage how many rungs of the sheddi
 applied (255: the bus broke down), temperatures_c a JSON object of all thermal nodes. `plant_nodes`:
 level off, suspend, capped or full; duty the share of its speed that the board is left with;
 throttle the step of its thermal throttle; steps_per_s as the board measured its steps;
-upsets_per_day a JSON object by kind, with acceleration. `skips`: before `frame`, so many quiet ones
-were not computed, so that it began at t_us. `limits` is what boards were asked to obey, and what
-they said they did (JSON objects). `commands`: what operators asked for, and what they were told;
-`frame` is the one before which it was carried out, `who` the user's name, arguments a JSON object.
-An upset with the source "operator N" was ordered by the command with the id N."""
+upsets_per_day a JSON object by kind, with acceleration. `skips`: before `frame`, this number of
+quiet ones were not computed, so that it began at t_us. `limits` is what boards were ordered to do,
+and what they reported (JSON objects). `commands`: what operators asked for, and what they were
+answered; `frame` is the one before which it was carried out, `who` the user's name, arguments a
+JSON object. An upset with the source "operator N" was ordered by the command with the id N."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def all_nodes(record: Rows) -> list[RecordedNode]:
 
 
 def all_links(record: Rows) -> dict[int, RecordedLink]:
-    """Return the counters of the links that told any, by the index of their node."""
+    """Return the counters of the links that reported any, by the index of their node."""
     links = values_of(RecordedLink, record.rows("SELECT * FROM links"))
     return {link.node: link for link in links}
 

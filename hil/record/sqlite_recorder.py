@@ -1,8 +1,9 @@
 """Writing a run's record: rows as they happen, committed a few times a second.
 
-While another program holds the write lock, rows wait in memory and the run goes on; a note says so
-afterwards. When more waits than `_PENDING_MAX`, and at the end, the run waits for the lock. Every
-other failure of the database becomes RecordError; what was committed before stays readable."""
+While another program holds the write lock, rows wait in memory and the run continues; a note says
+so afterwards. When more waits than `_PENDING_MAX`, and at the end, the run waits for the lock.
+Every other failure of the database becomes RecordError; what was committed before stays
+readable."""
 
 from __future__ import annotations
 
@@ -33,12 +34,12 @@ if TYPE_CHECKING:
 __all__ = ["SqliteRecorder"]
 
 _COMMIT_S = 0.25
-_TOLD_S = 1.0
+_NOTED_S = 1.0
 """A lock that was held for less is not worth a note."""
 _PENDING_MAX = 256 << 20
 """[byte] When more waits in memory for the lock, the run waits, too."""
 _END_METAS: Final = ("outcome", "result")
-"""What a reader who opens the file anew must find in it after the end."""
+"""Rows of `meta` that a reader who opens the file again after the end must find."""
 
 
 class SqliteRecorder(EventWriter):
@@ -197,7 +198,7 @@ class SqliteRecorder(EventWriter):
         return True
 
     def _note_lock(self, seconds: float, rows: int) -> None:
-        if seconds >= _TOLD_S and not self._sealed:
+        if seconds >= _NOTED_S and not self._sealed:
             self.note(
                 self._locked_at_frame,
                 f"another program held the write lock of the record for {seconds:.1f} s; {rows} "

@@ -213,7 +213,7 @@ def plant_rows(
     about: int | None = None,
 ) -> list[RecordedPlant]:
     """Return the plant over a span of times; no more than the first `limit` rows, and of these
-    only every so many, so that they are `about` as many (up to twice as many)."""
+    only every n-th, so that there are `about` this number (up to twice)."""
     rows = record.rows(
         "SELECT * FROM plant WHERE t_us > ? AND t_us <= ? ORDER BY t_us LIMIT ?",
         after_us,
@@ -224,7 +224,7 @@ def plant_rows(
 
 
 def _thinned(rows: Sequence[sqlite3.Row], about: int | None) -> Sequence[sqlite3.Row]:
-    """Return every so many of `rows`, from the first on; all of them without `about`."""
+    """Return every n-th of `rows`, from the first on; all of them without `about`."""
     return rows if about is None else rows[:: max(1, len(rows) // about)]
 
 

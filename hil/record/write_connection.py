@@ -98,7 +98,7 @@ class WriteConnection:
         RecordError when another program keeps its lock for longer than `patience_s`."""
         patience_s = _PATIENCE_S if patience_s is None else patience_s
         end_s = time.monotonic() + patience_s
-        told = False
+        announced = False
         while True:
             with contextlib.suppress(_LockedError), _locks_told_apart():
                 if work(self._db):
@@ -108,11 +108,11 @@ class WriteConnection:
                     f"another program has held a lock on the record {self.path} for more than "
                     f"{patience_s:g} s",
                     remedy="close that program; what was recorded before is complete, and `hil run "
-                    f"--resume {self.path.parent}` goes on from the last snapshot",
+                    f"--resume {self.path.parent}` continues from the last snapshot",
                 )
-            if not told:
+            if not announced:
                 self._on_wait("waiting for another program that holds a lock on the record")
-                told = True
+                announced = True
             time.sleep(_RETRY_S)
 
     def transaction(self, *steps: Callable[[sqlite3.Connection], None]) -> bool:
@@ -160,7 +160,7 @@ class WriteConnection:
             same, why = False, str(error)
         if not same:
             raise RecordError(
-                f"the record {self.path} was deleted or replaced while the run went on: {why}",
+                f"the record {self.path} was deleted or replaced during the run: {why}",
                 remedy="run it again, and leave the run folder alone meanwhile",
             )
 

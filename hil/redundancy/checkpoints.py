@@ -33,7 +33,7 @@ GENERATIONS: Final = 2
 _COPY_EVERY: Final = 64
 """The greatest age of the host's copy, in checkpoint intervals."""
 _UNKNOWN_RATE_BAUD: Final = 115_200
-"""[bit/s] The rate of a real board's line that does not tell its own: behind a port server."""
+"""[bit/s] The rate of a real board's line that does not report its own: behind a port server."""
 _BITS_OF_A_BYTE: Final = 10
 """On a serial line, with start and stop bits."""
 
@@ -129,14 +129,14 @@ class Checkpoints:
         count = len(records) // record_len
         first = unpack(records[:record_len]).frame
         due = range(first + -(first + 1) % self.every, first + count, self.every)
-        kept = [
+        taken = [
             Sync(k, unpack(records[(k - first) * record_len :][:record_len]).state)
             for k in due[-GENERATIONS:]
         ]
-        if kept:
+        if taken:
             self._rig.setup.refresh_budgets(nodes)
             for node in nodes:
-                self.on_kept(node, kept)
+                self.on_kept(node, taken)
         last = unpack(records[-record_len:])
         if self._copy_is_due(last.frame):
             self._copy(last, nodes, self._rig.requests.timing)

@@ -19,7 +19,7 @@ What a scheme delivers when one node answers and no other can be compared with i
 The state that a node computes alone is not given to the others: when they return, the node first
 goes back to the last voted state and computes its own again, and it keeps no checkpoint until then.
 The returning nodes are given that older state, too, and compute forward themselves. A node that has
-delivered alone for more than `TRUSTED_AFTER` frames is trusted, because computing so many again
+delivered alone for more than `TRUSTED_AFTER` frames is trusted, because computing all of them again
 would hold up the frames; a node that delivered nothing, or held outputs, is trusted after
 `SILENT_TRUSTED_AFTER` frames: otherwise a pair would remain silent permanently.
 

@@ -56,7 +56,7 @@ class RollbackSpacing:
     itself is soon over, and a permanent one does not make every frame longer than the one before. A
     node that has no part in the failed one ends the wait: there is a new result to compare.
 
-    `failures`: frames in a row whose rollback failed; `seen`: the last frame that was more than
+    `failures`: consecutive frames whose rollback failed; `seen`: the last frame that was more than
     plain agreement."""
 
     def __init__(self) -> None:

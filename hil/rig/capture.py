@@ -133,7 +133,7 @@ class Capture:
                 return
             try:
                 self._put(b"".join(packet(*queued) for queued in batch))
-            except OSError as error:  # a full disk: the run goes on without its capture
+            except OSError as error:  # a full disk: the run continues without its capture
                 self._failed = error
                 return
 

@@ -103,7 +103,7 @@ class LineRates:
                 node.link.status.note(f"line rate raised to {wanted}")
                 break
             book.ceiling = min(book.ceiling, lower_rate(wanted, rate.safe))
-            node.link.status.note(f"line rate {wanted} not to be had: {why}")
+            node.link.status.note(f"line rate {wanted} not available: {why}")
         self._mark(node)
 
     def _mark(self, node: Node) -> None:
@@ -134,7 +134,7 @@ class LineRates:
         node.link.statistics.rate_falls += 1
         rate = rate_of(node.link.transport)
         at = "a lost line" if rate is None else f"{rate.now}"
-        note = f" ({baud} was not to be had: {failed})" if failed else ""
+        note = f" ({baud} was not available: {failed})" if failed else ""
         node.link.status.note(f"line rate lowered to {at}: {why}{note}")
         self._mark(node)
 

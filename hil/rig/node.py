@@ -135,7 +135,7 @@ def _why(r: Reply) -> str:
 def result_without_reply(answer: Refusal | Rebooted | Silence) -> NodeResult:
     """Return the result of a node that did not answer its STEP."""
     if isinstance(answer, Rebooted):
-        return NodeResult(ABSENT, reason="the agent started anew", rebooted=True)
+        return NodeResult(ABSENT, reason="the agent restarted", rebooted=True)
     if isinstance(answer, Silence):
         return NodeResult(SILENT, reason=answer.reason, disconnected=answer.disconnected)
     if answer.suspended:

@@ -100,9 +100,9 @@ def end_with_all(process: subprocess.Popen[bytes], mark: Mark) -> None:
     process.kill()
     process.wait()
     until_us = HOST.now_us() + _END_US
-    while (left := _left_of(process.pid, mark, known)) and HOST.now_us() < until_us:
-        known |= left  # one that is ending carries no mark any more
-        for pid in left:
+    while (remaining := _remaining_of(process.pid, mark, known)) and HOST.now_us() < until_us:
+        known |= remaining  # one that is ending carries no mark any more
+        for pid in remaining:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):  # not adopted yet
@@ -112,26 +112,26 @@ def end_with_all(process: subprocess.Popen[bytes], mark: Mark) -> None:
 
 def _from(first: int) -> set[int]:
     """Return the running descendants of the process `first`."""
-    seen = {pid: (parent, session) for pid, parent, session in _processes()}
-    return _with_children({first}, seen) - {first}
+    processes = {pid: (parent, session) for pid, parent, session in _processes()}
+    return _with_children({first}, processes) - {first}
 
 
-def _left_of(session: int, mark: Mark, known: set[int]) -> set[int]:
+def _remaining_of(session: int, mark: Mark, known: set[int]) -> set[int]:
     us = os.getpid()
-    seen = {pid: (parent, its_session) for pid, parent, its_session in _processes()}
-    left = {
+    processes = {pid: (parent, its_session) for pid, parent, its_session in _processes()}
+    remaining = {
         pid
-        for pid, (parent, its_session) in seen.items()
+        for pid, (parent, its_session) in processes.items()
         if its_session == session or (parent == us and (pid in known or mark.is_on(pid)))
     }
-    return _with_children(left, seen)
+    return _with_children(remaining, processes)
 
 
-def _with_children(of: set[int], seen: dict[int, tuple[int, int]]) -> set[int]:
+def _with_children(of: set[int], processes: dict[int, tuple[int, int]]) -> set[int]:
     whole, size = set(of), -1
     while size < len(whole):
         size = len(whole)
-        whole |= {pid for pid, (parent, _) in seen.items() if parent in whole}
+        whole |= {pid for pid, (parent, _) in processes.items() if parent in whole}
     return whole
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from hil.clock import HOST, Clock
 
-_NAP_US: Final = 200_000
+_POLL_US: Final = 200_000
 
 
 class Pacer:
@@ -39,9 +39,9 @@ class Pacer:
         early_us = self._due_us - now
         moved_us = 0
         if early_us > 0:
-            self._clock.sleep_us(min(early_us, _NAP_US))
+            self._clock.sleep_us(min(early_us, _POLL_US))
             while (early_us := self._due_us - self._clock.now_us()) > 0 and not stop():
-                self._clock.sleep_us(min(early_us, _NAP_US))
+                self._clock.sleep_us(min(early_us, _POLL_US))
         elif -early_us > self.period_us:
             moved_us = int(-early_us)
             self._due_us = now

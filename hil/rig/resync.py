@@ -120,7 +120,7 @@ def read_changes(
 
     Raises: NodeError, LinkTimeout."""
     state = bytearray(known)
-    runs: list[tuple[int, int]] = []  # (first, end) of chunks in a row, which are read at once
+    runs: list[tuple[int, int]] = []  # (first, end) of consecutive chunks, which are read at once
     for chunk in chunks:
         if runs and runs[-1][1] == chunk:
             runs[-1] = (runs[-1][0], chunk + 1)

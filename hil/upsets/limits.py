@@ -146,38 +146,38 @@ class UpsetLimits:
     def check(self) -> None:
         """Check all upsets of the scenario. Raises: ConfigError with every one that is out of
         range."""
-        found = Findings()
+        findings = Findings()
         upsets = self._scenario.upsets
         for index, event in enumerate(upsets.events):
             for path, message, remedy in self.check_event(event):
-                found.add(("upsets", "events", index, *path), message, remedy)
+                findings.add(("upsets", "events", index, *path), message, remedy)
         for index, rate in enumerate(upsets.rates):
             for path, message, remedy in self._of_rate(rate):
-                found.add(("upsets", "rates", index, *path), message, remedy)
+                findings.add(("upsets", "rates", index, *path), message, remedy)
         if self._scenario.plant is not None:
             drawn = {PatternKind.BIT: 1.0, PatternKind.ADJACENT: 1.0}
             for path, message, remedy in self._of_targets(upsets.orbit.targets, drawn):
-                found.add(("upsets", "orbit", *path), message, remedy)
-        if found:
+                findings.add(("upsets", "orbit", *path), message, remedy)
+        if findings:
             raise ConfigError(
                 [
                     Problem(UNPLACED, 0, 0, ".".join(["$", *map(str, path)]), message, remedy)
-                    for path, message, remedy in found
+                    for path, message, remedy in findings
                 ]
             )
 
     def check_event(self, event: UpsetEventConfig) -> Findings:
         """Return what of one event is out of range."""
-        found = Findings()
-        self._when(event, found)
+        findings = Findings()
+        self._when(event, findings)
         if event.target in CHECKPOINT_TARGETS:
-            self._checkpoint(event, found)
+            self._checkpoint(event, findings)
         if event.target is UpsetTarget.BOARD:
             serial = self._kinds.get(event.node) is BoardKind.SERIAL
             # Where the scenario lets events be missed, the run says how many were.
             must = not self._scenario.upsets.allow_missed
             if serial and must and not self._powered.get(event.node, False):
-                found.add(
+                findings.add(
                     "target",
                     f"nothing is known that switches the power of node {event.node}",
                     "add `power:` to the board in the bench file, remove this upset, or let it "
@@ -185,13 +185,13 @@ class UpsetLimits:
                 )
         space = self._space(event)
         if space is not None:
-            self._where(event, space, found)
-        return found
+            self._where(event, space, findings)
+        return findings
 
-    def _when(self, event: UpsetEventConfig, found: Findings) -> None:
+    def _when(self, event: UpsetEventConfig, findings: Findings) -> None:
         step = "a step of " + self._scenario.workload_name
         if event.tick is not None and event.tick > self.ticks:
-            found.add(
+            findings.add(
                 "tick",
                 f"tick {event.tick}: {step} has {self.ticks}; expected 0 (before it begins) to "
                 f"{self.ticks} (its result is there)",
@@ -199,16 +199,16 @@ class UpsetLimits:
         elif event.steps and event.tick is not None and event.node in self.reach:
             most = self.reach[event.node][event.tick]
             if event.steps > most:
-                found.add(
+                findings.add(
                     "steps",
                     f"node {event.node} executes {most} instructions from tick {event.tick} to the "
-                    f"end of {step}; expected at most so many, not {event.steps}",
+                    f"end of {step}; expected at most that, not {event.steps}",
                 )
         if event.us is None:
             return
         if event.target is UpsetTarget.BOARD_RAM:
             if event.us > self._scenario.frame_us:
-                found.add(
+                findings.add(
                     "us",
                     f"{event.us} us is past the end of the frame; expected 0 to "
                     f"{self._scenario.frame_us}",
@@ -216,24 +216,26 @@ class UpsetLimits:
         elif self._kinds.get(event.node) is BoardKind.INPROC:
             most = self.ticks * int(lib.INPROC_TICK_US)
             if event.us > most:
-                found.add("us", f"{step} takes {most} us on an inproc board; expected 0 to {most}")
+                findings.add(
+                    "us", f"{step} takes {most} us on an inproc board; expected 0 to {most}"
+                )
         elif self._slowest_us is not None and event.us > _SLOWEST_FACTOR * self._slowest_us:
-            found.add(
+            findings.add(
                 "us",
                 f"the slowest of the calibration's steps took {self._slowest_us} us; expected 0 to "
                 f"{_SLOWEST_FACTOR * self._slowest_us}, not {event.us}",
                 "say the tick instead (`tick:`), which is the same on every board",
             )
 
-    def _checkpoint(self, event: UpsetEventConfig, found: Findings) -> None:
+    def _checkpoint(self, event: UpsetEventConfig, findings: Findings) -> None:
         if not self._scenario.recovery.checkpoint_every:
-            found.add(
+            findings.add(
                 "target",
                 "the boards keep no checkpoints (`checkpoint_every: 0`)",
                 "set `recovery: {checkpoint_every: 16}`, or remove this upset",
             )
         elif event.frame_at(self._scenario.frame_us) == 0:
-            found.add(
+            findings.add(
                 "frame" if event.frame is not None else "at",
                 "the boards keep no checkpoint before the first frame was voted on; expected "
                 "frame 1 or later",
@@ -288,7 +290,7 @@ class UpsetLimits:
         reply = ffi.new("hil_reply_t *", {"len": w.output_len})
         return (len(pack("reply", reply)) + ANSWER_OVERHEAD) * 8
 
-    def _where(self, event: UpsetEventConfig, space: int, found: Findings) -> None:
+    def _where(self, event: UpsetEventConfig, space: int, findings: Findings) -> None:
         pattern, what = event.pattern, f"target {event.target} of {self._scenario.workload_name}"
         if event.target is UpsetTarget.LINK:
             what = f"the STEP message {event.direction}"
@@ -299,7 +301,7 @@ class UpsetLimits:
         at_most = "" if self._is_exact(event) else " at most"
         wide = pattern.width if event.target in MEMORY_TARGETS else 1
         if wide > space:
-            found.add(
+            findings.add(
                 "target" if space == 0 else "pattern",
                 f"{what} has {space} bits{at_most}; the pattern needs {wide}",
             )
@@ -309,7 +311,7 @@ class UpsetLimits:
             last = space // wide * wide - 1
         if event.bit is not None and event.bit > last:
             reason = f"; a pattern of {wide} bits" if wide > 1 else ""
-            found.add(
+            findings.add(
                 "bit",
                 f"bit {event.bit}: {what} has {space} bits{at_most}{reason}; expected 0 to {last}",
             )
@@ -330,11 +332,11 @@ class UpsetLimits:
         self, targets: Sequence[UpsetTarget], patterns: Mapping[PatternKind, float]
     ) -> Findings:
         """Return the targets of random upsets that are smaller than a pattern that may be drawn."""
-        found = Findings()
+        findings = Findings()
         wide = max((_WIDEST_DRAWN.get(kind, 1) for kind, weight in patterns.items() if weight > 0))
         for index, target in enumerate(targets):
             if target in CHECKPOINT_TARGETS and not self._scenario.recovery.checkpoint_every:
-                found.add(
+                findings.add(
                     ("targets", index),
                     "the boards keep no checkpoints (`checkpoint_every: 0`)",
                     "set `recovery: {checkpoint_every: 16}`, or remove this target",
@@ -344,14 +346,14 @@ class UpsetLimits:
                 continue
             for space in self._spaces(target):
                 if wide > space:
-                    found.add(
+                    findings.add(
                         ("targets", index),
                         f"target {target} of {self._scenario.workload_name} has {space} bits; "
                         f"the patterns need {wide}",
                         "remove it",
                     )
                     break
-        return found
+        return findings
 
     def _spaces(self, target: UpsetTarget) -> Iterator[int]:
         for node in self._kinds:

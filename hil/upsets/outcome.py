@@ -181,11 +181,13 @@ class UpsetClassifier:
         book, assessment = self._books[upset.plan.node], upset.assessment
         book.open = [u for u in book.open if u is not upset]
         book.waiting = [u for u in book.waiting if u is not upset]
-        seen = assessment.detected_frame
-        explained = any(u.assessment.detected_frame == seen for u in (*book.open, *book.waiting))
-        if assessment.effect not in _UNSEEN and seen is not None and not explained:
+        detected_frame = assessment.detected_frame
+        explained = any(
+            u.assessment.detected_frame == detected_frame for u in (*book.open, *book.waiting)
+        )
+        if assessment.effect not in _UNSEEN and detected_frame is not None and not explained:
             self.anomalies.append(
-                Anomaly(seen, upset.plan.node, assessment.effect, upset.report.detail)
+                Anomaly(detected_frame, upset.plan.node, assessment.effect, upset.report.detail)
             )
         assessment.effect = NodeEffect.UNKNOWN
         assessment.outcome = SystemOutcome.UNKNOWN
@@ -352,12 +354,12 @@ class UpsetClassifier:
             # An upset in the operating system's memory remains until the system is started again,
             # by a power cycle or by itself.
             off = rung is NodeState.POWER_CYCLE
-            gone = off or (boots is not None and upset.report.boot < boots)
+            system_started = off or (boots is not None and upset.report.boot < boots)
             released = upset.plan.target is _T.TEXT and _is_released(upset, frame + 1)
             held = upset.stuck and not released
             upset.assessment.lingers = (
                 (held and (upset.plan.permanent or not board))
-                or (_in_system(upset) and not gone)
+                or (_in_system(upset) and not system_started)
                 or (_in_agent(upset) and not board)
             )
         book.dormant = [u for u in book.dormant if u.assessment.lingers]
@@ -423,6 +425,6 @@ def _is_released(upset: Upset, frame: int) -> bool:
 def _is_gone(upset: Upset, frame: int) -> bool:
     """Return whether nothing of it remains in the node in `frame`."""
     if upset.stuck:  # a frame may compute with what it left; what nobody rewrites keeps its value
-        kept = upset.plan.target is _T.TEXT or _in_system(upset)
-        return not kept and _is_released(upset, frame - 1)
+        stays = upset.plan.target is _T.TEXT or _in_system(upset)
+        return not stays and _is_released(upset, frame - 1)
     return upset.plan.target in _PASSING and frame > upset.assessment.active_frame + 1

@@ -22,6 +22,7 @@ from hil.record.result_json import recorded_result
 from hil.record.row_counts import (
     count_rows,
     count_upsets,
+    executed_commands,
     frames_skipped,
     injected_by_effect,
     injected_by_outcome,
@@ -29,7 +30,6 @@ from hil.record.row_counts import (
     injected_events,
     injected_upsets,
     isolated_nodes,
-    obeyed_commands,
     packed_frames,
     skips,
 )
@@ -119,7 +119,7 @@ def tally(reader: Reader) -> RecordTally:
         upsets=_upset_totals(reader),
         upset_kinds=tuple(count_upsets(reader)),
         isolated=isolated_nodes(reader),
-        commands=obeyed_commands(reader),
+        commands=executed_commands(reader),
         recoveries=recoveries(reader),
         available=available,
         slips=count_rows(reader, RecordTable.SLIPS),

@@ -48,6 +48,6 @@ def test_a_run_raises_its_lines_and_records_that(tmp_path: Path) -> None:
     told = [(row["node"], row["reason"]) for row in events]
     assert told == [
         ("a", "line rate raised to 921600"),
-        ("b", "line rate 921600 not to be had: nothing is heard at it"),
+        ("b", "line rate 921600 not available: nothing is heard at it"),
         ("b", "line rate raised to 460800"),
     ]

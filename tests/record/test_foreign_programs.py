@@ -87,7 +87,7 @@ class Owner(Holder):
 def busy_writer(monkeypatch: pytest.MonkeyPatch) -> None:
     """It commits in every frame, takes snapshots wherever it can, tells of every lock."""
     monkeypatch.setattr(sqlite_recorder, "_COMMIT_S", 0.0)
-    monkeypatch.setattr(sqlite_recorder, "_TOLD_S", 0.0)
+    monkeypatch.setattr(sqlite_recorder, "_NOTED_S", 0.0)
     monkeypatch.setattr(loop_module, "_SNAPSHOT_US", 0)
 
 
@@ -282,7 +282,7 @@ def test_a_lock_that_is_never_let_go_ends_the_run_and_it_resumes_to_the_same_dig
     tmp_path: Path, undisturbed: RunResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(write_connection, "_PATIENCE_S", 0.0)
-    monkeypatch.setattr("hil.engine.recorder._LAST_WORDS_S", 0.0)
+    monkeypatch.setattr("hil.engine.recorder._FINAL_PATIENCE_S", 0.0)
     holder = Holder(tmp_path)
     with pytest.raises(RecordError, match="another program has held a lock") as caught:
         run(tmp_path, lambda frame: holder.take() if frame == 120 else None)

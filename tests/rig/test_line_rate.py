@@ -132,8 +132,8 @@ def test_a_line_that_is_too_bad_for_a_rate_gets_half_of_it(bench: Bench) -> None
     assert now(rig) == 230400
     events = told(rig)
     assert events[-3:] == [
-        "line rate 921600 not to be had: nothing is heard at it",
-        "line rate 460800 not to be had: nothing is heard at it",
+        "line rate 921600 not available: nothing is heard at it",
+        "line rate 460800 not available: nothing is heard at it",
         "line rate raised to 230400",
     ]
     works(rig)

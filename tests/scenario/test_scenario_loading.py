@@ -669,6 +669,6 @@ def test_a_report_of_hundreds_of_problems_shows_twenty_and_keeps_all() -> None:
     assert lines[:2] == ["341 problems:", "a.yaml:1:1: $: number 1"]
     assert lines[20:] == [
         "a.yaml:20:1: $: number 20",
-        "and 321 more; with --json all of them are told",
+        "and 321 more; --json lists all of them",
     ]
     assert len(error.problems) == 341

@@ -38,9 +38,9 @@ def find_agent() -> Path:
     beside = Path(sys.executable).parent / "hil-agent"
     if beside.exists():
         return beside
-    found = shutil.which("hil-agent")
-    if found:
-        return Path(found)
+    on_path = shutil.which("hil-agent")
+    if on_path:
+        return Path(on_path)
     raise SetupError(
         "the hil-agent executable was not found",
         remedy="install this package again with pip (it builds hil-agent), or set HIL_AGENT",

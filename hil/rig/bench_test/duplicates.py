@@ -82,7 +82,7 @@ def same_agents(
 ) -> list[BenchFinding]:
     """Return a finding for each pair of boards behind which is one agent, and for each serial
     number that different boards report. `heard_at_us`: when each HELLO arrived, by name."""
-    found: list[BenchFinding] = []
+    findings: list[BenchFinding] = []
     numbers: dict[str, list[str]] = defaultdict(list)
     first: list[BoardUnderTest] = []
     for board in boards:
@@ -91,13 +91,13 @@ def same_agents(
             continue
         twin = next((o for o in first if _is_one_agent(o, board, heard_at_us)), None)
         if twin is not None:
-            found.append(_one_agent(twin, board))
+            findings.append(_one_agent(twin, board))
             continue
         first.append(board)
         if hello.serial:
             numbers[hello.serial].append(board.name)
-    found += [_one_number(names, number) for number, names in numbers.items() if len(names) > 1]
-    return found
+    findings += [_one_number(names, number) for number, names in numbers.items() if len(names) > 1]
+    return findings
 
 
 def _start_us(hello: Hello, heard_at_us: int) -> int:

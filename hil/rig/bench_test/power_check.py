@@ -55,8 +55,8 @@ class PowerCheck:
             self._usable[board.name] = power
 
     def wake(self, board: BoardUnderTest) -> bool:
-        """Switch a silent board on whose supply cannot tell whether it gives power; return whether
-        it answers then."""
+        """Switch a silent board on whose supply does not report whether it gives power; return
+        whether it answers then."""
         power = self._usable.get(board.name)
         if power is None or board.name not in self._unsure:
             return False

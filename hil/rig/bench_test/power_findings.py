@@ -27,24 +27,24 @@ def power_findings(
     """Return the faults that these power cycles show. `known`: boards that were identified by their
     serial numbers, so that their data cables are right; `boot_wait_s`: how long was waited for each
     board to answer again [s]."""
-    found: list[BenchFinding] = []
+    findings: list[BenchFinding] = []
     crossed = {c.board: c for c in cycles if not c.was_cut and c.restarted}
     for cycle in cycles:
         if cycle.board in crossed:
             twin = _twin(cycle, crossed)
             if twin is None:
-                found.append(_misdirected(cycle, known))
+                findings.append(_misdirected(cycle, known))
             elif cycle.board < twin.board:
-                found.append(_crossed(cycle, twin, known))
+                findings.append(_crossed(cycle, twin, known))
         elif not cycle.was_cut:
-            found.append(_ran_on(cycle))
+            findings.append(_ran_on(cycle))
         else:
-            found += _side_effects(cycle)
+            findings += _side_effects(cycle)
         if cycle.unlinked:
-            found.append(_unlinked(cycle))
+            findings.append(_unlinked(cycle))
         if cycle.missing:
-            found.append(_missing(cycle, boot_wait_s))
-    return found
+            findings.append(_missing(cycle, boot_wait_s))
+    return findings
 
 
 def _twin(cycle: PowerCycle, crossed: dict[str, PowerCycle]) -> PowerCycle | None:
@@ -134,9 +134,9 @@ def _is_off(reading: PowerReading) -> bool | None:
 
 def _side_effects(cycle: PowerCycle) -> list[BenchFinding]:
     """Return the findings for a board that stopped as it should."""
-    found: list[BenchFinding] = []
+    findings: list[BenchFinding] = []
     if cycle.restarted:
-        found.append(
+        findings.append(
             BenchFinding(
                 BenchFault.SHARED_SUPPLY,
                 (cycle.board, *cycle.restarted),
@@ -146,7 +146,7 @@ def _side_effects(cycle: PowerCycle) -> list[BenchFinding]:
             )
         )
     if _is_off(cycle.off) is False:
-        found.append(
+        findings.append(
             BenchFinding(
                 BenchFault.FALSE_READING,
                 (cycle.board,),
@@ -155,7 +155,7 @@ def _side_effects(cycle: PowerCycle) -> list[BenchFinding]:
                 "correct `channel:` or `read:` of its supply",
             )
         )
-    return found
+    return findings
 
 
 def _unlinked(cycle: PowerCycle) -> BenchFinding:

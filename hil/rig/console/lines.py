@@ -25,7 +25,7 @@ class ConsoleSource(Enum):
 @dataclass(frozen=True, slots=True)
 class ConsoleLine:
     """A line, or a part of one: `at_us` is when its first byte arrived, on the host's clock [us].
-    `end` is the line end after `content`; empty if the line goes on, or may go on."""
+    `end` is the line end after `content`; empty if the line continues, or may continue."""
 
     at_us: int
     source: ConsoleSource
@@ -35,7 +35,7 @@ class ConsoleLine:
     @property
     def text(self) -> str:
         r"""Return the line as it stands in the log. The usual line end, `\r\n`, is not shown;
-        `\n` alone is. A backslash at the end means that the line goes on in the next one."""
+        `\n` alone is. A backslash at the end means that the line continues in the next one."""
         text = escaped(self.content)
         if self.source is ConsoleSource.DAMAGED or self.end == b"\r\n":
             return text

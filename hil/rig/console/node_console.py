@@ -14,7 +14,7 @@ from hil.scenario.console_patterns import ConsolePattern
 __all__ = ["ConsoleSink", "NodeConsole"]
 
 _IDLE_US: Final = 1_000_000
-"""A line that does not go on for so long, such as a prompt, is passed on without its end."""
+"""A line that does not continue for this long, such as a prompt, is passed on without its end."""
 
 
 ConsoleSink: TypeAlias = Callable[[ConsoleLine], None]
@@ -59,7 +59,7 @@ class NodeConsole:
                 self._deliver(line)
 
     def flush(self, *, at_once: bool = False) -> None:
-        """Pass on lines that do not go on; with `at_once`, all that are not complete."""
+        """Pass on lines that do not continue; with `at_once`, all that are not complete."""
         with self._lock:
             now_us = self._clock.now_us()
             for source in self._open.values():

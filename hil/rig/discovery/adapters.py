@@ -116,9 +116,9 @@ def adapters() -> list[Adapter]:
     plain = [_adapter(port, stable) for port in ports]
     counted = [_counted(adapter, plain) for adapter in plain]
     names = [adapter.identity for adapter in counted]
-    found = [replace(a, ambiguous=names.count(a.identity) > 1) for a in counted]
-    known = {adapter.device for adapter in found}
-    return found + [
+    listed = [replace(a, ambiguous=names.count(a.identity) > 1) for a in counted]
+    known = {adapter.device for adapter in listed}
+    return listed + [
         Adapter(device, Path(name).name, stable=name)
         for device, name in stable.items()
         if device not in known
@@ -172,5 +172,5 @@ def find(identity: str) -> str:
     others = ", ".join(f"{a.identity} ({a.device})" for a in here if a.identity) or "none"
     raise SetupError(
         f"adapter {identity} is not plugged in",
-        remedy=f"plug it in; there are: {others}; `hil discover` looks for boards on them",
+        remedy=f"plug it in; present: {others}; `hil discover` looks for boards on them",
     )

@@ -133,13 +133,13 @@ def discover(
     known = load_bench(bench) if bench is not None and not _is_blank(bench) else None
     here = adapters()
     candidates = _candidates(ports, known, here)
-    found = Discovery(
+    discovery = Discovery(
         _without_duplicates(probe_all(candidates, bauds, wait_s, on_done)), bench=bench
     )
-    if bench is not None and (known is not None or found.answered):
-        text = merge(found, known, bench, here)
+    if bench is not None and (known is not None or discovery.answered):
+        text = merge(discovery, known, bench, here)
         write_bench_file(bench, text)
-    return found
+    return discovery
 
 
 def _is_blank(bench: Path) -> bool:
@@ -226,59 +226,63 @@ def _without_duplicates(probed: list[ProbeResult]) -> list[ProbeResult]:
 # --- the bench file ---------------------------------------------------------------------------
 
 
-def merge(found: Discovery, known: BenchConfig | None, bench: Path, here: Sequence[Adapter]) -> str:
-    """Return the updated text of the bench file; add names and changes to `found`.
+def merge(
+    discovery: Discovery, known: BenchConfig | None, bench: Path, here: Sequence[Adapter]
+) -> str:
+    """Return the updated text of the bench file; add names and changes to `discovery`.
 
     The text is a valid bench file. Raises: SetupError if no valid one can be written."""
-    matched = _match(found, known, here)
+    matched = _match(discovery, known, here)
     if known is None:
-        new = _new_boards(found, (), ())
+        new = _new_boards(discovery, (), ())
         if not new:
             raise SetupError(
-                "no board that answered can be written to a bench file: " + found.left_out[-1],
+                "no board that answered can be written to a bench file: " + discovery.left_out[-1],
                 remedy="give its port a plain name, for example a symbolic link",
             )
         return fresh_text(new)
     text, ends = read_bench_file(bench)
     for index, board in enumerate(known.boards):
-        there = next((p for p in found.probed if matched.get(p.port) == index), None)
+        there = next((p for p in discovery.probed if matched.get(p.port) == index), None)
         if there is not None:
-            found.names[there.port] = board.name
-            _update(found, text, index, board, there, here)
-        elif not board.absent and (why := _why_gone(board, found, here)):
+            discovery.names[there.port] = board.name
+            _update(discovery, text, index, board, there, here)
+        elif not board.absent and (why := _why_gone(board, discovery, here)):
             text.set_key(index, "absent", value=True)
-            found.changes.append(BenchChange(board.name, "absent", why))
+            discovery.changes.append(BenchChange(board.name, "absent", why))
     taken = [board.name for board in known.boards]
-    for entry, comment in _new_boards(found, taken, parse_bench(text.text).boards):
+    for entry, comment in _new_boards(discovery, taken, parse_bench(text.text).boards):
         text.append(entry, comment)
     return text.finished().replace("\n", ends)
 
 
 def _new_boards(
-    found: Discovery, names: Sequence[str], others: Sequence[BenchBoardConfig]
+    discovery: Discovery, names: Sequence[str], others: Sequence[BenchBoardConfig]
 ) -> list[tuple[NewBoard, str]]:
     """Return an entry and a comment for each board that answered and is not in the bench file."""
     taken = list(names)
     used = {board.adapter for board in others if board.adapter is not None and not board.absent}
     new: list[tuple[NewBoard, str]] = []
-    for p in found.answered:
+    for p in discovery.answered:
         assert p.hello is not None
-        if p.port in found.names:
+        if p.port in discovery.names:
             continue
         name = _name_for(p.hello, taken)
-        entry = _made_acceptable(_entry_of(name, p, p.hello, found.shared_serials, used), found)
+        entry = _made_acceptable(
+            _entry_of(name, p, p.hello, discovery.shared_serials, used), discovery
+        )
         if entry is None:
             continue
         taken.append(name)
         if entry.adapter is not None:
             used.add(entry.adapter)
-        found.names[p.port] = name
-        found.changes.append(BenchChange(name, "new", p.port))
+        discovery.names[p.port] = name
+        discovery.changes.append(BenchChange(name, "new", p.port))
         new.append((entry, _comment_of(p.hello)))
     return new
 
 
-def _made_acceptable(entry: NewBoard, found: Discovery) -> NewBoard | None:
+def _made_acceptable(entry: NewBoard, discovery: Discovery) -> NewBoard | None:
     """Return a new board's entry without what a bench file cannot contain (names from boards and
     adapters can be any text); None if the rest is not a valid entry."""
     alone = {
@@ -288,7 +292,7 @@ def _made_acceptable(entry: NewBoard, found: Discovery) -> NewBoard | None:
     }
     keys = dict(entry.items())
     refused = [key for key, board in alone.items() if key in keys and not is_accepted(board)]
-    found.left_out += [
+    discovery.left_out += [
         f"{entry.port}: a bench file cannot have the {key} {keys[key]!r}" for key in refused
     ]
     accepted = replace(
@@ -300,20 +304,22 @@ def _made_acceptable(entry: NewBoard, found: Discovery) -> NewBoard | None:
     return accepted if is_accepted(accepted) else None
 
 
-def _match(found: Discovery, known: BenchConfig | None, here: Sequence[Adapter]) -> dict[str, int]:
+def _match(
+    discovery: Discovery, known: BenchConfig | None, here: Sequence[Adapter]
+) -> dict[str, int]:
     """Return the index of the bench's board for each port that answers. The board's own serial
     number has precedence (it identifies the board on any port), then its adapter, then its port."""
     out: dict[str, int] = {}
     boards = list(enumerate(known.boards)) if known else []
     ways: tuple[Callable[[BenchBoardConfig, ProbeResult], bool], ...] = (
         lambda board, p: (
-            board.serial not in {None, *found.shared_serials} and _has_its_number(board, p)
+            board.serial not in {None, *discovery.shared_serials} and _has_its_number(board, p)
         ),
         lambda board, p: _may_be(board, p) and _is_on_its_adapter(board, p, here),
         lambda board, p: _may_be(board, p) and _is_at_its_port(board, p),
     )
     for fits in ways:
-        for p in found.answered:
+        for p in discovery.answered:
             free = [(i, board) for i, board in boards if i not in out.values()]
             index = next((i for i, board in free if fits(board, p)), None)
             if p.port not in out and index is not None:
@@ -339,14 +345,14 @@ def _is_at_its_port(board: BenchBoardConfig, p: ProbeResult) -> bool:
     return board.adapter is None and board.port is not None and _same(board.port, p.port)
 
 
-def _why_gone(board: BenchBoardConfig, found: Discovery, here: Sequence[Adapter]) -> str:
+def _why_gone(board: BenchBoardConfig, discovery: Discovery, here: Sequence[Adapter]) -> str:
     """Return why a board of the bench is absent; empty if that is not known."""
     adapter = _adapter_of(board, here)
     if board.adapter is not None and adapter is None:
         many = len(matching(board.adapter, here))
         return f"{board.adapter} is {f'one of {many} adapters' if many else 'not plugged in'}"
     port = adapter.device if adapter is not None else board.port
-    for p in found.probed:
+    for p in discovery.probed:
         if port is None or not _same(p.port, port):
             continue
         if p.hello is not None:
@@ -361,7 +367,7 @@ def _is_elsewhere(adapter: str, p: ProbeResult, here: Sequence[Adapter]) -> bool
 
 
 def _update(
-    found: Discovery,
+    discovery: Discovery,
     text: BenchText,
     index: int,
     board: BenchBoardConfig,
@@ -370,18 +376,18 @@ def _update(
 ) -> None:
     if board.absent:
         text.set_key(index, "absent", value=False)
-        found.changes.append(BenchChange(board.name, "back", p.port))
+        discovery.changes.append(BenchChange(board.name, "back", p.port))
     if board.adapter is not None and _is_elsewhere(board.adapter, p, here):
         text.set_key(index, "adapter", p.identity)
         where = f"adapter {p.identity}" if p.identity else f"{p.port}, which has no identity"
-        found.changes.append(BenchChange(board.name, "moved", f"to {where}"))
+        discovery.changes.append(BenchChange(board.name, "moved", f"to {where}"))
     if board.port is not None and not _same(board.port, p.port):
         text.set_key(index, "port", p.port)
-        found.changes.append(BenchChange(board.name, "moved", f"from {board.port} to {p.port}"))
+        discovery.changes.append(BenchChange(board.name, "moved", f"from {board.port} to {p.port}"))
     if has_rate(p.port) and board.baud != p.baud:
         text.set_key(index, "baud", p.baud)
         rates = f"answers at {p.baud}, not {board.baud}"
-        found.changes.append(BenchChange(board.name, "rate", rates))
+        discovery.changes.append(BenchChange(board.name, "rate", rates))
 
 
 def _entry_of(

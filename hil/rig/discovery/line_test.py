@@ -77,7 +77,7 @@ def find_fault(transport: Transport, clock: Clock = HOST) -> LineFault | None:
     """Try every byte value on the line of `transport`, on which something answers.
 
     Takes 0.7 s at 115200 baud if the line is good. Returns None if every value arrives, or if there
-    is no sign of an agent. Raises: TransportLost."""
+    is not a sign of an agent. Raises: TransportLost."""
     first = [_round_trip(value) for value in _PRINTABLE[:_AT_ONCE]]
     answers = _exchange(transport, first, clock)
     if not answers.seqs:
@@ -194,34 +194,34 @@ _CLEAN: Final = (
 
 def _fault_of(lost: Collection[int], direction: Callable[[int], str]) -> LineFault:
     """Return the fault that loses these values."""
-    left = set(lost)
+    unexplained = set(lost)
     reasons: list[str] = []
     remedies: list[str] = []
 
-    def found(values: set[int], what: str, remedy: str) -> None:
+    def add(values: set[int], what: str, remedy: str) -> None:
         reasons.append(f"{what} {direction(min(values))}")
         remedies.append(remedy)
-        left.difference_update(values)
+        unexplained.difference_update(values)
 
-    high = {value for value in left if value >= 0x80}
+    high = {value for value in unexplained if value >= 0x80}
     if len(high) > _MANY:
-        found(high, "bytes from 0x80 up lose their highest bit", _EIGHT_BITS)
-    if 0xFF in left:
-        found(
-            left & {0xFF, 0x0D},
+        add(high, "bytes from 0x80 up lose their highest bit", _EIGHT_BITS)
+    if 0xFF in unexplained:
+        add(
+            unexplained & {0xFF, 0x0D},
             "byte 0xFF is doubled or swallowed (a port server in telnet mode)",
             _RAW,
         )
-    if flow := left & {0x11, 0x13}:
+    if flow := unexplained & {0x11, 0x13}:
         names = " and ".join(f"{value:#04x}" for value in sorted(flow))
-        found(flow, f"{_subject(flow, names)} swallowed (software flow control)", _NO_FLOW)
-    if ends := left & {0x0A, 0x0D}:
+        add(flow, f"{_subject(flow, names)} swallowed (software flow control)", _NO_FLOW)
+    if ends := unexplained & {0x0A, 0x0D}:
         names = " and ".join(f"{value:#04x}" for value in sorted(ends))
-        found(ends, f"{_subject(ends, names)} translated (line ends of text)", _NO_TRANSLATION)
-    if left:
-        shown = ", ".join(f"{value:#04x}" for value in sorted(left)[:_EXAMPLES])
-        more = f" and {len(left) - _EXAMPLES} more" if len(left) > _EXAMPLES else ""
-        found(set(left), f"{_subject(left, shown + more)} changed or lost", _CLEAN)
+        add(ends, f"{_subject(ends, names)} translated (line ends of text)", _NO_TRANSLATION)
+    if unexplained:
+        shown = ", ".join(f"{value:#04x}" for value in sorted(unexplained)[:_EXAMPLES])
+        more = f" and {len(unexplained) - _EXAMPLES} more" if len(unexplained) > _EXAMPLES else ""
+        add(set(unexplained), f"{_subject(unexplained, shown + more)} changed or lost", _CLEAN)
     return LineFault("the line changes bytes: " + "; ".join(reasons), "; ".join(remedies))
 
 

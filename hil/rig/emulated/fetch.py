@@ -205,10 +205,10 @@ def _run(command: list[str], timeout_s: int, cwd: Path) -> subprocess.CompletedP
 
 def _kernel_package(depends: str) -> str:
     """Return the package of the newest kernel, on which the metapackage depends."""
-    found = re.search(r"Depends: (linux-image-\S+)", depends)
-    if found is None:
+    match = re.search(r"Depends: (linux-image-\S+)", depends)
+    if match is None:
         raise SetupError(f"apt's sources know no {_PACKAGE}", remedy=_REMEDY)
-    return found[1]
+    return match[1]
 
 
 def _unpack(package: Path, out: Path) -> None:

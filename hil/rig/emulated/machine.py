@@ -48,13 +48,13 @@ def find_qemu() -> str:
         raise SetupError(
             f"HIL_QEMU names {given}, which is not a program", remedy="correct or unset it"
         )
-    found = shutil.which(given or "qemu-system-aarch64")
-    if found is None:
+    program = shutil.which(given or "qemu-system-aarch64")
+    if program is None:
         raise SetupError(
             "qemu-system-aarch64 is missing: emulated boards need it",
             remedy="sudo apt install qemu-system-arm",
         )
-    return found
+    return program
 
 
 def qemu_version() -> str:

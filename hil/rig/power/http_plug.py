@@ -99,7 +99,7 @@ class HttpPlug(Power):
                 return state.upper() == "ON"
         raise self.failed(
             f"answered {json.dumps(answer)[:80]}; expected `{interface.key}`",
-            f"is it a {self.supply.plug}, and has it this outlet?",
+            f"is it a {self.supply.plug}, and does it have this outlet?",
         )
 
     def _switch(self, *, on: bool) -> None:

@@ -275,7 +275,7 @@ class Instrument:
                 return
             raise InstrumentError(
                 f"does not select output {channel}: {answer[:80]}; nothing was written",
-                "has it this output? one with a single output has channel 1",
+                "does the supply have this output? one with a single output has channel 1",
             )
 
     def _check_selected(self, output: Output, when: str) -> None:

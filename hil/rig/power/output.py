@@ -118,7 +118,8 @@ class Output:
             self.write(command, value)
         if error := self.error_text():
             raise InstrumentError(
-                f"{what} was not taken{error}", "has this supply it? else remove the key"
+                f"{what} was not taken{error}",
+                "does the supply have this output? else remove the key",
             )
 
     def error_text(self) -> str:

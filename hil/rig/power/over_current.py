@@ -1,4 +1,4 @@
-"""Over-current judged over time: a peak is no latch-up, a current that stays is."""
+"""Over-current judged over time: a peak is not a latch-up, a current that stays is."""
 
 from __future__ import annotations
 

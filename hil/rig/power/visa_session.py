@@ -101,7 +101,7 @@ class VisaSession:
 
     def query(self, command: str, most_s: float = 1e9) -> str:
         """Send a query and return its answer, without the terminator. Raises: NoAnswer,
-        Abandoned; Garbage for an answer that is no text."""
+        Abandoned; Garbage for an answer that is not text."""
         self._prepare(most_s)
         try:
             if self._dialect is not None and self._dialect.answer_bytes:
@@ -109,7 +109,7 @@ class VisaSession:
                 return self._unterminated(command)
             return str(self._resource.query(command)).strip()
         except UnicodeDecodeError as error:
-            raise Garbage(f"bytes that are no text: {error.object[:20]!r}") from error
+            raise Garbage(f"bytes that are not text: {error.object[:20]!r}") from error
         except Exception as error:
             raise NoAnswer(f"`{command}`: {_first_line(error)}") from error
 
