@@ -152,7 +152,7 @@ class EventRecorder(Protocol):
 
 
 class RunTally(Protocol):
-    """Answers what the end of a run asks of everything that was recorded so far. Raises
+    """Answers what the end of a run asks of everything that was recorded so far. Raises:
     RecordError from every method."""
 
     def run_digest(self) -> str:

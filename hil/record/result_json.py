@@ -139,7 +139,7 @@ def lost_boards_of(fields: Fields) -> tuple[LostBoard, ...]:
 
 
 def expectations_of(fields: Fields) -> tuple[ExpectationResult, ...] | None:
-    """Return the expectations of a result or a report; None if there is nothing about them. Raises
+    """Return the expectations of a result or a report; None if there is nothing about them. Raises:
     RecordError."""
     if fields.content.get("expectations") is None:
         return None

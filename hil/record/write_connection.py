@@ -94,8 +94,8 @@ class WriteConnection:
     def wait_for(
         self, work: Callable[[sqlite3.Connection], bool], patience_s: float | None = None
     ) -> None:
-        """Repeat `work` until it returns true; false, or the error of a lock, means later. Raises
-        RecordError when another program keeps its lock for longer than `patience_s`."""
+        """Repeat `work` until it returns true; false, or the error of a lock, means later. Raises:
+        RecordError if another program keeps its lock for longer than `patience_s`."""
         patience_s = _PATIENCE_S if patience_s is None else patience_s
         end_s = time.monotonic() + patience_s
         announced = False

@@ -47,8 +47,8 @@ SILENT_TRUSTED_AFTER: Final = 90_000
 
 @dataclass(frozen=True, slots=True)
 class Electorate:
-    """Whose ballots may decide a frame: masks with bit i for node i. `returning` nodes are asked
-    only when the `voters` cannot decide."""
+    """The nodes whose ballots may decide a frame: masks with bit i for node i. `returning` nodes
+    are asked only when the `voters` cannot decide."""
 
     voters: int
     returning: int

@@ -1,4 +1,5 @@
-"""Builds the nodes of a scenario, each with its board."""
+"""Maps each kind of board to its class; a new kind gets its case here and its word in
+`hil.scenario.words.BoardKind`. The boards are in `hil.rig.backends` and `hil.rig.emulated`."""
 
 from __future__ import annotations
 

@@ -28,7 +28,8 @@ class RadiationEnvironment:
     `events`          solar particle events
     `accel`           all rates are multiplied by it, because real ones are slow
     `trapped`, `cosmic_rays`  False leaves that source out
-    ValueError if a number makes no sense."""
+
+    Raises: ValueError if a number makes no sense."""
 
     phase: SolarPhase = SolarPhase.MIN
     saa_drift_deg: float = DEFAULT_SAA_DRIFT_DEG

@@ -27,7 +27,7 @@ _EVENTS_MAX: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class ConsoleSign:
-    """What a line of a console says, shortened and printable, and when it arrived [us]."""
+    """The text of a line of a console, shortened and printable, and when it arrived [us]."""
 
     at_us: int
     gravity: Gravity
@@ -78,7 +78,7 @@ class ConsoleSigns:
 
     @property
     def has_events(self) -> bool:
-        """Whether `take_events` returns any."""
+        """Return whether `take_events` returns any."""
         return bool(self._events)
 
     def take_events(self) -> list[ConsoleSign]:
