@@ -22,7 +22,7 @@ temperature_alarm_limits, firmware_flags    the alarm limits and the notes of ho
 operator, run_controls    an operator's commands, and what they may use of a run
 observers           objects that follow a run in its own process
 
-recorder            writes what happens to the parts into the record
+run_recorder        writes what happens to the parts into the record
 snapshots, resume   takes and restores the state of a run; reads it from a record
 snapshot_model, snapshot_json    that state as a value, and its layout in a record
 run_identity        what identifies a run before it begins

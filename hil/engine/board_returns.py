@@ -18,8 +18,8 @@ from typing import Final
 
 from hil.engine.frame_work import FrameWork
 from hil.engine.part_groups import FrameTimes, RedundancyParts, UpsetParts
-from hil.engine.recorder import RunRecorder
 from hil.engine.repair_scheduler import RepairScheduler
+from hil.engine.run_recorder import RunRecorder
 from hil.redundancy.recovery import NodeState
 from hil.rig.node import SILENT, Node, NodeResult, power_cut_had_no_effect
 from hil.rig.rig import Rig

@@ -15,8 +15,8 @@ from hil.engine.junit import JUNIT, junit_digest, junit_run
 from hil.engine.metrics import Metrics, events_until, flat, repair_times, upset_counts
 from hil.engine.outside_influence import OutsideInfluence
 from hil.engine.part_groups import FrameTimes, UpsetParts
-from hil.engine.recorder import RunRecorder
 from hil.engine.result import decide
+from hil.engine.run_recorder import RunRecorder
 from hil.engine.run_reports import write_reports
 from hil.kernel import Golden
 from hil.record.recorder import Recorder, RunTally

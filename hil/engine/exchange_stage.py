@@ -12,8 +12,8 @@ from typing import Final
 from hil.engine.frame_work import FrameWork
 from hil.engine.lateness import Lateness
 from hil.engine.part_groups import FrameTimes, UpsetParts, is_settled
-from hil.engine.recorder import RunRecorder
 from hil.engine.repair_scheduler import RepairScheduler
+from hil.engine.run_recorder import RunRecorder
 from hil.kernel import Golden
 from hil.redundancy.recovery import NodeState, RecoveryMachine
 from hil.rig.calls import Timing

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from hil.engine.frame_work import FrameWork
 from hil.engine.metrics import Metrics
 from hil.engine.part_groups import FrameTimes, RedundancyParts, UpsetParts, is_settled
-from hil.engine.recorder import RunRecorder
 from hil.engine.repair_scheduler import RepairScheduler
+from hil.engine.run_recorder import RunRecorder
 from hil.engine.verdict import usual_kind
 from hil.kernel import Golden
 from hil.redundancy.recovery import RecoveryMachine

@@ -33,9 +33,9 @@ from hil.engine.health_poll import HealthPoll
 from hil.engine.observers import FramesDone, RunObserver
 from hil.engine.operator import NextStep, Operator
 from hil.engine.parts import assemble
-from hil.engine.recorder import run_meta
 from hil.engine.result import RunProgress
 from hil.engine.run_log import logs_wanted
+from hil.engine.run_recorder import run_meta
 from hil.engine.run_reports import write_reports
 from hil.engine.stages import fast_forward_of, stages_of
 from hil.record.recorder import Recorders

@@ -12,8 +12,8 @@ from typing import Final
 
 from hil.engine.metrics import Metrics
 from hil.engine.part_groups import FrameTimes, RedundancyParts, UpsetParts
-from hil.engine.recorder import RunRecorder
 from hil.engine.repair_executor import Repaired
+from hil.engine.run_recorder import RunRecorder
 from hil.kernel import Golden
 from hil.record.queries import WAS_ALONE
 from hil.redundancy.electorate import is_alone

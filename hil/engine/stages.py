@@ -13,9 +13,9 @@ from hil.engine.fast_forward import BatchRunner, FastForward
 from hil.engine.frame_work import FrameWork
 from hil.engine.observers import RunObserver
 from hil.engine.parts import Parts
-from hil.engine.recorder import RunRecorder
 from hil.engine.repair_scheduler import RepairScheduler
 from hil.engine.run_controls import RunControls
+from hil.engine.run_recorder import RunRecorder
 from hil.engine.verdict import VerdictStage
 
 if TYPE_CHECKING:

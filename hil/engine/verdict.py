@@ -13,9 +13,9 @@ from hil.engine.frame_work import FrameWork
 from hil.engine.metrics import Metrics
 from hil.engine.outside_influence import OutsideInfluence
 from hil.engine.part_groups import RedundancyParts, UpsetParts, is_settled
-from hil.engine.recorder import RunRecorder
 from hil.engine.repair_executor import Repaired
 from hil.engine.repair_scheduler import RepairScheduler
+from hil.engine.run_recorder import RunRecorder
 from hil.kernel import Golden
 from hil.redundancy.electorate import Electorate, is_alone
 from hil.redundancy.hold import HoldSnapshot, OutputHold

@@ -282,7 +282,7 @@ def test_a_lock_that_is_never_let_go_ends_the_run_and_it_resumes_to_the_same_dig
     tmp_path: Path, undisturbed: RunResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(write_connection, "_PATIENCE_S", 0.0)
-    monkeypatch.setattr("hil.engine.recorder._FINAL_PATIENCE_S", 0.0)
+    monkeypatch.setattr("hil.engine.run_recorder._FINAL_PATIENCE_S", 0.0)
     holder = Holder(tmp_path)
     with pytest.raises(RecordError, match="another program has held a lock") as caught:
         run(tmp_path, lambda frame: holder.take() if frame == 120 else None)
