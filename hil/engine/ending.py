@@ -19,7 +19,7 @@ from hil.engine.result import decide
 from hil.engine.run_recorder import RunRecorder
 from hil.engine.run_reports import write_reports
 from hil.kernel import Golden
-from hil.record.recorder import Recorder, RunTally
+from hil.record.recorder_protocol import Recorder, RunTally
 from hil.record.run_result import LostBoard, RunResult, UpsetTotals
 from hil.redundancy.recovery import NodeState, RecoveryMachine
 from hil.redundancy.voting import Verdict, VerdictKind

@@ -38,7 +38,7 @@ from hil.engine.run_log import logs_wanted
 from hil.engine.run_recorder import run_meta
 from hil.engine.run_reports import write_reports
 from hil.engine.stages import fast_forward_of, stages_of
-from hil.record.recorder import Recorders
+from hil.record.recorder_protocol import Recorders
 from hil.record.run_lock import RunLock
 from hil.record.run_result import RunResult
 from hil.record.sqlite_recorder import SqliteRecorder

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from hil.engine.result import RunProgress
-from hil.record.recorder import RepairAttempt
+from hil.record.recorder_protocol import RepairAttempt
 from hil.redundancy.recovery import Transition
 from hil.redundancy.voting import Verdict
 from hil.upsets.outcome import Anomaly

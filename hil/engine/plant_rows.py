@@ -11,7 +11,7 @@ from typing import Final
 
 from hil.plant.build import BuiltPlant
 from hil.plant.moment import Moment
-from hil.record.recorder import Recorder
+from hil.record.recorder_protocol import Recorder
 from hil.record.row_values import RecordedOrbit, RecordedPlant, RecordedPlantNode
 
 __all__ = ["PlantRows"]

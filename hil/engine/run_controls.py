@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from hil.engine.part_groups import FrameTimes, UpsetParts, is_settled
 from hil.engine.repair_scheduler import RepairScheduler
 from hil.engine.run_recorder import RunRecorder
-from hil.record.recorder import Recorder
+from hil.record.recorder_protocol import Recorder
 from hil.redundancy.recovery import Action, NodeState, RecoveryMachine
 from hil.rig.power import PowerEvent
 from hil.rig.rig import Rig

@@ -19,7 +19,7 @@ from hil.engine.temperature_alarm_limits import heat_limits
 from hil.errors import HilError
 from hil.kernel import Golden
 from hil.record.recorded_scenario import RecordedScenario
-from hil.record.recorder import Recorder, RepairAttempt
+from hil.record.recorder_protocol import Recorder, RepairAttempt
 from hil.record.row_values import RecordedNode
 from hil.record.run_meta import RecordedCalibration, RunMeta
 from hil.redundancy.recovery import RecoveryMachine

@@ -20,7 +20,7 @@ from hil.engine.snapshot_model import DormantUpset, EngineSnapshot
 from hil.engine.verdict import VerdictStage
 from hil.errors import LinkError, NodeError
 from hil.kernel import digest64
-from hil.record.recorder import Recorder
+from hil.record.recorder_protocol import Recorder
 from hil.redundancy.recovery import NodeState
 from hil.rig.node import DONE, Node
 from hil.rig.resync import read_output, read_state, write_output, write_state

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from hil.record.recorded_scenario import RecordedScenario
-from hil.record.recorder import RepairAttempt
+from hil.record.recorder_protocol import RepairAttempt
 from hil.record.row_values import RecordedNode
 from hil.record.run_meta import RunMeta
 from hil.record.sqlite_recorder import SqliteRecorder

@@ -2,7 +2,7 @@
 
 Knows value types only.
 
-recorder            what the engine knows of a record, as a protocol
+recorder_protocol   what the engine knows of a record, as a protocol
 sqlite_recorder, null_recorder    the recorder that writes a record, and one that writes none
 write_connection, pending_rows    its connection; the rows until the next commit, with INSERT
 event_writer, rows  what happens in a run, and the rows that are made of it

@@ -21,7 +21,7 @@ from hil.record.rows import (
 )
 
 if TYPE_CHECKING:  # value types only: a reader of records must not load what makes them
-    from hil.record.recorder import RepairAttempt
+    from hil.record.recorder_protocol import RepairAttempt
     from hil.record.row_values import (
         RecordedNode,
         RecordedOrbit,

@@ -23,7 +23,7 @@ from hil.record.digest import (
 from hil.record.event_writer import RowCounts
 from hil.record.frame_blocks import FrameBlocks
 from hil.record.outages import VoteChange, outages_of
-from hil.record.recorder import UpsetCount
+from hil.record.recorder_protocol import UpsetCount
 from hil.record.row_values import RecordedTransition, RecordedUpset
 from hil.record.rows import upset_row
 from hil.redundancy.recovery import NodeState
@@ -34,7 +34,7 @@ from hil.wire.messages import UpsetState
 if TYPE_CHECKING:
     from hil.json_values import JsonObject
     from hil.record.outages import Outage
-    from hil.record.recorder import RepairAttempt
+    from hil.record.recorder_protocol import RepairAttempt
     from hil.record.row_values import (
         RecordedNode,
         RecordedOrbit,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hil.record.outages import SKIPS
 from hil.record.queries import WAS_ALONE, Rows
 from hil.record.record_tables import RecordTable
-from hil.record.recorder import UpsetCount
+from hil.record.recorder_protocol import UpsetCount
 from hil.record.row_values import values_of
 from hil.record.tally import INJECTED, UPSET_COUNTS
 

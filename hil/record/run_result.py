@@ -19,7 +19,7 @@ from hil.run_outcome import RunOutcome
 
 if TYPE_CHECKING:
     from hil.json_values import JsonObject
-    from hil.record.recorder import UpsetCount
+    from hil.record.recorder_protocol import UpsetCount
     from hil.scenario import ExpectationResult
 
 __all__ = [

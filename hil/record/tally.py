@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hil.record.digest import canonical_lines, combine
 from hil.record.outages import SKIPS, VOTE_CHANGES, Outage, VoteChange, outages_of
-from hil.record.recorder import UpsetCount
+from hil.record.recorder_protocol import UpsetCount
 from hil.record.run_meta import RunMeta
 
 if TYPE_CHECKING:

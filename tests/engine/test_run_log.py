@@ -12,7 +12,7 @@ import pytest
 from hil.engine import run_log
 from hil.engine.loop import Loop
 from hil.engine.observers import NodeRepair, RunEvent, TimeSlip
-from hil.record.recorder import RepairAttempt
+from hil.record.recorder_protocol import RepairAttempt
 from hil.redundancy.recovery import NodeState, Transition
 from hil.scenario import Scenario
 from hil.upsets.outcome import Anomaly

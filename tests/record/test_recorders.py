@@ -14,7 +14,7 @@ from hil.engine.loop import Loop, RunSetup
 from hil.errors import UsageError
 from hil.record.null_recorder import NullRecorder
 from hil.record.recorded_scenario import RecordedAlarmLimits, RecordedScenario
-from hil.record.recorder import Recorder, Recorders
+from hil.record.recorder_protocol import Recorder, Recorders
 from hil.record.row_values import (
     RecordedNode,
     RecordedOrbit,

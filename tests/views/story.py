@@ -15,7 +15,7 @@ from typing import Any, cast
 from typing_extensions import Self
 
 from hil.record.recorded_scenario import RecordedScenario
-from hil.record.recorder import RepairAttempt
+from hil.record.recorder_protocol import RepairAttempt
 from hil.record.row_values import (
     RecordedNode,
     RecordedOrbit,
