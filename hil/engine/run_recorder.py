@@ -113,7 +113,7 @@ class RunRecorder:
                 at_once = isinstance(error, KeyboardInterrupt)
                 self._record.secure(0.0 if at_once else _FINAL_PATIENCE_S)
 
-    # --- who takes part -----------------------------------------------------------------------
+    # --- the nodes ----------------------------------------------------------------------------
 
     def identities(self) -> list[RecordedNode]:
         """Return the identities of the nodes, from their last HELLO."""

@@ -3,10 +3,9 @@
 The manifest is what `hil run --json` prints, with what identifies the run; JUnit is made from the
 manifest. So they cannot disagree with it or with each other. They are written when a run begins (it
 has not ended, which is an error to whoever reads JUnit), and again when it ends, however it ends.
-Each file is replaced as a whole: who reads it meanwhile sees the old one or the new one.
+Each file is replaced as a whole: a program that reads it meanwhile gets the old one or the new one.
 
-Loads little else of the project, so that it can report that the rest of it cannot be loaded.
-"""
+Loads little else of the project, so that it can report that the rest of it cannot be loaded."""
 
 from __future__ import annotations
 

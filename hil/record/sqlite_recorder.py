@@ -119,7 +119,7 @@ class SqliteRecorder(EventWriter):
 
     @property
     def tally(self) -> WrittenTally:
-        """Return who answers questions about what was recorded so far."""
+        """Return the answers to questions about what was recorded so far."""
         return WrittenTally(self._connection, self.settle, self._blocks, self._counts)
 
     # --- what needs more than a row -------------------------------------------------------------

@@ -56,7 +56,7 @@ class Electorate:
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """The policy of a redundancy scheme: who its members are, how they decide a frame, and what is
+    """The policy of a redundancy scheme: its members, how they decide a frame, and what is
     delivered without a majority.
 
     `members`: the number of nodes. `unvoted`: what is delivered in a frame in which no two nodes

@@ -73,8 +73,8 @@ class ConsoleSigns:
     def _sign(self, line: ConsoleLine) -> ConsoleSign | None:
         if line.source is ConsoleSource.DAMAGED:
             return None
-        found = sign_of(one_line(line.content.decode(errors="replace")), self._patterns)
-        return None if found is None else ConsoleSign(line.at_us, *found)
+        sign = sign_of(one_line(line.content.decode(errors="replace")), self._patterns)
+        return None if sign is None else ConsoleSign(line.at_us, *sign)
 
     @property
     def has_events(self) -> bool:

@@ -49,7 +49,7 @@ class ProbeResult:
 
 
 @dataclass(slots=True)
-class _Heard:
+class _Reception:
     """The bytes that arrived at one rate: the HELLO of an agent, the bytes, the other wire version
     that an agent speaks (0: none), and what was sent."""
 
@@ -109,7 +109,7 @@ def probe(candidate: Candidate, bauds: Sequence[int], wait_s: float) -> ProbeRes
     port, adapter = candidate.port, candidate.adapter
     if candidate.baud is not None:
         bauds = (candidate.baud, *(b for b in bauds if b != candidate.baud))
-    first = _Heard()
+    first = _Reception()
     for baud in bauds if has_rate(port) else bauds[:1]:
         try:
             transport = SerialTransport(port, baud)
@@ -117,12 +117,14 @@ def probe(candidate: Candidate, bauds: Sequence[int], wait_s: float) -> ProbeRes
             remedy = error.remedy or ""
             return ProbeResult(port, adapter, why=error.why, reason=error.message, remedy=remedy)
         try:
-            heard = _ask(transport, wait_s)
-            fault, answer = None, heard.hello
-            if answer is None and heard.is_echo:
+            reception = _ask(transport, wait_s)
+            fault, answer = None, reception.hello
+            if answer is None and reception.is_echo:
                 return _echo(candidate)
             # No console sends a zero byte, with or without an odd parity bit.
-            if answer is not None or ({0x00, 0x80} & set(heard.received) and not heard.version):
+            if answer is not None or (
+                {0x00, 0x80} & set(reception.received) and not reception.version
+            ):
                 fault = find_fault(transport)
         except TransportLost as lost:
             return ProbeResult(
@@ -143,37 +145,37 @@ def probe(candidate: Candidate, bauds: Sequence[int], wait_s: float) -> ProbeRes
             )
         if answer is not None:
             return ProbeResult(port, adapter, baud, answer)
-        first.received = first.received or heard.received
-        first.version = first.version or heard.version
+        first.received = first.received or reception.received
+        first.version = first.version or reception.version
     return _without_agent(candidate, bauds, bytes(first.received), first.version)
 
 
-def _ask(transport: SerialTransport, wait_s: float, clock: Clock = HOST) -> _Heard:
+def _ask(transport: SerialTransport, wait_s: float, clock: Clock = HOST) -> _Reception:
     """Send HELLO until an agent answers or `wait_s` have passed; return what arrived."""
-    decoder, heard = Decoder(), _Heard()
+    decoder, reception = Decoder(), _Reception()
     now = ask_at = clock.now_us()
     end = now + int(wait_s * 1e6)
     while now < end:
         if now >= ask_at:
             # A sequence number that was not used lately: the agent repeats its answer to one that
             # it knows.
-            heard.sent.append(encode(Msg.HELLO, now % 0xFFFF + 1))
-            transport.write(heard.sent[-1])
+            reception.sent.append(encode(Msg.HELLO, now % 0xFFFF + 1))
+            transport.write(reception.sent[-1])
             ask_at = now + ASK_EVERY_US
         fds = [] if transport.fd is None else [transport.fd]
         clock.readable(fds, min(ask_at, end) - now)
         data = transport.read()
-        heard.received += data[: _RECEIVED_MAX - len(heard.received)]
+        reception.received += data[: _RECEIVED_MAX - len(reception.received)]
         frames, _ = decoder.push(data)
         for frame in frames:
             if frame.type == Msg.HELLO | ANSWER:
-                heard.hello = hello(frame.payload)
-                return heard
+                reception.hello = hello(frame.payload)
+                return reception
         if decoder.peer_version not in {0, WIRE_VERSION}:
-            heard.version = decoder.peer_version
-            return heard
+            reception.version = decoder.peer_version
+            return reception
         now = clock.now_us()
-    return heard
+    return reception
 
 
 def _echo(candidate: Candidate) -> ProbeResult:
