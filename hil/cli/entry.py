@@ -17,6 +17,7 @@ from hil.cli import (
     bench,
     board,
     check,
+    console,
     control,
     discover,
     doctor,
@@ -85,6 +86,7 @@ def _top(
 app.command(help=run.HELP)(run.run)
 app.command()(watch.watch)
 app.command(help=replay.HELP)(replay.replay)
+app.command(help=console.HELP)(console.console)
 app.command()(check.check)
 app.command(cls=control.ControlCommand, help=control.HELP)(control.control)
 app.command()(check.schema)

@@ -22,7 +22,7 @@ from typing import Final
 
 from hil.errors import RecordError, UsageError
 
-__all__ = ["FILE_NAME", "RunLock", "refuse_if_running"]
+__all__ = ["FILE_NAME", "RunLock", "is_running", "refuse_if_running"]
 
 FILE_NAME: Final = "run.lock"
 _FLOCK: Final = struct.Struct("@hhqqi4x")  # struct flock: type, whence, start, len (0: all), pid
@@ -109,6 +109,15 @@ def refuse_if_running(run_dir: Path) -> None:
             os.close(fd)
     with contextlib.suppress(OSError):  # who starts a run will say why it cannot be
         os.close(_locked_folder(run_dir, shared=True))
+
+
+def is_running(run_dir: Path) -> bool:
+    """Return whether a process holds the lock on `run_dir`."""
+    try:
+        refuse_if_running(run_dir)
+    except UsageError:
+        return True
+    return False
 
 
 def _opened(path: Path) -> int:

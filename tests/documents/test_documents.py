@@ -91,6 +91,13 @@ def on_one_board(options: str) -> Callable[[Reader], str]:
     return command
 
 
+def on_console(reader: Reader) -> str:
+    """A terminal on a console port: one of an agent, which prints nothing."""
+    left = f"{{name: left, port: /dev/null, console: {reader.ports(1)[0]}}}"
+    reader.write("console.yaml", f"schema: 1\nboards: [{left}]\n")
+    return "hil console left --bench console.yaml"
+
+
 DISCOVER = Rule("boards", on_ports("hil discover PORTS -o bench.yaml"))
 SSH = Rule("a board that is reached by ssh")
 RULES: dict[tuple[str, str], Rule] = {
@@ -157,6 +164,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ("boards/README.md", "hil board install pi@192.168.1.20 --profile raspberry-pi-4b"): SSH,
     ("boards/README.md", "hil board install nvidia@192.168.55.1 --profile jetson-orin-nano"): SSH,
     ("boards/README.md", "hil discover -o bench.yaml"): DISCOVER,
+    ("boards/README.md", "hil console left --bench bench.yaml"): Rule(
+        "a board", on_console, says="Ctrl-] ends"
+    ),
     ("boards/README.md", "hil power read --bench bench.yaml"): Rule(
         "supplies", on_mock("hil power read")
     ),

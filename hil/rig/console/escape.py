@@ -11,7 +11,7 @@ from typing import Final
 
 from hil.printable import UNPRINTABLE
 
-__all__ = ["escaped", "unescaped"]
+__all__ = ["escaped", "shown", "unescaped"]
 
 _TO_ESCAPE: Final = re.compile(rf"[\\\n]|{UNPRINTABLE.pattern}")
 _ESCAPE: Final = re.compile(r"\\(?:x([0-9a-f]{2})|(.?))")
@@ -25,6 +25,12 @@ def escaped(data: bytes) -> str:
     if text.isascii() and text.isprintable() and "\\" not in text:
         return text
     return _TO_ESCAPE.sub(_escape, text)
+
+
+def shown(text: str) -> str:
+    """Return text that was decoded with `surrogateescape` for a terminal: as in a log, but lines
+    stay lines, and backslashes are not doubled."""
+    return UNPRINTABLE.sub(_escape, text)
 
 
 def _escape(match: re.Match[str]) -> str:

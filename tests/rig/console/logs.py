@@ -31,7 +31,7 @@ def entry_of(line: str) -> Entry:
 
 def entries(run_dir: Path, node: str) -> list[Entry]:
     text = log_path(run_dir, node).read_text(encoding="utf-8")
-    assert text.endswith("\n")
+    assert not text or text.endswith("\n")
     return [entry_of(line) for line in text.split("\n")[:-1]]
 
 
