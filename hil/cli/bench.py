@@ -14,7 +14,7 @@ import typer
 
 from hil.cli.options import Json
 from hil.cli.output import answer, say, show
-from hil.cli.signals import ended_by_signals, ignore_interrupts
+from hil.cli.signals import deferred_interrupts
 from hil.errors import HilError, UsageError
 from hil.exit_codes import Exit
 from hil.printable import one_line, printable
@@ -107,14 +107,14 @@ def _tested(
     from hil.rig.bench_test.power_cycle import CyclePatience
     from hil.rig.power.bench_supplies import BenchSupplies
 
-    with ended_by_signals(), BenchSupplies(bench) as supplies:
+    with deferred_interrupts() as interrupts, BenchSupplies(bench) as supplies:
         return BenchTester(
             file,
             boards,
             {name: supplies.power(name) for name in switched},
             say,
             patience=CyclePatience(boot_us=int(boot_wait_s * 1e6)),
-            undisturbed=ignore_interrupts,
+            interruptible=interrupts.allowed,
         ).run()
 
 

@@ -11,7 +11,14 @@ from typing import Any
 
 from hil.cli.output import say
 
-__all__ = ["Stop", "ended_by_signals", "ignore_interrupts", "signals"]
+__all__ = [
+    "Interrupts",
+    "Stop",
+    "deferred_interrupts",
+    "ended_by_signals",
+    "ignore_interrupts",
+    "signals",
+]
 
 
 class Stop:
@@ -67,6 +74,49 @@ def ended_by_signals() -> Iterator[None]:
 
     with _handled(end, signal.SIGTERM, signal.SIGHUP):
         yield
+
+
+class Interrupts:
+    """Requests to end that raise KeyboardInterrupt once, and only inside `allowed`; they are noted
+    everywhere else. What `allowed` has begun can so be undone behind it, however often the user
+    presses Ctrl-C, and whenever."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._raises = False
+
+    @contextlib.contextmanager
+    def allowed(self) -> Iterator[None]:
+        """Let a request end the body, also one that was noted before.
+
+        Raises: KeyboardInterrupt."""
+        self._raises = True
+        if self.requested:
+            self._raises = False
+            raise KeyboardInterrupt
+        try:
+            yield
+        finally:
+            self._raises = False
+
+    def handle(self, _number: int, _frame: FrameType | None) -> None:
+        """Handle a signal. Raises: KeyboardInterrupt at the first one inside `allowed`."""
+        self.requested = True
+        if self._raises:
+            self._raises = False
+            raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def deferred_interrupts() -> Iterator[Interrupts]:
+    """Note Ctrl-C, SIGTERM and a terminal that hangs up, and yield what was noted.
+
+    Raises: KeyboardInterrupt at the end, if there was a request that has not been raised."""
+    interrupts = Interrupts()
+    with _handled(interrupts.handle, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        yield interrupts
+    if interrupts.requested:
+        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

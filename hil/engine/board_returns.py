@@ -122,7 +122,7 @@ class BoardReturns:
         """Repair the boards whose power has returned, or that have come back by themselves."""
         frame = work.number
         for upset in self._power_cuts.poll():
-            self._classifier.withdraw(upset)
+            self._classifier.deny(upset)
         if self._rig.reconnector.searched_for:
             self._repair_reconnected(frame)
         for name in self._power_cuts.pop_due(frame):
@@ -157,7 +157,7 @@ class BoardReturns:
         """Record whether a board that is back had lost its power, by its boot id and uptime."""
         upset = self._power_cuts.on_reconnected(node)
         if upset is not None:  # its silence had another cause
-            self._classifier.withdraw(upset)
+            self._classifier.deny(upset)
         self._recorder.delivery_notes(frame)
         if node.power_cycle_had_no_effect:
             node.power_cycle_had_no_effect = False

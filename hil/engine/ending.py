@@ -75,7 +75,7 @@ def close_books(
     but could still have answered."""
     last, injector, classifier = golden.next_frame - 1, upsets.injector, upsets.classifier
     for upset in injector.power.close(injector.uncollected):
-        classifier.withdraw(upset)
+        classifier.deny(upset)
     for upset in injector.collect_late_reports({}, at_end=True):
         classifier.on_late_report(upset)
     recorder.delivery_notes(last)

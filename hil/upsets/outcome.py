@@ -176,22 +176,25 @@ class UpsetClassifier:
             self.finished.append(upset)
 
     def withdraw(self, upset: Upset) -> None:
-        """Take back an upset that counted as injected, but was not, as its board or its supply now
-        reports: what was attributed to it is an anomaly. Its row in the record is written again."""
+        """Take back an upset that counted as injected, but was not, as its board now reports. Its
+        row in the record is written again."""
         book, assessment = self._books[upset.plan.node], upset.assessment
         book.open = [u for u in book.open if u is not upset]
         book.waiting = [u for u in book.waiting if u is not upset]
-        detected_frame = assessment.detected_frame
-        explained = any(
-            u.assessment.detected_frame == detected_frame for u in (*book.open, *book.waiting)
-        )
-        if assessment.effect not in _UNSEEN and detected_frame is not None and not explained:
-            self.anomalies.append(
-                Anomaly(detected_frame, upset.plan.node, assessment.effect, upset.report.detail)
-            )
         assessment.effect = NodeEffect.UNKNOWN
         assessment.outcome = SystemOutcome.UNKNOWN
         self.finished.append(upset)
+
+    def deny(self, upset: Upset) -> None:
+        """Withdraw a power cut that its board, or its supply, denies: what was attributed to it
+        alone is an anomaly."""
+        node, assessment = upset.plan.node, upset.assessment
+        effect, seen = assessment.effect, assessment.detected_frame
+        self.withdraw(upset)
+        book = self._books[node]
+        explained = any(u.assessment.detected_frame == seen for u in (*book.open, *book.waiting))
+        if effect not in _UNSEEN and seen is not None and not explained:
+            self.anomalies.append(Anomaly(seen, node, effect, upset.report.detail))
 
     def on_late_report(self, upset: Upset) -> None:
         """Take the late report of an upset that counted as injected because its board fell

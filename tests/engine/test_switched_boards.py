@@ -148,7 +148,7 @@ def test_a_latch_up_is_cut_off_recorded_and_cleared_by_a_power_cycle(tmp_path: P
         acts = Acts({20: latch}, until=cleared)
         socket, result = powered_run(boards, tmp_path / "run", acts)
     assert result.metrics["sdc_frames"] == 0 and result.metrics["isolated"] == 0
-    assert result.metrics["cuts"] >= 2 and result.metrics["unexplained"] == 0
+    assert result.metrics["cuts"] >= 1 and result.metrics["unexplained"] == 0
     (note, *_) = rows(tmp_path / "run", "SELECT text FROM notes WHERE text LIKE '%over-current%'")
     assert note["text"] == "node b: over-current: 2.00 A (limit 2 A), cut off by its supply"
     assert socket.cycles >= 1 and socket.is_on

@@ -51,7 +51,8 @@ def switched_boards(boards: Sequence[BenchBoardConfig]) -> list[str]:
 class BenchTester:
     """Tests `boards` of the bench in `file`; `powers` has the supplies of those whose power may be
     switched, by their names. `announce` gets a sentence about each step; `sysfs` is where the
-    system shows its devices; `undisturbed` keeps signals away while power is given back."""
+    system shows its devices; only inside `interruptible` may a signal raise: power is given back
+    behind it."""
 
     def __init__(
         self,
@@ -63,7 +64,7 @@ class BenchTester:
         patience: CyclePatience = CyclePatience(),  # noqa: B008 (frozen)
         sysfs: Path = SYSFS,
         clock: Clock = HOST,
-        undisturbed: Callable[[], AbstractContextManager[None]] = nullcontext,
+        interruptible: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._file = file
         self._boards = [
@@ -73,7 +74,7 @@ class BenchTester:
         outputs = SwitchedOutputs(clock, announce)
         self._power = PowerCheck(self._links, outputs, announce, patience)
         self._check = LinkCheck(self._links, announce, self._power.wake, sysfs)
-        self._undisturbed = undisturbed
+        self._interruptible = interruptible
 
     def run(self) -> BenchTestReport:
         """Test links and supplies. However it ends, each output is left as it was found.
@@ -82,13 +83,13 @@ class BenchTester:
         with closing(self._links):
             self._check.open_all()
             try:
-                self._power.switch_on_all()
-                self._check.identify_all()
-                self._check.measure_all()
-                self._power.cycle_all(self._is_sure)
+                with self._interruptible():
+                    self._power.switch_on_all()
+                    self._check.identify_all()
+                    self._check.measure_all()
+                    self._power.cycle_all(self._is_sure)
             finally:
-                with self._undisturbed():
-                    self._power.restore()
+                self._power.restore()
         return self._report()
 
     def _is_sure(self, board: BoardUnderTest) -> bool:

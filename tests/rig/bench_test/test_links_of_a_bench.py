@@ -318,7 +318,7 @@ def test_a_bench_that_another_program_uses_is_refused(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--use", "nobody"), "the bench has no board `nobody`; it has left"),
+        (("--use", "nobody"), "the bench has no board, tag or profile `nobody`; it has left"),
         ((), "all boards of the bench are marked absent"),
     ],
 )
