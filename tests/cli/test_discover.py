@@ -146,7 +146,7 @@ def test_a_bench_is_written_merged_and_run(hil: Hil, agents: Agents, tmp_path: P
     bench.write_text(text + "# the end\n")
     agents.stop("tty1")
     new = agents.start("tty9")
-    again = hil("discover", *ports, new, "-o", bench, "--wait", 0.3, "--json")
+    again = hil("discover", *ports, new, "-o", bench, "--wait", 3, "--json")
     kinds = {(c["board"], c["kind"]) for c in again.json["changes"]}
     assert kinds == {("board-2", "absent"), ("board-1", "new")}
     after = bench.read_text()
@@ -162,7 +162,7 @@ def test_a_bench_is_written_merged_and_run(hil: Hil, agents: Agents, tmp_path: P
 
     # It comes back; nothing else changes, and a third look changes nothing at all.
     agents.start("tty1")
-    back = hil("discover", "-o", bench, "--wait", 0.3, "--baud", 115200, "--json")
+    back = hil("discover", "-o", bench, "--wait", 10, "--baud", 115200, "--json")
     assert [(c["board"], c["kind"]) for c in back.json["changes"]] == [("board-2", "back")]
     kept = bench.read_text()
     assert kept == after.replace("absent: true", "absent: false")
