@@ -157,6 +157,8 @@ class RunRecorder:
         for upset in [*classifier.take_finished(), *classifier.take_begun()]:
             self.record.upset(upset)  # a viewer wants the cause while its node is being healed
             self._publish(upset)
+        for frame, text in classifier.take_notes():
+            self.record.note(frame, text)
         for anomaly in classifier.take_anomalies():
             self.record.anomaly(anomaly)
             self._publish(anomaly)

@@ -24,7 +24,7 @@ System outcome (by what was delivered, and by the repair):
 An upset is *settled* when its node votes again with the right state, is isolated, or the run ends:
 then its effect and outcome are final. While the board of its node is searched for, it *waits*: the
 board may return and be repaired. A deviation of a node is attributed to the upsets that are
-open on it and can have this effect (`_can_cause`): a flipped bit in the worker's memory can make
+open on it and can have this effect (`can_cause`): a flipped bit in the worker's memory can make
 the worker crash, but does not kill the agent; noise on the link corrupts no state. Upsets that
 cannot have caused it keep their effect and outcome.
 
@@ -41,30 +41,39 @@ dormant; it is opened again, and the record marks it as dormant. It may remain:
                             output, and the vote has compared the state
 
 A deviation that no upset can have caused is an anomaly. Upsets that hit one node in one frame share
-their effects. A fault of this computer (`NodeResult.host`) is not an effect of any upset."""
+their effects, but for flips of a board's memory, which hit it from outside at any time: a deviation
+is attributed to one of them, the last before the board fell silent. One that came later, while the
+board was waited for, had no part in it, and its detail says so. A fault of this computer
+(`NodeResult.host`) is not an effect of any upset."""
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from hil.redundancy.recovery import NodeState
 from hil.redundancy.voting import Verdict, VerdictKind
 from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED, SILENT, NodeResult
+from hil.upsets.causes import (
+    HARMLESS,
+    PASSING,
+    UNSEEN,
+    NodeBook,
+    can_cause,
+    can_wake,
+    in_agent,
+    in_system,
+    is_gone,
+    is_of_the_board,
+    is_released,
+)
 from hil.upsets.upset import Upset
 from hil.upsets.words import NodeEffect, SystemOutcome, UpsetTarget
 
 __all__ = ["Anomaly", "UpsetClassifier", "effect_of"]
 
 _T: Final = UpsetTarget
-_IN_WORKER: Final = frozenset({_T.STACK, _T.HEAP, _T.TEXT, _T.GPR, _T.VECTOR})
-_PASSING: Final = frozenset({_T.STACK, _T.GPR, _T.VECTOR})
-"""Targets that the worker's next step rewrites."""
-_UNSEEN: Final = frozenset({NodeEffect.UNKNOWN, NodeEffect.MASKED})
-_HARMLESS: Final = _UNSEEN | {NodeEffect.LATENT}
-"""Effects that may still become another one."""
 _NOT_DEGRADED: Final = frozenset({NodeEffect.MASKED, NodeEffect.LATENT, NodeEffect.DETECTED})
 _BY_SEVERITY: Final = (
     SystemOutcome.UNKNOWN,
@@ -103,49 +112,6 @@ def effect_of(result: NodeResult, golden_output: int, golden_state: int) -> Node
     return NodeEffect.CRASH if crashed else NodeEffect.HANG
 
 
-def _is_of_the_board(result: NodeResult) -> bool:
-    """Return whether the board failed, and not only its worker."""
-    return result.rebooted or result.ended or result.disconnected or result.status == SILENT
-
-
-def _can_cause(upset: Upset, frame: int, effect: NodeEffect, result: NodeResult) -> bool:
-    """Return whether the upset can have caused `effect`, which is not masked, in `frame`."""
-    target = upset.plan.target
-    if target in (_T.BOARD, _T.AGENT) or _in_system(upset):
-        return True
-    if target is _T.CPU:  # a board that resets is absent for a while, but its agent is not killed
-        return not result.ended
-    if target is _T.LINK:
-        return effect is NodeEffect.LATE or (result.status == SILENT and not result.disconnected)
-    if _is_of_the_board(result):
-        # Without memory protection, a damaged worker can bring the whole board down.
-        alone = not (result.ended or result.disconnected)
-        return alone and target in _IN_WORKER and upset.plan.frame == frame
-    if effect is NodeEffect.LATE:
-        return target in _IN_WORKER or upset.stuck or upset.assessment.effect not in _HARMLESS
-    return True
-
-
-def _can_wake(upset: Upset, frame: int, effect: NodeEffect, result: NodeResult) -> bool:
-    """Return whether a settled upset that may remain in the node can have caused `effect`."""
-    killed = result.status == CRASHED and result.signal == signal.SIGKILL
-    if killed and not upset.stuck and not _in_system(upset):
-        return False  # a worker never ends itself by SIGKILL: another process did
-    return not _is_gone(upset, frame) and _can_cause(upset, frame, effect, result)
-
-
-@dataclass(slots=True)
-class _NodeBook:
-    """The upsets of one node. `open`: not settled yet; `waiting`: not settled either, while the
-    board is absent; `dormant`: settled, but may still have an effect; `blamed`: those to which this
-    frame's deviation is attributed."""
-
-    open: list[Upset] = field(default_factory=list)
-    waiting: list[Upset] = field(default_factory=list)
-    dormant: list[Upset] = field(default_factory=list)
-    blamed: list[Upset] = field(default_factory=list)
-
-
 class UpsetClassifier:
     """Follows every upset of a run from its injection to its outcome. Not thread-safe.
 
@@ -153,21 +119,22 @@ class UpsetClassifier:
     fell due)."""
 
     def __init__(self, nodes: list[str]) -> None:
-        self._books = {name: _NodeBook() for name in nodes}
+        self._books = {name: NodeBook() for name in nodes}
         self.count = 0
         self.anomalies: list[Anomaly] = []
         self.finished: list[Upset] = []
         self._begun: list[Upset] = []
         self._any_upset = False
         self._contaminated: set[str] = set()
+        self._notes: list[tuple[int, str]] = []
 
     def add(self, upset: Upset) -> None:
         """Add an upset that fell due, whether it was injected or not."""
         self._any_upset = True
         self.count += 1
-        lies_there = upset.plan.target is _T.TEXT or upset.plan.target in _PASSING
+        lies_there = upset.plan.target is _T.TEXT or upset.plan.target in PASSING
         assessment = upset.assessment
-        assessment.lingers = upset.stuck or lies_there or _in_system(upset) or _in_agent(upset)
+        assessment.lingers = upset.stuck or lies_there or in_system(upset) or in_agent(upset)
         assessment.active_frame = upset.plan.frame
         if upset.injected:
             self._books[upset.plan.node].open.append(upset)
@@ -193,7 +160,7 @@ class UpsetClassifier:
         self.withdraw(upset)
         book = self._books[node]
         explained = any(u.assessment.detected_frame == seen for u in (*book.open, *book.waiting))
-        if effect not in _UNSEEN and seen is not None and not explained:
+        if effect not in UNSEEN and seen is not None and not explained:
             self.anomalies.append(Anomaly(seen, node, effect, upset.report.detail))
 
     def on_late_report(self, upset: Upset) -> None:
@@ -252,6 +219,7 @@ class UpsetClassifier:
         book = self._books[node]
         book.open = book.waiting + book.open
         book.waiting = []
+        book.repaired()
 
     def mark_contaminated(self, node: str, wrong: bool) -> None:
         """Note that the node was given the majority's state, `wrong` if that was not the golden
@@ -269,8 +237,15 @@ class UpsetClassifier:
         for book in self._books.values():
             book.blamed = []
         for node, result in results.items():
-            if result.status != EXCLUDED and not result.late and not result.host:
+            if result.status == EXCLUDED or result.host:
+                continue
+            book = self._books[node]
+            if result.status == SILENT and book.silent_since is None:
+                book.silent_since = frame
+            if not result.late:
                 self._classify_node(frame, node, result, golden)
+            if result.status != SILENT:
+                book.silent_since = None
 
     def _classify_node(
         self, frame: int, node: str, result: NodeResult, golden: tuple[int, int]
@@ -281,6 +256,7 @@ class UpsetClassifier:
         for upset in fresh:
             upset.assessment.shared |= len(fresh) > 1
         if effect is NodeEffect.MASKED:
+            book.flip = None
             self._contaminated.discard(node)
             for upset in book.open:
                 upset.assessment.effect = upset.assessment.effect or NodeEffect.MASKED
@@ -292,7 +268,7 @@ class UpsetClassifier:
                     upset.assessment.effect = upset.assessment.effect or NodeEffect.MASKED
         for assessment in (upset.assessment for upset in book.blamed):
             assessment.active_frame = frame
-            if assessment.effect in _HARMLESS:
+            if assessment.effect in HARMLESS:
                 assessment.effect = effect
                 assessment.signal = result.signal
             if assessment.detected_frame is None:
@@ -302,12 +278,22 @@ class UpsetClassifier:
         """Attribute a deviation: to the open upsets that can have caused it, else to the state that
         a wrong majority gave the node, else to a dormant upset; else it is an anomaly."""
         book = self._books[node]
-        book.blamed = [u for u in book.open if _can_cause(u, frame, effect, result)]
-        inherited = node in self._contaminated and not _is_of_the_board(result)
-        if book.blamed or inherited:
-            return
-        book.dormant = [u for u in book.dormant if not _is_gone(u, frame)]
-        able = [u for u in book.dormant if _can_wake(u, frame, effect, result)]
+        known = book.flip
+        able = [u for u in book.open if can_cause(u, frame, effect, result)]
+        book.blamed = book.suspects(frame, able)
+        inherited = node in self._contaminated and not is_of_the_board(result)
+        if not (book.blamed or inherited):
+            self._wake(frame, node, effect, result)
+        note = book.note_of_death(node, known)
+        if note:
+            self._notes.append((frame, note))
+
+    def _wake(self, frame: int, node: str, effect: NodeEffect, result: NodeResult) -> None:
+        """Attribute a deviation to a dormant upset; if none can have caused it, it is an
+        anomaly."""
+        book = self._books[node]
+        book.dormant = [u for u in book.dormant if not is_gone(u, frame)]
+        able = [u for u in book.dormant if can_wake(u, frame, effect, result)]
         if result.supply_cut and not able:
             return  # the supply explains it; it is counted there
         if not able:
@@ -315,6 +301,7 @@ class UpsetClassifier:
             return
         firm = [u for u in able if u.stuck or u.plan.target is _T.TEXT]
         upset = (firm or able)[-1]
+        book.flip = upset if in_system(upset) else None
         book.dormant.remove(upset)
         assessment = upset.assessment
         assessment.dormant |= assessment.effect is NodeEffect.MASKED
@@ -345,8 +332,9 @@ class UpsetClassifier:
     def on_repaired(self, frame: int, node: str, rung: NodeState, boots: int | None = None) -> None:
         """Take a successful repair of `node` by `rung`, after `frame`. `boots`: how often its
         operating system has been started, if known."""
+        self._books[node].repaired()
         resynced = rung is NodeState.RESYNC
-        showed = (u for u in self._books[node].open if u.assessment.effect not in _UNSEEN)
+        showed = (u for u in self._books[node].open if u.assessment.effect not in UNSEEN)
         self._worst(showed, SystemOutcome.CORRECTED if resynced else SystemOutcome.RECOVERED)
         if resynced:
             return
@@ -358,12 +346,12 @@ class UpsetClassifier:
             # by a power cycle or by itself.
             off = rung is NodeState.POWER_CYCLE
             system_started = off or (boots is not None and upset.report.boot < boots)
-            released = upset.plan.target is _T.TEXT and _is_released(upset, frame + 1)
+            released = upset.plan.target is _T.TEXT and is_released(upset, frame + 1)
             held = upset.stuck and not released
             upset.assessment.lingers = (
                 (held and (upset.plan.permanent or not board))
-                or (_in_system(upset) and not system_started)
-                or (_in_agent(upset) and not board)
+                or (in_system(upset) and not system_started)
+                or (in_agent(upset) and not board)
             )
         book.dormant = [u for u in book.dormant if u.assessment.lingers]
 
@@ -377,11 +365,11 @@ class UpsetClassifier:
         book = self._books[node]
         for upset in book.open:
             assessment = upset.assessment
-            failed_it = isolated and assessment.effect not in _UNSEEN
+            failed_it = isolated and assessment.effect not in UNSEEN
             if failed_it or (at_end and assessment.effect not in _NOT_DEGRADED):
                 self._worst([upset], SystemOutcome.DEGRADED)
             if not assessment.outcome:
-                harmless = assessment.effect in _HARMLESS
+                harmless = assessment.effect in HARMLESS
                 assessment.outcome = (
                     SystemOutcome.NO_EFFECT if harmless else SystemOutcome.CORRECTED
                 )
@@ -402,32 +390,12 @@ class UpsetClassifier:
         out, self._begun = [u for u in self._begun if u.assessment.resolved_frame is None], []
         return out
 
+    def take_notes(self) -> list[tuple[int, str]]:
+        """Return the notes since the last call, each with its frame."""
+        out, self._notes = self._notes, []
+        return out
+
     def take_anomalies(self) -> list[Anomaly]:
         """Return the anomalies since the last call."""
         out, self.anomalies = self.anomalies, []
         return out
-
-
-def _in_system(upset: Upset) -> bool:
-    """Return whether it changed the board's memory, where the operating system may read it at any
-    time."""
-    return upset.plan.target is _T.BOARD_RAM and upset.report.changed
-
-
-def _in_agent(upset: Upset) -> bool:
-    """Return whether it hit the agent's memory, where it remains until the agent starts again."""
-    return upset.plan.target is _T.AGENT
-
-
-def _is_released(upset: Upset, frame: int) -> bool:
-    """Return whether a stuck cell takes other values again in `frame`."""
-    hold = upset.plan.hold_frames
-    return hold > 0 and frame >= upset.plan.frame + hold
-
-
-def _is_gone(upset: Upset, frame: int) -> bool:
-    """Return whether nothing of it remains in the node in `frame`."""
-    if upset.stuck:  # a frame may compute with what it left; what nobody rewrites keeps its value
-        stays = upset.plan.target is _T.TEXT or _in_system(upset)
-        return not stays and _is_released(upset, frame - 1)
-    return upset.plan.target in _PASSING and frame > upset.assessment.active_frame + 1

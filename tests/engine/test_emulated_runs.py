@@ -78,6 +78,20 @@ def test_a_storm_in_the_memory_kills_guests_that_come_back(tmp_path: Path) -> No
     assert len(hits) > 100
     assert all(h["verified"] and h["detail"].startswith("physical address 0x") for h in hits)
     assert {h["effect"] for h in hits} & {"hang", "reboot", "crash"}
+    fell = "cause IN ('silent', 'rebooted')"
+    deaths = rows(
+        out,
+        f"SELECT frame, node FROM transitions WHERE after IN ('power_cycle', 'reset') AND {fell}",
+    )
+    killers = rows(
+        out,
+        "SELECT detected_frame AS frame, node FROM upsets u WHERE effect IN ('hang', 'reboot') AND "
+        "EXISTS (SELECT 1 FROM transitions t WHERE t.frame = u.detected_frame AND "
+        f"t.node = u.node AND {fell}) ORDER BY detected_frame, node",
+    )
+    assert killers == sorted(deaths, key=lambda row: (row["frame"], row["node"]))
+    later = rows(out, "SELECT * FROM upsets WHERE detail LIKE '%had not answered since frame%'")
+    assert later and {u["effect"] for u in later} <= {"", "masked"}
     assert verify_ok(out)
 
 

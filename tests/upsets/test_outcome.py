@@ -572,6 +572,96 @@ def test_a_reset_of_the_agent_alone_leaves_the_memory_of_its_system_under_suspic
     assert hit.assessment.effect == "crash" and story.c.anomalies == []
 
 
+SLOW = NodeResult(SILENT, late=True)
+"""No answer by the end of a paced frame."""
+
+
+def storm(*silent: NodeResult) -> tuple[Story, list[Upset]]:
+    """A flip of a board's memory in each frame; the board answers three of them, then `silent`."""
+    story, flips = Story(), []
+    for result in (FINE, FINE, FINE, *silent):
+        flips.append(story.hit(target="board-ram", boot=1))
+        story.run({"a": result}, settle="" if result is not FINE else None)
+    return story, flips
+
+
+def test_a_death_is_attributed_to_the_last_flip_before_it_and_not_to_those_that_follow() -> None:
+    story, flips = storm(SLOW, SLOW, SLOW, MUTE)
+    effects = [flip.assessment.effect for flip in flips]
+    assert effects == ["masked"] * 3 + ["hang"] + [""] * 3
+    after = [flip.report.detail for flip in flips if "since frame 3" in flip.report.detail]
+    assert after == ["; the board had not answered since frame 3"] * 3
+    assert story.c.take_notes() == [
+        (
+            6,
+            "node a has not answered since frame 3: upset 4 was the last flip of its memory before "
+            "that; 3 flips came after it (the first upset 5, the last 7)",
+        )
+    ]
+    story.c.on_repaired(6, "a", NodeState.POWER_CYCLE, 2)
+    story.run({"a": OUT}, settle="")
+    story.run(settle="abc")
+    assert [came_of(flip) for flip in flips[3:]] == [("hang", "recovered")] + [
+        ("masked", "no_effect")
+    ] * 3
+    assert story.c.anomalies == [] and story.c.take_notes() == []
+
+
+@pytest.mark.parametrize("last", [MUTE, REBOOT])
+def test_a_death_is_counted_once_however_long_the_board_stays_away(last: NodeResult) -> None:
+    story, flips = storm(SLOW, MUTE, MUTE, last)
+    dead = [flip for flip in flips if flip.assessment.effect in {"hang", "reboot"}]
+    assert dead == [flips[3]] and story.c.anomalies == []
+    assert len(story.c.take_notes()) == 1
+
+
+def test_a_death_in_a_frame_of_several_flips_is_attributed_to_one() -> None:
+    story = Story()
+    first, second = (story.hit(target="board-ram", boot=1) for _ in range(2))
+    story.run({"a": MUTE}, settle="bc")
+    assert (first.assessment.effect, second.assessment.effect) == ("", "hang")
+    assert story.c.take_notes() == [], "none came after it"
+
+
+def test_a_death_before_which_no_flip_is_open_is_attributed_to_a_dormant_one() -> None:
+    story = Story()
+    dormant = story.hit(target="board-ram", boot=1)
+    story.run()
+    story.run({"a": SLOW}, settle="bc")
+    late = story.hit(target="board-ram", boot=1)
+    story.run({"a": MUTE}, settle="bc")
+    assert dormant.assessment.effect == "hang" and dormant.assessment.dormant
+    assert late.assessment.effect == "" and "since frame 1" in late.report.detail
+    ((_, note),) = story.c.take_notes()
+    assert note.endswith(
+        "upset 1 was the last flip of its memory before that; upset 2 came after it"
+    )
+
+
+def test_a_board_that_was_only_late_has_not_died() -> None:
+    story, flips = storm(SLOW, SLOW)
+    story.run(settle="abc")
+    assert [came_of(flip) for flip in flips] == [("masked", "no_effect")] * 5
+    assert not any(flip.report.detail for flip in flips) and story.c.anomalies == []
+
+
+def test_a_second_death_has_a_flip_of_its_own() -> None:
+    story, flips = storm(MUTE)
+    story.c.on_repaired(3, "a", NodeState.POWER_CYCLE, 2)
+    story.run({"a": OUT}, settle="")
+    again = story.hit(target="board-ram", boot=2)
+    story.run({"a": MUTE}, settle="")
+    assert again.assessment.effect == flips[3].assessment.effect == "hang"
+    assert story.c.anomalies == []
+
+
+def test_a_board_that_dies_again_without_a_flip_since_it_was_started_is_an_anomaly() -> None:
+    story, _ = storm(MUTE)
+    story.c.on_repaired(3, "a", NodeState.POWER_CYCLE, 2)
+    story.run({"a": MUTE}, settle="")
+    assert [anomaly.frame for anomaly in story.c.anomalies] == [4]
+
+
 @pytest.mark.parametrize("rung", ["restart", "reset", "power_cycle"])
 def test_a_new_worker_has_no_old_faults(rung: str) -> None:
     s = Story()
