@@ -61,7 +61,9 @@ def result_table(run: RecordedRun) -> RenderableType:
 def _voters_text(metrics: Mapping[str, float]) -> str:
     """Say in how many frames how many nodes voted; empty if it was the same number in all."""
     frames = {n: int(metrics.get(f"voting.{n}", 0)) for n in reversed(range(8))}
-    parts = [f"{plural(n, 'node')} in {count:,} frames" for n, count in frames.items() if count]
+    parts = [
+        f"{plural(n, 'node')} in {plural(count, 'frame')}" for n, count in frames.items() if count
+    ]
     return ", ".join(parts) if len(parts) > 1 else ""
 
 
