@@ -160,7 +160,7 @@ def test_resuming_the_background_run_of_a_screen_is_refused_without_a_screen(hil
         other = Terminal(hil, "run", "--resume", "r")
         try:
             assert other.end() == 2
-            assert "still going on" in other.shown.replace("\r\n", " ")
+            assert "still active" in other.shown.replace("\r\n", " ")
             assert "\x1b[?1049h" not in other.shown
         finally:
             other.close()
@@ -177,7 +177,7 @@ def test_a_live_run_whose_lock_file_was_deleted_is_not_resumed(hil: Hil) -> None
     with going_on(hil) as run:
         (hil.cwd / "r" / FILE_NAME).unlink()
         second = hil("run", "--resume", "r", "--no-tui")
-        assert second.code == 2 and "a run is still going on" in second.err, second.err
+        assert second.code == 2 and "a run is still active" in second.err, second.err
         run.send_signal(signal.SIGINT)
         assert ended(run).code == 130
     assert hil("replay", "r", "--verify").code == 0
