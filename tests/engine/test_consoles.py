@@ -178,7 +178,7 @@ def test_a_board_that_starts_again_says_so_itself(tmp_path: Path) -> None:
         run.loop.run()
     (anomaly,) = rows(run.out, "SELECT * FROM anomalies")
     assert anomaly["effect"] == "reboot"
-    assert anomaly["reason"] == "console: E_POWER: 4.1 V; the agent started anew"
+    assert anomaly["reason"] == "console: E_POWER: 4.1 V; the agent restarted"
     events = rows(run.out, "SELECT reason FROM link_events WHERE reason LIKE 'its console%'")
     assert [event["reason"] for event in events] == [
         "its console: E_POWER: 4.1 V",
