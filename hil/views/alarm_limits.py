@@ -1,7 +1,7 @@
 """The limits of alarms: of the scenario, of boards, and the defaults.
 
-Limits come from the scenario's `alarms`, kept in the record. Where it sets none for a quantity, the
-profile of a node's board may, and DEFAULTS stand for the rest. A set for sun and one for eclipse
+Limits come from the scenario's `alarms`, in the record. For a quantity without one, the profile of
+a node's board may have it; DEFAULTS are used for the rest. The limits in sunlight and in eclipse
 may differ. Pure."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["DEFAULTS", "QUANTITIES", "Level", "Limit", "Limits", "limits_of", "l
 
 
 class Level(enum.IntEnum):
-    """How bad something is."""
+    """The severity of a value or event."""
 
     GOOD = 0
     NOTE = 1
@@ -39,13 +39,13 @@ QUANTITIES: Final[Mapping[str, tuple[str, str]]] = {
     "soc": ("battery charge", ""),
     "bus_v": ("bus voltage", "V"),
 }
-"""What has limits: its name in words, and its unit."""
+"""The quantities that may have limits: the name of each in words, and its unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Yellow and red, below and above; None: no limit. `persistence` samples in succession raise
-    the alarm."""
+    """The yellow and red limits of a quantity, below and above; None: no limit. `persistence`
+    consecutive samples raise the alarm."""
 
     yellow_low: float | None = None
     yellow_high: float | None = None
@@ -54,7 +54,7 @@ class Limit:
     persistence: int = 3
 
     def level(self, value: float) -> Level:
-        """Return how bad a value is by itself."""
+        """Return the severity of a value by itself."""
         if _outside(value, self.red_low, self.red_high):
             return Level.BAD
         if _outside(value, self.yellow_low, self.yellow_high):
@@ -62,7 +62,7 @@ class Limit:
         return Level.GOOD
 
     def crossed(self, value: float) -> str:
-        """Return which limit a value is beyond: `> 85`; empty if none."""
+        """Return the limit that a value is beyond: `> 85`; empty if none."""
         for low, high in ((self.red_low, self.red_high), (self.yellow_low, self.yellow_high)):
             if high is not None and value > high:
                 return f"> {high:g}"

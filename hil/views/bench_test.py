@@ -1,4 +1,5 @@
-"""What `hil bench test` prints: a row for each board, the faults, and one line with the result."""
+"""The output of `hil bench test`: a row for each board, the faults, and one line with the
+result."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def sheet(profile: ProfileSummary, facts: Sequence[StatedFact], glyphs: Glyphs) 
     out.add_column("what")
     out.add_column("value", overflow="fold")
     out.add_column("grade", no_wrap=True)
-    out.add_column("who says so, or why", style=DIM, overflow="fold")
+    out.add_column("source, or reason", style=DIM, overflow="fold")
     for fact in facts:
         grade = Text(fact.grade)
         if fact.grade == "assumed":

@@ -1,7 +1,7 @@
-"""Which nodes were right in a frame, by the fault-free result and not by the majority. Pure.
+"""The correctness of answers, by the fault-free result and not by the majority. Pure.
 
-A voter knows only who agrees with whom. The record knows more: the golden run computes each frame
-without faults. Where a wrong majority outvotes the right node, both are reported.
+A voter knows only which nodes agree. The record has more: the golden run computes each frame
+without faults. If a wrong majority outvotes the right node, both are reported.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["Answered", "answer_words", "answered", "names_text"]
 
 
 class Answered(enum.Enum):
-    """What a node's answer is worth."""
+    """The correctness of the answer of a node."""
 
     RIGHT = "right"  # output and state are those of the fault-free run
     WRONG_STATE = "wrong state"  # the output is right, the state is not
@@ -25,7 +25,7 @@ class Answered(enum.Enum):
 
 
 def answered(status: str, output: str, state: str, golden: tuple[str, str]) -> Answered:
-    """Return what an answer is worth; all digests are hex text, as the record has them."""
+    """Return whether an answer is correct; all digests are hex text, as the record has them."""
     if status != NodeStatus.DONE.word:
         return Answered.EXCLUDED if status == NodeStatus.EXCLUDED.word else Answered.NOTHING
     if output != golden[0]:
@@ -36,10 +36,10 @@ def answered(status: str, output: str, state: str, golden: tuple[str, str]) -> A
 def answer_words(
     answer: Answered, *, dissents: bool, latent: bool, delivered: bool, correct: bool
 ) -> str:
-    """Return what an answer is worth in words; empty for a right one and for none.
+    """Return the correctness of an answer in words; empty for a correct one and for none.
 
-    `dissents` and `latent`: what the voter saw of it. `delivered`: an output left the system, and
-    it was `correct`."""
+    `dissents` and `latent`: its differences in the vote. `delivered`: an output left the system,
+    and it was `correct`."""
     if answer in {Answered.NOTHING, Answered.EXCLUDED}:
         return ""
     if answer is Answered.WRONG:
@@ -57,5 +57,5 @@ def answer_words(
 
 def names_text(names: Iterable[str]) -> str:
     """Return names as a list in words: `a`, `a and b`, `a, b and c`."""
-    found = list(names)
-    return " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
+    words = list(names)
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -1,4 +1,4 @@
-"""What `hil discover` prints: a line for each port, and the changes of the bench file."""
+"""The output of `hil discover`: each port, and the changes of the bench file."""
 
 from __future__ import annotations
 

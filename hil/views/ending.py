@@ -1,4 +1,4 @@
-"""Why a run ended as it did, where no expectation says it: the same words in summary and screen."""
+"""The reasons of an outcome that no expectation shows, in the same words in summary and screen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ __all__ = ["ended_by", "lost_boards", "untested"]
 
 
 def ended_by(result: RunResult, planned_frames: int | None) -> str:
-    """Return who ended an aborted run, and after how many frames; empty if it was not aborted."""
+    """Return the user who ended an aborted run, and the frames until then; empty if it was not
+    aborted."""
     if result.outcome != RunOutcome.ABORTED:
         return ""
     done = result.flown

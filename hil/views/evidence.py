@@ -1,4 +1,4 @@
-"""Where to look when an expectation failed: the first frame that shows it."""
+"""Finds the first frame that shows why an expectation failed."""
 
 from __future__ import annotations
 
@@ -33,15 +33,16 @@ __all__ = ["Trouble", "evidence"]
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something that went wrong, and the frame in which it did."""
+    """A fault, and its frame."""
 
     frame: int
     text: str
 
 
 def evidence(reader: Reader, metric: str) -> Trouble | None:
-    """Return the first frame that shows why `metric` is what it is; None if there is none. Raises
-    RecordError."""
+    """Return the first frame that determines the value of `metric`; None if there is none.
+
+    Raises: RecordError if the record cannot be read."""
     group, _, name = metric.rpartition(".")
     find = _OF_METRIC.get(metric)
     if find is not None:
@@ -105,8 +106,8 @@ def _slip(reader: Reader) -> Trouble | None:
     slip = first_slip(reader)
     if slip is None:
         return None
-    who = "" if slip.node is None else f"{slip.node}: "
-    return Trouble(slip.frame, f"{who}{slip.detail}")
+    node = "" if slip.node is None else f"{slip.node}: "
+    return Trouble(slip.frame, f"{node}{slip.detail}")
 
 
 def _repair(reader: Reader) -> Trouble | None:

@@ -1,7 +1,7 @@
 """A run frame by frame, as text: the frames that were more than plain agreement.
 
-One line each: when, the verdict, who was wrong or outvoted, the upsets that did it, what was
-repaired. The fault-free run decides what is right, not the majority.
+Each has one line: its time, the verdict, the nodes that were wrong or outvoted, the upsets behind
+that, and the repairs. The fault-free run decides what is right, not the majority.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ T = TypeVar("T")
 class ListedMoment:
     """One notable frame. `held`: it had no voted output, and the last one left the system again,
     which was `held_wrong` in its own frame. `dissent` has a text per node that was wrong, outvoted
-    or not heard; `upsets` those that hit in the frame, and those of earlier frames that it comes
-    from; `repairs` and `unexplained` what else the record says of causes and cures; `consoles` what
-    boards printed that did not answer, unless that is in `unexplained`."""
+    or silent; `upsets` are those of the frame, and the earlier ones behind it; `repairs` and
+    `unexplained` are the repairs and the anomalies of the frame; `consoles` has the console text
+    of boards that did not answer, unless that is in `unexplained`."""
 
     frame: int
     t_us: int
@@ -81,8 +81,8 @@ class ListedMoment:
     consoles: tuple[str, ...]
 
     @property
-    def dull(self) -> bool:
-        """Whether the frame shows nothing but agreement, while a node is on its way back."""
+    def uneventful(self) -> bool:
+        """Return whether the frame shows only agreement, while a node returns."""
         events = self.dissent or self.upsets or self.repairs or self.unexplained
         return self.correct and self.executions == 1 and not events
 
@@ -92,7 +92,7 @@ class ListedMoment:
 
 
 def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[ListedMoment]:
-    """Return the notable frames from `first` to `last`, both included. Raises RecordError."""
+    """Yield the notable frames from `first` to `last`, both included. Raises: RecordError."""
     names = reader.node_names
     in_force = _InForce(open_upsets(reader, first, last))
     answers = _by_frame((a.frame, a) for a in answers_between(reader, first, last))
@@ -139,7 +139,7 @@ def _by_frame(rows: Iterable[tuple[int | None, T]]) -> defaultdict[int | None, l
 
 
 def signal_name(number: int) -> str:
-    """Return SIGSEGV for 11; the number of a signal that has no name here."""
+    """Return the name of a signal: SIGSEGV for 11; its number if it has no name here."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -147,7 +147,8 @@ def signal_name(number: int) -> str:
 
 
 class _InForce:
-    """Upsets of earlier frames that are open in later ones; asked frame by frame, in order."""
+    """The upsets of earlier frames that are open in later ones; queried frame by frame, in
+    order."""
 
     def __init__(self, upsets: list[RecordedUpset]) -> None:
         self._coming = upsets[::-1]
@@ -171,22 +172,22 @@ def _answer(row: RecordedFrame, reply: RecordedReply) -> Answered:
 
 
 def _faulty(row: RecordedFrame, replies: list[RecordedReply], names: list[str]) -> Iterator[str]:
-    """The nodes whose first answer was not that of the fault-free run; if it is the others' fault
-    that there is no output, those that were not asked."""
+    """Yield the nodes whose first answer was not that of the fault-free run; if there are none and
+    no output was delivered, the nodes that were excluded."""
     first = {r.node: _answer(row, r) for r in replies if r.execution == 0}
     good = {Answered.RIGHT, Answered.EXCLUDED}
-    found = [
+    faulty = [
         name for index, name in enumerate(names) if first.get(index, Answered.RIGHT) not in good
     ]
-    if not found and not row.delivered:
-        found = [name for index, name in enumerate(names) if first.get(index) is Answered.EXCLUDED]
-    yield from found
+    if not faulty and not row.delivered:
+        faulty = [name for index, name in enumerate(names) if first.get(index) is Answered.EXCLUDED]
+    yield from faulty
 
 
 def _inherited(
     reader: Rows, frame: int, faulty: list[str], known: tuple[RecordedUpset, ...]
 ) -> Iterator[str]:
-    """What nodes without an upset of their own have from others."""
+    """Yield the wrong state that nodes without an upset of their own received from others."""
     hit = {u.node for u in known}
     for node in faulty:
         text = "" if node in hit else inherited_text(reader, frame, node)
@@ -195,7 +196,7 @@ def _inherited(
 
 
 def inherited_text(record: Rows, frame: int, node: str) -> str:
-    """Return what a wrong majority gave a node in an earlier frame; empty if none did."""
+    """Return the repair that gave a node the state of a wrong majority; empty if there is none."""
     repair = repaired_before(record, frame, node)
     if repair is None or not agreed_on_wrong_state(record, repair.frame):
         return ""
@@ -204,7 +205,7 @@ def inherited_text(record: Rows, frame: int, node: str) -> str:
 
 
 def _dissent(row: RecordedFrame, replies: list[RecordedReply], names: list[str]) -> Iterator[str]:
-    """What was different with each node, as its first execution shows it."""
+    """Yield the deviation of each node, as its first execution shows it."""
     first = {r.node: r for r in replies if r.execution == 0}
     for index, name in enumerate(names):
         reply = first.get(index)
@@ -228,7 +229,7 @@ def _dissent(row: RecordedFrame, replies: list[RecordedReply], names: list[str])
 
 
 def _printed(replies: list[RecordedReply], names: list[str], explained: set[str]) -> Iterator[str]:
-    """What the consoles of nodes say of why they did not answer, but for those in `explained`."""
+    """Yield the console text that shows why nodes did not answer, except those in `explained`."""
     for reply in replies:
         printed = reply.reason.removeprefix(CONSOLE_REASON)
         name = names[reply.node] if reply.node < len(names) else ""
@@ -237,8 +238,8 @@ def _printed(replies: list[RecordedReply], names: list[str], explained: set[str]
 
 
 def upset_text(u: RecordedUpset, *, seen_in: int | None = None) -> str:
-    """Return `#3 c output bit: sdc, corrected`; with `(frame 700)` before the colon if it was made
-    in that frame and what it does is seen in another."""
+    """Return an upset as `#3 c output bit: sdc, corrected`; with `(frame 700)` before the colon if
+    it was injected in that frame and its effect is seen in another."""
     what = f"#{u.id} {u.node} {u.target} {u.kind.replace('_', ' ')}"
     if seen_in not in (None, u.frame):
         what += f" (frame {u.frame})"
@@ -273,7 +274,7 @@ def _edge_texts(edges: list[RecordedTransition], repairs: list[RecordedRepair]) 
 
 
 def anomaly_text(a: RecordedAnomaly) -> str:
-    """Return `c: crash, unexplained (its agent said ...)`."""
+    """Return an anomaly as `c: crash (its agent said ...)`."""
     return f"{a.node}: {a.effect}" + (f" ({a.reason})" if a.reason else "")
 
 
@@ -282,8 +283,8 @@ def _verdict_text(moment: ListedMoment, glyphs: Glyphs) -> Text:
     if moment.held:
         return Text(f"{glyphs.bad} {word}, held{' WRONG' * moment.held_wrong}", style=BAD)
     if not moment.delivered:
-        kept_back = ", no output" if moment.verdict == VerdictKind.SIMPLEX.word else ""
-        return Text(f"{glyphs.bad} {word}{kept_back}", style=BAD)
+        no_output = ", no output" if moment.verdict == VerdictKind.SIMPLEX.word else ""
+        return Text(f"{glyphs.bad} {word}{no_output}", style=BAD)
     if not moment.correct:
         return Text(f"{glyphs.bad} {word}, WRONG", style=BAD)
     again = ", redone" if moment.executions > 1 else ""
@@ -309,7 +310,7 @@ def describe(moment: ListedMoment) -> str:
     return f"{text}; {'; '.join(causes)}" if causes else text
 
 
-def table(found: Iterable[ListedMoment], glyphs: Glyphs) -> RenderableType:
+def table(listed: Iterable[ListedMoment], glyphs: Glyphs) -> RenderableType:
     """Return all moments as a table; successive frames without anything notable share a line."""
     out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=DIM)
     out.add_column("frame", justify="right", no_wrap=True)
@@ -317,7 +318,7 @@ def table(found: Iterable[ListedMoment], glyphs: Glyphs) -> RenderableType:
     out.add_column("verdict", no_wrap=True)
     out.add_column("nodes", min_width=10)
     out.add_column("what happened, and what was done")
-    for group in _grouped(found):
+    for group in _grouped(listed):
         first, last = group[0], group[-1]
         out.add_row(
             f"{first.frame}" if len(group) == 1 else f"{first.frame}-{last.frame}",
@@ -325,18 +326,18 @@ def table(found: Iterable[ListedMoment], glyphs: Glyphs) -> RenderableType:
             _verdict_text(first, glyphs),
             ", ".join(first.dissent),
             _events_text(first, glyphs),
-            style=DIM if first.dull else "",
+            style=DIM if first.uneventful else "",
         )
     return out
 
 
-def _grouped(found: Iterable[ListedMoment]) -> Iterator[list[ListedMoment]]:
+def _grouped(listed: Iterable[ListedMoment]) -> Iterator[list[ListedMoment]]:
     group: list[ListedMoment] = []
-    for moment in found:
+    for moment in listed:
         alike = (
             group
-            and moment.dull
-            and group[-1].dull
+            and moment.uneventful
+            and group[-1].uneventful
             and moment.frame == group[-1].frame + 1
             and moment.verdict == group[-1].verdict
         )

@@ -1,4 +1,4 @@
-"""What a survey of a flight found, as text and as a picture."""
+"""The survey of a flight, as text and as a picture."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _lines(f: SurveyFigures) -> list[tuple[str, Text | str]]:
 
 
 def _rates(f: SurveyFigures) -> list[tuple[str, Text | str]]:
-    """Upsets per day; boards that are alike in one line. With acceleration both are shown."""
+    """Return the upsets per day, one line for equal boards; with acceleration both rates."""
     groups: dict[tuple[float, ...], list[str]] = {}
     for name, board in f.boards.items():
         groups.setdefault(tuple(board.upsets_per_day.values()), []).append(name)
@@ -116,7 +116,7 @@ def _rates(f: SurveyFigures) -> list[tuple[str, Text | str]]:
 
 
 def _hottest(columns: Mapping[str, Sequence[float]]) -> list[tuple[str, str, str]]:
-    """The hottest chip, the battery and the radiator, as far as they are there."""
+    """Return the hottest chip, the battery and the radiator, where the flight has them."""
     begin = "temperature_c."
     chips = [c for c in columns if c.startswith(begin) and c.endswith(".junction")]
     out = []
@@ -148,7 +148,9 @@ def _range(values: list[float], unit: str) -> str:
 
 
 def require_plotting(path: Path) -> None:
-    """Raise UsageError unless pictures of that kind can be drawn, SetupError without matplotlib."""
+    """Check that a picture can be drawn into the file `path`.
+
+    Raises: UsageError if its ending is not that of a picture; SetupError without matplotlib."""
     if path.suffix.lower() not in _PICTURES:
         raise UsageError(
             f"{path} is not a kind of picture that can be drawn",
@@ -166,8 +168,9 @@ def require_plotting(path: Path) -> None:
 def draw(
     path: Path, name: str, figures: SurveyFigures, columns: Mapping[str, Sequence[float]]
 ) -> None:
-    """Draw the course of a flight into a file (png, svg or pdf). As `require_plotting`; SetupError
-    if the file cannot be written."""
+    """Draw the course of a flight into a file (png, svg or pdf).
+
+    Raises: as `require_plotting`; SetupError if the file cannot be written."""
     require_plotting(path)
     import matplotlib as mpl  # noqa: PLC0415  (heavy, and an extra)
 

@@ -46,31 +46,46 @@ _LIVE_S: Final = 0.125
 _PLAIN_FIRST_S: Final = 3.0
 _PLAIN_LAST_S: Final = 60.0
 _PLAIN_GROWTH: Final = 1.3
-_GOODBYE_S: Final = 1.0
+_JOIN_TIMEOUT_S: Final = 1.0
 _RATE_WINDOW_S: Final = 3.0
 _BAR_MIN: Final = 8
 _TITLE_MIN: Final = 8
 
 
 class Snapshot(Protocol):
-    """What is shown; the loop's own progress values have these attributes."""
+    """The values that are shown; `RunProgress` of the engine has them."""
 
     @property
-    def phase(self) -> str: ...
+    def phase(self) -> str:
+        """Return the phase of the run, in words."""
+
     @property
-    def running(self) -> bool: ...
+    def running(self) -> bool:
+        """Return whether frames are computed."""
+
     @property
-    def frame(self) -> int: ...
+    def frame(self) -> int:
+        """Return the number of frames that are done."""
+
     @property
-    def frames(self) -> int: ...
+    def frames(self) -> int:
+        """Return the planned number of frames."""
+
     @property
-    def upsets(self) -> int: ...
+    def upsets(self) -> int:
+        """Return the number of upsets that were injected."""
+
     @property
-    def recoveries(self) -> int: ...
+    def recoveries(self) -> int:
+        """Return the number of repairs that succeeded."""
+
     @property
-    def wrong(self) -> int: ...
+    def wrong(self) -> int:
+        """Return the number of wrong outputs that left the system."""
+
     @property
-    def states(self) -> tuple[tuple[str, str], ...]: ...
+    def states(self) -> tuple[tuple[str, str], ...]:
+        """Return the name and the recovery state of each node."""
 
 
 class Progress:
@@ -86,7 +101,7 @@ class Progress:
         self._glyphs = glyphs_for(stream)
         self._live = is_live(stream)
         self._newest: Snapshot | None = None
-        self._said: deque[str] = deque()
+        self._pending_lines: deque[str] = deque()
         self._ended = threading.Event()
         self._wake = threading.Event()
         self._rates = _Rate()
@@ -95,12 +110,12 @@ class Progress:
         self._thread = threading.Thread(target=target, name="hil-progress", daemon=True)
 
     def update(self, snapshot: Snapshot) -> None:
-        """Show this snapshot from now on."""
+        """Show this snapshot from now on. Thread-safe."""
         self._newest = snapshot
 
     def say(self, text: str) -> None:
-        """Print a line."""
-        self._said.append(text)
+        """Print a line above the display. Thread-safe."""
+        self._pending_lines.append(text)
         self._wake.set()
 
     def __enter__(self) -> Self:
@@ -115,10 +130,10 @@ class Progress:
     ) -> None:
         self._ended.set()
         self._wake.set()
-        self._thread.join(_GOODBYE_S)  # a terminal that takes nothing must not keep the run
+        self._thread.join(_JOIN_TIMEOUT_S)  # a terminal that takes nothing must not keep the run
 
     def _pause(self, seconds: float) -> bool:
-        """Wait, and measure the rate; returns whether to continue."""
+        """Wait, and measure the rate; return whether to continue."""
         self._wake.wait(seconds)
         self._wake.clear()
         if self._newest is not None and self._newest.running:
@@ -143,8 +158,8 @@ class Progress:
             while going:
                 going = self._pause(_LIVE_S)
                 fit_width(console, self._stream)
-                while self._said:
-                    console.print(self._said.popleft())
+                while self._pending_lines:
+                    console.print(self._pending_lines.popleft())
                 if going and self._newest is not None:
                     live.update(self._picture(self._newest, console), refresh=True)
 
@@ -154,10 +169,10 @@ class Progress:
             return Group(Text(f" {self._title}: {now.phase} ...", style=DIM))
         rate = self._rate
         share = now.frame / now.frames if now.frames else 1.0
-        left = f"{duration((now.frames - now.frame) / rate * 1e6)} left" if rate else ""
-        tail = f" {share:4.0%}  {now.frame:,}/{now.frames:,}  {rate:,.0f} frames/s  {left}"
+        remaining = f"{duration((now.frames - now.frame) / rate * 1e6)} left" if rate else ""
+        tail = f" {share:4.0%}  {now.frame:,}/{now.frames:,}  {rate:,.0f} frames/s  {remaining}"
         if _TITLE_MIN + _BAR_MIN + len(tail) + 3 > width:
-            tail = f" {share:4.0%}  {left}"
+            tail = f" {share:4.0%}  {remaining}"
         title = self._title[: max(_TITLE_MIN, width - len(tail) - _BAR_MIN - 3)]
         room = max(_BAR_MIN, width - len(title) - len(tail) - 3)
         done = round(share * room)
@@ -192,8 +207,8 @@ class Progress:
         with contextlib.suppress(OSError, ValueError):
             while going:
                 going = self._pause(min(0.5, max(0.0, due_s - time.monotonic())))
-                while self._said:
-                    print(printable(self._said.popleft()), file=self._stream, flush=True)
+                while self._pending_lines:
+                    print(printable(self._pending_lines.popleft()), file=self._stream, flush=True)
                 now = self._newest
                 if going and now is not None and time.monotonic() >= due_s:
                     print(printable(self._line(now)), file=self._stream, flush=True)
@@ -216,7 +231,7 @@ class Progress:
 
 
 class _Rate:
-    """Frames per second over the last seconds."""
+    """The rate of frames per second over the last seconds."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()

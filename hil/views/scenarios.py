@@ -14,7 +14,7 @@ __all__ = ["table"]
 
 
 def table(rows: Sequence[tuple[str, str]]) -> RenderableType:
-    """Return one line for each scenario: its name, and what it shows."""
+    """Return one line for each scenario: its name and its summary."""
     out = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     out.add_column(no_wrap=True)
     out.add_column(overflow="fold")

@@ -62,8 +62,8 @@ def glyphs_for(stream: TextIO) -> Glyphs:
 
 
 def _is_plain_terminal() -> bool:
-    """The locale says ASCII (Python writes UTF-8 all the same), or the terminal's font has no more
-    than letters."""
+    """Return whether the locale is ASCII (Python still writes UTF-8), or the terminal's font has
+    only letters."""
     locale = next(
         (os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(name)), ""
     )
@@ -72,14 +72,15 @@ def _is_plain_terminal() -> bool:
 
 
 def is_live(stream: TextIO) -> bool:
-    """Whether a display may move on `stream`: a terminal that understands it, and no CI job."""
+    """Return whether a display may move on `stream`: it is a terminal that can, and not a CI
+    job."""
     if os.environ.get("CI", "") not in ("", "0", "false"):
         return False
     return stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
 class _SafeConsole(Console):
-    """A console that shows control characters in texts as escapes. Its own codes it sends."""
+    """A console that shows control characters in texts as escapes, and sends its own codes."""
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
@@ -115,8 +116,8 @@ def console_for(stream: TextIO, file: TextIO | None = None) -> Console:
 def fit_width(console: Console, stream: TextIO) -> None:
     """Give `console` the width that the terminal `stream` has now, 100 columns at most.
 
-    For what is drawn in place: a line that the terminal wraps is not erased whole. A stream that
-    does not say how wide it is changes nothing.
+    For displays that are drawn in place: a line that the terminal wraps is not erased completely.
+    A stream of unknown width changes nothing.
     """
     with contextlib.suppress(OSError, ValueError):
         columns = os.get_terminal_size(stream.fileno()).columns
@@ -157,7 +158,7 @@ def flight_time(us: int) -> str:
 
 
 def state_text(name: str, state: str, glyphs: Glyphs) -> Text:
-    """Return a node as glyph and name: full = voting, half = returning, empty = out."""
+    """Return a node as glyph and name: full: voting, half: returning, empty: isolated."""
     if state == NodeState.VOTING:
         return Text(f"{glyphs.full} {name}", style=GOOD)
     if state == NodeState.ISOLATED:

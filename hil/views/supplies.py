@@ -15,7 +15,7 @@ __all__ = ["supply_table"]
 
 
 def supply_table(states: Sequence[SupplyState], glyphs: Glyphs) -> RenderableType:
-    """Return a table with a line for each supply; below it why those failed that did."""
+    """Return a table with a line for each supply, and below it the errors."""
     out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     out.add_column("board", no_wrap=True)
     out.add_column("power", no_wrap=True)

@@ -1,7 +1,6 @@
-"""What `hil check`, `hil doctor`, `hil perf` and `hil replay --verify` print.
+"""The output of `hil check`, `hil doctor`, `hil perf` and `hil replay --verify`.
 
-Each takes plain values by what they have, not by their class: the engine's modules are not known
-here.
+Each takes values by a protocol, not by their class: the engine's modules are not known here.
 """
 
 from __future__ import annotations
@@ -105,7 +104,7 @@ class _Verified(Protocol):
 
 
 def check_lines(files: Sequence[_Checked], glyphs: Glyphs) -> RenderableType:
-    """Return a line for each valid file; for a scenario one more, with what it expects."""
+    """Return a line for each valid file; for a scenario one more, with its expectations."""
     out = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     out.add_column(no_wrap=True)
     out.add_column(overflow="fold")
@@ -128,7 +127,7 @@ _STATES = {
 
 
 def doctor_line(check: _Finding, glyphs: Glyphs) -> RenderableType:
-    """Return one finding; where it is not well, with what it means and what to do."""
+    """Return one check; if it is not ok, with its meaning and its remedy."""
     word, style = _STATES[check.state]
     marks = {CheckState.OK: glyphs.ok, CheckState.WARN: glyphs.warn}
     glyph = marks.get(check.state, glyphs.bad)
@@ -136,17 +135,17 @@ def doctor_line(check: _Finding, glyphs: Glyphs) -> RenderableType:
     out.add_column(width=10, no_wrap=True)
     out.add_column(width=15, no_wrap=True)
     out.add_column(overflow="fold")
-    found = Text(check.found)
+    cell = Text(check.found)
     if check.state is not CheckState.OK:
-        found.append(f"\nneeded so that {check.means}", style=DIM)
+        cell.append(f"\nneeded so that {check.means}", style=DIM)
         if check.remedy:
-            found.append(f"\ntry: {check.remedy}", style=HEAD)
-    out.add_row(Text(f" {glyph} {word}", style=style), Text(check.name), found)
+            cell.append(f"\ntry: {check.remedy}", style=HEAD)
+    out.add_row(Text(f" {glyph} {word}", style=style), Text(check.name), cell)
     return out
 
 
 def doctor_verdict(checks: Sequence[_Finding], possible: bool, glyphs: Glyphs) -> RenderableType:
-    """Return a line that says whether scenarios can be run on this computer."""
+    """Return a line with the verdict: whether scenarios can be run on this computer."""
     if not possible:
         return Text(f"\n {glyphs.bad} scenarios cannot be run here yet", style=BAD)
     rest = sum(check.state is not CheckState.OK for check in checks)
@@ -159,7 +158,7 @@ def doctor_verdict(checks: Sequence[_Finding], possible: bool, glyphs: Glyphs) -
 
 
 def perf_row(row: _PerfRow, glyphs: Glyphs) -> RenderableType:
-    """Return a measurement with its target, and beneath it what it is compared with."""
+    """Return a measurement with its target, and beneath it the reference."""
     out = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0), width=80)
     out.add_column(width=2, no_wrap=True)
     out.add_column(ratio=1)
@@ -182,7 +181,7 @@ def perf_row(row: _PerfRow, glyphs: Glyphs) -> RenderableType:
 
 
 def perf_verdict(rows: Sequence[_PerfRow], glyphs: Glyphs) -> RenderableType:
-    """Return a line that says whether the targets are met."""
+    """Return a line with the verdict: whether the targets are met."""
     missed = sum(row.ok is False for row in rows)
     judged = sum(row.ok is not None for row in rows)
     if missed:
@@ -201,7 +200,7 @@ def _whole(text: str) -> Text:
 
 
 def verification(v: _Verified, what: str, glyphs: Glyphs) -> RenderableType:
-    """Return whether the record agrees with the run, and the first difference where not."""
+    """Return the result of a verification: the record agrees, or its first difference."""
     extent = f"{plural(v.frames, 'frame')} voted again"
     details = Text(
         f"   {extent}; {plural(v.notable, 'notable frame')} and {plural(v.outputs, 'output')} "

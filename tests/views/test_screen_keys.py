@@ -465,17 +465,17 @@ def test_commands_are_sent_only_after_asking(run: Path) -> None:
     async def flow(b: Bench) -> None:
         await b.press("down", "down")
         isolate, note = remote.commands(run)
-        b.app.tell(isolate)
+        b.app.send_command(isolate)
         await b.wait(0.0)
         assert isinstance(b.app.screen, Confirm) and "isolate node=b?" in b.text
         await b.press("n")
         assert remote.told == []
-        b.app.tell(isolate)
+        b.app.send_command(isolate)
         await b.wait(0.0)
         await b.press("y")
         await b.app.workers.wait_for_complete()
         assert remote.told == [("isolate", ["node=b"])]
-        b.app.tell(note)
+        b.app.send_command(note)
         await settled(b.app)
         await b.press("end", *"hello", "enter")
         await b.app.workers.wait_for_complete()

@@ -384,7 +384,7 @@ def test_a_command_for_a_node_asks_for_which_unless_one_was_chosen(run: Path) ->
     remote = Remote()
 
     async def flow(b: Bench) -> None:
-        b.app.tell(KeyCommand("isolate", "take a node out", node=True))
+        b.app.send_command(KeyCommand("isolate", "take a node out", node=True))
         await b.wait(0.0)
         assert "for which node: a, b, c" in b.text
         await b.press("end", "backspace", "c", "enter", "y")
@@ -396,7 +396,7 @@ def test_a_command_for_a_node_asks_for_which_unless_one_was_chosen(run: Path) ->
 
 def test_a_quote_left_open_is_a_message(run: Path) -> None:
     async def flow(b: Bench) -> None:
-        b.app.tell(KeyCommand("note", "a remark", more="text="))
+        b.app.send_command(KeyCommand("note", "a remark", more="text="))
         await b.wait(0.0)
         await b.press("end", *"it", "apostrophe", "s", "enter")
         said = [note.message for note in b.app._notifications]

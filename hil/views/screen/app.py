@@ -1,8 +1,8 @@
-"""The application: Textual, the clock that makes it look at the record, and how it is left.
+"""The application: Textual, the timer that reads the record, and the end of the screen.
 
-Reading and painting go on in a thread, one at a time, so that a slow disk does not make keys slow;
-the widgets only draw what has changed. Nothing here reaches the run: the screen may be killed at
-any time.
+Reading and rendering run in a thread, one at a time, so that a slow disk does not make keys slow;
+the widgets only draw changed lines. Nothing here affects the run: the screen may be killed at any
+time.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ __all__ = ["ScreenApp"]
 
 _TICK_S: Final = 0.1
 _AGES_S: Final = 1.0
-"""What only gets older is drawn this often."""
+"""The time between two drawings of values that only get older [s]."""
 
 
 class ScreenApp(PageActions):
-    """Shows `runs`. `player`: how it begins. `control`: the way to send them commands. `end_run` is
-    called when the user wants the run to end; None if this process did not start it. `over`:
-    whether the process of the run has ended."""
+    """The screen of `runs`. `player` is the playback at the beginning; `control` sends commands to
+    the runs, None for a read-only screen. `end_run` is called when the user ends the run; None if
+    this process did not start it. `over`: whether the process of the run has ended."""
 
     TITLE = "hil"
     ENABLE_COMMAND_PALETTE = True
@@ -92,7 +92,7 @@ class ScreenApp(PageActions):
 
     @property
     def presenter(self) -> Presenter:
-        """The presenter of the run on view."""
+        """Return the presenter of the run on view."""
         return self.presenters[self.current]
 
     def compose(self) -> ComposeResult:
@@ -100,14 +100,16 @@ class ScreenApp(PageActions):
         yield Keys(lambda action: footer_place(self.presenter, action))
 
     async def on_mount(self) -> None:
+        """Begin to read the record, now and with every tick."""
         self.theme = "textual-ansi" if self.ansi_color else "textual-dark"
         self.app_resume_signal.subscribe(self, self._returned)
         self.call_after_refresh(self.look)
         self.set_interval(_TICK_S, self.tick)
 
     async def on_unmount(self) -> None:
+        """Wait until the thread does not read, and close the records."""
         self._ended = True
-        if self._reading is not None:  # a look that was called off reads on in its thread
+        if self._reading is not None:  # a cancelled look still reads in its thread
             await asyncio.wait([self._reading])
         for presenter in self.presenters:
             presenter.source.close()
@@ -118,29 +120,30 @@ class ScreenApp(PageActions):
         self.lines.refresh()
 
     async def on_resize(self) -> None:
+        """Draw the page in its new size."""
         self._drawn_at = -_AGES_S
         await self.look()
 
     # --- looking ------------------------------------------------------------------------------
 
     async def tick(self) -> None:
-        """Look for news, ten times a second; does nothing while the last look is not done."""
+        """Read what is new, ten times a second; do nothing while the previous read is not done."""
         if self._looking.locked():
             return
         over = self._over()  # before the look: a short run may end between them
         looked = await self.look()
-        if over and looked and self.presenter.source.epoch == 0:  # it recorded nothing
-            self.exit("over")  # it ended before there was anything to look at
+        if over and looked and self.presenter.source.epoch == 0:  # nothing was recorded
+            self.exit("over")  # the run ended before it had anything to show
 
     async def look(self) -> bool:
-        """Read what is new, do what was asked for, draw what has changed; returns whether there
-        was a page to do it for."""
+        """Read what is new, carry out the requested actions, and draw what has changed. Return
+        whether there was a page for them."""
         async with self._looking:
             width, height = self.lines.size
             if not width or not height or self._ended:
                 return False
             if self._reading is not None and not self._reading.done():
-                await asyncio.wait([self._reading])  # that of a look that was called off
+                await asyncio.wait([self._reading])  # that of a cancelled look
             asked, self._asked = self._asked, []
             self._reading = asyncio.ensure_future(
                 asyncio.to_thread(self._read, width, height, asked)
@@ -177,7 +180,8 @@ class ScreenApp(PageActions):
         return page
 
     def _renew_footer(self) -> None:
-        """Show in the footer what works now; it is made again only when that has changed."""
+        """Show in the footer the keys that work now; it is built again only when they have
+        changed."""
         presenter = self.presenter
         waiting = any(not alarm.acknowledged for alarm in presenter.alarms)
         now = (
@@ -199,12 +203,12 @@ class ScreenApp(PageActions):
             self.refresh_bindings()
 
     def get_key_display(self, binding: Binding) -> str:
-        """Return how a key is shown: short, and in ASCII if need be."""
+        """Return the text of a key: short, and in ASCII if necessary."""
         text = key_text(binding, ascii_only=self.marks.ascii_only)
         return text or super().get_key_display(binding)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Return whether a key does anything now."""
+        """Return whether a key has an effect now."""
         if len(self.screen_stack) > 1:
             return action == "interrupt"
         return key_works(self.presenter, action, parameters, runs=len(self.presenters))
@@ -212,28 +216,29 @@ class ScreenApp(PageActions):
     # --- keys ---------------------------------------------------------------------------------
 
     async def act(self, ask: Callable[[], object]) -> None:
-        """Do something with the presenter, in the thread that reads the record, and show it."""
+        """Call `ask` in the thread that reads the record, and show the result."""
         self._asked.append(ask)
         await self.look()
 
     async def action_acknowledge(self) -> None:
-        """Acknowledge all alarms; in the record, too, if the run takes commands."""
+        """Acknowledge all alarms, also in the record if the run takes commands."""
         waiting = [alarm for alarm in self.presenter.alarms if not alarm.acknowledged]
         await self.act(self.presenter.acknowledge)
         if self._commands is not None:
             self._commands.acknowledge(waiting)
 
     async def action_run(self, step: int) -> None:
+        """Show the next (1) or the previous (-1) run."""
         self.current = (self.current + step) % len(self.presenters)
         self._others_at = -_AGES_S
         await self.act(lambda: None)
 
     def action_help_page(self) -> None:
+        """Show the page of keys and marks."""
         self.push_screen(Help(self.marks))
 
     async def on_event(self, event: Event) -> None:
-        """Let Textual handle an event; keys that come while the last screen is taken down have
-        nowhere to go."""
+        """Let Textual handle an event; drop keys that arrive while the last screen is removed."""
         try:
             await super().on_event(event)
         except ScreenStackError:
@@ -255,7 +260,7 @@ class ScreenApp(PageActions):
         )
 
     def action_leave(self) -> None:
-        """Quit; from a run that this command started, say that it continues."""
+        """Quit; if this command started the run, confirm first that it continues."""
         if not self._runs_on:
             self.exit("left")
             return
@@ -273,7 +278,7 @@ class ScreenApp(PageActions):
         )
 
     def action_interrupt(self) -> None:
-        """End the run on Ctrl-C, if this command started it and it still goes on; else quit."""
+        """End the run on Ctrl-C, if this command started it and it is active; else quit."""
         if isinstance(self.screen, Confirm) or not self._runs_on:
             if self._runs_on and self._end_run is not None:  # a second Ctrl-C means it
                 self._end_run()
@@ -322,7 +327,7 @@ class ScreenApp(PageActions):
                 yield SystemCommand(
                     f"run: {command.name.replace('_', ' ')}",
                     command.help,
-                    lambda command=command: self.tell(command),
+                    lambda command=command: self.send_command(command),
                 )
 
     def _offered(self, binding: Binding) -> bool:
@@ -330,7 +335,7 @@ class ScreenApp(PageActions):
         parameters = (rest.rstrip(")").strip("'"),) if rest else ()
         return name != "interrupt" and bool(self.check_action(name, parameters))
 
-    def tell(self, command: KeyCommand) -> None:
-        """Send the run a command, after asking for what it lacks and whether it is meant."""
+    def send_command(self, command: KeyCommand) -> None:
+        """Send the run a command, after asking for missing arguments and for confirmation."""
         if self._commands is not None:
             self._commands.open(command)

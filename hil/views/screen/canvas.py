@@ -16,7 +16,7 @@ __all__ = ["Lines"]
 
 
 class Lines(Widget):
-    """Text, line by line; what does not fit is cropped. `drawn` counts the lines that were."""
+    """Lines of text; what does not fit is cropped. `drawn` counts the lines that were drawn."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class Lines(Widget):
         self.drawn = 0
 
     def show(self, lines: Sequence[Text]) -> None:
-        """Show these from now on."""
+        """Show these lines from now on."""
         before, self._shown = self._shown, list(lines)
         width = self.size.width
         changed = [
@@ -45,4 +45,5 @@ class Lines(Widget):
         return Strip(segments).apply_style(style).adjust_cell_length(self.size.width, style)
 
     def on_resize(self, _event: Resize) -> None:
+        """Draw all lines again."""
         self.refresh()

@@ -22,7 +22,7 @@ class CommandDialog:
         self._control = control
 
     def commands(self) -> Sequence[KeyCommand]:
-        """Return what the run on view can be sent now."""
+        """Return the commands that the run on view takes now."""
         return self._control.commands(self._app.presenter.source.run)
 
     def acknowledge(self, alarms: Iterable[Alarm]) -> None:
@@ -32,7 +32,7 @@ class CommandDialog:
                 self._start("acknowledge", [f"alarm={alarm.name}"])
 
     def open(self, command: KeyCommand) -> None:
-        """Ask for what a command lacks and whether it is meant, and send it."""
+        """Ask for missing arguments and for confirmation, and send a command."""
         words: list[str] = []
         app, question = self._app, command.more
         nodes, chosen = app.presenter.scene.nodes, app.presenter.node
@@ -46,7 +46,7 @@ class CommandDialog:
             self._confirm(command, words)
             return
 
-        def found(text: str | None) -> None:
+        def entered(text: str | None) -> None:
             try:
                 words = [text] if command.text and text else shlex.split(text or "")
             except ValueError as error:
@@ -56,7 +56,7 @@ class CommandDialog:
                 self._confirm(command, words)
 
         value = " ".join([*words, *([command.more] if command.node and command.more else [])])
-        app.push_screen(Ask(f"{command.name.replace('_', ' ')}: {question}", value), found)
+        app.push_screen(Ask(f"{command.name.replace('_', ' ')}: {question}", value), entered)
 
     def _confirm(self, command: KeyCommand, words: Sequence[str]) -> None:
         def answered(yes: bool | None) -> None:

@@ -1,8 +1,8 @@
-"""What comes up over the screen: help, a question with an answer in text, one with yes or no, and
-the list of commands.
+"""The dialogs of the screen: help, a question with a text, one with yes or no, and the list of
+commands.
 
-Keys may come faster than a dialog goes away: the second Enter of a user who holds the key arrives
-after the first has closed it. Each dialog therefore closes once, and closes nothing but itself.
+Keys may arrive faster than a dialog closes: if the user holds Enter, the second one arrives after
+the first has closed it. Each dialog therefore closes once, and closes nothing but itself.
 """
 
 from __future__ import annotations
@@ -29,18 +29,19 @@ _Answer = TypeVar("_Answer")
 
 
 class _Dialog(ModalScreen[_Answer]):
-    """A screen that closes once, and only while no other screen lies over it."""
+    """A screen that closes once, and only while it is the topmost one."""
 
-    _left = False
+    _answered = False
 
     def dismiss(self, result: _Answer | None = None) -> AwaitComplete:
-        """Close with this result; do nothing if that was done already."""
-        if self._left or not self.is_current:
+        """Close with this result; do nothing if the dialog is closed already."""
+        if self._answered or not self.is_current:
             return AwaitComplete()
-        self._left = True
+        self._answered = True
         return super().dismiss(result)
 
     def action_leave(self) -> None:
+        """Close without a result."""
         self.dismiss(None)
 
 
@@ -63,13 +64,14 @@ class Help(_Dialog[None]):
             yield self._page
 
     def action_scroll(self, step: int) -> None:
+        """Scroll by `step` lines."""
         self._page.scroll_relative(y=step, animate=False)
 
 
 class _Typed(_Dialog[_Answer]):
-    """A dialog with a line to type into.
+    """A dialog with an input line.
 
-    The widgets of a dialog are attributes and never looked up: a key may come before Textual has
+    The widgets of a dialog are attributes and never queried: a key may arrive before Textual has
     mounted them, or after it has removed them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
@@ -80,12 +82,13 @@ class _Typed(_Dialog[_Answer]):
         self._early: list[Key] = []
 
     def on_key(self, event: Key) -> None:
-        """Type keys that were pressed before the line had the focus into it."""
+        """Keep keys that are pressed before the line has the focus; it gets them later."""
         if not isinstance(self.focused, Input):
             self._early.append(event)
             event.stop()
 
     async def on_descendant_focus(self) -> None:
+        """Give the line the keys that were pressed before it had the focus."""
         early, self._early = self._early, []
         for event in early:
             if event.is_printable and event.character:
@@ -97,7 +100,7 @@ class _Typed(_Dialog[_Answer]):
 
 
 class Ask(_Typed["str | None"]):
-    """A question with an answer in text."""
+    """A question that is answered by a text."""
 
     def __init__(self, question: str, value: str = "") -> None:
         super().__init__(Input(value, compact=True, select_on_focus=False))
@@ -109,6 +112,7 @@ class Ask(_Typed["str | None"]):
             yield self._line
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Close with the text."""
         self.dismiss(event.value.strip())
 
 
@@ -116,14 +120,14 @@ class _Rows(OptionList):
     """A list whose rows may change between a click and its arrival."""
 
     def on_click(self, event: Click) -> None:
-        """Let Textual look at clicks on rows only that there still are."""
+        """Drop clicks on rows that do not exist any more; Textual handles the others."""
         row = event.style.meta.get("option")
         if row is not None and row >= self.option_count:
             event.prevent_default()
 
 
 class Palette(_Typed["SystemCommand | None"]):
-    """All commands by their names; what is typed keeps those that have all its words.
+    """The list of all commands, reduced to those that contain all typed words.
 
     Textual's own palette searches in a worker that fails when the palette closes meanwhile."""
 
@@ -152,20 +156,22 @@ class Palette(_Typed["SystemCommand | None"]):
         return Text.assemble(printable(command.title), "  ", (printable(command.help), "dim"))
 
     def on_input_changed(self, event: Input.Changed) -> None:
+        """List the commands that contain all typed words."""
         words = event.value.lower().split()
         self._listed = [
             command
             for command in self._commands
             if all(word in f"{command.title} {command.help}".lower() for word in words)
         ]
-        if words:  # those whose name begins so come first
+        if words:  # names that begin with the first word come first
             self._listed.sort(key=lambda command: not command.title.lower().startswith(words[0]))
         self._rows.set_options(map(self._row, self._listed))
         self._rows.highlighted = 0 if self._listed else None
 
     def action_choose(self, move: str) -> None:
+        """Move the cursor in the list."""
         if move.startswith("page") and not self._rows.scrollable_content_region:
-            return  # no page to go by: it has no room, or was not laid out yet
+            return  # it has no page yet: no room, or no layout
         moves: dict[str, Callable[[], None]] = {
             "cursor_up": self._rows.action_cursor_up,
             "cursor_down": self._rows.action_cursor_down,
@@ -175,9 +181,11 @@ class Palette(_Typed["SystemCommand | None"]):
         moves[move]()
 
     def on_input_submitted(self, _event: Input.Submitted) -> None:
+        """Close with the command under the cursor."""
         self._take(self._rows.highlighted)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Close with the command that was clicked."""
         self._take(event.option_index)
 
     def _take(self, at: int | None) -> None:
@@ -186,7 +194,7 @@ class Palette(_Typed["SystemCommand | None"]):
 
 
 class Confirm(_Dialog[bool]):
-    """A question with yes or no; nothing happens by accident."""
+    """A question that is answered by yes or no; Enter alone does not answer it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes"),
@@ -202,4 +210,5 @@ class Confirm(_Dialog[bool]):
             yield Static(Text(printable(self._text)))
 
     def action_answer(self, yes: bool) -> None:
+        """Close with the answer."""
         self.dismiss(yes)

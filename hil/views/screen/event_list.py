@@ -1,4 +1,4 @@
-"""The event list of the screen: which events are shown, and which one is under the cursor."""
+"""The event list of the screen: the events that are shown, and the one under the cursor."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from hil.views.screen.pages.events import LEVELS, Filter, ListedEvents, filtered
 __all__ = ["EventList"]
 
 _SEARCHED: Final = 1000
-"""So many of the newest events are searched."""
+"""The number of newest events that are searched."""
 _MAX: Final = 4000
 _LEAST: Final = 100
 
 
 class EventList:
-    """The events of one run, newest first, as far as they were read."""
+    """The events of one run that were read, newest first."""
 
     def __init__(self) -> None:
         self.filter = Filter()
@@ -32,7 +32,7 @@ class EventList:
     def limit(self, height: int) -> int:
         """Return how many events to read for a page of this height.
 
-        The newest need no more than fits; searching or going back in time does."""
+        The newest need only what fits; searching and scrolling back need more."""
         wanted = max(_LEAST, 2 * height, 2 * self.row)
         self._limit = min(max(wanted, _SEARCHED) if self.filter.hides else wanted, _MAX)
         return self._limit
@@ -53,7 +53,7 @@ class EventList:
 
     @property
     def listed(self) -> ListedEvents:
-        """What a page of them shows."""
+        """Return the events as a page shows them."""
         cursor = None if self._chosen is None else self.row
         complete = len(self.events) < self._limit
         return ListedEvents(self.events, self.filter, cursor, complete=complete)

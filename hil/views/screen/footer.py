@@ -1,4 +1,4 @@
-"""The keys that work now, at the bottom: as many as there is room for, the most important first."""
+"""The footer: the keys that work now, as many as fit, the most important first."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _AROUND: Final = 3
 
 
 class Keys(Footer):
-    """The footer. `rank` returns of an action how early it gets a place, and its word (empty: the
-    binding's); None: it is not shown now."""
+    """The footer. `rank` returns the rank of an action and its word (empty: that of the binding);
+    None: it is not shown now."""
 
     def __init__(self, rank: Callable[[str], tuple[int, str] | None]) -> None:
         super().__init__()
@@ -26,8 +26,8 @@ class Keys(Footer):
     def compose(self) -> ComposeResult:
         """Yield the keys that fit; none is cut. `?` and the palette list the others."""
         wanted: list[tuple[int, int, Any]] = []
-        found: list[Any] = list(super().compose())
-        for place, key in enumerate(found):
+        keys: list[Any] = list(super().compose())
+        for place, key in enumerate(keys):
             ranked = self._rank(key.action)
             if ranked is not None:
                 wanted.append((ranked[0], place, key))
@@ -40,4 +40,4 @@ class Keys(Footer):
             if width <= room:
                 room -= width
                 shown.add(place)
-        yield from (key for place, key in enumerate(found) if place in shown)
+        yield from (key for place, key in enumerate(keys) if place in shown)

@@ -1,4 +1,4 @@
-"""The keys: what each is called, when it works, and which get a place in the footer."""
+"""The keys: their names, when they work, and their places in the footer."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _PAIRS: Final = {
     "less_than_sign": "< >",
     "plus": "+ -",
 }
-"""Keys that have one place in the footer with their opposite."""
+"""Keys that share a place in the footer with their opposite."""
 _FOOTER: Final = (
     ("leave", ""),
     ("help_page", ""),
@@ -74,20 +74,20 @@ _FOOTER: Final = (
     ("command_palette", "All"),
     ("zoom(1)", "Zoom"),
 )
-"""What gets a place in the footer, the most important first, and its word there where that is
-shorter than in the palette."""
+"""The actions in the footer, the most important first, each with its word if that is shorter than
+in the palette."""
 _SHORT: Final = {"space": "sp", "escape": "esc", "enter": "⏎"}
 
 
 def key_text(binding: Binding, *, ascii_only: bool) -> str | None:
-    """Return how a key is shown, since a footer has 80 columns; None for the toolkit's own name."""
+    """Return the short text of a key, for a footer of 80 columns; None for that of Textual."""
     short = "ret" if ascii_only and binding.key == "enter" else _SHORT.get(binding.key)
     return _PAIRS.get(binding.key) or binding.key_display or short
 
 
 def footer_place(presenter: Presenter, action: str) -> tuple[int, str] | None:
-    """Return the place of an action in the footer and its word (empty: the binding's); None if the
-    action would change nothing that is seen."""
+    """Return the place of an action in the footer and its word (empty: that of the binding); None
+    if the action would change nothing on the page."""
     view = presenter.view
     begun, lists = presenter.source.last >= 0, view in (View.OVERVIEW, View.NODE)
     seen = {
@@ -107,7 +107,7 @@ def footer_place(presenter: Presenter, action: str) -> tuple[int, str] | None:
 def key_works(
     presenter: Presenter, action: str, parameters: Sequence[object], *, runs: int
 ) -> bool:
-    """Return whether a key does anything now, on a screen of so many runs."""
+    """Return whether a key has an effect now, on a screen of `runs` runs."""
     view = presenter.view
     if action == "view":
         return parameters[0] != view.value
@@ -118,7 +118,7 @@ def key_works(
         or presenter.cell is not None
         or presenter.node is not None,
         "acknowledge": any(not alarm.acknowledged for alarm in presenter.alarms),
-        "pause": view not in (View.EVENTS, View.DECISION),  # p does it there, too
+        "pause": view not in (View.EVENTS, View.DECISION),  # p works there as well
         "filter": view is View.EVENTS,
         "search": view is View.EVENTS,
         "run": runs > 1,

@@ -1,4 +1,4 @@
-"""Puts the screen on the terminal; or prints what it would show, once."""
+"""Shows the screen on the terminal, or prints its first page once."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ def show(
     end_run: Callable[[], None] | None = None,
     over: Callable[[], bool] = lambda: False,
 ) -> str:
-    """Show `runs` until the user leaves; returns why: left, detached, interrupted, over or failed.
+    """Show `runs` until the user leaves; return the reason: left, detached, interrupted, over or
+    failed.
 
     `replay` begins at the first frame, playing. `end_run` ends the (one) run, `over` returns
     whether its process has ended. Raises: the error that ended the screen."""
     with contextlib.suppress(OSError):
-        os.nice(10)  # where both want the processor, the run is to have it
+        os.nice(10)  # the run has priority on the processor
     player = Player(following=not replay, playing=replay, since_s=time.monotonic())
     app = ScreenApp(
         runs,
@@ -51,7 +52,7 @@ def show(
 
 
 def once(runs: Sequence[Path], width: int, height: int, *, ascii_only: bool) -> tuple[Text, bool]:
-    """Return the overview of each run, as text; and whether all of them could be read."""
+    """Return the overview of each run as text, and whether all of them could be read."""
     pages, readable = [], True
     for run in runs:
         presenter = Presenter(run, Marks(ascii_only=ascii_only), Player(), time.monotonic)

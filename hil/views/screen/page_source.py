@@ -1,5 +1,4 @@
-"""What the pages of one run ask of its record beyond the scene, asked again only when it may have
-changed."""
+"""Reads the values of the pages beyond the scene, again only when they may have changed."""
 
 from __future__ import annotations
 
@@ -20,24 +19,24 @@ __all__ = ["PageSource"]
 
 _OF_A_NODE: Final = 60
 _PLANT_US: Final = 1_000_000
-"""Curves of the plant are drawn again after so much flight."""
+"""The simulated time after which curves of the plant are read again [us]."""
 _SKY_US: Final = 10_000_000
 _SETTLED: Final = 1000
-"""So many frames later nothing is added to a frame any more."""
+"""The number of frames after which nothing is added to a frame any more."""
 
 _T = TypeVar("_T")
 
 
 @dataclass(slots=True)
 class _Cached:
-    """An answer of the record, and what it was asked for."""
+    """A value from the record, and the key that it depends on."""
 
     key: tuple[object, ...]
     value: object
 
 
 class PageSource:
-    """Answers of one record, the last one of each kind."""
+    """Values of one record; the last one of each kind is kept."""
 
     def __init__(self, source: LiveRecord, history: VerdictHistory) -> None:
         self._source = source
@@ -45,7 +44,7 @@ class PageSource:
         self._cache: dict[str, _Cached] = {}
 
     def _cached(self, what: str, key: tuple[object, ...], ask: Callable[[], _T]) -> _T:
-        """The previous answer, unless something that it depends on has changed."""
+        """Return the previous value, unless something that it depends on has changed."""
         cached = self._cache.get(what)
         if cached is None or cached.key != key:
             cached = self._cache[what] = _Cached(key, ask())
@@ -53,14 +52,14 @@ class PageSource:
 
     def decision(self, frame: int) -> decisions.Decision:
         """Return the vote of a frame."""
-        # What happens shortly after a frame still belongs to it.
+        # Repairs shortly after a frame still belong to it.
         changed = self._source.changed if frame > self._source.last - _SETTLED else 0
         return self._cached(
             "decision", (frame, changed), lambda: decisions.decision(self._source, frame)
         )
 
     def sky(self, scene: Scene) -> MapSky:
-        """Return what the map shows."""
+        """Return the values of the map."""
         return self._cached(
             "sky", (scene.t_us // _SKY_US, scene.upsets), lambda: sky(self._source, scene.head)
         )

@@ -1,7 +1,7 @@
-"""What the operator sees of one run: which page, which frame, what is under the cursor.
+"""The presenter of one run: its page, the frame on view, and the cursor.
 
-It knows no terminal: keys are calls, and a page is a list of lines. All of it is called from one
-thread at a time, the one that reads the record.
+It knows no terminal: keys are calls, and a page is a list of lines. It is called from one thread at
+a time, the one that reads the record.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ __all__ = ["Presenter", "View"]
 
 _LEAST: Final = (20, 2)
 _STRIP_US: Final = 120_000_000
-"""So much flight is on the strip, or the whole run while it is shorter, until + or - is pressed."""
+"""The simulated time on the strip until + or - is pressed [us]; of a shorter run, all of it."""
 _HISTORY: Final = (1, 10, 60, 600)
 """Accounts (seconds) per point of a node's curves."""
 
 
 class View(enum.Enum):
-    """The pages."""
+    """The pages of the screen."""
 
     OVERVIEW = "overview"
     NODE = "node"
@@ -54,13 +54,13 @@ class View(enum.Enum):
 
 
 def _overall(head: int, cells: int, frame_us: int) -> int:
-    """The zoom with which so many cells show the last minutes, or the whole run."""
+    """Return the zoom with which `cells` cells show the last minutes, or the whole run."""
     wanted = min(head + 1, _STRIP_US // frame_us)
     return next((k for k, zoom in enumerate(ZOOMS) if zoom * cells >= wanted), len(ZOOMS) - 1)
 
 
 class Presenter:
-    """The presenter of one run. `clock` is real time in seconds."""
+    """The presenter of the run in the folder `run`. `clock` returns real time [s]."""
 
     def __init__(self, run: Path, marks: Marks, player: Player, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -83,7 +83,7 @@ class Presenter:
         self._size = (80, 24)
 
     def _begin(self) -> None:
-        """Forget what is known of the record: another one is read from now on."""
+        """Begin with a new record, and forget the values of the previous one."""
         self._epoch = self.source.epoch
         self.scene_reader = SceneReader(self.source, self._clock)
         self._alarm_feed = AlarmFeed(self.source, self._clock)
@@ -93,11 +93,11 @@ class Presenter:
     # --- looking ------------------------------------------------------------------------------
 
     def refresh(self, width: int, height: int) -> None:
-        """Read what is new for a page of this size; the terminal crops what is too wide for it."""
+        """Read what is new for a page of this size; the terminal crops wider lines."""
         width, height = max(_LEAST[0], width), max(_LEAST[1], height)
         self._size = (width, height)
         self.source.poll()
-        if self.source.epoch != self._epoch:  # another record stands where there was one
+        if self.source.epoch != self._epoch:  # another record has replaced it
             self._begin()
         head = self.head
         cells = max(10, width - 2)
@@ -112,8 +112,8 @@ class Presenter:
 
     @property
     def cell(self) -> int | None:
-        """The cell of the strip under the cursor, from the newest backwards: it stays with its
-        frame."""
+        """Return the cell of the strip under the cursor, counted from the newest backwards; it
+        moves with its frame. None without a cursor."""
         if self._picked is None:
             return None
         back = self.scene.head // self.scene.zoom - self._picked // self.scene.zoom
@@ -121,12 +121,12 @@ class Presenter:
 
     @property
     def head(self) -> int:
-        """The frame on view."""
+        """Return the frame on view."""
         return self.player.head(self.source.last, self._clock(), self.source.frame_us)
 
     @property
     def moving(self) -> bool:
-        """Whether the page changes with time, without anything new in the record."""
+        """Return whether the page changes with time, without anything new in the record."""
         return (self.player.playing and self.head < self.source.last) or self._alarm_feed.behind
 
     def page(self) -> list[Text]:
@@ -183,9 +183,9 @@ class Presenter:
         )
 
     def summary(self) -> tuple[str, Level]:
-        """Return the run in a word and its level, for the list of runs."""
-        found = health.health(self.scene, self.alarms)
-        return found.word, found.level
+        """Return the health of the run in a word and its level, for the list of runs."""
+        state = health.health(self.scene, self.alarms)
+        return state.word, state.level
 
     # --- keys ---------------------------------------------------------------------------------
 
@@ -212,7 +212,7 @@ class Presenter:
         self.view, self.scroll = view, 0
 
     def _picked_frame(self) -> int | None:
-        """The frame under the cursor, else the one on view; None before the first one."""
+        """Return the frame under the cursor, else the one on view; None before the first one."""
         strip = self.scene.strip
         cell = self.cell
         if cell is not None and cell < len(strip):
@@ -221,7 +221,7 @@ class Presenter:
 
     @property
     def target(self) -> str:
-        """What Enter opens; empty if nothing."""
+        """Return the name of what Enter opens; empty if it opens nothing."""
         if self.view is View.EVENTS:
             return "its frame"
         if self.view is View.OVERVIEW and self.scene.nodes:
@@ -281,17 +281,17 @@ class Presenter:
     def mark(self, step: int) -> None:
         """Go to the next (1) or previous (-1) frame that was more than agreement."""
         here = self.frame if self.view is View.DECISION else self._picked_frame()
-        found = neighbour(self.source, self.scene.head if here is None else here, step)
-        if found is None:
+        frame = neighbour(self.source, self.scene.head if here is None else here, step)
+        if frame is None:
             return
         if self.view is View.DECISION:
-            self.frame, self.scroll = found, 0
+            self.frame, self.scroll = frame, 0
             return
         zoom = self.scene.zoom
         newest = self.scene.head // zoom
-        if found > self.scene.head or newest - found // zoom >= len(self.scene.strip):
-            self.seek(found)
-        self._pick(found)
+        if frame > self.scene.head or newest - frame // zoom >= len(self.scene.strip):
+            self.seek(frame)
+        self._pick(frame)
 
     def change_zoom(self, step: int) -> None:
         """Show more (1) or fewer (-1) frames in a cell, or seconds in a point."""
@@ -304,10 +304,10 @@ class Presenter:
         self.zoom = max(0, min(zoom + step, len(ZOOMS) - 1))
 
     def pause(self) -> None:
-        """Pause, or continue: follow a run that is going on, play one that has ended."""
+        """Pause, or continue: follow an active run, play one that has ended."""
         now, head = self._clock(), self.head
         if self.source.last < 0:
-            return  # there is nothing yet to stay at
+            return  # no frame has been recorded yet
         follows = self.player.following and self.source.state is State.RUNNING
         if follows or (self.player.playing and head < self.source.last):
             self.player = self.player.pause(head, now)
@@ -315,7 +315,7 @@ class Presenter:
             self.player = self.player.play(head, self.source.last, now)
 
     def step(self, frames: int) -> None:
-        """Go some frames on or back and stay there; in a decision, from its frame."""
+        """Go `frames` frames forward or back and stay there; in a decision, from its frame."""
         if self.source.last < 0:
             return
         if self.view is View.DECISION:
@@ -354,7 +354,7 @@ class Presenter:
         self.player = self.player.faster(steps, self.head, self._clock())
 
     def acknowledge(self) -> int:
-        """Acknowledge all alarms; returns how many."""
+        """Acknowledge all alarms; return their number."""
         count = self._alarm_feed.acknowledge()
         self.alarms = self._alarm_feed.alarms
         return count

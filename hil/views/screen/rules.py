@@ -1,7 +1,8 @@
-"""The redundancy rule of a run in words: who decides, and what is delivered if nobody does. Pure.
+"""The redundancy rule of a run in words: the nodes that decide, and the output if they cannot.
+Pure.
 
 The rule itself is that of `hil.redundancy.electorate`. The screen reads it from the scenario in the
-record, so that it stands beside the decisions that it made.
+record, and shows it beside each decision.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ _REFRESH: Final = "healed from the fault-free run by the bench after each upset 
 
 @dataclass(frozen=True, slots=True)
 class SchemeRule:
-    """The rule of one run with `size` nodes. `unvoted`: what is delivered without a comparison
-    (empty: the record does not say), for `limit` consecutive frames at most (0: without a limit).
-    `one_at_a_time`: upsets wait until the one before is healed."""
+    """The rule of one run with `size` nodes. `unvoted`: the rule for an output without a comparison
+    (empty: not in the record), for `limit` consecutive frames at most (0: without a limit).
+    `one_at_a_time`: an upset waits until the rig has recovered from the one before."""
 
     scheme: str = ""
     size: int = 0
@@ -43,19 +44,20 @@ class SchemeRule:
 
     @property
     def refresh(self) -> str:
-        """How the bench heals the only node behind the program's back; empty if it does not."""
+        """Return how the bench repairs the only node after each upset; empty if it does not."""
         return _REFRESH if self.one_at_a_time and self.size == 1 else ""
 
     @property
     def alone(self) -> str:
-        """Return what is delivered while one of several nodes answers alone; empty if unknown."""
+        """Return the output while one of several nodes answers alone; empty if unknown."""
         if self.size < 2 or self.unvoted not in _SHORT:
             return ""
         return f"if only one answers: {_SHORT[self.unvoted]}{self._limit(' for {} at most')}"
 
     @property
     def text(self) -> str:
-        """Who decides, and what is delivered if nobody does; empty if that is unknown."""
+        """Return the rule: the nodes that decide, and the output if they cannot; empty if
+        unknown."""
         if self.size == 1:
             return "; ".join(part for part in (self._simplex(), self.refresh) if part)
         if self.unvoted not in _DELIVERED:
@@ -81,8 +83,8 @@ class SchemeRule:
 
 
 def rule_of(scenario: RecordedScenario, size: int) -> SchemeRule:
-    """Return the rule that a recorded scenario names for `size` nodes. A record that was written
-    before there were such rules names none."""
+    """Return the rule that a recorded scenario names for `size` nodes. An older
+    record names none."""
     unvoted = scenario.unvoted_output
     if unvoted == "":
         unvoted = _DEFAULTS.get(scenario.scheme, "deliver")

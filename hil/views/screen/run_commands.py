@@ -1,4 +1,4 @@
-"""The way from the screen to runs that take commands: `hil.control`, in the screen's own words."""
+"""Sends commands from the screen to runs with `--control`, through `hil.control`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HIDDEN: Final = frozenset({"status", "acknowledge"})
 
 
 class Socket:
-    """The sockets in the folders of runs."""
+    """A control over the sockets in the folders of runs."""
 
     def commands(self, run: Path) -> Sequence[KeyCommand]:
         """Return the commands that `run` takes now."""
@@ -43,7 +43,7 @@ class Socket:
         ]
 
     def send(self, run: Path, command: str, words: Sequence[str]) -> tuple[bool, str]:
-        """Send a command and wait for its answer; returns whether it was carried out, and that."""
+        """Send a command and wait; return whether it was carried out, and the answer."""
         try:
             with Client(run) as client:
                 answer = client.send(command_of(command, words))

@@ -1,4 +1,4 @@
-"""What the screen needs to control a run: the commands with keys, and a way to send them."""
+"""The interface with which the screen controls runs: their commands, and how they are sent."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class KeyCommand:
 
 
 class Control(Protocol):
-    """The way to runs that take commands; a command is recorded with the user who sent it."""
+    """A control of runs that take commands; each command is recorded with its user."""
 
     def commands(self, run: Path) -> Sequence[KeyCommand]:
-        """Return what `run` can be sent now; nothing if it takes no commands."""
+        """Return the commands that `run` takes now; none if it takes no commands."""
 
     def send(self, run: Path, command: str, words: Sequence[str]) -> tuple[bool, str]:
-        """Send a command; returns whether the run carried it out, and its answer. Waits for the
-        answer; never raises."""
+        """Send a command and wait; return whether the run carried it out, and its answer. Raises
+        nothing: an error is an answer."""

@@ -1,7 +1,7 @@
 """The screen in a browser, by textual-serve: on this computer only, and read-only.
 
-Anybody who can reach the port sees the screen. So it listens on the loopback interface only, and
-its screens send no commands: other users of this computer are not authenticated."""
+Every process that can reach the port sees the screen. So it listens on the loopback interface only,
+and its screens send no commands: other users of this computer are not authenticated."""
 
 from __future__ import annotations
 
@@ -54,6 +54,6 @@ def serve(runs: Sequence[Path], port: int, say: Callable[[str], None], *more: st
     try:
         LocalServer(shlex.join(words), host=HOST, port=port, title="hil").serve()
     finally:
-        # Screens of visitors who did not leave complain, as they are cleared away, that the event
-        # loop is gone: a traceback about nothing that anybody could do.
+        # Screens that are still open report at their deletion that the event loop has ended: a
+        # traceback that would only confuse.
         sys.unraisablehook = _nothing

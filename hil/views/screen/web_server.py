@@ -75,14 +75,14 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def own_hosts(port: int) -> frozenset[str]:
-    """Return what `Host` may be for a server on this port of the loopback interface."""
+    """Return the valid values of `Host` for a server on this port of the loopback interface."""
     names = ("127.0.0.1", "localhost", "[::1]")
     bare = names if port == 80 else ()  # browsers leave out the port of http
     return frozenset([*(f"{name}:{port}" for name in names), *bare])
 
 
 class _OneLine(logging.Formatter):
-    """The message alone, as its sender cannot disturb the terminal with it."""
+    """Formats the message alone, without characters that a terminal would obey."""
 
     def format(self, record: logging.LogRecord) -> str:
         record.exc_info = record.exc_text = record.stack_info = None
@@ -90,7 +90,7 @@ class _OneLine(logging.Formatter):
 
 
 class LocalServer(Server):
-    """Serves to browsers on this computer, and to pages of its own only."""
+    """A server for browsers on this computer, and for its own pages only."""
 
     def initialize_logging(self) -> None:
         """Log each error in one line: a malformed request prints no traceback."""

@@ -1,4 +1,4 @@
-"""The expectations of the scenario: what was wanted, and what was measured."""
+"""The expectations of the scenario, and the measured values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["expectation_table"]
 
 
 def expectation_table(run: RecordedRun) -> RenderableType | None:
-    """Return each expectation with what was measured; None where the result has none yet."""
+    """Return each expectation with the measured value; None if there is no result yet."""
     expectations = run.result.expectations
     if expectations is None:
         return None

@@ -1,4 +1,4 @@
-"""What failed first, anomalies that no upset explains, and the notes of the record."""
+"""The first failures, anomalies that no upset explains, and the notes of the record."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ _NOT_FAILED: Final = (RunOutcome.PASS, RunOutcome.UNTESTED, RunOutcome.ABORTED)
 
 
 def failures(run: RecordedRun) -> RenderableType | None:
-    """Return what failed first, and everything that no upset explains; None if there is nothing."""
+    """Return the first failures, the unexplained anomalies and the notes; None if there are
+    none."""
     parts: list[RenderableType] = []
     for board in run.result.lost:
         text = (
@@ -35,16 +36,16 @@ def failures(run: RecordedRun) -> RenderableType | None:
             f"back: {board.reason}"
         )
         parts.append(Text(f"\n {run.glyphs.bad} {text}", style=BAD))
-    found = sorted(dict.fromkeys(_evidence_of_failures(run)), key=lambda t: t.frame)[:_SHOWN]
-    if found:
+    troubles = sorted(dict.fromkeys(_evidence_of_failures(run)), key=lambda t: t.frame)[:_SHOWN]
+    if troubles:
         out = grid()
         out.add_column(style=BAD, justify="right", no_wrap=True)
         out.add_column()
-        for trouble in found:
+        for trouble in troubles:
             out.add_row(f"frame {trouble.frame}", trouble.text)
-        when = flight_time(run.reader.t_us(found[0].frame))
+        when = flight_time(run.reader.t_us(troubles[0].frame))
         parts.append(section(f"What failed first, {when} into the flight", out))
-        first = found[0].frame
+        first = troubles[0].frame
         span = f"{max(0, first - _AROUND)}:{first + _AROUND}"
         parts.append(
             unbroken(Text(f"   {run.glyphs.arrow} hil replay {run.folder} --frames {span}"))

@@ -1,4 +1,4 @@
-"""What identifies a run (calibration, seed, digest, folder), and commands to try next."""
+"""The identity of a run (calibration, seed, digest, folder), and commands to try next."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def identity(run: RecordedRun) -> RenderableType:
 
 
 def next_steps(steps: tuple[tuple[str, str], ...]) -> RenderableType | None:
-    """Return commands to try next, each with what it shows; None without any."""
+    """Return commands to try next, each with its purpose; None without any."""
     if not steps:
         return None
     lines = [Text("\n Next", style=HEAD)]

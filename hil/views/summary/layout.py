@@ -1,4 +1,4 @@
-"""How the sections of a summary are laid out: titles, tables, and numbers as text."""
+"""The layout of the sections of a summary: titles, tables, and numbers as text."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def section(title: str, *content: RenderableType) -> RenderableType:
 
 
 def unbroken(line: Text) -> Text:
-    """Make a line that is to be copied neither wrap nor be cut; returns it."""
+    """Keep a line that is to be copied from being wrapped or cut; return it."""
     line.no_wrap, line.overflow = True, "ignore"
     return line
 
@@ -53,12 +53,12 @@ def count_text(count: int) -> str:
     """Return a count in five characters at most: 999, 12k, 3.4M."""
     if count < 10_000:
         return str(count)
-    for unit in "kMG":
-        count_of = count / 1000
-        if count_of < 999.5 or unit == "G":
-            return f"{count_of:.1f}{unit}" if count_of < 9.95 else f"{count_of:.0f}{unit}"
-        count = round(count_of)
-    raise AssertionError
+    unit, scaled = "k", count / 1000
+    for larger in "MG":
+        if scaled < 999.5:
+            break
+        unit, scaled = larger, round(scaled) / 1000
+    return f"{scaled:.1f}{unit}" if scaled < 9.95 else f"{scaled:.0f}{unit}"
 
 
 def size_text(count: int) -> str:

@@ -22,7 +22,7 @@ __all__ = ["node_table"]
 
 
 def node_table(run: RecordedRun) -> RenderableType:
-    """Return each node's final state and link counters, and below them what its board reported."""
+    """Return each node's final state and link counters, and below them the reports of its board."""
     ends = last_states(run.reader)
     links = all_links(run.reader)
     out = columns()
@@ -66,7 +66,7 @@ def _measured_power(run: RecordedRun, index: int, name: str) -> Iterator[Rendera
 
 
 def _firmware_flags(run: RecordedRun, index: int, name: str) -> Iterator[RenderableType]:
-    """Yield what a board's firmware reported of its supply and clock, in the run and before it."""
+    """Yield the flags of a board's firmware about supply and clock, in the run and before it."""
     rows = throttled_readings(run.reader, index)
     readings = sum(row.readings for row in rows)
     shown = 0

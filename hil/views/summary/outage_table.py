@@ -1,4 +1,4 @@
-"""The outages by node: how often it did not vote, for how long, and how long its repair took."""
+"""The outages by node: their number, their lengths, MTTR and MTBF."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def headline(run: RecordedRun) -> RenderableType:
 
 
 def last_line(run: RecordedRun) -> RenderableType:
-    """Repeat the outcome with its reasons: on a small terminal the first line has scrolled away."""
+    """Return the outcome again, with its reasons: the first line may have scrolled away."""
     line = Text.assemble("\n ", outcome_line(run.result.outcome, run.glyphs))
     for text, style in _reasons(run):
         line.append("  " if line.plain.endswith(" ") else "; ")
@@ -47,7 +47,7 @@ def last_line(run: RecordedRun) -> RenderableType:
 
 
 def _reasons(run: RecordedRun) -> Iterator[tuple[str, str]]:
-    """Yield what the outcome follows from, and what should be known beside it."""
+    """Yield the reasons of the outcome, and further remarks."""
     outcome = run.result.outcome
     for text, style in (
         (ended_by(run.result, run.planned_frames), WARN),

@@ -26,8 +26,8 @@ def render(
 ) -> RenderableType:
     """Return the summary of the run in `reader`.
 
-    `result` is its result, or what is known of it; `steps` are commands to try next, each with what
-    it shows. Raises: RecordError if the record cannot be read.
+    `result` is its result, or the result so far; `steps` are commands to try next, each with its
+    purpose. Raises: RecordError if the record cannot be read.
     """
     run = RecordedRun.of(reader, result, glyphs)
     parts = [

@@ -1,4 +1,4 @@
-"""The run that a summary is made of: its record, and its result."""
+"""The run of a summary: its record, and its result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["RecordedRun"]
 
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
-    """A run's record with its result, or with what is known of the result so far."""
+    """The record of a run with its result, or with its result so far."""
 
     reader: Reader
     result: RunResult
@@ -26,7 +26,8 @@ class RecordedRun:
 
     @classmethod
     def of(cls, reader: Reader, result: RunResult, glyphs: Glyphs) -> RecordedRun:
-        """Take what the sections share from the record. Raises: RecordError if it is damaged."""
+        """Return the values of a record that the sections share. Raises: RecordError if it is
+        damaged."""
         return cls(
             reader,
             result,
@@ -38,16 +39,16 @@ class RecordedRun:
 
     @property
     def folder_name(self) -> str:
-        """The last part of the folder's path."""
+        """Return the last part of the folder's path."""
         return Path(self.folder).name
 
     @property
     def planned_frames(self) -> int | None:
-        """The frames that the run was to have; None if its end was left open."""
+        """Return the planned number of frames; None if the end was left open."""
         return self.result.planned_frames or self.scenario.frames
 
     def missed_events_text(self) -> str:
-        """Say how many of the scenario's own upsets were not injected; empty if all were."""
+        """Return how many of the scheduled upsets were not injected; empty if all were."""
         events = self.result.upsets.events
         missed, planned = events.missed or 0, events.planned or 0
         if not missed:

@@ -1,4 +1,4 @@
-"""The repairs by action: how many, how many failed, how long they took."""
+"""The repairs by action: their number, failures and durations."""
 
 from __future__ import annotations
 

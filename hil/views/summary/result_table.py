@@ -59,7 +59,7 @@ def result_table(run: RecordedRun) -> RenderableType:
 
 
 def _voters_text(metrics: Mapping[str, float]) -> str:
-    """Say in how many frames how many nodes voted; empty if it was the same number in all."""
+    """Return the numbers of voting nodes with their frames; empty if it was the same in all."""
     frames = {n: int(metrics.get(f"voting.{n}", 0)) for n in reversed(range(8))}
     parts = [
         f"{plural(n, 'node')} in {plural(count, 'frame')}" for n, count in frames.items() if count
@@ -68,7 +68,7 @@ def _voters_text(metrics: Mapping[str, float]) -> str:
 
 
 def _availability_text(availability: float, frames: int) -> Text:
-    """Say the availability over `frames` of the flight, skipped ones included."""
+    """Return the availability over `frames` of the flight, skipped ones included."""
     without = round(frames * (1 - availability))
     if not without:
         return Text.assemble(("100 %", GOOD), " of the frames delivered the right output")
@@ -146,7 +146,7 @@ def _slips_text(run: RecordedRun, slips: int) -> Text | None:
     text = Text(plural(slips, "deadline") + " missed", style=WARN)
     worst = worst_slip(run.reader)
     if worst is not None:
-        who = f"{worst.node}: " if worst.node else ""
+        node = f"{worst.node}: " if worst.node else ""
         late = duration(worst.late_wall_us)
-        text.append(f"; worst {late} in frame {worst.frame} ({who}{worst.detail})")
+        text.append(f"; worst {late} in frame {worst.frame} ({node}{worst.detail})")
     return text
