@@ -134,7 +134,7 @@ def test_silence_of_the_writer_is_stale_only_while_the_newest_is_on_view() -> No
 
 
 def test_a_run_whose_process_is_gone_is_shown_as_stopped() -> None:
-    found = health.health(scene(gone=True))
+    found = health.health(scene(writer_ended=True))
     assert found.word == "STOPPED" and "--resume" in found.why
 
 

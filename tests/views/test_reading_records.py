@@ -429,7 +429,7 @@ def test_a_decision_down_to_the_bit(tmp_path: Path) -> None:
     ]
     output, state = found.differences
     assert (output.node, output.where, output.offset, output.bits) == ("b", "output", 0, 1)
-    assert (output.agreed[0], output.found[0]) == (0, 1)
+    assert (output.agreed[0], output.actual[0]) == (0, 1)
     assert (state.where, state.offset, state.bits) == ("state", 256, 1)
     assert found.causes[0].startswith("#1 b output bit: sdc, corrected; at tick 14, bit 3 of 384")
     assert [cure.text for cure in found.cures] == [

@@ -143,7 +143,10 @@ def test_a_frame_that_takes_long_is_waited_for(
 
 
 def test_the_last_values_of_a_lost_or_stopped_run_are_shown_as_old() -> None:
-    for told in (Scene(Run(), State.LOST, head=5, last=5), Scene(Run(), gone=True, head=5, last=5)):
+    for told in (
+        Scene(Run(), State.LOST, head=5, last=5),
+        Scene(Run(), writer_ended=True, head=5, last=5),
+    ):
         assert health.is_stale(told)
     assert not health.is_stale(Scene(Run(), State.ENDED, head=5, last=5, age_s=1e6))
 

@@ -28,7 +28,7 @@ __all__ = ["REACH", "AlarmFeed"]
 
 _BUDGET_S: Final = 0.04
 _PAST_BUDGET_S: Final = 0.01
-"""With every look; reading the past is to be noticed as little as possible."""
+"""The time for reading the past in one refresh [s]: short, so that the screen stays responsive."""
 
 
 class AlarmFeed:
@@ -37,9 +37,9 @@ class AlarmFeed:
     def __init__(self, source: LiveRecord, clock: Callable[[], float] = time.monotonic) -> None:
         self._source = source
         self._clock = clock  # in s
-        self._seen: dict[str, int] = {}
-        """Alarms that were acknowledged, by name: as of which frame."""
-        self._heard = 0  # the last row of commands that was looked at
+        self._acknowledged: dict[str, int] = {}
+        """Acknowledged alarms by name, with the frame of the acknowledgement."""
+        self._last_command = 0  # the id of the last row of commands that was read
         self._meta = 0
         self._head = -1
         self._now = AlarmFollower(source, self._clock)
@@ -52,7 +52,7 @@ class AlarmFeed:
 
     @property
     def watched_from(self) -> int:
-        """Return the frame from which on all alarms are known."""
+        """Return the frame from which all alarms are known."""
         return self._now.begin
 
     @property
@@ -68,7 +68,7 @@ class AlarmFeed:
             self._meta = id(source.meta)
             self._now, self._past = AlarmFollower(source, self._clock), None
         if self._now.is_far(head):
-            # What was read so far is the past, or the beginning of it.
+            # The follower so far becomes that of the past.
             self._past = self._past or self._now
             self._now = AlarmFollower(source, self._clock)
             self._now.begin_shortly_before(head)
@@ -84,7 +84,7 @@ class AlarmFeed:
         self._read_acknowledgements()
         for follower in self._followers:
             for alarm in follower.book.alarms:
-                if self._seen.get(alarm.name, -1) >= alarm.raised_frame:
+                if self._acknowledged.get(alarm.name, -1) >= alarm.raised_frame:
                     follower.book.acknowledge([alarm.key])
         return self.alarms
 
@@ -96,30 +96,32 @@ class AlarmFeed:
     def alarms(self) -> tuple[Alarm, ...]:
         """Return the alarms that are listed: the present ones, and those of the past known so
         far."""
-        found = self.book.alarms
+        present = self.book.alarms
         if self._past is None:
-            return found
-        known = {alarm.key for alarm in found}
+            return present
+        known = {alarm.key for alarm in present}
         older = [
             alarm
             for alarm in self._past.book.alarms
             if alarm.key not in known and not alarm.acknowledged
         ]
-        return (*found, *(replace(alarm, level=Level.GOOD) for alarm in older))
+        return (*present, *(replace(alarm, level=Level.GOOD) for alarm in older))
 
     def acknowledge(self) -> int:
         """Acknowledge every alarm that is listed; return how many."""
         waiting = [alarm for alarm in self.alarms if not alarm.acknowledged]
         for alarm in waiting:
-            self._seen[alarm.name] = self._head
+            self._acknowledged[alarm.name] = self._head
         for follower in self._followers:
             follower.book.acknowledge([alarm.key for alarm in waiting])
         return len(waiting)
 
     def _read_acknowledgements(self) -> None:
         """Take over the acknowledgements of other screens."""
-        for command in acknowledgements(self._source, self._heard):
-            self._heard = command.id
-            given = recorded_command(command.command, command.arguments)
-            if isinstance(given, AcknowledgeAlarm):
-                self._seen[given.alarm] = max(command.frame, self._seen.get(given.alarm, -1))
+        for row in acknowledgements(self._source, self._last_command):
+            self._last_command = row.id
+            command = recorded_command(row.command, row.arguments)
+            if isinstance(command, AcknowledgeAlarm):
+                self._acknowledged[command.alarm] = max(
+                    row.frame, self._acknowledged.get(command.alarm, -1)
+                )

@@ -1,4 +1,4 @@
-"""Reads a record in one direction and feeds what it finds to a book of alarms."""
+"""Reads a record in one direction and feeds its values to a book of alarms."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from hil.wire.throttling import UNDER_VOLTAGE, flag_words
 __all__ = ["REACH", "AlarmFollower"]
 
 REACH: Final = 600
-"""Rows (of health: per node) that are read at once."""
+"""The number of rows (of health: per node) that are read at once."""
 _CHUNK: Final = 20_000
-"""Rows of the past that are looked at in one go if nothing in them is out of its limits."""
+"""The number of rows of the past that are searched at once for values out of limits."""
 _ROWS: Final = 200
-"""Rows that are fed between two looks at the clock."""
+"""The number of rows that are fed between two readings of the clock."""
 _TABLES: Final = (
     RecordTable.HEALTH,
     RecordTable.TRANSITIONS,
@@ -46,7 +46,7 @@ _TABLES: Final = (
 
 
 class AlarmFollower:
-    """Reads a record on from where it was and feeds a book of alarms."""
+    """Reads a record on from its last position and feeds a book of alarms."""
 
     def __init__(self, source: LiveRecord, clock: Callable[[], float]) -> None:
         self._source = source
@@ -86,7 +86,7 @@ class AlarmFollower:
         self._frame = begin - 1
         self.at[RecordTable.HEALTH] = health
         for table in _TABLES[1:] if begin else ():
-            # A node that is isolated now is so by one of the newest transitions.
+            # The isolation of a node is among the newest transitions.
             self.at[table] = max(0, source.position(table, upto) - 2000)
 
     def follow(self, head: int, until: float) -> None:
@@ -102,7 +102,8 @@ class AlarmFollower:
         self.at = ends
 
     def catch_up(self, head: int, until: float) -> None:
-        """Do the same from the beginning on, a piece at a time; `behind` until it has arrived."""
+        """Feed the record from its beginning, a piece at a time; `behind` until it reaches
+        `head`."""
         source, upto = self._source, self._source.upto(head)
         end, end_us = source.position(RecordTable.HEALTH, upto), source.time.t_us(head)
         while self._clock() < until and self.at[RecordTable.HEALTH] < end:
@@ -128,8 +129,8 @@ class AlarmFollower:
         self.behind = self.at[RecordTable.HEALTH] < end or self._plant_us < end_us
 
     def _conditions(self, ends: dict[RecordTable, int], head: int) -> None:
-        """Feed what is not a quantity: isolation, lost and wrong outputs, anomalies, and
-        boards without over-current protection."""
+        """Feed the conditions: isolation, lost and wrong outputs, anomalies, and boards without
+        over-current protection."""
         book, source = self.book, self._source
         for row in isolations(
             source, self.at[RecordTable.TRANSITIONS], ends[RecordTable.TRANSITIONS]
@@ -157,7 +158,7 @@ class AlarmFollower:
                 book.condition(event.frame, "protection", event.node, Level.GOOD, "")
 
     def _output(self, span: BadSpan) -> None:
-        """Feed an episode of wrong or lost outputs; it may continue one that was seen before."""
+        """Feed an episode of wrong or lost outputs; it may continue the previous one."""
         lost = span.what != BadOutput.WRONG
         key = "no output" if lost else "wrong output"
         texts: dict[str, str] = {
@@ -170,14 +171,14 @@ class AlarmFollower:
         self.book.condition(span.first, key, "", Level.BAD, text)
 
     def _calm_down(self, key: str, now_us: int, frame: int) -> None:
-        """End the alarm when nothing was wrong for long enough."""
+        """End the alarm after `CALM_US` without a wrong or lost output."""
         if now_us - self._last_bad_us.get(key, now_us) >= CALM_US and self.book.is_raised(
             (key, "")
         ):
             self.book.condition(frame, key, "", Level.GOOD, "")
 
     def _readings(self, end: int, until: float) -> int:
-        """Feed the rows of health up to id `end`; returns the id that was reached in time."""
+        """Feed the rows of health up to id `end`; return the id that was reached in time."""
         names, at = self._source.names, self.at[RecordTable.HEALTH]
         begun = at
         while at < end and (at == begun or self._clock() < until):
@@ -210,8 +211,8 @@ class AlarmFollower:
                 self.book.sample(now.frame, quantity, name, value, phase)
 
     def _flags(self, name: str, then: NodeReading, now: NodeReading) -> None:
-        """Feed what the firmware of the board reports of its supply and its clock. Its flags since
-        boot are not the present state; but a new one was set between two readings."""
+        """Feed the flags of the board's firmware about its supply and its clock. Its flags since
+        boot are not the present state, but a new one was set between two readings."""
         new = now.flags_since_boot & ~then.flags_since_boot if now.uptime_s > then.uptime_s else 0
         for key, mask in (("under_voltage", UNDER_VOLTAGE), ("throttled", ~UNDER_VOLTAGE)):
             for flags in (new & mask, now.flags_now & mask):
@@ -222,7 +223,7 @@ class AlarmFollower:
                 self.book.condition(now.frame, key, name, Level.GOOD, "")
 
     def _phase(self, frame: int) -> str:
-        """Return `sun` or `eclipse`; empty where the record does not say."""
+        """Return `sun` or `eclipse`; empty if the record has no illumination."""
         if frame == self._phase_of[0]:
             return self._phase_of[1]
         light = illumination_at(self._source, self._source.time.t_us(frame))
@@ -230,7 +231,7 @@ class AlarmFollower:
         return self._phase_of[1]
 
     def _plant(self, end_us: int, until: float) -> bool:
-        """Feed the plant up to this time; returns whether the time sufficed."""
+        """Feed the plant up to `end_us`; return whether the time sufficed."""
         source = self._source
         first = True
         while first or self._clock() < until:

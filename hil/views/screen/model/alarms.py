@@ -3,7 +3,7 @@
 `persistence` consecutive samples out of limits raise the alarm of their quantity and node; the
 first one within limits ends it. A raised alarm stays listed (latched) until it is acknowledged:
 
-    level     what the value is now          GOOD, WARN (yellow), BAD (red)
+    level     the level of the value now     GOOD, WARN (yellow), BAD (red)
     latched   the worst since the last acknowledgement
     listed    level > GOOD, or latched > GOOD and not acknowledged
 
@@ -55,6 +55,7 @@ class Alarm:
 
     @property
     def key(self) -> tuple[str, str]:
+        """Return the quantity and the node."""
         return self.quantity, self.node
 
     @property
@@ -64,6 +65,7 @@ class Alarm:
 
     @property
     def listed(self) -> bool:
+        """Return whether the alarm is raised, or not acknowledged."""
         return self.level > Level.GOOD or not self.acknowledged
 
 
@@ -140,7 +142,7 @@ class AlarmBook:
             return
         worse = level > Level.GOOD and level >= old.latched
         raised = level > Level.GOOD and old.level is Level.GOOD
-        # What comes back, or gets worse, must be acknowledged again.
+        # An alarm that is raised again, or gets worse, must be acknowledged again.
         acknowledged = old.acknowledged and not raised and level <= old.level
         since = frame if raised and old.acknowledged else old.since_frame
         if level is Level.GOOD and acknowledged:

@@ -18,7 +18,7 @@ __all__ = ["Curve", "History", "history"]
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One quantity; None where the board reported nothing."""
+    """The values of one quantity; None where the board reported nothing."""
 
     name: str
     unit: str
@@ -26,6 +26,7 @@ class Curve:
 
     @property
     def known(self) -> list[float]:
+        """Return the values that are not None."""
         return [value for value in self.values if value is not None]
 
 
@@ -88,21 +89,21 @@ def _readings(
 def _spread(
     times: Sequence[int], values: Sequence[float | None], moments: Sequence[int]
 ) -> tuple[float | None, ...]:
-    """Return the last value at each moment; None where that is much older than reports are apart,
-    since the board was silent then."""
+    """Return the last value at each moment; None if it is much older than the usual time between
+    reports: the board was silent then."""
     apart = sorted(b - a for a, b in pairwise(times))
     pitch = moments[1] - moments[0] if len(moments) > 1 else 0
     usual = apart[len(apart) // 2] if apart else 0
-    held = 2 * max(min(usual, pitch * len(moments) // 16), pitch)
+    valid_us = 2 * max(min(usual, pitch * len(moments) // 16), pitch)
     out: list[float | None] = []
     for moment in moments:
         at = bisect_right(times, moment) - 1
-        out.append(values[at] if at >= 0 and moment - times[at] <= held else None)
+        out.append(values[at] if at >= 0 and moment - times[at] <= valid_us else None)
     return tuple(out)
 
 
 def _rates(readings: Sequence[NodeReading], times: Sequence[int]) -> list[float | None]:
-    """Steps per simulated second; `times` are those of the readings."""
+    """Return the steps per simulated second; `times` are those of the readings."""
     out: list[float | None] = [None]
     for (then, begin), (now, end) in pairwise(zip(readings, times, strict=True)):
         out.append(
@@ -116,7 +117,7 @@ def _rates(readings: Sequence[NodeReading], times: Sequence[int]) -> list[float 
 def _virtual(
     source: LiveRecord, name: str, moments: Sequence[int]
 ) -> tuple[tuple[float | None, ...], tuple[float | None, ...]]:
-    """Temperature and power that the plant gives the board, at these moments."""
+    """Return the temperature and power of the board in the plant, at these moments."""
     if not has_plant(source):
         nothing = (None,) * len(moments)
         return nothing, nothing

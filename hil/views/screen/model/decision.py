@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 _CHUNK: Final = 8
-_DIFFERENCES_KEPT: Final = 64
+_DIFFERENCES_MAX: Final = 64
 _CURES: Final = 40
 _TRANSITIONS: Final = 500
 """A node returns within a few frames: its state is among the newest ones."""
@@ -69,8 +69,8 @@ class VotePart(Word):
 
 @dataclass(frozen=True, slots=True)
 class NodeAnswer:
-    """The answer of one node, and its `part` in the vote. `worth`: what its answer is worth, and
-    `words` the same beside the vote."""
+    """The answer of one node, and its `part` in the vote. `worth` is its correctness; `words` the
+    same in words, beside the vote."""
 
     node: str
     status: str
@@ -86,18 +86,19 @@ class NodeAnswer:
 
 @dataclass(frozen=True, slots=True)
 class OutputDifference:
-    """Bytes of one node that are not those of the reference. `where` is output or state."""
+    """Bytes of one node, `actual`, that differ from those of the reference, `agreed`. `where` is
+    output or state."""
 
     node: str
     where: str
     offset: int
     agreed: bytes
-    found: bytes
+    actual: bytes
 
     @property
     def bits(self) -> int:
         """Return the number of bits that differ."""
-        return sum((a ^ b).bit_count() for a, b in zip(self.agreed, self.found, strict=False))
+        return sum((a ^ b).bit_count() for a, b in zip(self.agreed, self.actual, strict=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +114,9 @@ class Cure:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """The decision in one frame. `notable` is false if all nodes plainly agreed: then the record
-    has digests only. `golden_*`: results of the golden run. `reference`: what outputs are compared
-    with if not with the agreed one. `rule`: that of the scheme; `alone`: for how many consecutive
-    frames one of several nodes had answered alone."""
+    has digests only. `golden_*`: results of the golden run. `reference`: the output that others are
+    compared with if that is not the agreed one. `rule`: that of the scheme; `alone`: the number of
+    consecutive frames in which one of several nodes answered alone."""
 
     frame: int
     t_us: int
@@ -140,7 +141,7 @@ class Decision:
 
 
 def decision(source: LiveRecord, frame: int) -> Decision:
-    """Return everything that the record has on a frame."""
+    """Return all that the record has on the vote of a frame."""
     at_us = source.time.t_us(frame)
     verdict = source.verdict(frame)
     if verdict is None:
@@ -153,7 +154,7 @@ def decision(source: LiveRecord, frame: int) -> Decision:
     answers = _answers(source.names, verdict, row, first, _returning(source, frame))
     alone = verdict.kind is VerdictKind.SIMPLEX and len(source.names) > 1
     reference, right = _reference(source.names, verdict, answers, first, agreed)
-    found = _in_output(source.names, first, right) + _in_state(source, frame)
+    differences = _in_output(source.names, first, right) + _in_state(source, frame)
     cures, outage = _cures(source, frame)
     return Decision(
         frame,
@@ -167,10 +168,10 @@ def decision(source: LiveRecord, frame: int) -> Decision:
         golden_state=row.golden_state if row else "",
         value=value,
         answers=answers,
-        differences=tuple(found[:_DIFFERENCES_KEPT]),
+        differences=tuple(differences[:_DIFFERENCES_MAX]),
         reference=reference,
-        hidden=max(0, len(found) - _DIFFERENCES_KEPT),
-        bits=sum(difference.bits for difference in found),
+        hidden=max(0, len(differences) - _DIFFERENCES_MAX),
+        bits=sum(difference.bits for difference in differences),
         rule=rule_of(source.meta.scenario, len(source.names)),
         alone=source.frames_alone(frame) if alone else 0,
         causes=tuple(_causes(source, frame, answers)),
@@ -252,8 +253,8 @@ def _reference(
             return f"{names[index]}, right", bytes(reply.output)
     if value:
         return "agreed, WRONG", value
-    spoke = [i for i, r in first.items() if r.status == NodeStatus.DONE.word and r.output]
-    return (names[spoke[0]], bytes(first[spoke[0]].output)) if spoke else ("", b"")
+    done = [i for i, r in first.items() if r.status == NodeStatus.DONE.word and r.output]
+    return (names[done[0]], bytes(first[done[0]].output)) if done else ("", b"")
 
 
 def _in_output(
@@ -268,13 +269,15 @@ def _in_output(
 
 
 def pieces(
-    node: str, where: str, begin: int, agreed: bytes, found: bytes
+    node: str, where: str, begin: int, agreed: bytes, actual: bytes
 ) -> list[OutputDifference]:
     """Return the pieces of eight bytes in which two byte strings differ."""
     return [
-        OutputDifference(node, where, begin + at, agreed[at : at + _CHUNK], found[at : at + _CHUNK])
-        for at in range(0, min(len(agreed), len(found)), _CHUNK)
-        if agreed[at : at + _CHUNK] != found[at : at + _CHUNK]
+        OutputDifference(
+            node, where, begin + at, agreed[at : at + _CHUNK], actual[at : at + _CHUNK]
+        )
+        for at in range(0, min(len(agreed), len(actual)), _CHUNK)
+        if agreed[at : at + _CHUNK] != actual[at : at + _CHUNK]
     ]
 
 
@@ -296,7 +299,7 @@ def _causes(source: LiveRecord, frame: int, answers: tuple[NodeAnswer, ...]) -> 
     good = {Answered.RIGHT, Answered.EXCLUDED}
     faulty = [a.node for a in answers if a.worth not in good]
     if not faulty and not any(a.worth is Answered.RIGHT for a in answers):
-        faulty = [a.node for a in answers]  # all are out: it is what took them out
+        faulty = [a.node for a in answers]  # all are excluded: by these upsets
     hits = upsets_of_frame(source, frame)
     known = {upset.id for upset in hits}
     behind = [u for u in upsets_behind(source, frame, faulty) if u.id not in known]
@@ -335,26 +338,26 @@ def _cures(source: LiveRecord, frame: int) -> tuple[tuple[Cure, ...], str]:
     """Return the repairs from this frame on until its nodes voted again, and how long they took."""
     start = source.position(RecordTable.TRANSITIONS, frame - 1)
     end = source.position(RecordTable.TRANSITIONS, frame)
-    left: dict[str, RecordedTransition] = {}
+    departed: dict[str, RecordedTransition] = {}
     back: dict[str, RecordedTransition] = {}
     for row in departures(source, start, end):
-        if row.frame == frame and row.node not in left:
-            left[row.node] = row
+        if row.frame == frame and row.node not in departed:
+            departed[row.node] = row
             again = next_settled(source, row.id, row.node)
             if again is not None:
                 back[row.node] = again
     last = max((row.frame for row in back.values()), default=frame)
-    if len(back) < len(left):
-        last = EVERYTHING  # what was done until now
+    if len(back) < len(departed):
+        last = EVERYTHING  # all repairs so far
     begin, end = (
         source.position(RecordTable.REPAIRS, frame - 1),
         source.position(RecordTable.REPAIRS, last),
     )
-    repairs = repairs_of_frame(source, begin, end, frame, left, _CURES + 1)
+    repairs = repairs_of_frame(source, begin, end, frame, departed, _CURES + 1)
     cures = [Cure(r.frame, r.node, _repair_text(r), bool(r.ok)) for r in repairs[:_CURES]]
     if len(repairs) > _CURES:
         cures.append(Cure(repairs[-1].frame, repairs[-1].node, "and more repairs", ok=True))
-    texts = [_outage(name, row, back.get(name), source.time) for name, row in left.items()]
+    texts = [_outage(name, row, back.get(name), source.time) for name, row in departed.items()]
     return tuple(cures), "; ".join(texts)
 
 
@@ -367,14 +370,14 @@ def _repair_text(row: RecordedRepair) -> str:
 
 
 def _outage(
-    name: str, left: RecordedTransition, back: RecordedTransition | None, time: Timeline
+    name: str, departure: RecordedTransition, back: RecordedTransition | None, time: Timeline
 ) -> str:
     if back is None:
-        return f"{name} left the vote ({left.cause}) and is not back yet"
-    frames = back.frame - left.frame
-    real = duration(back.wall_us - left.wall_us)
+        return f"{name} left the vote ({departure.cause}) and is not back yet"
+    frames = back.frame - departure.frame
+    real = duration(back.wall_us - departure.wall_us)
     end = "was isolated" if back.after == NodeState.ISOLATED else "voted again"
-    flight = time.t_us(back.frame) - time.t_us(left.frame)
+    flight = time.t_us(back.frame) - time.t_us(departure.frame)
     if not frames:
         return f"{name} {end} before the next frame, after {real}"
     return f"{name} {end} after {frames} frames: {duration(flight)} of flight, {real}"

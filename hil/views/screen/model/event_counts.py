@@ -1,4 +1,4 @@
-"""Counts of upsets, recoveries and slips up to a frame, updated while the run goes on."""
+"""Counts upsets, recoveries and slips up to a frame, and updates the counts during the run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hil.record.record_tables import RecordTable
 __all__ = ["EventCounts"]
 
 _SETTLED: Final = 1000
-"""So many frames later no upset is added to one any more."""
+"""The number of frames after which no upset is added to a frame any more."""
 
 
 class EventCounts:
@@ -41,7 +41,8 @@ class EventCounts:
         return self._counts[1]
 
     def _repaired(self, position: int) -> int:
-        """Return how many repairs up to this id succeeded, counted on from the previous call."""
+        """Return the number of repairs up to this id that succeeded; those of the previous call are
+        not counted again."""
         at, count = self._recoveries_by
         if at > position:
             at, count = 0, 0
@@ -49,8 +50,8 @@ class EventCounts:
         return self._recoveries_by[1]
 
     def _upsets(self, head: int, upto: int) -> tuple[int, int]:
-        """Return how many upsets were injected, and how many not. A long past is counted once, not
-        with every call."""
+        """Return the numbers of upsets that were injected, and that were not. A long past is
+        counted once, not with every call."""
         by, made, missed = self._upsets_by
         settled = head - _SETTLED
         if by > head:

@@ -1,4 +1,4 @@
-"""The events of a run, newest first, from all tables of its record that have some."""
+"""The events of a run, newest first, from all tables of its record."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ _HARMLESS: Final = frozenset(
     }
 )
 _ROWS_MAX: Final = 2048
-"""No more rows of a table are read to count how often an event was repeated; where there are more,
-the count says so (`100+`)."""
+"""The most rows of a table that are read to count the repetitions of an event; if there are more,
+the count is shown as `100+`."""
 
 
 def newest_events(
@@ -81,11 +81,11 @@ def newest_events(
     that node. Equal events in succession are one, with a count that is taken from the record."""
     rows = 2 * count
     while True:
-        found, oldest = _read(source, head, rows, node)
+        events, oldest = _read(source, head, rows, node)
         if not node:
-            found.extend(_episode(episode) for episode in history.episodes(head, count))
-        found.sort(key=lambda event: (-event.frame, _ORDER[event.kind]))
-        merged = _merged(found, oldest)[:count]
+            events.extend(_episode(episode) for episode in history.episodes(head, count))
+        events.sort(key=lambda event: (-event.frame, _ORDER[event.kind]))
+        merged = _merged(events, oldest)[:count]
         if rows >= _ROWS_MAX or not any(e.more and e.kind != EventKind.FRAME for e in merged):
             return tuple(merged)
         rows = min(_ROWS_MAX, 4 * rows)
@@ -94,21 +94,21 @@ def newest_events(
 def _read(source: LiveRecord, head: int, limit: int, node: str) -> tuple[list[EventLine], set[Key]]:
     """Return the newest rows of all tables as events, and the key of the oldest event of each table
     that has older ones."""
-    found: list[EventLine] = []
+    events: list[EventLine] = []
     oldest: set[Key] = set()
     upto = source.upto(head)
     for table, kind, make in _BY_ID:
         if node and table == RecordTable.COMMANDS:
             continue
         rows = newest_events_of(source, table, source.position(table, upto), limit, node)
-        _take(rows, kind, make, limit, found, oldest)
+        _take(rows, kind, make, limit, events, oldest)
         if table == RecordTable.TRANSITIONS:
-            found[:] = [_justly(source, event) for event in found]
+            events[:] = [_justly(source, event) for event in events]
     upsets = newest_upsets(source, upto, limit, node)
     _take(
-        [_by_then(upset, upto) for upset in upsets], EventKind.UPSET, _upset, limit, found, oldest
+        [_by_then(upset, upto) for upset in upsets], EventKind.UPSET, _upset, limit, events, oldest
     )
-    return found, oldest
+    return events, oldest
 
 
 def _justly(source: LiveRecord, event: EventLine) -> EventLine:
@@ -124,7 +124,7 @@ def _take(
     kind: EventKind,
     make: _Make,
     limit: int,
-    found: list[EventLine],
+    events: list[EventLine],
     oldest: set[Key],
 ) -> None:
     """Make events of the rows of one table, newest first."""
@@ -133,17 +133,17 @@ def _take(
         event = make(row, kind)
         if event is not None:
             last = (kind, row.id)
-            found.append(replace(event, key=last))
+            events.append(replace(event, key=last))
     if last is not None and len(rows) == limit:
         oldest.add(last)
 
 
 def _merged(events: Iterable[EventLine], oldest: AbstractSet[Key]) -> list[EventLine]:
     """Merge equal events in succession, with their number, and equal ones of several nodes in a
-    frame. A merged event has the key of the first one. `oldest`: from where on there are more rows
-    that were not read."""
+    frame. A merged event has the key of the first one. `oldest`: the keys after which there are
+    more rows that were not read."""
     out: list[EventLine] = []
-    times: Counter[str] = Counter()  # how often each node of the last one is in it
+    times: Counter[str] = Counter()  # the number of events of each node in the last one
     for event in events:
         last = out[-1] if out else event
         if event.kind == EventKind.FRAME or not out:
@@ -174,14 +174,14 @@ def _state(row: RecordedTransition, kind: EventKind) -> EventLine | None:
         return EventLine(row.frame, Level.GOOD, kind, row.node, "votes again")
     if after == NodeState.ISOLATED:
         return EventLine(row.frame, Level.BAD, kind, row.node, f"ISOLATED: {cause}")
-    return None  # of what lies between, the repairs tell
+    return None  # the repairs show the states between
 
 
 def _repair(row: RecordedRepair, kind: EventKind) -> EventLine:
     what = row.action.replace("_", " ")
     if not row.ok:
         return EventLine(row.frame, Level.WARN, kind, row.node, f"{what} FAILED: {row.detail}")
-    if row.action == "refresh":  # no repair of the system under test
+    if row.action == "refresh":  # not a repair of the system under test
         text = "one upset at a time: the bench gave it the fault-free state"
         return EventLine(row.frame, Level.NOTE, kind, row.node, text)
     why = row.cause
@@ -192,7 +192,7 @@ def _repair(row: RecordedRepair, kind: EventKind) -> EventLine:
 
 
 def _by_then(upset: RecordedUpset, frame: int) -> RecordedUpset:
-    """Return an upset as it was known in a frame: without what became known later."""
+    """Return an upset as it was known in a frame, without later effects and outcomes."""
     if upset.resolved_frame is None or upset.resolved_frame <= frame:
         return upset
     if upset.detected_frame is not None and upset.detected_frame > frame:
@@ -249,7 +249,8 @@ def _limit(row: RecordedLimit, kind: EventKind) -> EventLine:
 
 
 def _limit_words(limits: Limits | None) -> str:
-    """Return the limits of a board in words: `30 % of its speed`; None: it has no power."""
+    """Return the limits of a board in words: `30 % of its speed`. `limits` None: it has no
+    power."""
     if limits is None:
         return "power off"
     duty = limits.duty_permille
@@ -293,7 +294,7 @@ def _note(row: RecordedNote, kind: EventKind) -> EventLine:
 _NOTED: Final = frozenset(
     kind.command.name for kind in (PauseRun, ResumeRun, SetPace, EndRun, WriteNote)
 )
-"""Commands that leave a note of their own."""
+"""Commands that write a note of their own."""
 
 _BY_ID: Final[tuple[tuple[RecordTable, EventKind, _Make], ...]] = (
     (RecordTable.TRANSITIONS, EventKind.STATE, _state),

@@ -1,7 +1,8 @@
 """The facts of one frame from the record, as plain values: `scene` reads them, `health` judges
 them.
 
-None means that the record does not say. Times: `*_us` are simulated, `*_wall_us` are real.
+None means that the record does not have the value. Times: `*_us` are simulated, `*_wall_us` are
+real.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What does not change during a run."""
+    """The constant properties of a run."""
 
     name: str = ""
     summary: str = ""
@@ -47,13 +48,13 @@ class Run:
     path: str = ""
     rule: SchemeRule = field(default_factory=SchemeRule)
     anomaly: frozenset[tuple[int, int]] = frozenset()
-    """Corners (latitude, longitude) of the anomaly's cells of three degrees, where the sun sends
-    protons elsewhere, too; else empty: all that come are the anomaly's."""
+    """The corners (latitude, longitude) of the anomaly's cells of three degrees, for a run whose
+    solar events send protons elsewhere as well; else empty: all protons are the anomaly's."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeReading:
-    """What a board reports of itself: the answer to a health request."""
+    """The health report of a board."""
 
     frame: int
     wall_us: int
@@ -102,8 +103,8 @@ class PlantNode:
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
     """The facts of one node. `state`: of its recovery; `began_frame` and `began_cause`: when
-    and why it left the vote; `status`: of its result in the frame; `answer`: what its answer is
-    worth; `upset`: the upset that made it wrong, or made it leave the vote."""
+    and why it left the vote; `status`: of its result in the frame; `answer`: the
+    correctness of its answer; `upset`: the upset that made it wrong, or made it leave the vote."""
 
     index: int
     name: str
@@ -124,8 +125,8 @@ class NodeFacts:
     plant: PlantNode | None = None
 
     def steps_per_s(self, time: Timeline) -> float | None:
-        """Return steps per simulated second, from the last two reports: real time means nothing in
-        a run that is not paced by it."""
+        """Return the steps per simulated second, from the last two reports; real time has no
+        meaning in a run that is not paced."""
         now, then = self.reading, self.earlier
         if now is None or then is None or now.steps < then.steps:
             return None
@@ -151,7 +152,7 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the satellite is at a moment."""
+    """The place of the satellite at a moment."""
 
     t_us: int
     latitude_deg: float | None = None
@@ -199,16 +200,17 @@ class EventLine:
 class Scene:
     """All facts of frame `head`; `last` is the newest frame of the record.
 
-    `paused_by`: the user who paused the run there (empty: nobody). `rate`: frames per real second;
+    `writer_ended`: the process of the run has ended, and the run has not. `paused_by`: the user who
+    paused the run there (empty: it is not paused). `rate`: frames per real second;
     `speed`: simulated time per real time. `upsets` were injected and read back, `missed` were not;
-    `recoveries`: repairs that succeeded. `ending`: why a run ended as it did, if no expectation
-    says it."""
+    `recoveries`: repairs that succeeded. `ending`: the reason of the outcome, if it is not an
+    expectation."""
 
     run: Run
     state: State = State.RUNNING
     reason: str = ""
     outcome: str = "running"
-    gone: bool = False
+    writer_ended: bool = False
     paused_by: str = ""
     age_s: float | None = None
     rate: float | None = None
@@ -233,6 +235,7 @@ class Scene:
 
     @property
     def t_us(self) -> int:
+        """Return the simulated time of the frame on view [us]."""
         return self.run.time.t_us(self.head)
 
     @property
@@ -242,4 +245,5 @@ class Scene:
 
     @property
     def at_end(self) -> bool:
+        """Return whether the run has ended and its last frame is on view."""
         return self.state is State.ENDED and self.newest

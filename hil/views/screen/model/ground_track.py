@@ -1,4 +1,4 @@
-"""What the map shows, from the record: the track, the anomaly at its height, upsets."""
+"""Reads the values of the map: the track, the anomaly at its height, upsets."""
 
 from __future__ import annotations
 

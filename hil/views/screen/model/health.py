@@ -1,4 +1,4 @@
-"""The health of the system from its facts: how healthy it is, and what one more fault would do.
+"""The health of the system, from its facts: the present state, and the effect of one more fault.
 Pure."""
 
 from __future__ import annotations
@@ -31,16 +31,17 @@ __all__ = [
 ]
 
 STALE_S: Final = 3.0
-"""Boards tell of themselves once a second, and the record is committed four times a second."""
+"""The least age of stale values [s]: boards report once a second, and the record is committed four
+times a second."""
 
 _NAMES_MAX: Final = 16
-"""So many letters of the names of nodes stand in a reason."""
+"""The most letters of names of nodes in a reason."""
 _WORDS: Final = {3: "TMR", 2: "DMR", 1: "SIMPLEX", 0: "NONE"}
 
 
 @dataclass(frozen=True, slots=True)
 class NodeHealth:
-    """The answer to "is it healthy?": a word, how bad, since when, and why."""
+    """The health of the system: a word, its level, the reason, and the time since it holds."""
 
     word: str
     level: Level
@@ -50,8 +51,8 @@ class NodeHealth:
 
 @dataclass(frozen=True, slots=True)
 class Redundancy:
-    """How many nodes vote, and what one more fault would do. `rule`: what would be delivered if
-    only one of them answered."""
+    """The nodes that vote, and the effect of one more fault. `rule`: the output if only one of them
+    answered."""
 
     mode: str
     voting: int
@@ -83,7 +84,7 @@ def redundancy(scene: Scene) -> Redundancy:
 
 
 def stale_s(scene: Scene) -> float:
-    """Return from what age [real seconds] on a value is stale; no less than a frame takes."""
+    """Return the age from which a value is stale [s of real time]; no less than a frame takes."""
     run = scene.run
     factor = {"realtime": 1.0}.get(run.pace) or _factor(run.pace)
     paced = run.frame_us / 1e6 / factor if factor else 0.0
@@ -100,17 +101,17 @@ def _factor(pace: str) -> float:
 
 
 def is_stale(scene: Scene) -> bool:
-    """Return whether what is shown as present is older than it should be."""
+    """Return whether the newest values are older than they should be."""
     if not scene.newest:
         return False
-    if scene.gone or scene.state is State.LOST:
+    if scene.writer_ended or scene.state is State.LOST:
         return True
     return scene.state is State.RUNNING and scene.age_s is not None and scene.age_s > stale_s(scene)
 
 
 def node_level(node: NodeFacts, scene: Scene) -> Level:
-    """Return how bad the state of a node is. Its answer is compared with the fault-free run, and
-    with the vote only where the record lacks that."""
+    """Return the level of the state of a node. Its answer is compared with the fault-free run, and
+    with the vote only if the record lacks that."""
     vote = scene.vote
     if node.state == NodeState.ISOLATED or (_escapes(scene) and node.answer is Answered.WRONG):
         return Level.BAD
@@ -151,16 +152,16 @@ def reading_age_s(node: NodeFacts, scene: Scene) -> float | None:
 
 
 def health(scene: Scene, alarms: Sequence[Alarm] = ()) -> NodeHealth:
-    """Return the state of the whole, the worst first."""
+    """Return the health of the whole system: of several states, the worst."""
     if scene.state is State.WAITING:
         return NodeHealth("WAITING", Level.NOTE, scene.reason)
     if scene.state is State.LOST:
         return NodeHealth("LOST", Level.BAD, scene.reason)
-    if scene.gone and scene.newest:
+    if scene.writer_ended and scene.newest:
         return NodeHealth(
             "STOPPED",
             Level.BAD,
-            "its process ended without a word; go on with hil run --resume",
+            "its process ended without a result; continue with hil run --resume",
             scene.t_us,
         )
     if scene.at_end:
@@ -182,12 +183,12 @@ def _ended(scene: Scene) -> NodeHealth:
     met = sum(ok for *_, ok in scene.expectations)
     what = f"{met} of {len(scene.expectations)} expectations met" if scene.expectations else ""
     failed = [
-        f"{metric} {wanted}, measured {got}"
-        for metric, wanted, got, ok in scene.expectations
+        f"{metric} {wanted}, measured {measured}"
+        for metric, wanted, measured, ok in scene.expectations
         if not ok
     ][:1]
     level = _LEVEL_OF_OUTCOME.get(scene.outcome, Level.BAD)
-    if scene.ending:  # then it was not the expectations that decided
+    if scene.ending:  # then the expectations did not decide
         failed = [scene.ending, *failed] if scene.outcome == RunOutcome.ERROR else [scene.ending]
         what = ""
     parts = [scene.outcome.upper(), *failed[:2], *([what] if what else [])]
@@ -227,15 +228,15 @@ def _bad(scene: Scene, alarms: Sequence[Alarm]) -> NodeHealth | None:
 
 
 def _failing(alarms: Sequence[Alarm], scene: Scene) -> NodeHealth | None:
-    """This frame went well, but the ones before it did not."""
-    found = [
+    """Return the state of a correct frame after recent wrong or lost outputs; None without any."""
+    recent = [
         alarm
         for alarm in alarms
         if alarm.level is Level.BAD and alarm.quantity in ("wrong output", "no output")
     ]
-    if not found:
+    if not recent:
         return None
-    first = min(found, key=lambda alarm: alarm.began_frame)
+    first = min(recent, key=lambda alarm: alarm.began_frame)
     return NodeHealth("FAILING", Level.BAD, first.now_text, scene.run.time.t_us(first.began_frame))
 
 
@@ -243,7 +244,7 @@ def _held(scene: Scene) -> NodeHealth | None:
     if not scene.paused_by or is_stale(scene):
         return None
     return NodeHealth(
-        "PAUSED", Level.WARN, f"{scene.paused_by} paused the run; resume lets it go on", scene.t_us
+        "PAUSED", Level.WARN, f"{scene.paused_by} paused the run; `resume` continues it", scene.t_us
     )
 
 
@@ -256,7 +257,7 @@ def _late(scene: Scene) -> NodeHealth | None:
 
 
 def _unseen(alarms: Sequence[Alarm], scene: Scene) -> NodeHealth | None:
-    """What is over, but was bad, and nobody has acknowledged."""
+    """Return the state of a past red alarm that is not acknowledged; None without one."""
     red = [
         alarm
         for alarm in alarms
@@ -307,7 +308,7 @@ def _out_since(node: NodeFacts, scene: Scene) -> int:
 
 
 def _why(node: NodeFacts, others: Sequence[NodeFacts]) -> str:
-    """Who is out comes first, since what is too long is cut at its end."""
+    """Return the reason; the nodes come first, because a long text is cut at its end."""
     state = node.state.replace("_", " ")
     if state == NodeState.VOTING:
         state = "latent" if node.answer is Answered.WRONG_STATE else "dissents"

@@ -41,8 +41,8 @@ class LimitSearch:
         self._bounds = self._health_bounds()
 
     def _health_bounds(self) -> list[Bounds] | None:
-        """Return the bounds of the readings of boards; None if there are limits beyond those, so
-        that all rows are to be checked."""
+        """Return the bounds of the readings of boards; None if there are limits of other values, so
+        that all rows must be checked."""
         bounds: list[Bounds] = []
         for quantity, limit in self._limits:
             if quantity in _PLANT:

@@ -22,15 +22,15 @@ from hil.views.screen.model.recorded_values import link_counts_of, reading_of
 __all__ = ["NodeFactsReader"]
 
 _LOOK_BACK: Final = 5000
-"""Rows of health that are searched for a node that has none among the newest."""
+"""The number of rows of health that are searched for a node without one among the newest."""
 _NAMED: Final = 2
-"""So many upsets are named where there is little room."""
+"""The most upsets that are named where there is little room."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Recovery:
-    """The recovery state of a node; when and why it left the vote; the upset behind that, in
-    words."""
+    """The recovery state of a node; the frame and the cause of its leaving the vote; the upset
+    behind that, in words."""
 
     state: str
     began_frame: int | None = None
@@ -39,7 +39,8 @@ class _Recovery:
 
 
 class NodeFactsReader:
-    """Reads the facts of the nodes of one record; what cannot have changed is not read again."""
+    """Reads the facts of the nodes of one record; values that cannot have changed are not read
+    again."""
 
     def __init__(self, source: LiveRecord) -> None:
         self._source = source
@@ -95,13 +96,14 @@ class NodeFactsReader:
             plant=plant,
         )
 
-    def _heard_frame(self, index: int, head: int, left: int | None) -> int | None:
-        """The last frame up to `head` in which a node answered; `left` is when it left the vote."""
+    def _heard_frame(self, index: int, head: int, departed: int | None) -> int | None:
+        """Return the last frame up to `head` in which a node answered; `departed` is the frame in
+        which it left the vote."""
         heard = self._source.last_answer(head, index)
         if heard is None and self._heard.get(index, head + 1) <= head:
             heard = self._heard[index]
-        if heard is None and left is not None:
-            heard = left - 1
+        if heard is None and departed is not None:
+            heard = departed - 1
         if heard is not None:
             self._heard[index] = heard
         return heard
@@ -120,13 +122,13 @@ class NodeFactsReader:
             began = left_vote(self._source, upto, name) if state != NodeState.VOTING else None
             if began is not None:
                 recovery = replace(recovery, began_frame=began.frame, began_cause=began.cause)
-            # Else somebody took it out, not its answers.
+            # Else an operator or the plant excluded it, not its answers.
             by_answers = began is not None and began.after == NodeState.SUSPECT
         self._states[name] = (position, recovery, by_answers)
-        left = recovery.began_frame
-        return (
-            self._with_upset(name, recovery, left) if by_answers and left is not None else recovery
-        )
+        departed = recovery.began_frame
+        if by_answers and departed is not None:
+            return self._with_upset(name, recovery, departed)
+        return recovery
 
     def _with_upset(self, name: str, recovery: _Recovery, frame: int) -> _Recovery:
         """Add the upset that made a node leave the vote in `frame`, in words."""
@@ -139,17 +141,17 @@ class NodeFactsReader:
 
     def _upset_behind(self, name: str, frame: int) -> str:
         """Return the upset behind a node's answer in a frame, in words, if it is known."""
-        kept = self._behind.get((name, frame))
-        if kept is None or kept[0] != self._source.changed:
+        cached = self._behind.get((name, frame))
+        if cached is None or cached[0] != self._source.changed:
             rows = upsets_behind(self._source, frame, [name])
             text = self._behind_text(rows) or inherited_text(self._source, frame, name)
             if len(self._behind) > 64:
                 self._behind.clear()
-            kept = self._behind[name, frame] = (self._source.changed, text)
-        return kept[1]
+            cached = self._behind[name, frame] = (self._source.changed, text)
+        return cached[1]
 
     def _behind_text(self, upsets: list[RecordedUpset], *, named: bool = False) -> str:
-        """Name the newest of `upsets` in few words: `upset #3 state bit`."""
+        """Return the newest of `upsets` in few words: `upset #3 state bit`."""
         texts = [
             f"#{u.id} {u.node + ' ' if named else ''}{u.target} {u.kind.replace('_', ' ')}"
             for u in upsets[-_NAMED:]
@@ -158,8 +160,8 @@ class NodeFactsReader:
         return f"upset {names_text(texts)}{more}" if texts else ""
 
     def _link(self, index: int, head: int) -> LinkCounts | None:
-        """The counters of a link at the frame on view; the newest ones stand in a record from
-        before they were kept over time, and only for its newest frame."""
+        """Return the counters of a link at the frame on view. An old record has only the newest
+        ones, which are valid for its newest frame."""
         position = self._source.position(RecordTable.LINK_COUNTS, self._source.upto(head))
         row = link_counts(self._source, position, index, newest=head >= self._source.last)
         return link_counts_of(row)
@@ -178,8 +180,8 @@ class NodeFactsReader:
         return self._readings[1].get(index, [])
 
     def _older_reading(self, node: int, position: int) -> list[NodeReading]:
-        kept = self._readings[1].get(node)
-        if kept and self._readings[0] <= position:
-            return kept[:1]
+        previous = self._readings[1].get(node)
+        if previous and self._readings[0] <= position:
+            return previous[:1]
         row = newest_health(self._source, position - _LOOK_BACK, position, node)
         return [reading_of(row)] if row else []

@@ -17,7 +17,8 @@ _PLACES: Final = 240
 
 
 class PlantFacts:
-    """Reads the plant and the orbit of one record; what cannot have changed is not read again."""
+    """Reads the plant and the orbit of one record; values that cannot have changed are not read
+    again."""
 
     def __init__(self, source: LiveRecord) -> None:
         self._source = source
@@ -40,11 +41,11 @@ class PlantFacts:
 
     @property
     def recent(self) -> tuple[PlantReading, ...]:
-        """The last half hour of the plant, as of the frame that was asked for last."""
+        """Return the last half hour of the plant, as of the last frame that was read."""
         return self._plants[1]
 
     def node(self, name: str) -> PlantNode | None:
-        """Return what the plant gave a node, as of the frame that was asked for last."""
+        """Return the values of a node in the plant, as of the last frame that was read."""
         if not self._plants[1]:
             return None
         row = plant_node(self._source, self._plants[0], name)

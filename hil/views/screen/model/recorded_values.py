@@ -1,4 +1,4 @@
-"""Rows of the record and packed verdicts as the values that the screen shows."""
+"""Converts rows of the record and packed verdicts into the values that the screen shows."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ def _scaled(value: int | None, by: float) -> float | None:
 
 
 def link_counts_of(row: RecordedLink | None) -> LinkCounts | None:
+    """Return a row of `links` or `link_counts` as counters; None without one."""
     if row is None:
         return None
     return LinkCounts(
@@ -82,6 +83,7 @@ def link_counts_of(row: RecordedLink | None) -> LinkCounts | None:
 
 
 def json_of(text: str | None) -> Any:
+    """Return a JSON text of the record as a value; an empty mapping if it is not valid."""
     try:
         return json.loads(text) if text else {}
     except ValueError:
@@ -103,6 +105,7 @@ def place_of(row: RecordedOrbit) -> Place:
 
 
 def plant_of(row: RecordedPlant) -> PlantReading:
+    """Return a row of `plant` as a reading."""
     recorded = json_of(row.temperatures_c)
     return PlantReading(
         row.t_us,

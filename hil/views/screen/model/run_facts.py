@@ -1,4 +1,4 @@
-"""What does not change in a run: its scenario as the screen shows it."""
+"""Reads the constant properties of a run: its scenario as the screen shows it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Reads the scene of one frame from a record, with a few small queries.
 
-What cannot have changed is not read again, and no query reads a long table as a whole.
+Values that cannot have changed are not read again, and no query reads a long table as a whole.
 """
 
 from __future__ import annotations
@@ -54,11 +54,12 @@ class SceneReader:
     # --- the whole ----------------------------------------------------------------------------
 
     def scene(self, head: int, *, cells: int = 60, zoom: int = 1, events: int = 12) -> Scene:
-        """Return everything around frame `head`."""
+        """Return the scene of frame `head`, with a strip of `cells` cells of `zoom` frames and the
+        newest `events` events."""
         source = self.source
         if source.state is State.WAITING:
             return Scene(Run(path=str(source.run)), source.state, source.reason)
-        if source.last < self._known:  # a run that was killed goes on from its last snapshot
+        if source.last < self._known:  # a killed run was resumed from its last snapshot
             self.history.forget(source.last + 1)
             self._counts.restart()
             self._nodes.forget()
@@ -83,7 +84,7 @@ class SceneReader:
             state=source.state,
             reason=source.reason,
             outcome=source.outcome,
-            gone=newest and source.writer_is_gone(),
+            writer_ended=newest and source.writer_is_gone(),
             paused_by=paused_by,
             age_s=source.age_s(),
             rate=rate,
@@ -112,7 +113,7 @@ class SceneReader:
 
     @property
     def run(self) -> Run:
-        """Return what does not change during the run; it is read again after the meta values."""
+        """Return the constant properties of the run; they are read again with the meta values."""
         meta = self.source.meta
         key = (id(meta), id(self.source.time))
         if self._run is None or self._run[0] != key:
@@ -122,7 +123,7 @@ class SceneReader:
 
     @property
     def _result(self) -> RunResult | None:
-        """The result of a run that has ended; None if it has none that makes sense."""
+        """Return the result of a run that has ended; None if it has no valid one."""
         meta = self.source.meta
         if self.source.state is not State.ENDED or meta.result is None:
             return None
@@ -153,7 +154,8 @@ class SceneReader:
         return "; ".join(text for text in reasons if text)
 
     def _rate(self) -> tuple[float | None, float | None]:
-        """Frames per real second, and simulated time per real time, of the last seconds."""
+        """Return the frames per real second, and simulated time per real time, of the last
+        seconds."""
         pulse, time = self.source.pulse, self.source.time
         if pulse is None:
             return None, None
@@ -179,7 +181,8 @@ class SceneReader:
         return golden
 
     def _totals(self, head: int) -> StripTotals:
-        """The sums up to `head`; frames that were skipped count like the one after them."""
+        """Return the totals up to `head`; frames that were skipped count like the one after
+        them."""
         totals = self.history.totals(head)
         if not self.source.time.known:
             return totals
@@ -193,7 +196,7 @@ class SceneReader:
         )
 
     def _paused_by(self) -> str:
-        """Return who paused the run at the newest frame; empty if it is not paused."""
+        """Return the user who paused the run at the newest frame; empty if it is not paused."""
         source = self.source
         if source.changed != self._paused[0]:
             hold = last_hold(source)

@@ -1,4 +1,4 @@
-"""A frame, as somebody types it: its number, or a time of flight. Pure."""
+"""A frame as a user types it: its number, or a simulated time. Pure."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ __all__ = [
 ]
 
 CALM_US: Final = 1_000_000
-"""Outputs that are wrong or lost now and then are one episode, until none was for so long [us of
-simulated time]."""
+"""The time without a wrong or lost output that ends an episode of such outputs [us of simulated
+time]."""
 
 STRETCH: Final = 4096
 ZOOMS: Final = tuple(1 << power for power in range(19))
@@ -38,12 +38,12 @@ ZOOMS: Final = tuple(1 << power for power in range(19))
 
 
 class StripMark(enum.IntEnum):
-    """The worst that happened in a cell, from good to bad."""
+    """The worst event in a cell, from good to bad."""
 
     NONE = 0  # not recorded: before the beginning, after the end
     UNREAD = 1  # not summed up yet
     AGREED = 2
-    HIT = 3  # something happened, and all agreed nevertheless
+    HIT = 3  # an upset or an event, and all agreed
     OUTVOTED = 4
     REDONE = 5  # rolled back and computed again
     NO_OUTPUT = 6
@@ -64,9 +64,9 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """Frames from `first` to `last` of which `frames` had no output or a wrong one. `what`:
-    see `bad_spans`. `whole` is false if it may have begun before, in frames that
-    were not summed up yet."""
+    """An episode of wrong or lost outputs in frames `first` to `last`, in `frames` of them. `what`:
+    see `bad_spans`. `whole` is false if it may have begun earlier, in frames that are not summed
+    up yet."""
 
     what: str
     first: int
@@ -79,7 +79,8 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class StripTotals:
-    """Frames up to the one on view. `complete` is false while older ones are still being read."""
+    """The totals of the frames up to the one on view. `complete` is false while older ones are
+    still read."""
 
     frames: int = 0
     outvoted: int = 0
@@ -89,6 +90,7 @@ class StripTotals:
 
     @property
     def availability(self) -> float:
+        """Return the share of frames with a correct output."""
         return 1 - (self.no_output + self.wrong) / self.frames if self.frames else 0.0
 
 
@@ -101,16 +103,16 @@ class VerdictHistory:
     def __init__(self, source: LiveRecord, clock: Callable[[], float] = time.monotonic) -> None:
         self._source = source
         self._clock = clock  # in s
-        self._kept: dict[int, _Summary] = {}
+        self._summaries: dict[int, _Summary] = {}
         self._cells: dict[tuple[int, int], Cell] = {}
         self._episodes: dict[int, list[Episode]] = {}
-        self._done = 0  # stretches below are all kept, and added up in _sum
+        self._done = 0  # all stretches below this are summed up, and added in _sum
         self._sum = [0] * len(StripMark)
         self._partial: tuple[int, int, tuple[int, ...]] = (-1, -1, ())
 
     def forget(self, frame: int) -> None:
         """Drop the sums from `frame` on: the run was resumed there."""
-        self._kept = {k: v for k, v in self._kept.items() if (k + 1) * STRETCH <= frame}
+        self._summaries = {k: v for k, v in self._summaries.items() if (k + 1) * STRETCH <= frame}
         self._cells = {k: v for k, v in self._cells.items() if v.last < frame}
         self._episodes.clear()
         self._done, self._sum = 0, [0] * len(StripMark)
@@ -131,12 +133,12 @@ class VerdictHistory:
         until = self._clock() + budget_s
         last = self._source.last
         for index in range((last + 1) // STRETCH - 1, self._done - 1, -1):
-            if index not in self._kept:
-                self._kept[index] = self._summed(index * STRETCH, (index + 1) * STRETCH - 1)
+            if index not in self._summaries:
+                self._summaries[index] = self._summed(index * STRETCH, (index + 1) * STRETCH - 1)
                 if self._clock() > until:
                     return False
-        while self._done in self._kept:
-            for mark, count in enumerate(self._kept[self._done][1]):
+        while self._done in self._summaries:
+            for mark, count in enumerate(self._summaries[self._done][1]):
                 self._sum[mark] += count
             self._done += 1
         return True
@@ -149,13 +151,13 @@ class VerdictHistory:
         if index < self._done:
             counts = [0] * len(StripMark)
             for k in range(index):
-                counts = [a + b for a, b in zip(counts, self._kept[k][1], strict=True)]
+                counts = [a + b for a, b in zip(counts, self._summaries[k][1], strict=True)]
         else:
             for k in range(self._done, index):
-                kept = self._kept.get(k)
-                complete = complete and kept is not None
-                if kept is not None:
-                    counts = [a + b for a, b in zip(counts, kept[1], strict=True)]
+                summary = self._summaries.get(k)
+                complete = complete and summary is not None
+                if summary is not None:
+                    counts = [a + b for a, b in zip(counts, summary[1], strict=True)]
         if frame >= index * STRETCH:
             rest = self._begun(index, frame)
             counts = [a + b for a, b in zip(counts, rest, strict=True)]
@@ -168,9 +170,9 @@ class VerdictHistory:
         )
 
     def _begun(self, index: int, frame: int) -> tuple[int, ...]:
-        """Stretch `index` as far as `frame`; mostly only what has come since the last look."""
-        kept, until, counts = self._partial
-        if kept != index or until > frame:
+        """Return the counts of stretch `index` up to `frame`; usually only new frames are read."""
+        previous, until, counts = self._partial
+        if previous != index or until > frame:
             until, counts = index * STRETCH - 1, (0,) * len(StripMark)
         if frame > until:
             more = self._summed(until + 1, frame)[1]
@@ -181,15 +183,15 @@ class VerdictHistory:
     def episodes(self, head: int, count: int) -> list[Episode]:
         """Return the newest `count` episodes of wrong or lost outputs up to frame `head`."""
         out: list[Episode] = []
-        growing: dict[str, int] = {}  # where in `out` the oldest of its kind is
+        growing: dict[str, int] = {}  # the index in `out` of the oldest of each kind
         for index in range((head + 1) // STRETCH, -1, -1):
-            found = self._episodes_in(index, head)
-            if found is None:  # not summed up yet
+            episodes = self._episodes_in(index, head)
+            if episodes is None:  # not summed up yet
                 out = [
                     replace(e, whole=e.whole and growing[e.what] != at) for at, e in enumerate(out)
                 ]
                 break
-            for episode in reversed(found):
+            for episode in reversed(episodes):
                 at = growing.get(episode.what, -1)
                 if at >= 0 and out[at].first_us - episode.last_us < CALM_US:
                     newer = out[at]
@@ -210,16 +212,16 @@ class VerdictHistory:
         return out[:count]
 
     def _episodes_in(self, index: int, head: int) -> list[Episode] | None:
-        """Those of a stretch, as far as `head`; None if it was not summed up yet."""
+        """Return the episodes of a stretch up to `head`; None if it is not summed up yet."""
         first, last = index * STRETCH, (index + 1) * STRETCH - 1
         if head < last:
             counts = self._begun(index, head)
             bad = counts[StripMark.NO_OUTPUT] + counts[StripMark.WRONG]
             return self._spans(first, head) if bad else []
-        kept = self._kept.get(index)
-        if kept is None:
+        summary = self._summaries.get(index)
+        if summary is None:
             return None
-        if not kept[1][StripMark.NO_OUTPUT] + kept[1][StripMark.WRONG]:
+        if not summary[1][StripMark.NO_OUTPUT] + summary[1][StripMark.WRONG]:
             return []
         if index not in self._episodes:
             self._episodes[index] = self._spans(first, last)
@@ -241,8 +243,8 @@ class VerdictHistory:
         if zoom > STRETCH:
             return self._coarse(first, end)
         if zoom == STRETCH and end == last:
-            kept = self._kept.get(index)
-            return kept[0] if kept else Cell(first, last, StripMark.UNREAD, first)
+            summary = self._summaries.get(index)
+            return summary[0] if summary else Cell(first, last, StripMark.UNREAD, first)
         cell = self._cells.get((zoom, index)) if end == last else None
         if cell is None:
             cell = self._summed(first, end)[0]
@@ -256,11 +258,11 @@ class VerdictHistory:
         parts: list[Cell] = []
         for index in range(first // STRETCH, last // STRETCH + 1):
             end = (index + 1) * STRETCH - 1
-            kept = self._kept.get(index)
+            summary = self._summaries.get(index)
             if end > last:  # of the newest, only what is before the frame on view
                 parts.append(self._summed(index * STRETCH, last)[0])
-            elif kept is not None:
-                parts.append(kept[0])
+            elif summary is not None:
+                parts.append(summary[0])
             else:
                 return Cell(first, last, StripMark.UNREAD, first)
         worst = max(parts, key=lambda cell: (cell.mark, -cell.frame))

@@ -1,4 +1,4 @@
-"""Where there is land: a mask of the world in cells of 1.5 degrees, north to south, west to east.
+"""The land of the Earth: a mask in cells of 1.5 degrees, north to south, west to east.
 
 Made from GLOBE, the Global Land One-kilometer Base Elevation of NOAA (a work of the United States
 Government, in the public domain), in the form in which the package global-land-mask 1.0.0 carries
@@ -42,7 +42,7 @@ def _mask() -> bytes:
 
 
 def is_land(latitude_deg: float, longitude_deg: float) -> bool:
-    """Whether there is land at a place."""
+    """Return whether there is land at a place [deg]."""
     row = min(ROWS - 1, max(0, int((90.0 - latitude_deg) * ROWS / 180.0)))
     column = int((longitude_deg + 180.0) % 360.0 * COLUMNS / 360.0) % COLUMNS
     at = row * COLUMNS + column

@@ -1,4 +1,4 @@
-"""One frame's vote, down to the bits. Pure."""
+"""The decision page: the vote of one frame, down to the bits. Pure."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from hil.views.style import BAD, DIM, GOOD, HEAD, WARN, flight_time, plural
 __all__ = ["decision_page"]
 
 
-def decision_page(found: Decision, width: int, marks: Marks) -> list[Text]:
+def decision_page(decision: Decision, width: int, marks: Marks) -> list[Text]:
     """Return the whole page; it may be longer than the screen."""
-    out = [_headline(found, marks)]
-    if found.vote is None:
+    out = [_headline(decision, marks)]
+    if decision.vote is None:
         return [*out, line("   ", ("this frame is not in the record", DIM))]
-    out += _agreed(found, width, marks)
-    out += _decided(found, width)
-    out += _answers(found, width, marks)
-    out += _differences(found, width, marks)
-    out += _story(found, width, marks)
+    out += _agreed(decision, width, marks)
+    out += _decided(decision, width)
+    out += _answers(decision, width, marks)
+    out += _differences(decision, width, marks)
+    out += _story(decision, width, marks)
     return out
 
 
-def verdict_words(found: Decision) -> tuple[Level, str]:
-    """Return how bad the verdict is, and what it was."""
-    vote = found.vote
+def verdict_words(decision: Decision) -> tuple[Level, str]:
+    """Return the level of the verdict, and the verdict in words."""
+    vote = decision.vote
     if vote is None:
         return Level.NOTE, "not recorded"
     word = vote.kind.replace("_", " ")
@@ -45,103 +45,103 @@ def verdict_words(found: Decision) -> tuple[Level, str]:
         return Level.BAD, f"{word}: NO OUTPUT"
     if not vote.correct:
         return Level.BAD, f"{word}: A WRONG OUTPUT LEFT THE SYSTEM"
-    again = f", computed {found.executions} times" if found.executions > 1 else ""
-    differing = any(not a.agrees or a.latent for a in found.answers if a.part != VotePart.OUT)
-    if found.notable and found.state and found.state != found.golden_state:
+    again = f", computed {decision.executions} times" if decision.executions > 1 else ""
+    differing = any(not a.agrees or a.latent for a in decision.answers if a.part != VotePart.OUT)
+    if decision.notable and decision.state and decision.state != decision.golden_state:
         return Level.WARN, f"{word}{again}: right output, WRONG STATE"
-    if found.alone:
+    if decision.alone:
         return Level.WARN, f"{word}{again}: right output, NOT VOTED ON"
     return (Level.WARN if differing or again else Level.GOOD), f"{word}{again}: right output"
 
 
-def _headline(found: Decision, marks: Marks) -> Text:
-    level, words = verdict_words(found)
-    style = STYLES[level] or (GOOD if found.vote else DIM)
+def _headline(decision: Decision, marks: Marks) -> Text:
+    level, words = verdict_words(decision)
+    style = STYLES[level] or (GOOD if decision.vote else DIM)
     return line(
         " ",
-        (f"FRAME {found.frame:,}", HEAD),
-        f"  {flight_time(found.t_us)}   ",
+        (f"FRAME {decision.frame:,}", HEAD),
+        f"  {flight_time(decision.t_us)}   ",
         (f"{marks.levels[level]} {words}", style),
     )
 
 
-def _agreed(found: Decision, width: int, marks: Marks) -> list[Text]:
+def _agreed(decision: Decision, width: int, marks: Marks) -> list[Text]:
     none = marks.dash * 4
-    wrong = found.notable and found.output and found.output != found.golden_output
-    astray = found.notable and found.state and found.state != found.golden_state
-    label = "alone " if found.alone else "agreed"
+    wrong = decision.notable and decision.output and decision.output != decision.golden_output
+    astray = decision.notable and decision.state and decision.state != decision.golden_state
+    label = "alone " if decision.alone else "agreed"
     out = [
         line(
             f"   {label}   output ",
-            (found.output or none, BAD if wrong else HEAD),
+            (decision.output or none, BAD if wrong else HEAD),
             "   state ",
-            (found.state or none, BAD if astray else HEAD),
+            (decision.state or none, BAD if astray else HEAD),
         )
     ]
-    if found.notable:
+    if decision.notable:
         out.append(
             line(
                 "   golden   output ",
-                (found.golden_output, GOOD if wrong else ""),
+                (decision.golden_output, GOOD if wrong else ""),
                 "   state ",
-                (found.golden_state, GOOD if astray else ""),
+                (decision.golden_state, GOOD if astray else ""),
                 ("   known to the bench only" if width >= 100 else "", DIM),
             )
         )
-    if found.value:
-        shown = found.value[: max(8, (width - 12) // 3 // 4 * 4)]
-        more = f" {marks.more}" if len(shown) < len(found.value) else ""
-        held = found.vote is not None and found.vote.held
+    if decision.value:
+        shown = decision.value[: max(8, (width - 12) // 3 // 4 * 4)]
+        more = f" {marks.more}" if len(shown) < len(decision.value) else ""
+        held = decision.vote is not None and decision.vote.held
         out.append(line(f"   {'held' if held else 'value':<9}", _hex(shown), (more, DIM)))
     return out
 
 
-def _decided(found: Decision, width: int) -> list[Text]:
+def _decided(decision: Decision, width: int) -> list[Text]:
     """Return which voters decided, and by which rule."""
-    vote = found.vote
-    voted = vote is not None and vote.delivered and not found.alone
-    out = _labelled("decision", _decided_by(found), width, "" if voted else WARN)
-    if found.rule.text:
-        scheme = f"{found.rule.scheme}: " if found.rule.scheme else ""
-        out += _labelled("rule", scheme + found.rule.text, width, DIM if voted else "")
+    vote = decision.vote
+    voted = vote is not None and vote.delivered and not decision.alone
+    out = _labelled("decision", _decided_by(decision), width, "" if voted else WARN)
+    if decision.rule.text:
+        scheme = f"{decision.rule.scheme}: " if decision.rule.scheme else ""
+        out += _labelled("rule", scheme + decision.rule.text, width, DIM if voted else "")
     return out
 
 
-def _decided_by(found: Decision) -> str:
-    vote = found.vote
+def _decided_by(decision: Decision) -> str:
+    vote = decision.vote
     answered = [
         a
-        for a in found.answers
+        for a in decision.answers
         if a.status == NodeStatus.DONE.word and a.part in {VotePart.VOTER, VotePart.RETURNS}
     ]
     if vote is None:
         return ""
     if vote.kind == VerdictKind.NO_QUORUM.word or not answered:
-        return f"undecided: no node answered; {_left(vote)}"
+        return f"undecided: no node answered; {_delivery_text(vote)}"
     names = names_text(a.node for a in answered)
-    if found.alone:
-        more = " or more" if found.alone >= ALONE_MAX else ""
-        times = f", for {found.alone:,}{more} consecutive frames" if found.alone > 1 else ""
-        return f"undecided: only {names} answered{times}; {_left(vote)}"
-    if len(found.answers) == 1:
+    if decision.alone:
+        more = " or more" if decision.alone >= ALONE_MAX else ""
+        times = f", for {decision.alone:,}{more} consecutive frames" if decision.alone > 1 else ""
+        return f"undecided: only {names} answered{times}; {_delivery_text(vote)}"
+    if len(decision.answers) == 1:
         return f"{names}, the only node"
     if vote.kind == VerdictKind.NO_MAJORITY.word:
-        return f"undecided: {names} do not agree; {_left(vote)}"
+        return f"undecided: {names} do not agree; {_delivery_text(vote)}"
     agreed = [a for a in answered if a.agrees]
     back = [a.node for a in agreed if a.part == VotePart.RETURNS]
     text = f"{names_text(a.node for a in agreed)} agree"
     astray = [a.node for a in agreed if a.latent]
     if astray:
         text += f" in output; the state of {names_text(astray)} differs"
-    if back and any(a.part == VotePart.VOTER for a in found.answers):
+    if back and any(a.part == VotePart.VOTER for a in decision.answers):
         text += f"; {names_text(back)} counted, as the voters alone did not decide"
     elif back:
         text += "; all were returning, as no node voted"
     return text
 
 
-def _left(vote: Vote) -> str:
-    """What was delivered where nobody decided."""
+def _delivery_text(vote: Vote) -> str:
+    """Return the output of an undecided vote, in words."""
     if vote.held:
         return "the last voted output was delivered again" + ", a WRONG one" * vote.held_wrong
     if vote.delivered:
@@ -154,7 +154,7 @@ def _left(vote: Vote) -> str:
 
 
 def _labelled(label: str, text: str, width: int, style: str) -> list[Text]:
-    """A text in as many lines as it needs, beside its label."""
+    """Return a text in as many lines as it needs, beside its label."""
     rows = wrap(text, max(20, width - 13))
     return [line(f"   {label if at == 0 else '':<9}", (row, style)) for at, row in enumerate(rows)]
 
@@ -163,13 +163,13 @@ def _hex(value: bytes) -> str:
     return value.hex(" ", 4)
 
 
-def _answers(found: Decision, width: int, marks: Marks) -> list[Text]:
-    right = "" if found.executions == 1 else "the first of its executions"
+def _answers(decision: Decision, width: int, marks: Marks) -> list[Text]:
+    right = "" if decision.executions == 1 else "the first of its executions"
     out = [rule("ANSWERS", width, marks, right)]
     head = [("node", 7), ("counts", 7), ("answer", 10), ("output digest", 17), ("state digest", 17)]
     out.append(line("   ", columns([(t, w, DIM) for t, w in head], marks), ("says", DIM)))
-    for answer in found.answers:
-        level = _level(answer, found)
+    for answer in decision.answers:
+        level = _level(answer, decision)
         style = STYLES[level]
         cells = [
             (answer.node, 7, HEAD),
@@ -180,7 +180,7 @@ def _answers(found: Decision, width: int, marks: Marks) -> list[Text]:
                 17,
                 style if answer.worth is Answered.WRONG else "",
             ),
-            (answer.state_digest or marks.dash, 17, style if _is_astray(answer, found) else ""),
+            (answer.state_digest or marks.dash, 17, style if _is_astray(answer, decision) else ""),
         ]
         text = fit(_says(answer), width - 66, marks)
         out.append(
@@ -189,18 +189,18 @@ def _answers(found: Decision, width: int, marks: Marks) -> list[Text]:
     return out
 
 
-def _level(answer: NodeAnswer, found: Decision) -> Level:
+def _level(answer: NodeAnswer, decision: Decision) -> Level:
     if answer.part == VotePart.OUT:
         return Level.NOTE
-    vote = found.vote
+    vote = decision.vote
     if answer.worth is Answered.WRONG and vote and vote.delivered and not vote.correct:
         return Level.BAD
     return Level.GOOD if answer.worth is Answered.RIGHT else Level.WARN
 
 
-def _is_astray(answer: NodeAnswer, found: Decision) -> bool:
-    """Whether its state is not the fault-free one."""
-    golden = found.golden_state if found.notable else found.state
+def _is_astray(answer: NodeAnswer, decision: Decision) -> bool:
+    """Return whether the state of a node is not the fault-free one."""
+    golden = decision.golden_state if decision.notable else decision.state
     return bool(answer.state_digest) and answer.state_digest != golden
 
 
@@ -212,24 +212,24 @@ def _says(answer: NodeAnswer) -> str:
     )
 
 
-def _differences(found: Decision, width: int, marks: Marks) -> list[Text]:
-    if not found.differences:
-        worth = {a.worth for a in found.answers}
-        if not found.notable or not worth & {Answered.WRONG, Answered.WRONG_STATE}:
+def _differences(decision: Decision, width: int, marks: Marks) -> list[Text]:
+    if not decision.differences:
+        worth = {a.worth for a in decision.answers}
+        if not decision.notable or not worth & {Answered.WRONG, Answered.WRONG_STATE}:
             return []
         return [
             rule("DIFFERENCES", width, marks),
             line("   ", ("the record has digests, but no bytes, of what differed", DIM)),
         ]
-    pieces = len(found.differences) + found.hidden
-    right = f"{plural(found.bits, 'bit')} in {plural(pieces, 'piece')}"
-    if found.hidden:
-        right += f", of which the first {len(found.differences)} are here"
+    pieces = len(decision.differences) + decision.hidden
+    right = f"{plural(decision.bits, 'bit')} in {plural(pieces, 'piece')}"
+    if decision.hidden:
+        right += f", of which the first {len(decision.differences)} are here"
     out = [rule("DIFFERENCES", width, marks, right)]
-    head = [("node", 5), ("where", 13), (found.reference or "agreed", 23), ("found", 23)]
+    head = [("node", 5), ("where", 13), (decision.reference or "agreed", 23), ("found", 23)]
     out.append(line("   ", columns([(t, w, DIM) for t, w in head], marks), ("byte.bit", DIM)))
     last = None
-    for item in found.differences:
+    for item in decision.differences:
         again = last is not None and last.node == item.node and last.where == item.where
         out.append(_difference(item, width, marks, again=again))
         last = item
@@ -238,7 +238,7 @@ def _differences(found: Decision, width: int, marks: Marks) -> list[Text]:
 
 def _difference(item: OutputDifference, width: int, marks: Marks, *, again: bool) -> Text:
     agreed, there = line(), line()
-    for a, b in zip(item.agreed, item.found, strict=False):
+    for a, b in zip(item.agreed, item.actual, strict=False):
         style = "" if a == b else "bold underline"
         agreed.append(f"{a:02x}", style=style or None)
         agreed.append(" ")
@@ -258,34 +258,34 @@ def _difference(item: OutputDifference, width: int, marks: Marks, *, again: bool
 
 
 def _bits(item: OutputDifference) -> str:
-    """Which bits differ: `256.4`; or how many, if there are more than a few."""
-    found = [
+    """Return the bits that differ (`256.4`), or their number if there are more than three."""
+    bits = [
         f"{item.offset + at}.{bit}"
-        for at, (a, b) in enumerate(zip(item.agreed, item.found, strict=False))
+        for at, (a, b) in enumerate(zip(item.agreed, item.actual, strict=False))
         for bit in range(8)
         if (a ^ b) >> bit & 1
     ]
-    return f"{len(found)} bits" if len(found) > 3 else " ".join(found)
+    return f"{len(bits)} bits" if len(bits) > 3 else " ".join(bits)
 
 
-def _story(found: Decision, width: int, marks: Marks) -> list[Text]:
+def _story(decision: Decision, width: int, marks: Marks) -> list[Text]:
     out: list[Text] = []
-    if found.causes:
+    if decision.causes:
         out.append(rule("CAUSE", width, marks))
-        for cause in found.causes:
+        for cause in decision.causes:
             out += _wrapped(cause, width, "")
-    elif found.notable and verdict_words(found)[0] > Level.GOOD:
+    elif decision.notable and verdict_words(decision)[0] > Level.GOOD:
         none = "the record has none: no upset hit in this frame, and none was in force"
         out += [rule("CAUSE", width, marks), line("   ", (none, DIM))]
-    if found.cures or found.outage:
+    if decision.cures or decision.outage:
         out.append(rule("RECOVERY", width, marks))
-        for cure in found.cures:
+        for cure in decision.cures:
             glyph = marks.arrow if cure.ok else marks.bad
             text = f"{glyph} frame {cure.frame:,}  {cure.node} {cure.text}"
             out += _wrapped(text, width, "" if cure.ok else BAD)
-        if found.outage:
-            out += _wrapped(found.outage, width, HEAD)
-    if not found.notable:
+        if decision.outage:
+            out += _wrapped(decision.outage, width, HEAD)
+    if not decision.notable:
         out.append(line("   ", ("plain agreement: of such frames the record keeps digests", DIM)))
     return out
 

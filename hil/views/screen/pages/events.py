@@ -1,4 +1,4 @@
-"""Alarms that wait for somebody, the limits, and everything that happened. Pure."""
+"""The events page: alarms and events. Pure."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ _ALARMS_MAX: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which events are listed."""
+    """The filter of the event list."""
 
     least: Level = Level.GOOD
     text: str = ""
 
     @property
     def hides(self) -> bool:
-        """Whether anything could be hidden."""
+        """Return whether the filter may hide events."""
         return self.least > Level.GOOD or bool(self.text)
 
     def words(self) -> str:
-        """Return what the filter lets through, in words."""
+        """Return the events that pass the filter, in words."""
         parts = [_LEVEL_WORDS[self.least]] if self.least > Level.GOOD else []
         return ", ".join([*parts, *([f"with `{self.text}`"] if self.text else [])])
 
 
 @dataclass(frozen=True, slots=True)
 class ListedEvents:
-    """The events, newest first; what is shown of them, and the row under the cursor (None: there
-    is no cursor). `complete`: they are all that there are, else the newest."""
+    """The events, newest first; their filter, and the row under the cursor (None: there is no
+    cursor). `complete`: these are all events of the run, else the newest."""
 
     events: Sequence[EventLine]
     by: Filter
@@ -52,7 +52,7 @@ class ListedEvents:
 
 
 def filtered(events: Sequence[EventLine], by: Filter) -> list[EventLine]:
-    """Return the events that a filter lets through."""
+    """Return the events that pass a filter."""
     wanted = by.text.lower()
     return [
         event

@@ -1,4 +1,4 @@
-"""What the keys do, and what the marks mean: the page behind `?`."""
+"""The help page: the keys and the marks."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _KEYS: Final = (
     ("1 2 3 4 5", "overview, node, decision, events, map"),
     ("left right  h l", "along the strip; next node; next frame"),
     ("up down  k j", "choose a node or an event; scroll"),
-    ("enter, escape", "open what is chosen; go back"),
+    ("enter, escape", "open the choice; go back"),
     ("[ ]", "previous, next frame of more than agreement"),
     ("+ -", "more, fewer frames in a cell of the strip"),
-    ("space, p", "pause; go on"),
-    (", .", "a frame back, a frame on"),
+    ("space, p", "pause; continue"),
+    (", .", "previous, next frame"),
     ("< >", "play slower, faster"),
     ("page up, page down", "a screen back, on"),
     ("home, end", "the first frame; the newest, and follow it"),
@@ -30,7 +30,7 @@ _KEYS: Final = (
     ("f, /", "events: by severity, by text"),
     ("tab", "the next run, if several are watched"),
     ("ctrl+p", "all commands by name"),
-    ("q, ctrl+z", "leave (ctrl+z: fg comes back); the run goes on"),
+    ("q, ctrl+z", "leave (ctrl+z: fg comes back); the run continues"),
 )
 
 

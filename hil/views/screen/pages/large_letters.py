@@ -1,4 +1,4 @@
-"""Words that can be read across a room: letters three lines high, of half blocks."""
+"""Large letters, three lines high, of half blocks: they can be read across a room."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _HALVES: Final = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
 
 
 def big(word: str, *, ascii_only: bool) -> tuple[str, str, str]:
-    """Return three lines that show `word`; in ASCII it stands in a frame instead."""
+    """Return three lines that show `word`; in ASCII, the word in a frame."""
     if ascii_only:
         rule = "+" + "-" * (len(word) + 4) + "+"
         return rule, f"|  {word}  |", rule

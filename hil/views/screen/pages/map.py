@@ -29,8 +29,8 @@ _QUARTERS: Final = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
 
 @dataclass(frozen=True, slots=True)
 class MapSky:
-    """What is drawn: the track of an orbit behind and an hour ahead, the anomaly in cells of
-    `step_deg`, and where upsets happened with how many."""
+    """The content of the map: the track of an orbit behind and an hour ahead, the anomaly in cells
+    of `step_deg` [deg], and the places of upsets with their numbers."""
 
     track: tuple[Place, ...] = ()
     anomaly: frozenset[tuple[int, int]] = frozenset()
@@ -125,7 +125,7 @@ def _longitude(x: float, width: int) -> float:
 
 @lru_cache(maxsize=4)
 def _lands(width: int, height: int, *, ascii_only: bool) -> tuple[str, ...]:
-    """Lines of land alone; the same until the terminal gets another size."""
+    """Return the lines of land alone; they are kept for each size of the terminal."""
     return tuple(
         "".join(_land(x, y, width, height, ascii_only=ascii_only) for x in range(width))
         for y in range(height)
@@ -154,7 +154,7 @@ def _spot(place: Place | None, width: int, height: int) -> tuple[int, int] | Non
 
 
 def _outline(sky: MapSky, width: int, height: int) -> set[tuple[int, int]]:
-    """The cells of the anomaly that have one outside it as a neighbour."""
+    """Return the cells of the anomaly that have a neighbour outside it."""
     step = sky.step_deg
     inside: set[tuple[int, int]] = set()
     for y in range(height):

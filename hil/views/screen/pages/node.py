@@ -1,4 +1,4 @@
-"""Everything of one node: its recovery, its curves, its counts, what hit it. Pure."""
+"""The node page: recovery, curves, counts and events of one node. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hil.wire.throttling import flag_words
 __all__ = ["curve_points", "node_page", "state_machine"]
 
 _AROUND: Final = 52
-"""Columns of a curve that are no curve: its name, its value now, from where to where."""
+"""The columns beside a curve: its name, its value now, its range."""
 _ROW: Final[tuple[NodeState, ...]] = tuple(s for s in NodeState if s is not NodeState.REINTEGRATING)
 
 
@@ -71,11 +71,12 @@ def _headline(scene: Scene, node: NodeFacts, width: int, marks: Marks) -> list[T
 
 
 def state_machine(state: str, width: int, marks: Marks) -> list[Text]:
-    """Return the recovery machine as hil/redundancy/recovery.py draws it, the present state lit."""
-    down, across, up, left, right = (marks.box[k] for k in range(5))
+    """Return the recovery machine as hil/redundancy/recovery.py draws it, with the present state
+    highlighted."""
+    down, across, up, leftward, rightward = (marks.box[k] for k in range(5))
     corner, tee, end = ("+", "+", "+") if marks.ascii_only else ("└", "┴", "┘")
     branch = "+" if marks.ascii_only else "├"
-    arrow = f"{across}{right}"
+    arrow = f"{across}{rightward}"
     cells, centers, at = [], {}, 1
     for name in _ROW:
         word = name.replace("_", " ")
@@ -96,7 +97,7 @@ def state_machine(state: str, width: int, marks: Marks) -> list[Text]:
     line_3 = " " * home + branch + healed + across * (resync - home - 1 - len(healed)) + end
     line_3 += "".join(down if k in later else " " for k in range(len(line_3), max(later) + 1))
     lit = _lit(NodeState.REINTEGRATING, " reintegrating ", state)
-    prefix = " " * home + corner + across * 2 + left
+    prefix = " " * home + corner + across * 2 + leftward
     begin = len(prefix) + len(" reintegrating ")
     tail = "".join(
         end if k == later[-1] else tee if k in later else across
@@ -107,7 +108,7 @@ def state_machine(state: str, width: int, marks: Marks) -> list[Text]:
         line(*parts),
         line((line_2, DIM)),
         line((line_3, DIM)),
-        line((prefix, DIM), lit, (left + tail, DIM)),
+        line((prefix, DIM), lit, (leftward + tail, DIM)),
     ]
 
 
@@ -159,7 +160,7 @@ def _plot(curve: Curve, width: int, marks: Marks, rows: int) -> list[Text]:
 
 
 def curve_points(width: int) -> int:
-    """Return how many points a curve has on a screen of this width."""
+    """Return the number of points of a curve on a screen of this width."""
     return max(10, width - _AROUND)
 
 

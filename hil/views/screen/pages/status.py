@@ -1,4 +1,4 @@
-"""The line at the top: which run, which frame, live or not. Pure."""
+"""The status line at the top: the run, the frame, live or not. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["runs_line", "source_words", "status_line"]
 
 
 def source_words(scene: Scene, player: Player, marks: Marks) -> tuple[str, str]:
-    """Return the source of what is shown (live, recorded, stale), and its style."""
+    """Return the source of the values (live, recorded, stale), and its style."""
     if scene.state in (State.WAITING, State.LOST):
         lost = scene.state is State.LOST
         return (f"{marks.bad} LOST", BAD) if lost else (f"{marks.paused} WAITING", WARN)
@@ -37,7 +37,7 @@ def source_words(scene: Scene, player: Player, marks: Marks) -> tuple[str, str]:
 
 
 def _live_words(scene: Scene, player: Player, marks: Marks) -> tuple[str, str]:
-    if scene.gone:
+    if scene.writer_ended:
         return f"{marks.bad} STOPPED", BAD
     if health.is_stale(scene):
         return f"{marks.warn} STALE", WARN

@@ -1,7 +1,7 @@
-"""How everything on the screen looks: marks, words, styles, and lines of a given width. Pure.
+"""The style of the screen: marks, words, colours, and lines of a given width. Pure.
 
 A severity is always shown in three ways, by glyph, word and colour, so that it survives ASCII,
-NO_COLOR and eyes that do not tell red from green. What is normal has no colour.
+NO_COLOR and eyes that do not distinguish red from green. Normal values have no colour.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def line(*parts: Part) -> Text:
     plain: list[str] = []
     spans: list[Span] = []
     at = 0
-    for part in parts:  # made in one go: appending is what painting would mostly spend its time on
+    for part in parts:  # made at once: appending would take most of the time
         if isinstance(part, Text):
             text = part.plain
             spans += [Span(at + s.start, at + s.end, s.style) for s in part.spans]
@@ -97,7 +97,7 @@ def line(*parts: Part) -> Text:
 
 
 def fit(text: str, width: int, marks: Glyphs | None = None) -> str:
-    """Return `text` in at most `width` columns; what is cut off leaves a mark."""
+    """Return `text` in at most `width` columns; a text that is cut ends in a mark."""
     if cell_len(text) <= width:
         return text
     more = "…" if marks is None else marks.cut_off

@@ -1,4 +1,4 @@
-"""Is it healthy: one word that can be read across a room, why, since when. Pure."""
+"""The banner: the health of the system in one large word, its reason, and since when. Pure."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from hil.views.style import BAD, DIM, GOOD, WARN, plural
 __all__ = ["banner"]
 
 _BIG: Final = 66
-"""From so many columns on the word stands in large letters."""
+"""The least width for large letters [column]."""
 
 
 def banner(scene: Scene, alarms: Sequence[Alarm], width: int, marks: Marks) -> list[Text]:
     """Return the state in one word in large letters, and the reason."""
-    found = health.health(scene, alarms)
-    style = GOOD if found.level is Level.GOOD else STYLES[found.level]
+    state = health.health(scene, alarms)
+    style = GOOD if state.level is Level.GOOD else STYLES[state.level]
     if width < _BIG:
-        return _small_banner(scene, alarms, found, width, marks)
-    letters = big(found.word, ascii_only=marks.ascii_only)
+        return _small_banner(scene, alarms, state, width, marks)
+    letters = big(state.word, ascii_only=marks.ascii_only)
     room = max(len(text) for text in letters) + 4
-    glyph = marks.levels[found.level]
-    since = health.since_text(found.since_us, scene.t_us)
-    bad = style if found.level > Level.NOTE else ""
-    first, second = _two_lines(f"{glyph} {found.why}", width - room)
+    glyph = marks.levels[state.level]
+    since = health.since_text(state.since_us, scene.t_us)
+    bad = style if state.level > Level.NOTE else ""
+    first, second = _two_lines(f"{glyph} {state.why}", width - room)
     rest = [line((first, bad))]
-    if second and scene.nodes:  # the reason is more than what else could happen
+    if second and scene.nodes:  # the reason is more important than the redundancy
         tail = f"; {since}" if since else ""
-        if len(second) + len(tail) > width - room - 2:  # how long ago is the less of the two
+        if len(second) + len(tail) > width - room - 2:  # the age is less important
             tail = tail.partition(", ")[0]
         text = fit(second, max(8, width - room - len(tail) - 2), marks)
         rest.append(line("  ", (text, bad), tail))
@@ -62,7 +62,7 @@ def banner(scene: Scene, alarms: Sequence[Alarm], width: int, marks: Marks) -> l
 
 
 def _two_lines(text: str, width: int) -> tuple[str, str]:
-    """`text`, and what of it does not fit into `width` columns, cut between words."""
+    """Return `text` cut between words to `width` columns, and the rest."""
     if len(text) <= width:
         return text, ""
     at = text.rfind(" ", 2, width + 1)
@@ -70,16 +70,16 @@ def _two_lines(text: str, width: int) -> tuple[str, str]:
 
 
 def _small_banner(
-    scene: Scene, alarms: Sequence[Alarm], found: health.NodeHealth, width: int, marks: Marks
+    scene: Scene, alarms: Sequence[Alarm], state: health.NodeHealth, width: int, marks: Marks
 ) -> list[Text]:
-    """The same where there is no room for large letters."""
-    style = GOOD if found.level is Level.GOOD else STYLES[found.level]
-    word = f"{marks.levels[found.level]} {found.word}"
-    reason = fit(found.why, width - len(word) - 4, marks)
+    """Return the banner of a screen without room for large letters."""
+    style = GOOD if state.level is Level.GOOD else STYLES[state.level]
+    word = f"{marks.levels[state.level]} {state.word}"
+    reason = fit(state.why, width - len(word) - 4, marks)
     why = line(" ", (word, f"bold {style}".strip()), "  ", reason)
     if not scene.nodes:
         return [why, line(" ", (fit(scene.run.path, width - 2, marks), DIM))]
-    since = health.since_text(found.since_us, scene.t_us)
+    since = health.since_text(state.since_us, scene.t_us)
     return [
         why,
         line(" ", _redundancy_line(scene, since, width - 2, marks)),
@@ -88,16 +88,16 @@ def _small_banner(
 
 
 def _redundancy_line(scene: Scene, since: str, width: int, marks: Marks) -> Text:
-    found = health.redundancy(scene)
-    verb = "votes" if found.voting == 1 else "vote"
-    text = f"{found.mode}: {found.voting} of {found.of} {verb}, {found.text}"
-    if found.rule and len(text) + len(found.rule) + 4 + len(since) <= width:
-        text += f"; {found.rule}"
-    left = fit(text, width, marks)
-    tail = f"; {since}" if since and len(left) + len(since) + 2 <= width else ""
-    if since and not tail:  # when is more than what else could happen
-        left = fit(f"{found.mode} {found.voting}/{found.of}; {since}", width, marks)
-    return line((left, STYLES[found.level]), (tail, ""))
+    mode = health.redundancy(scene)
+    verb = "votes" if mode.voting == 1 else "vote"
+    text = f"{mode.mode}: {mode.voting} of {mode.of} {verb}, {mode.text}"
+    if mode.rule and len(text) + len(mode.rule) + 4 + len(since) <= width:
+        text += f"; {mode.rule}"
+    shown = fit(text, width, marks)
+    tail = f"; {since}" if since and len(shown) + len(since) + 2 <= width else ""
+    if since and not tail:  # the time is more important than the redundancy
+        shown = fit(f"{mode.mode} {mode.voting}/{mode.of}; {since}", width, marks)
+    return line((shown, STYLES[mode.level]), (tail, ""))
 
 
 def _totals_line(scene: Scene, alarms: Sequence[Alarm], width: int, marks: Marks) -> Text:

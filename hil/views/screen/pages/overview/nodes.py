@@ -22,14 +22,14 @@ __all__ = ["nodes_table"]
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """One column: from which width of the screen on it is shown, and what stands in it."""
+    """One column: its cells, and `least`, the width of the screen from which it is shown."""
 
     title: str
     width: int
     text: Callable[[NodeFacts, Scene, Marks], tuple[str, str]]
     least: int = 0
-    reported: bool = False  # by the board itself, so it gets old when the board is silent
-    real: bool | None = None  # of runs only that are, or are not, held to the clock
+    reported: bool = False  # by the board itself: it gets old when the board is silent
+    real: bool | None = None  # only in runs that are, or are not, paced by the clock
 
 
 def _name(node: NodeFacts, _scene: Scene, _marks: Marks) -> tuple[str, str]:
@@ -78,7 +78,7 @@ def _die(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
 
 
 _SILENT: Final = frozenset({NodeStatus.SILENT.word, NodeStatus.EXCLUDED.word})
-"""What a node reported before is old, however little real time has passed."""
+"""The states in which the reports of a node are old, however little real time has passed."""
 
 
 def _power(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
@@ -147,12 +147,12 @@ def _heard(node: NodeFacts, scene: Scene, marks: Marks) -> tuple[str, str]:
     age = health.heard_age_us(node, scene)
     if health.is_stale(scene) and age is not None:
         reported, unit = duration((scene.age_s or 0) * 1e6).split(" ")[:2]
-        return f"({float(reported):.0f}{unit})", STALE  # (12min): as much as its column holds
+        return f"({float(reported):.0f}{unit})", STALE  # (12min): the column has no room for more
     if age is None:
         return marks.dash, BAD
     if age <= scene.run.frame_us:
         return "now", ""
-    words = duration(age).split(" ")  # of `18 h 27 min` the first part is enough here
+    words = duration(age).split(" ")  # the first part of `18 h 27 min`
     return " ".join(words[:2]), WARN if age < 100 * scene.run.frame_us else BAD
 
 
@@ -180,7 +180,8 @@ _COLUMNS: Final = (
 
 
 def _is_the_plants(column: _Column, node: NodeFacts) -> bool:
-    """What the plant makes of a board is known whether or not the board says anything."""
+    """Return whether the value comes from the plant, so that it does not get old when the board is
+    silent."""
     measured = node.reading is not None and node.reading.power_w is not None
     capped = node.plant is not None and node.plant.level != PowerLevel.FULL
     return (column.text is _power and not measured) or (column.text is _clock and capped)
@@ -191,7 +192,7 @@ def nodes_table(scene: Scene, width: int, marks: Marks, cursor: int | None) -> l
     shown: list[_Column] = []
     widest = max([len(node.name) for node in scene.nodes], default=0)
     used = 3 + max(0, min(widest, 16) - 5)
-    # The narrow screen's columns come first; of those the one that is wide for little comes last.
+    # The columns of the narrow screen come first, and the wide `steps/sim s` last of them.
     wanted = sorted(_COLUMNS, key=lambda c: (c.least, c.real is False))
     for column in wanted:
         if column.real not in {None, scene.run.pace == "realtime"}:
@@ -206,7 +207,7 @@ def nodes_table(scene: Scene, width: int, marks: Marks, cursor: int | None) -> l
     shown.sort(key=_COLUMNS.index)
     if widest > shown[0].width:
         shown[0] = replace(shown[0], width=min(widest, 16))
-    if shown[-1].title == "board":  # what is left of the line is its
+    if shown[-1].title == "board":  # it gets the rest of the line
         longest = max(len(shown[-1].text(node, scene, marks)[0]) for node in scene.nodes)
         spare = width - used - 1 + shown[-1].width
         shown[-1] = replace(shown[-1], width=max(shown[-1].width, min(longest, spare)))

@@ -16,7 +16,7 @@ from hil.views.style import DIM, duration
 __all__ = ["TALL", "orbit"]
 
 TALL: Final = 34
-"""From so many lines on the sections have more room."""
+"""The least height at which sections have more room [line]."""
 _END: Final = " the run ends"
 
 
@@ -61,7 +61,7 @@ def orbit(scene: Scene, width: int, height: int, marks: Marks) -> list[Text]:
 
 
 def _ends_by(scene: Scene, t_us: int) -> bool:
-    """Whether the run is over at this time: of what comes after it nothing is known."""
+    """Return whether the run is over at this time: nothing is known after it."""
     run = scene.run
     return 0 < run.frames * run.frame_us <= t_us
 
@@ -73,8 +73,8 @@ def _nearest(places: Sequence[Place], t_us: int, within_us: int) -> Place | None
     guess = round((t_us - places[0].t_us) / step) if step else 0
     if not -1 <= guess <= len(places):
         return None
-    found = places[max(0, min(guess, len(places) - 1))]
-    return found if abs(found.t_us - t_us) <= max(within_us, step) else None
+    place = places[max(0, min(guess, len(places) - 1))]
+    return place if abs(place.t_us - t_us) <= max(within_us, step) else None
 
 
 def _light(place: Place | None, marks: Marks) -> str:
@@ -99,17 +99,17 @@ def _where(scene: Scene) -> str:
 
 
 def _next_change(scene: Scene, here: Place) -> list[str]:
-    """The anomaly, if it is near: how long until it begins or ends."""
+    """Return the time until the anomaly begins or ends, if that is near."""
     change = next((p for p in scene.places if p.t_us > scene.t_us and p.saa != here.saa), None)
     if change is None:
         return []
-    left = duration(change.t_us - scene.t_us)
+    time = duration(change.t_us - scene.t_us)
     what = "protons" if _is_the_suns(scene, change) else "anomaly"
-    return [f"out in {left}" if here.saa else f"{what} in {left}"]
+    return [f"out in {time}" if here.saa else f"{what} in {time}"]
 
 
 def _is_the_suns(scene: Scene, place: Place) -> bool:
-    """Whether many protons at this place are not those of the anomaly."""
+    """Return whether the protons at this place are those of a solar event, not of the anomaly."""
     lat, lon = place.latitude_deg, place.longitude_deg
     if not scene.run.anomaly or lat is None or lon is None:
         return False

@@ -1,4 +1,4 @@
-"""The overview: is it healthy; what is wrong, since when, and why. Pure.
+"""The overview page: the health of the system, its nodes, verdicts, orbit and events. Pure.
 
 Within 24 lines of 80 columns; wider ones add columns, higher ones give the ticker more room.
 """

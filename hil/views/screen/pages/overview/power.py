@@ -17,6 +17,8 @@ _BROKEN_BUS: Final = 255
 
 
 def power_lines(scene: Scene, begin: int, room: int, now: int, marks: Marks) -> list[Text]:
+    """Return the lines of the battery and of the hottest part; none without a plant. `begin` is the
+    time of the first of `room` columns [us], `now` the column of the frame on view."""
     plant = scene.plant
     if plant is None or not scene.plants:
         return []

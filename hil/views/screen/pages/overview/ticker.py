@@ -1,4 +1,4 @@
-"""What happened last, an event in each line. Pure."""
+"""The newest events, one in each line. Pure."""
 
 from __future__ import annotations
 

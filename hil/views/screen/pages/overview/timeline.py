@@ -16,4 +16,5 @@ def bin_us(room: int) -> int:
 
 
 def orbit_line(label: str, text: str, now: int, marks: Marks) -> Text:
+    """Return a line of the orbit with its label; column `now` is marked, later ones are dim."""
     return line(f" {label:<9}", text[:now], (marks.pipe, HEAD), (text[now + 1 :], DIM))

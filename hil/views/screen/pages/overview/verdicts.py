@@ -41,10 +41,10 @@ def verdicts(scene: Scene, width: int, marks: Marks, cursor: int | None) -> list
         time = scene.run.time
         span = time.t_us(cells[-1].last + 1) - time.t_us(first.first)
         legend = "  ".join(f"{marks.strip[m]} {MARK_WORDS[m]}" for m in list(MARK_WORDS)[2:])
-        left = f"{duration(span)} before"
-        room = width - 2 - len(left) - 4
+        begin = f"{duration(span)} before"
+        room = width - 2 - len(begin) - 4
         middle = legend if len(legend) + 4 <= room else ""
-        out.append(line(" ", (left, DIM), (f"  {middle}".ljust(room + 1), DIM), ("now", DIM)))
+        out.append(line(" ", (begin, DIM), (f"  {middle}".ljust(room + 1), DIM), ("now", DIM)))
     return out
 
 
