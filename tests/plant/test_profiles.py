@@ -262,7 +262,7 @@ NPZ: dict[str, tuple[bytes, str]] = {
     "no array within": (zipped({"t_s.npy": b"1234"}), "it is damaged"),
     "a zip of nothing": (zipped({}), "the column `t_s` is missing"),
     "cut within": (zipped({"t_s.npy": npy(T)[:-8]}), "it is damaged"),
-    "too long within": (zipped({"t_s.npy": npy(T) + b"1"}), "goes on behind its last value"),
+    "too long within": (zipped({"t_s.npy": npy(T) + b"1"}), "continues past its last value"),
     "twice": (zipped({"t_s.npy": npy(T), "t_s.npy+": npy(T)}), "listed twice"),
     "objects": (npz(t_s=T, soc=np.array([1, None, {}], dtype=object)), "of Python objects"),
     "text within": (npz(t_s=T, soc=np.array(["a", "b", "c"])), "an array of text"),
