@@ -36,6 +36,7 @@ REGION = re.compile(r"/\* cffi:begin \*/(.*?)/\* cffi:end \*/", re.DOTALL)
 
 
 def main(out: str) -> None:
+    """Write the cffi interface into the C file `out`."""
     regions = [r for h in HEADERS for r in REGION.findall((HERE / h).read_text(encoding="utf-8"))]
     ffi = cffi.FFI()
     ffi.cdef("\n".join(regions))

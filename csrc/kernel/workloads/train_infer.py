@@ -35,20 +35,20 @@ SHIFT = 24  # fixed point of the multipliers; RESCALE_SHIFT in infer.c
 
 
 def dataset() -> tuple[Array, Array]:
-    """All images, uint8 (1797, 64) with pixels 0..16, and labels, (1797,)."""
+    """Return all images, uint8 (1797, 64) with pixels 0..16, and labels, (1797,)."""
     digits = load_digits()
     return digits.data.astype(np.uint8), digits.target.astype(np.uint8)
 
 
 def split(labels: Array) -> tuple[Array, Array]:
-    """Indices of the training set and of the held-out set, both ascending."""
+    """Return the indices of the training set and of the held-out set, both ascending."""
     rng = np.random.default_rng(SPLIT_SEED)
     held = np.concatenate([rng.permutation(np.flatnonzero(labels == c))[::5] for c in range(10)])
     return np.setdiff1d(np.arange(len(labels)), held), np.sort(held)
 
 
 def augment(x: Array, rng: np.random.Generator) -> Array:
-    """Random small rotation, scale, shear and shift of (n, 8, 8) images, bilinear."""
+    """Return (n, 8, 8) images with a small random rotation, scale, shear and shift, bilinear."""
     n = len(x)
     angle = rng.uniform(-0.25, 0.25, n)
     scale = rng.uniform(0.9, 1.12, (n, 2))
@@ -73,7 +73,7 @@ def augment(x: Array, rng: np.random.Generator) -> Array:
 
 
 def patches(x: Array, stride: int) -> Array:
-    """(n, 8, 8, c) -> (n, 8/stride, 8/stride, 9 * c): 3x3 neighbourhoods, zero padded."""
+    """Return 3x3 neighbourhoods, zero padded: (n, 8, 8, c) -> (n, 8/stride, 8/stride, 9 * c)."""
     side = 8 // stride
     p = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     views = [
@@ -85,7 +85,7 @@ def patches(x: Array, stride: int) -> Array:
 
 
 def unpatches(d: Array, stride: int, channels: int) -> Array:
-    """The transpose of ``patches``."""
+    """Return the transpose of ``patches``."""
     out = np.zeros((len(d), 10, 10, channels), F32)
     for k in range(9):
         ky, kx = divmod(k, 3)
@@ -95,7 +95,7 @@ def unpatches(d: Array, stride: int, channels: int) -> Array:
 
 
 def train(x: Array, y: Array) -> list[Array]:
-    """[w1 (9, C1), b1, w2 (9*C1, C2), b2, w3 (16*C2, 10), b3], by Adam with weight decay."""
+    """Return w1 (9, C1), b1, w2 (9*C1, C2), b2, w3 (16*C2, 10), b3: by Adam with weight decay."""
     rng = np.random.default_rng(TRAIN_SEED)
     shapes = [(9, C1), (9 * C1, C2), (16 * C2, 10)]
     params: list[Array] = []
@@ -142,7 +142,7 @@ def train(x: Array, y: Array) -> list[Array]:
 
 
 def quantise(params: list[Array], x: Array) -> list[Array]:
-    """[w1, b1, w2, b2, w3, b3, multipliers] as integers; ranges from images |x| (n, 64)."""
+    """Return w1, b1, w2, b2, w3, b3, multipliers as integers; ranges from images |x| (n, 64)."""
     w1, b1, w2, b2, w3, b3 = (p.astype(float) for p in params)
     real = x.reshape(-1, 8, 8, 1) / 16.0
     a1 = np.maximum(patches(real, 1) @ w1 + b1, 0)
@@ -161,7 +161,7 @@ def quantise(params: list[Array], x: Array) -> list[Array]:
 
 
 def infer(q: list[Array], x: Array) -> Array:
-    """Logits (n, 10) of the quantised network for images |x| (n, 64), in integers."""
+    """Return the logits (n, 10) of the quantised network for images |x| (n, 64), in integers."""
     w1, b1, w2, b2, w3, b3, multipliers = q
 
     def rescale(acc: Array, multiplier: int) -> Array:
@@ -174,13 +174,14 @@ def infer(q: list[Array], x: Array) -> Array:
 
 
 def table(ctype: str, name: str, values: Array, columns: int) -> str:
-    """One C array, rows of |columns| numbers."""
+    """Return a C array, in rows of |columns| numbers."""
     flat = [str(int(v)) for v in np.ravel(values)]
     rows = [", ".join(flat[i : i + columns]) for i in range(0, len(flat), columns)]
     return f"static const {ctype} {name}[{len(flat)}] = {{\n    " + ",\n    ".join(rows) + "};\n"
 
 
 def main(out: Path) -> None:
+    """Train and quantise the network, and write its tables."""
     images, labels = dataset()
     train_at, held_at = split(labels)
     params = train((images[train_at] / 16.0).astype(F32), labels[train_at])

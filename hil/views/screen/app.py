@@ -96,6 +96,7 @@ class ScreenApp(PageActions):
         return self.presenters[self.current]
 
     def compose(self) -> ComposeResult:
+        """Yield the lines of the page, and the footer."""
         yield self.lines
         yield Keys(lambda action: footer_place(self.presenter, action))
 
@@ -136,8 +137,7 @@ class ScreenApp(PageActions):
             self.exit("over")  # the run ended before it had anything to show
 
     async def look(self) -> bool:
-        """Read what is new, carry out the requested actions, and draw what has changed. Return
-        whether there was a page for them."""
+        """Read what is new, do what was requested, and draw; return whether there was a page."""
         async with self._looking:
             width, height = self.lines.size
             if not width or not height or self._ended:

@@ -60,6 +60,7 @@ class Help(_Dialog[None]):
         self._page = VerticalScroll(lines, can_focus=False)
 
     def compose(self) -> ComposeResult:
+        """Yield the widgets of the dialog."""
         with Vertical():
             yield self._page
 
@@ -107,6 +108,7 @@ class Ask(_Typed["str | None"]):
         self._question = question
 
     def compose(self) -> ComposeResult:
+        """Yield the widgets of the dialog."""
         with Vertical():
             yield Static(Text(printable(self._question)))
             yield self._line
@@ -147,6 +149,7 @@ class Palette(_Typed["SystemCommand | None"]):
         self._rows.highlighted = 0 if self._listed else None
 
     def compose(self) -> ComposeResult:
+        """Yield the widgets of the dialog."""
         with Vertical():
             yield self._line
             yield self._rows
@@ -206,6 +209,7 @@ class Confirm(_Dialog[bool]):
         self._text = f"{question}\n{more}\n\ny  yes        n, escape  no"
 
     def compose(self) -> ComposeResult:
+        """Yield the widgets of the dialog."""
         with Vertical():
             yield Static(Text(printable(self._text)))
 

@@ -22,11 +22,12 @@ def init(seed: int) -> bytes:
 
 
 def divided(value: int, by: int) -> int:
-    """Towards zero, as in C."""
+    """Return a quotient rounded towards zero, as in C."""
     return -(-value // by) if value < 0 else value // by
 
 
 def step(state: bytes, input_: bytes) -> tuple[bytes, bytes]:
+    """Return the next state, and the output."""
     position, velocity, steps = struct.unpack("<QQQ", state)
     (measured,) = struct.unpack("<Q", input_)
     predicted = position + velocity & MASK
@@ -45,6 +46,7 @@ HEADER = struct.Struct("<4sBBHI")
 
 
 def crc32c(data: bytes) -> int:
+    """Return the CRC-32C of `data`."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc ^= byte
@@ -54,12 +56,14 @@ def crc32c(data: bytes) -> int:
 
 
 def answer(type_: int, body: bytes) -> None:
+    """Send an answer to the agent."""
     message = HEADER.pack(b"HILX", 1, type_, 0, len(body)) + body
     sys.stdout.buffer.write(message + struct.pack("<I", crc32c(message)))
     sys.stdout.buffer.flush()
 
 
 def main() -> int:
+    """Answer requests until the agent closes the pipe; return the exit code."""
     while len(header := sys.stdin.buffer.read(HEADER.size)) == HEADER.size:
         _, _, type_, _, length = HEADER.unpack(header)
         body = sys.stdin.buffer.read(length)
