@@ -58,6 +58,7 @@ class BoardReturns:
         self._stop = stop
         self._absent_since_us: dict[str, int] = {}
         self.awaited: list[str] = []
+        self._waited = False  # to the end: no board is expected any more
 
     # --- waiting ------------------------------------------------------------------------------
 
@@ -65,6 +66,8 @@ class BoardReturns:
     def expected(self) -> list[str]:
         """Return the nodes whose boards are absent although nothing keeps their power off, and are
         still waited for."""
+        if self._waited:
+            return []
         rig, recovery = self._rig, self._recovery
         searched, now_us = rig.reconnector.searched_for, rig.clock.now_us()
         may_return = [
@@ -81,10 +84,14 @@ class BoardReturns:
         return [n.name for n in may_return if now_us - since[n.name] < self._patience_us(n)]
 
     def _patience_us(self, node: Node) -> int:
-        """Return how long an absent board is waited for. One whose power was switched boots; of any
-        other nothing says that it will ever answer again, unless it is known how long it boots."""
+        """Return how long an absent board is waited for. One whose power was switched boots; one
+        whose power can be switched may boot by itself, and is power-cycled if that is in vain; of
+        any other nothing says that it will ever answer again, unless it is known how long it
+        boots."""
         if node.name in self._scheduler.power_cycles:
             usual_us = self._boot_us
+        elif node.board.can_cycle:
+            usual_us = 2 * self._boot_us
         else:
             usual_us = self._rig.requests.timing.lost_after_us
         known = node.capabilities
@@ -112,6 +119,7 @@ class BoardReturns:
             self._rig.reconnector.wait(_LOOK_S)
             self._repair_reconnected(frame)
             between()
+        self._waited = not self._stop()
         for name in list(self._scheduler.power_cycles):
             why = "its power was cycled, and its agent has not answered since"
             self._scheduler.fail_power_cycle(frame - 1, name, why)

@@ -169,7 +169,8 @@ class RepairScheduler:
         believed = not is_alone(verdict) or self._scheme.trusts_alone(self.frames_alone)
         how = self._executor.repair(action, node, verdict, sources, believed=believed)
         if how.lost and node.board.can_return:
-            self._rig.absent.exclude(node, cycle=False)
+            may_cycle = self._recovery.policy.attempts[NodeState.POWER_CYCLE] > 0
+            self._rig.absent.search_first(node, may_cycle=may_cycle)
             how = replace(how, away=True)
         self._hidden_state.rearm_permanent(self._injector, [node], verdict.frame + 1)
         if how.cycled:

@@ -32,6 +32,12 @@ class AbsentBoards:
         self._reconnector.search_for(node, node.board.power_cycle if wanted else None)
         return wanted
 
+    def search_first(self, node: Node, *, may_cycle: bool) -> None:
+        """Search for a board that was lost while it was repaired, and may be booting: its power is
+        cycled, if it `may` be and can be, only if it has not returned in the time of a boot."""
+        cycle = node.board.power_cycle if may_cycle and node.board.can_cycle else None
+        self._reconnector.search_for(node, cycle, at_once=False)
+
     def cut_off(self, node: Node, reason: str) -> None:
         """Detach a board whose supply has switched it off.
 

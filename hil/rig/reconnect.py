@@ -63,12 +63,14 @@ class _StateChange:
 @dataclass(slots=True, eq=False)
 class _Search:
     """One search for a board. `listen`: its open transport, if the board is only listened to;
-    `cycle`: switches its power off and on; `delay_s`: how long to wait before that."""
+    `cycle`: switches its power off and on; `delay_s`: how long to wait before that; `at_once`:
+    before the search, and not only if that is in vain."""
 
     node: Node
     listen: Transport | None
     cycle: Callable[[], None] | None
     delay_s: float = 0.0
+    at_once: bool = True
     cycle_at_us: int = 0
     stop: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
@@ -96,15 +98,21 @@ class Reconnector:
         return search is not None and search.listen is not None
 
     def search_for(
-        self, node: Node, cycle: Callable[[], None] | None = None, delay_s: float = 0.0
+        self,
+        node: Node,
+        cycle: Callable[[], None] | None = None,
+        delay_s: float = 0.0,
+        *,
+        at_once: bool = True,
     ) -> None:
         """Start to search for a board, in place of any earlier search.
 
-        `cycle` (its power cycle) is called first, after `delay_s`, in the search's thread; and
-        again, with exponential back-off, while the board stays absent."""
+        `cycle` (its power cycle) is called first, after `delay_s`, in the search's thread; not
+        `at_once`, only when the board has not returned in the time of a boot. It is called again,
+        with exponential back-off, while the board stays absent."""
         self.forget(node)
         node.link.detach(node.link.silence)
-        self._begin(_Search(node, None, cycle, delay_s))
+        self._begin(_Search(node, None, cycle, delay_s, at_once))
 
     def listen_to(self, node: Node) -> None:
         """Notice when a board that was abandoned starts again, or disappears and returns."""
@@ -194,7 +202,8 @@ class Reconnector:
 
     def _run_search(self, search: _Search) -> None:
         self._clock.wait(search.stop, search.delay_s * 1e6)
-        self._cycle(search)
+        if search.at_once:
+            self._cycle(search)
         patience_s = max(_PATIENCE_S, search.node.capabilities.stated_boot_us / 1e6)
         search.cycle_at_us = self._clock.now_us() + int(patience_s * 1e6)
         transport, pause_s = search.listen, _FIRST_PAUSE_S
