@@ -1,4 +1,4 @@
-"""`hil console`: what a board printed in a run, or a terminal on its console port."""
+"""`hil console`: the console log of a board in a run, or a terminal on its console port."""
 
 # ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the rig)
 
@@ -26,8 +26,8 @@ __all__ = ["HELP", "console"]
 HELP: Final = (
     "Show what the board of a node printed in a run; with --bench, open the console port of a "
     "board.\n\n"
-    "RUN is the folder of a run; default: the newest in runs/. Of a run that goes on, --follow "
-    "shows what is added until the run ends, or Ctrl-C. With --bench the console port is shown as "
+    "RUN is the folder of a run; default: the newest in runs/. For an active run, --follow "
+    "shows new lines until the run ends, or Ctrl-C. With --bench the console port is shown as "
     "in a terminal, and Ctrl-] ends; nothing is sent to the board without --write. Exit codes: 0, "
     "2 wrong run, node or file, 3 the port is in use, missing, or was lost."
 )
@@ -39,7 +39,7 @@ def console(
         typer.Argument(metavar="[RUN] NODE", help="A run and a node; with --bench a board."),
     ],
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on while the run goes on.")
+        bool, typer.Option("--follow", "-f", help="Show new lines until the run ends.")
     ] = False,
     bench: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The bench file: no run is needed.")

@@ -21,7 +21,7 @@ __all__ = ["must_be_run", "opened", "print_summary", "show_summary"]
 
 
 def must_be_run(run: Path) -> None:
-    """Raise UsageError unless `run` is the folder or the record of a run."""
+    """Check that `run` is the folder or the record of a run. Raises: UsageError if it is not."""
     if not (run / "run.db" if run.is_dir() else run).is_file():
         raise UsageError(
             f"there is no run at {run}",

@@ -9,7 +9,7 @@ words, fields, durations, numerals    the types of single values
 schema              the JSON Schema of the files
 yaml                a package: YAML with the place of every value
 bench, ports, console    the bench file: boards, and the ports that they are connected to
-console_patterns    what a line that a board prints says of it
+console_patterns    patterns of console text: what a line shows of its board
 supply, supply_words, visa_names    the power supplies of a bench file
 bench_choice        which boards of a bench a run uses
 bench_edit, bench_store    changes to a bench file that keep its comments, and replacing it safely
