@@ -60,6 +60,7 @@ class BoardOrders:
             try:
                 node.board.power_off()
             except SetupError as error:
+                node_power.cannot_switch = True
                 self.suspend(frame, node_power, cause, power=f"not ours: {error.message}")
                 return
             node.link.detach("no power")
@@ -72,6 +73,12 @@ class BoardOrders:
         for name in [n for n, s in self._switching.items() if s.off.done]:
             self._switched(frame, self._switching.pop(name))
 
+    def finish(self, frame: int) -> None:
+        """Wait, at the end of the run, for the supplies that still switch, and record that."""
+        for switching in self._switching.values():
+            switching.off.wait(_SWITCHING_MAX_S)
+        self.poll(frame)
+
     def _switched(self, frame: int, switching: _Switching) -> None:
         node_power, cause = switching.node_power, switching.cause
         node = node_power.node
@@ -79,6 +86,7 @@ class BoardOrders:
             _ = switching.off.result
         except SetupError as error:
             node.power_cuts.discard(PowerCut.PLANT)
+            node_power.cannot_switch = True
             asked = replace(node_power.limits, suspend=True)
             applied = replace(self._ask(node_power, asked), power=f"not ours: {error.message}")
             node_power.suspended = True
@@ -127,6 +135,7 @@ class BoardOrders:
             switching.off.wait(_SWITCHING_MAX_S)
             self._switched(frame, switching)
         was_suspended, node_power.suspended, node_power.down = node_power.suspended, False, ""
+        node_power.cannot_switch = False
         limits = Limits()
         if was_suspended:
             limits = replace(node_power.limits, suspend=False)

@@ -169,6 +169,8 @@ def result_of(
     """Return the result of the run, which has `ended` before the next frame."""
     tally, end, upsets = record.tally, times.next_frame, ended.upsets
     measured = flat(metrics, upsets, repair_times(scenario, tally.outages()), scenario.upsets.accel)
+    if coupling is not None:
+        coupling.finish(end - 1)
     plant = None if coupling is None else coupling.measured(end, times.t_us(end))
     measured |= {f"plant.{name}": value for name, value in (plant or {}).items()}
     expectations = tuple(e.evaluate(measured) for e in scenario.expectations)

@@ -23,13 +23,14 @@ class NodePower:
     """The power of one node. `down`: why it is shed, empty if it runs; `until_us`: until when its
     power is cut for protection [us of simulated time], whatever the plant orders; `limits`: those
     that it was given last, after its load number `loads`; `supply_w`: the power at which its bench
-    supply trips [W]."""
+    supply trips [W]; `cannot_switch`: its power could not be switched off since it was shed."""
 
     node: Node
     profile: BoardProfile
     software: bool
     down: str = ""
     suspended: bool = False
+    cannot_switch: bool = False
     until_us: int | None = None
     hot: bool = False
     limits: Limits = field(default_factory=Limits)

@@ -188,7 +188,8 @@ class PlantCoupling:
         if not node_power.down and not kept_down and not self._is_on(node_power):
             return  # the level is `off` because the board has no power, not by an order
         if at.level == PowerLevel.OFF or kept_down:
-            if not node_power.down or (node_power.suspended and at.level == PowerLevel.OFF):
+            may_switch = node_power.suspended and not node_power.cannot_switch
+            if not node_power.down or (may_switch and at.level == PowerLevel.OFF):
                 self._orders.cut(frame, node_power, self._why(at))
         elif at.level == PowerLevel.SUSPEND:
             if not node_power.down:
@@ -259,6 +260,10 @@ class PlantCoupling:
         return self._plant.latch_up.current_factor if node_power.latched else 1.0
 
     # --- the end, and snapshots -------------------------------------------------------------------
+
+    def finish(self, frame: int) -> None:
+        """Complete the orders to boards that are under way at the end of the run."""
+        self._orders.finish(frame)
 
     def measured(self, frame: int, t_us: int) -> dict[str, float]:
         """Return the metrics of the plant up to `t_us`, where the run ended before `frame`, by

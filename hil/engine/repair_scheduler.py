@@ -174,6 +174,8 @@ class RepairScheduler:
             how = replace(how, away=True)
         self._hidden_state.rearm_permanent(self._injector, [node], verdict.frame + 1)
         if how.cycled:
+            again = "its power was cycled again before its agent had answered"
+            self.fail_power_cycle(frame, node.name, again)
             began_us = self._rig.clock.now_us()
             self.power_cycles[node.name] = PendingPowerCycle(action.cause, began_us)
         elif not how.away or how.lost:

@@ -69,12 +69,19 @@ class SerialBoard:
         return self.power
 
     def power_off(self) -> None:
-        self._switch().off()
-        self._off_since_us = HOST.now_us()
+        power = self._switch()
+        with power.lock:
+            power.off()
+            self._off_since_us = HOST.now_us()
 
     def power_cycle(self) -> None:
-        since_us, self._off_since_us = self._off_since_us, None
-        self._switch().cycle(0.0 if since_us is None else (HOST.now_us() - since_us) / 1e6)
+        power = self._switch()
+        with power.lock:  # a switching that has begun beside the run ends first
+            since_us, self._off_since_us = self._off_since_us, None
+            been_off_s = 0.0 if since_us is None else (HOST.now_us() - since_us) / 1e6
+            # Somebody may have switched it on since: only what the supply measures counts.
+            is_off = bool(been_off_s) and power.gives_power() is False
+            power.cycle(been_off_s if is_off else 0.0)
 
     def shut_down(self) -> None:
         """Release the power instrument. The board keeps running, and its link closes the port."""
