@@ -309,6 +309,8 @@ def test_boards_without_switchable_power_are_limited_by_clock_and_mode(tmp_path:
     assert done["duty_permille"] < 1000  # by pauses, and said so
     off = next(d for n, c, a, d in told if n == "c" and c.endswith(", off"))
     assert off["power"].startswith("not ours") and off["suspend"] is True
+    shed = [n for n, _, asked, _ in told if asked.get("suspend")]
+    assert result.metrics["plant.sheds"] == len(shed) <= 2 * len(set(shed)), "not in every step"
     last = [d for n, _, _, d in told if n == "c"][-1]
     assert last["suspend"] is False and last["duty_permille"] == 1000
 
