@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from hil.record.reader import Reader
 from hil.record.run_result import RunResult
 from hil.scenario import Scenario
 from tests.virtual_clock import JumpingClock
+from tests.waiting import wait_until
 
 DEADLINE_S = 100  # a run of 300,000 frames on a busy computer
 ENDLESS = 10**9
@@ -40,16 +40,6 @@ def scenario(**data: Any) -> Scenario:
         "rig": {"scheme": scheme, "board": board},
     }
     return Scenario.model_validate({**base, **data})
-
-
-def wait_for(what: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + DEADLINE_S
-    while True:
-        got = what()
-        if got:
-            return got
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 @dataclass
@@ -90,11 +80,11 @@ class Running:
         return {node.name: node.state for node in self.status().nodes}
 
     def wait_state(self, node: str, state: str) -> None:
-        wait_for(lambda: self.states()[node] == state)
+        wait_until(lambda: self.states()[node] == state)
 
     def wait_frames(self, count: int) -> None:
         until = self.frame + count
-        wait_for(lambda: self.frame >= until)
+        wait_until(lambda: self.frame >= until)
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         reader = Reader(self.folder)
@@ -104,7 +94,7 @@ class Running:
             reader.close()
 
     def wait_row(self, sql: str) -> dict[str, Any]:
-        row: dict[str, Any] = wait_for(lambda: self.rows(sql))[0]
+        row: dict[str, Any] = wait_until(lambda: self.rows(sql))[0]
         return row
 
     def end(self) -> RunResult:
@@ -156,7 +146,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         running.stop = stop.set
         runs.append(running)
         thread.start()
-        wait_for(lambda: running.failures or running.send("status").frame)
+        wait_until(lambda: running.failures or running.send("status").frame)
         return running
 
     yield begin

@@ -44,8 +44,9 @@ from hil.control.words import command_of
 from hil.errors import SetupError, UsageError
 from hil.json_values import JsonKey
 from tests.descriptors import open_descriptors
+from tests.waiting import wait_until
 
-from .conftest import Start, raw, wait_for
+from .conftest import Start, raw
 
 NOBODY = 65534
 
@@ -304,7 +305,7 @@ def test_an_unread_answer_does_not_hold_up_the_end(start: Start) -> None:
 def test_a_server_that_is_closed_answers_no_order_late(tmp_path: Path) -> None:
     with Server(tmp_path) as closed, raw(tmp_path) as sock:
         sock.sendall(request_line(Request(ReportStatus())))
-        order = wait_for(closed.inbox.take)
+        order = wait_until(closed.inbox.take)
         closed.close()
         order.reply(Answer(True, "too late"))
         with contextlib.suppress(ConnectionResetError):
@@ -331,7 +332,7 @@ def test_too_many_clients_are_told_so_and_places_become_free(start: Start) -> No
         with Client(run.folder) as client:
             return client.send(ReportStatus()).ok
 
-    wait_for(free)
+    wait_until(free)
 
 
 def test_three_clients_at_once_are_all_served_and_recorded(start: Start) -> None:

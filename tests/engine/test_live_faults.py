@@ -31,6 +31,7 @@ from tests.amount import mostly_slow
 from tests.between_frames import between_frames
 from tests.descriptors import open_descriptors
 from tests.engine.snapshots import snapshot_every_frame
+from tests.waiting import wait_until
 
 TIOCVHANGUP = 0x5437
 DEADLINE_S = 20
@@ -79,13 +80,6 @@ def children(pid: int) -> list[int]:
     return []
 
 
-def wait_for(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 class Saboteur:
     """Calls each of `acts` before its frame; remembers processes and open descriptors."""
 
@@ -124,7 +118,7 @@ class Saboteur:
 def kill_agent(s: Saboteur, node: int) -> None:
     pid = s.agent(node)
     os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not alive(pid))
+    wait_until(lambda: not alive(pid))
 
 
 def stop_agent(s: Saboteur, node: int) -> None:
@@ -190,7 +184,7 @@ def test_a_fault_is_found_healed_and_recorded_as_what_it_was(
     assert [(t["node"], t["after"]) for t in after] == [("b", w) for w in way] + [
         ("c", w) for w in way
     ]
-    wait_for(lambda: not [pid for pid in saboteur.seen if alive(pid)])
+    wait_until(lambda: not [pid for pid in saboteur.seen if alive(pid)])
 
 
 def test_the_signal_of_a_killed_worker_is_in_the_record(tmp_path: Path) -> None:
@@ -255,7 +249,7 @@ def test_thirty_faults_leave_no_process_and_no_descriptor_behind(tmp_path: Path)
     assert len(set(saboteur.descriptors.values())) == 1, "open while it runs"
     assert open_descriptors() == before, "open after it"
     assert len(saboteur.seen) >= 6 + 24
-    wait_for(lambda: not [pid for pid in saboteur.seen if alive(pid)])
+    wait_until(lambda: not [pid for pid in saboteur.seen if alive(pid)])
     assert children(os.getpid()) == children_before
 
 
@@ -418,7 +412,7 @@ def test_a_host_that_stood_still_in_a_free_run_changed_nothing(tmp_path: Path) -
         command = [sys.executable, "-m", "hil", "run", path, "--json", "--no-tui", "--out", out]
         run = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, cwd=tmp_path)
         for _ in range(stops):
-            wait_for((out / "run.db").exists)
+            wait_until((out / "run.db").exists)
             run.send_signal(signal.SIGSTOP)
             time.sleep(0.4)
             run.send_signal(signal.SIGCONT)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from hil.scenario import Scenario
 from hil.scenario.supply import SupplyConfig
 from tests.between_frames import between_frames
 from tests.engine.cabled_boards import Board, Socket, bench, rows, scenario
+from tests.waiting import wait_until
 
 FRAMES = 120
 
@@ -142,13 +142,13 @@ def test_a_board_that_is_back_is_not_lost(tmp_path: Path) -> None:
     def reboot(boards: dict[str, Board]) -> dict[int, Callable[[], object]]:
         def back() -> None:
             boards["a"].start()
-            wait_for(lambda: boards["a"].process is not None)
+            wait_until(lambda: boards["a"].process is not None)
 
         return {40: boards["a"].kill, 60: back, FRAMES - 2: lambda: wait_until_back(boards)}
 
     def wait_until_back(_: dict[str, Board]) -> None:
         assert loops
-        wait_for(
+        wait_until(
             lambda: "a" not in loops[0].controls.rig.reconnector.searched_for or arrived(loops[0])
         )
 
@@ -172,13 +172,6 @@ def test_a_board_that_is_back_is_not_lost(tmp_path: Path) -> None:
 def arrived(loop: Loop) -> bool:
     """A board has answered, and nobody has taken it in yet."""
     return loop.controls.rig.reconnector.wait(0)
-
-
-def wait_for(ready: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not ready():
-        assert time.monotonic() < end, "it never became true"
-        time.sleep(0.01)
 
 
 def test_a_board_that_recovery_gave_up_while_it_answers_is_not_lost(tmp_path: Path) -> None:

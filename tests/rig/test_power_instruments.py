@@ -23,8 +23,9 @@ from hil.rig.power.resource_lock import InstrumentBusy, ResourceLock
 from hil.rig.power.visa_session import VisaSession
 from hil.scenario import parse_bench
 from hil.scenario.visa_names import canonical_resource
+from tests.waiting import wait_until
 
-from .supplies.running import RunningSupply, running_supply, wait_until
+from .supplies.running import RunningSupply, running_supply
 
 pytest.importorskip("pyvisa_py", reason="pyvisa-py is not installed")
 

@@ -32,8 +32,9 @@ from hil.scenario.bench_report import (
     SwitchState,
 )
 from tests.cli.conftest import Hil, hil, ready
+from tests.waiting import wait_until
 
-from ..supplies.running import RunningSupply, running_supply, wait_until
+from ..supplies.running import RunningSupply, running_supply
 
 __all__ = ["hil", "ready"]
 

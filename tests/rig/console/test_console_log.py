@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,17 +18,11 @@ from hil.rig.console.node_console import NodeConsole
 from tests.documents.blocks import ROOT, blocks_of
 from tests.rig.console.logs import console_bytes, entries, entry_of
 from tests.virtual_clock import VirtualClock
+from tests.waiting import wait_until
 
 
 def logs(run_dir: Path, console: NodeConsole) -> closing[ConsoleLogs]:
     return closing(ConsoleLogs(run_dir, {"a": console}, HOST))
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 BOOT = (

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import termios
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -17,13 +16,7 @@ from hil.rig.console.node_console import NodeConsole
 from hil.rig.console.port import ConsolePort
 from hil.rig.console.port_reader import PortReader
 from tests.rig.cable import End
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+from tests.waiting import wait_until
 
 
 class Printing:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from hil.rig.power import make
 from hil.scenario.supply import SupplyConfig
+from tests.waiting import wait_until
 
 PROGRAM = Path(__file__).with_name("bench_supply.py")
 
@@ -86,11 +86,3 @@ def running_supply(folder: Path, *options: str, name: str = "psu") -> Iterator[R
         process.kill()
         process.wait()
         process.stdout.close()
-
-
-def wait_until(what: Callable[[], Any], most_s: float = 10.0) -> Any:
-    end_s = time.monotonic() + most_s
-    while not (result := what()):
-        assert time.monotonic() < end_s, "it did not happen in time"
-        time.sleep(0.003)
-    return result
