@@ -48,12 +48,12 @@ class BoardReturns:
     ) -> None:
         self._rig = rig
         self._recovery = redundancy.recovery
-        self._scheme = redundancy.scheme
         self._power_cuts = upsets.injector.power
         self._classifier = upsets.classifier
         self._times = times
         self._recorder = recorder
         self._scheduler = scheduler
+        self._needed = redundancy.scheme.needed
         self._boot_us = int(boot_s * 1e6)
         self._stop = stop
         self._absent_since_us: dict[str, int] = {}
@@ -66,7 +66,8 @@ class BoardReturns:
     def expected(self) -> list[str]:
         """Return the nodes whose boards are absent although nothing keeps their power off, and are
         still waited for."""
-        if self._waited:
+        if self._waited or not self._rig.reconnector.searches_any:
+            self._absent_since_us.clear()
             return []
         rig, recovery = self._rig, self._recovery
         searched, now_us = rig.reconnector.searched_for, rig.clock.now_us()
@@ -100,7 +101,7 @@ class BoardReturns:
     def waits(self, frame: int) -> bool:
         """Wait a moment if the run has to before `frame`; return whether it must wait longer."""
         self.awaited = []
-        if self._times.pacer.paced or not self._rig.reconnector.searched_for:
+        if not self._rig.reconnector.searches_any or self._times.pacer.paced:
             return False
         remaining = self._times.frame_count - self._times.nominal(frame)
         margin = self._recovery.policy.reintegrate_frames + 1 + len(self._rig.nodes)
@@ -112,7 +113,7 @@ class BoardReturns:
     def finish(self, frame: int, between: Callable[[], None]) -> None:
         """Wait after the last frame for the boards that may still return, and repair those that do.
         `between` is called while it waits."""
-        while self._rig.reconnector.searched_for and not self._stop():
+        while self._rig.reconnector.searches_any and not self._stop():
             self.awaited = self.expected
             if not self.awaited:
                 break
@@ -129,11 +130,13 @@ class BoardReturns:
     def bring_back(self, work: FrameWork) -> None:
         """Repair the boards whose power has returned, or that have come back by themselves."""
         frame = work.number
-        for upset in self._power_cuts.poll():
-            self._classifier.deny(upset)
-        if self._rig.reconnector.searched_for:
+        cuts = self._power_cuts
+        if cuts.any_followed:
+            for upset in cuts.poll():
+                self._classifier.deny(upset)
+        if self._rig.reconnector.searches_any:
             self._repair_reconnected(frame)
-        for name in self._power_cuts.pop_due(frame):
+        for name in cuts.pop_due(frame) if cuts.returning else ():
             if self._scheduler.agreed is not None:
                 actions = self._recovery.on_power_restored(frame - 1, name)
                 self._scheduler.carry_out(actions)
@@ -142,7 +145,7 @@ class BoardReturns:
     def _retry_isolated(self, frame: int) -> None:
         """Try to repair isolated nodes if those in service are too few for an output."""
         recovery = self._recovery
-        if self._scheduler.agreed is None or len(recovery.in_service) >= self._scheme.needed:
+        if len(recovery.in_service) >= self._needed or self._scheduler.agreed is None:
             return
         for name in recovery.in_state(NodeState.ISOLATED):
             if self._rig.by_name[name].powered and name not in self._rig.reconnector.searched_for:

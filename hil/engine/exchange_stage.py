@@ -5,7 +5,7 @@ are silent -> collect reports. The verdict stage (`hil.engine.verdict`) evaluate
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -56,6 +56,8 @@ class ExchangeStage:
         self._stop = stop
         self._unheard_us: dict[str, int] = {}  # how long a silent node was waited for, in all
         self._lateness = Lateness(rig.clock)
+        workload = golden.workload  # user programs count as they like
+        self._ticks = None if workload.name.startswith(PREFIX) else workload.ticks
         self.late: frozenset[str] = frozenset()
         """The nodes that had not answered at the end of the last frame but could still answer."""
 
@@ -82,6 +84,37 @@ class ExchangeStage:
         asked_us = rig.clock.now_us()
         results = frame.results = rig.step(asked, number, self._golden.input, timing)
         elapsed_us = rig.clock.now_us() - asked_us
+        if self._all_done(results):
+            self._reset_silence()  # a later silence begins at zero
+            self._lateness.forget()
+            self.late = frozenset()
+        else:
+            self._explain(results, asked, asked_us, elapsed_us)
+        for node in rig.nodes:
+            if node.has_news:
+                node.note_signs()  # before what follows from them
+        for upset in self._upsets.injector.collect_late_reports(frame.results):
+            self._upsets.classifier.on_late_report(upset)
+        for upset in self._upsets.injector.collect(frame.upsets, frame.results):
+            self._upsets.classifier.add(upset)
+            self._upsets.hidden_state.hit(upset)
+        self._recorder.delivery_notes(number)
+
+    def _all_done(self, results: Mapping[str, NodeResult]) -> bool:
+        """Return whether all nodes have done the step, as nearly always: there is nothing to
+        explain."""
+        ticks = self._ticks
+        for result in results.values():
+            if result.status != DONE or (result.ticks != ticks and ticks is not None):
+                return False
+        return True
+
+    def _explain(
+        self, results: dict[str, NodeResult], asked: Sequence[Node], asked_us: int, elapsed_us: int
+    ) -> None:
+        """Add to the results what is known of nodes that have not done the step. The nodes `asked`
+        were asked at `asked_us`, and waited for `elapsed_us` in all [us]."""
+        rig, deadlines = self._rig, self._times.deadlines
         self._check_counts(results)
         missing = any(r.status == SILENT or r.out_of_step for r in results.values())
         kept_us = rig.kept_from_looking_us
@@ -91,32 +124,22 @@ class ExchangeStage:
         if any(r.status == SILENT for r in results.values()):
             self._explain_silence(results, max(0, elapsed_us - kept_us))
         else:
-            self._reset_silence()  # a later silence begins at zero
+            self._reset_silence()
         self._explain_reboots(results, asked_us)
-        for node in rig.nodes:
-            node.note_signs()  # before what follows from them
         if deadlines:
             self._lateness.judge(results, own_times)
         self.late = frozenset(n for n, r in results.items() if r.status == SILENT and r.late)
-        for upset in self._upsets.injector.collect_late_reports(frame.results):
-            self._upsets.classifier.on_late_report(upset)
-        for upset in self._upsets.injector.collect(frame.upsets, frame.results):
-            self._upsets.classifier.add(upset)
-            self._upsets.hidden_state.hit(upset)
-        self._recorder.delivery_notes(number)
 
     def _check_counts(self, results: dict[str, NodeResult]) -> None:
         """Mark workers whose result has a wrong number of progress ticks: they are damaged, and
         would never reach the tick of a later upset. User programs count as they like."""
-        workload = self._golden.workload
-        if workload.name.startswith(PREFIX):
-            return
+        ticks = self._ticks
         for name, result in results.items():
-            if result.status == DONE and result.ticks != workload.ticks:
+            if result.status == DONE and result.ticks != ticks and ticks is not None:
                 results[name] = result._replace(
                     miscounted=True,
                     reason=f"the worker lost count of its progress: {result.ticks} ticks, "
-                    f"where a step has {workload.ticks}",
+                    f"where a step has {ticks}",
                 )
 
     def forget_silence(self) -> None:
@@ -127,6 +150,8 @@ class ExchangeStage:
     def _forget_silence_of_others(self, asked: Sequence[Node], answered: AbstractSet[str]) -> None:
         """End the silence of all nodes but those that are asked again and have not `answered`
         anything else meanwhile."""
+        if not self._unheard_us and not self._lateness.charges_any:
+            return
         names = {node.name for node in asked} - answered
         for name in [n for n in self._unheard_us if n not in names]:
             self._rig.by_name[name].link.unanswered_since_us = 0

@@ -121,18 +121,18 @@ class BatchRunner:
         self._everybody = (1 << len(rig.nodes)) - 1
         self._batch_size = _FIRST_BATCH
 
-    def run(self, frame: int, until: int, *, snapshot_due: bool) -> bool:
+    def run(self, frame: int, until: int, *, snapshot_us: int) -> bool:
         """Run as many of the frames before `until` as fit into a batch; return False if none was
-        run, because they are too few or the boards cannot run a batch now. With `snapshot_due` it
-        ends with the first frame after which boards take checkpoints, whose content is known
-        then."""
+        run, because they are too few or the boards cannot run a batch now. When a snapshot is due,
+        at `snapshot_us` on the host's clock, it ends with the first frame after which boards take
+        checkpoints, whose content is known then."""
         if not self.possible or self._recovery.voters != self._everybody:
             return False
         if self._checkpoints.lacks_one(self._rig.nodes):
             return False  # it is taken after a frame of its own
         count = min(until - frame, self._batch_size)
         every = self._checkpoints.every
-        if snapshot_due and every:
+        if every and self._rig.clock.now_us() >= snapshot_us:
             count = min(count, every - frame % every)
         count -= self._beyond_checkpoint(frame + count, count)
         return count >= _LEAST_BATCH and self._run(count)

@@ -72,6 +72,8 @@ class HealthPoll:
             if power_event.cut is not None:  # recovery finds the node silent, and cycles its power
                 rig.absent.cut_off(self._by_name[power_event.node], power_event.cut.text)
         for node in rig.nodes:
+            if not node.has_news:
+                continue
             node.note_signs()
             for event in node.link.status.take_events():
                 record.link_event(self._frame, event)

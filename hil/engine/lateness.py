@@ -95,6 +95,11 @@ class Lateness:
             if result.out_of_step:
                 self._own_us.pop(name, None)
 
+    @property
+    def charges_any(self) -> bool:
+        """Return whether any node is charged with own time."""
+        return bool(self._own_us)
+
     def forget_all_but(self, names: AbstractSet[str]) -> None:
         """Set the own time of all nodes but `names` back to zero."""
         for name in [n for n in self._own_us if n not in names]:

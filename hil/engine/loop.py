@@ -277,20 +277,19 @@ class Loop:
         """Run all frames; return who ended the run early, empty if nobody did."""
         self._due.health_us = self._parts.rig.clock.now_us()
         self._due.snapshot_us = self._parts.rig.clock.now_us() + _SNAPSHOT_US
-        times = self._parts.times
-        while times.nominal(self.next_frame) < times.frame_count:
+        times, golden, metrics = self._parts.times, self._parts.golden, self._parts.metrics
+        while (frame := golden.next_frame) + metrics.skipped < times.frame_count:
             if self._stop():
-                self.controls.record.note(self.next_frame, "aborted by the user")
+                self.controls.record.note(frame, "aborted by the user")
                 return "the user"
             next_step = NextStep.GO if self._operator is None else self._operator.poll()
             if next_step is NextStep.END:
                 return self._ended_by
-            before = (self.next_frame, self._parts.metrics.skipped)
-            waits = next_step is NextStep.GO and self._returns.waits(self.next_frame)
-            computed = next_step is NextStep.GO and not waits and self._run_some(self.next_frame)
+            go, skipped = next_step is NextStep.GO, metrics.skipped
+            computed = go and not self._returns.waits(frame) and self._run_some(frame)
             self._between_frames(computed)
-            if next_step is NextStep.GO and self._observers:
-                self._report_frames(*before)
+            if go and self._observers:
+                self._report_frames(frame, skipped)
         self._returns.finish(self.next_frame, lambda: self._between_frames(computed=False))
         return ""
 
@@ -317,8 +316,7 @@ class Loop:
         quiet_until = self._fast_forward.until(frame)
         if self._fast_forward.skip(frame, quiet_until):
             return False
-        due = self._parts.rig.clock.now_us() >= self._due.snapshot_us
-        if not self._batches.run(frame, quiet_until, snapshot_due=due):
+        if not self._batches.run(frame, quiet_until, snapshot_us=self._due.snapshot_us):
             work = FrameWork(frame)
             for stage in self._stages:
                 stage(work)

@@ -140,15 +140,19 @@ class RepairScheduler:
 
     def keep_checkpoints(self, healed: AbstractSet[str]) -> None:
         """Take checkpoints on the boards that have the agreed state, where they are due."""
-        verdict = self.agreed
+        verdict, checkpoints = self.agreed, self._checkpoints
         if verdict is None or not verdict.state:
+            return
+        # In most frames no board takes one.
+        due = healed or checkpoints.is_due(verdict.frame)
+        if not due and not checkpoints.lacks_one(self._rig.nodes):
             return
         timing = self._rig.requests.timing
         if self._times.deadlines:  # a board that falls silent now must not delay many frames
             left_us = max(_LEAST_WAIT_US, self._times.pacer.left_us())
             timing = Timing(timing.retry_us, min(left_us, timing.lost_after_us), noise_patience=1)
         holders = [n for n in self.holders if n.link.connected]
-        self._checkpoints.take(verdict, self._with_healed(holders, healed), healed, timing)
+        checkpoints.take(verdict, self._with_healed(holders, healed), healed, timing)
 
     def _with_healed(self, holders: list[Node], healed: AbstractSet[str]) -> list[Node]:
         """Return `holders` and the nodes that have just been given the agreed state and confirmed

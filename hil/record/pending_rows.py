@@ -12,6 +12,7 @@ __all__ = ["PendingRows"]
 
 _VALUE_BYTES: Final = 40
 """[byte] What a number in a row takes in memory, about."""
+_WITH_LENGTH: Final = (str, bytes)
 _ONE_ROW: Final = frozenset({"pulse"})
 """Tables of one row, of which only the newest is worth keeping."""
 _OF_SNAPSHOT: Final = ("snapshot", "snapshot_states")
@@ -77,4 +78,8 @@ class PendingRows:
 
 
 def _size(values: tuple[Any, ...]) -> int:
-    return sum(_VALUE_BYTES + (len(v) if isinstance(v, str | bytes) else 0) for v in values)
+    size = _VALUE_BYTES * len(values)
+    for value in values:
+        if isinstance(value, _WITH_LENGTH):
+            size += len(value)
+    return size

@@ -48,7 +48,8 @@ class _Wait:
     understood_at_us: int
     """As `alive_at_us`, but without NAKs, which only report that the line is bad."""
     began_us: int
-    first_us: int = 0
+    first_us: int
+    spacing_max_us: int
     noisy: bool = False
     """A damaged frame or a NAK arrived: the board is alive, so the retry is not slowed down."""
     quiet_at_us: int = 0
@@ -60,7 +61,6 @@ class _Wait:
     """Since when the board has answered nothing but busy; 0: it is not busy."""
     moved_on: bool = False
     """Part of the answer has arrived since this was last set to False."""
-    spacing_max_us: int = _QUIET_MAX_US
     corrupted: int = 0
     """Consecutive tries that were caused by damaged frames."""
     damaged: int = 0
@@ -186,15 +186,19 @@ def run_calls(calls: Sequence[Call], timing: Timing) -> int:
         call.begin()
     # Time-outs start when all requests have been sent: sending to the others takes time, too.
     now, retry_us = clock.now_us(), timing.retry_us
-    waits = [_Wait(c, now + retry_us, retry_us, now, now, began_us, retry_us) for c in calls]
-    for wait in waits:  # frequent enough that its NAKs count as signs of life
-        wait.spacing_max_us = min(_QUIET_MAX_US, timing.lost_after_us // 4)
+    # Frequent enough that its NAKs count as signs of life.
+    spacing_max_us = min(_QUIET_MAX_US, timing.lost_after_us // 4)
+    waits = [
+        _Wait(c, now + retry_us, retry_us, now, now, began_us, retry_us, spacing_max_us)
+        for c in calls
+    ]
     read_times = _ReadTimes(began_us)
     while waits:
         unread_us = read_times.unread_us
         _poll_links(waits, timing, read_times)
-        for wait in waits:  # patience is for time in which somebody listened
-            wait.put_off(read_times.unread_us - unread_us)
+        if read_times.unread_us > unread_us:  # patience is for time in which somebody listened
+            for wait in waits:
+                wait.put_off(read_times.unread_us - unread_us)
         waits = [w for w in waits if w.call.result is None and not _is_given_up(w, timing)]
     return read_times.unread_us
 

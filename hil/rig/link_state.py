@@ -82,10 +82,13 @@ class LinkStatus:
         at_us = self.clock.now_us() if at_us is None else at_us
         self._events.append(LinkEvent(self.node, at_us, self.state, what))
 
+    @property
+    def has_events(self) -> bool:
+        """Return whether there are events that nobody has taken."""
+        return bool(self._events)
+
     def take_events(self) -> list[LinkEvent]:
         """Return the events since the last call."""
-        if not self._events:
-            return []
         taken = list(self._events)
         self._events.clear()
         return taken

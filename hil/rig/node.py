@@ -249,6 +249,12 @@ class Node:
             if jumped_us:
                 self.link.status.note(f"its clock jumped by {jumped_us / 1000:+.1f} ms")
 
+    @property
+    def has_news(self) -> bool:
+        """Return whether its link or console has something for the record. Asked in every frame, so
+        that nothing else is done for a node without news."""
+        return self.console.has_news or self.link.status.has_events
+
     def note_signs(self) -> None:
         """Make what its console says of the board events of its link."""
         for sign in self.console.take_signs():

@@ -91,6 +91,11 @@ class Reconnector:
         """Return the names of the nodes whose boards are searched for."""
         return frozenset(self._searches)
 
+    @property
+    def searches_any(self) -> bool:
+        """Return whether any board is searched for."""
+        return bool(self._searches)
+
     def is_listening(self, name: str) -> bool:
         """Return whether the node's board was abandoned with its link intact, and is only listened
         to."""

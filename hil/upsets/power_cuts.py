@@ -115,6 +115,11 @@ class PowerCuts:
             if self._rig.greeting(node, self._rig.requests.timing.lost_after_us):
                 self._compare(node, upset, cut)
 
+    @property
+    def any_followed(self) -> bool:
+        """Return whether there are power cuts that `poll` may decide on."""
+        return bool(self._cuts)
+
     def poll(self) -> list[Upset]:
         """Take what supplies have answered beside the run. Returns the upsets that counted as
         injected because their board fell silent, and were not: that silence has another cause."""

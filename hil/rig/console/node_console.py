@@ -71,6 +71,11 @@ class NodeConsole:
         if self._sink is not None:
             self._sink(line)
 
+    @property
+    def has_news(self) -> bool:
+        """Return whether there are signs or notes that nobody has taken."""
+        return self._signs.has_events or bool(self._notes)
+
     # --- what it says of the board ------------------------------------------------------------
 
     def look_for(self, patterns: Sequence[ConsolePattern]) -> None:
@@ -80,8 +85,6 @@ class NodeConsole:
 
     def take_signs(self) -> list[ConsoleSign]:
         """Return the lines since the last call that say what happens to the board."""
-        if not self._signs.has_events:
-            return []
         with self._lock:
             return self._signs.take_events()
 
@@ -107,8 +110,6 @@ class NodeConsole:
 
     def take_notes(self) -> list[str]:
         """Return the notes since the last call."""
-        if not self._notes:
-            return []
         with self._lock:
             notes, self._notes = self._notes, []
         return notes

@@ -125,6 +125,8 @@ class PowerMonitor:
         """Return the events since the last call, in order of time: every cut and failure, and the
         newest thousand readings. A node that an instrument is to protect, and has not answered for
         2 s, is reported without waiting for the end of its request."""
+        if not self._powers:
+            return []
         self._report_overdue()
         taken = [*_drained(self._readings), *_drained(self._incidents)]
         return sorted(taken, key=lambda event: event.at_us)
