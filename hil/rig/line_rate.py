@@ -11,7 +11,8 @@
     what happened                      what is done                              by
     a board has answered HELLO         try its rate, then half of it, ...        raise_rate
     a rate does not work               both at the safe rate again, not tried    raise_rate
-                                       again in this run
+                                       again in this run; once more if this
+                                       computer was too busy to tell
     broken frames at a raised rate     half the rate, and never above it again   adjust_rate
     no answer at a raised rate         the safe rate; the second time, a rate    lost
                                        that is lower permanently
@@ -27,7 +28,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from hil._kernel import lib
@@ -36,6 +37,7 @@ from hil.rig.backends.capabilities import rate_of, set_rate
 from hil.rig.calls import Call, Timing
 from hil.rig.exchange import run_calls
 from hil.rig.node import Node
+from hil.rig.processor_use import Pressure
 from hil.rig.transport import TransportLost
 from hil.scenario.words import BAUD_RATES
 from hil.wire import encoding
@@ -53,6 +55,9 @@ _WINDOW_FRAMES: Final = 128
 _ERRORS_MIN: Final = 8
 _ERRORS_PER_FRAME: Final = 1 / 16
 _TRIES: Final = 3
+_BUSY_SHARE: Final = 0.3
+"""From this share of waiting threads on, an answer may have been missed because the agent or the
+host had no processor."""
 
 
 @dataclass(slots=True)
@@ -63,6 +68,7 @@ class _Book:
     frames: int = 0
     errors: int = 0
     silences: int = 0
+    retried: set[int] = field(default_factory=set)  # rates that were tried again at once
 
 
 def lower_rate(baud: int, safe: int) -> int:
@@ -91,17 +97,23 @@ class LineRates:
 
     def raise_rate(self, node: Node) -> None:
         """Raise the line of a node that has just answered HELLO to the fastest rate that works."""
-        book = self._book(node)
-        for _ in range(_TRIES):
+        book, tries = self._book(node), _TRIES
+        while tries > 0:
             rate = rate_of(node.link.transport)
             if rate is None or self._wanted(node) <= max(rate.safe, rate.now):
                 return
             wanted = self._wanted(node)
+            pressure = Pressure(node.link.clock)
+            pressure.sample()
             why = self.change(node, wanted)
             if why is None:
                 node.link.statistics.rate_raises += 1
                 node.link.status.note(f"line rate raised to {wanted}")
                 break
+            if pressure.share >= _BUSY_SHARE and wanted not in book.retried:
+                book.retried.add(wanted)
+                continue
+            tries -= 1
             book.ceiling = min(book.ceiling, lower_rate(wanted, rate.safe))
             node.link.status.note(f"line rate {wanted} not available: {why}")
         self._mark(node)

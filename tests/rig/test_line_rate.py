@@ -20,6 +20,7 @@ from hil.rig.exchange import run_calls
 from hil.rig.line_rate import lower_rate
 from hil.rig.link import Link
 from hil.rig.node import Node
+from hil.rig.processor_use import Pressure
 from hil.rig.rig import Rig
 from hil.scenario.words import BAUD_RATES
 from hil.wire import encoding
@@ -259,6 +260,27 @@ def test_on_a_line_that_loses_every_third_piece_both_end_at_one_rate(
     works(rig)
     host, board = bench.rates()
     assert host == board
+
+
+@pytest.mark.parametrize(("busy", "rate"), [(0.9, FAST), (0.0, 460800)])
+def test_a_rate_is_tried_again_if_this_computer_was_too_busy_to_tell(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, busy: float, rate: int
+) -> None:
+    monkeypatch.setattr(Pressure, "share", busy)
+    was_fast, is_over = False, False
+
+    def mute(source: End, _: bytes) -> bool:
+        nonlocal was_fast, is_over
+        fast = bench.cable.board.rate[0] != termios.B115200
+        is_over = is_over or (was_fast and not fast)  # back at the safe rate: the first try failed
+        was_fast = was_fast or fast
+        return source is bench.cable.board and fast and not is_over
+
+    bench.cable.mute = mute
+    rig = bench.rig()
+    rig.open()
+    assert now(rig) == rate
+    works(rig)
 
 
 # --- new starts ---------------------------------------------------------------------------------
