@@ -11,6 +11,7 @@ A node that disagrees, dies or misses a deadline is data (a verdict, a slip), no
     │   ├── LinkTimeout       no answer in time; also a TimeoutError
     │   └── VersionMismatch   the board runs another version of the agent
     ├── NodeError             a board answers, but refuses what it is asked             (exit 3)
+    │   └── ProgramFailed     the program of a workload `exec` does not start
     └── RecordError           the record of a run cannot be written or read             (exit 3)
 
 Every error says what was expected, what came instead, and, as `remedy`, what to try.
@@ -33,6 +34,7 @@ __all__ = [
     "LinkTimeout",
     "NodeError",
     "Problem",
+    "ProgramFailed",
     "RecordError",
     "SetupError",
     "UsageError",
@@ -175,6 +177,27 @@ class TraceForbidden(NodeError):
     Example scenarios: a container whose seccomp profile forbids ptrace;
     `kernel.yama.ptrace_scope` is 3.
     """
+
+
+class ProgramFailed(NodeError):
+    """The program of a workload `exec` does not start on a board. `stderr` is the last of what it
+    wrote on standard error; str() shows it.
+
+    Example scenarios: a library is missing on the board; the program needs longer than `init_s` to
+    load its engine.
+    """
+
+    def __init__(self, message: str, *, stderr: str, remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.stderr = stderr
+
+    def __str__(self) -> str:
+        lines = [f"    {one_line(line)}" for line in self.stderr.splitlines()]
+        if not lines:
+            return super().__str__()
+        tail = f"  try: {self.remedy}" if self.remedy else ""
+        head = f"{self.message}\n  the last of its standard error:"
+        return "\n".join([head, *lines, *([tail] if tail else [])])
 
 
 class RecordError(HilError):

@@ -317,6 +317,22 @@ static void sensors(hil_agent_t *a, const hil_request_t *q) {
   }
 }
 
+static void program(hil_agent_t *a, const hil_request_t *q) {
+  hil_program_query_t m;
+  hil_program_t out;
+  int status = a->port.program ? hil_program_query_unpack(&m, q->payload, q->len) : HIL_ERR_NOSYS;
+  memset(&out, 0, sizeof out);
+  if (status == HIL_OK) status = a->port.program(a->port.context, &m, &out);
+  uint8_t payload[WIRE_PAYLOAD_MAX];
+  size_t len = 0;
+  if (status == HIL_OK) status = hil_program_pack(&out, payload, sizeof payload, &len);
+  if (status != HIL_OK) {
+    refuse(a, q, status);
+    return;
+  }
+  agent_answer(a, HIL_MSG_PROGRAM, q->seq, payload, len);
+}
+
 static void limit(hil_agent_t *a, const hil_request_t *q) {
   hil_limits_t m;
   hil_limited_t limited;
@@ -350,6 +366,7 @@ static void dispatch(hil_agent_t *a, const hil_request_t *q) {
     case HIL_MSG_RESTORE: restore(a, q); break;
     case HIL_MSG_RESTART: restart(a, q); break;
     case HIL_MSG_SENSORS: sensors(a, q); break;
+    case HIL_MSG_PROGRAM: program(a, q); break;
     default: refuse(a, q, HIL_ERR_NOSYS); break;
   }
 }

@@ -88,6 +88,12 @@ static void sensors_check(const hil_sensors_t *m) {
   }
 }
 
+static void program_query_check(const hil_program_query_t *m) { (void)m; }
+
+static void program_check(const hil_program_t *m) {
+  REQUIRE(m->how <= PROGRAM_SILENT && m->kept <= MESSAGE_STDERR_MAX && m->len <= MESSAGE_PART_MAX);
+}
+
 static void baud_check(const hil_baud_t *m) { (void)m; }
 
 static void limited_check(const hil_limited_t *m) {
@@ -119,7 +125,7 @@ typedef struct {
 /* clang-format off */
 WRAP(hello) WRAP(load) WRAP(loaded) WRAP(budget) WRAP(step) WRAP(reply) WRAP(arm) WRAP(report)
 WRAP(spans_query) WRAP(spans) WRAP(range) WRAP(data) WRAP(sync) WRAP(done) WRAP(refusal) WRAP(nak)
-WRAP(health) WRAP(limits) WRAP(limited) WRAP(baud) WRAP(sensors)
+WRAP(health) WRAP(limits) WRAP(limited) WRAP(baud) WRAP(sensors) WRAP(program_query) WRAP(program)
 /* clang-format on */
 
 typedef uint32_t hil_ident_t; /* the one payload that is not a struct */
@@ -132,10 +138,11 @@ WRAP(ident)
 
 /* The order is part of the corpus: append only. */
 static const hil_layout_t layouts[] = {
-    LAYOUT(hello),  LAYOUT(load),    LAYOUT(loaded), LAYOUT(budget),      LAYOUT(step),  LAYOUT(reply),
-    LAYOUT(arm),    LAYOUT(report),  LAYOUT(ident),  LAYOUT(spans_query), LAYOUT(spans), LAYOUT(range),
-    LAYOUT(data),   LAYOUT(sync),    LAYOUT(done),   LAYOUT(refusal),     LAYOUT(nak),   LAYOUT(health),
-    LAYOUT(limits), LAYOUT(limited), LAYOUT(baud),   LAYOUT(sensors),
+    LAYOUT(hello),   LAYOUT(load),    LAYOUT(loaded),        LAYOUT(budget),  LAYOUT(step),
+    LAYOUT(reply),   LAYOUT(arm),     LAYOUT(report),        LAYOUT(ident),   LAYOUT(spans_query),
+    LAYOUT(spans),   LAYOUT(range),   LAYOUT(data),          LAYOUT(sync),    LAYOUT(done),
+    LAYOUT(refusal), LAYOUT(nak),     LAYOUT(health),        LAYOUT(limits),  LAYOUT(limited),
+    LAYOUT(baud),    LAYOUT(sensors), LAYOUT(program_query), LAYOUT(program),
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 

@@ -328,6 +328,17 @@ static void stub_sensors(void *context, hil_sensors_t *out) {
   memcpy(out->mode, "15W", 4);
 }
 
+static int stub_program(void *context, const hil_program_query_t *query, hil_program_t *out) {
+  (void)context;
+  if (query->offset > 3) return HIL_ERR_ARG;
+  out->init_ms = query->init_ms;
+  out->kept = 3;
+  out->offset = query->offset;
+  out->len = (uint16_t)(3u - query->offset);
+  memcpy(out->bytes, "why" + query->offset, out->len);
+  return HIL_OK;
+}
+
 static const hil_port_t stub_port = {.tx = stub_tx,
                                      .now_us = stub_now_us,
                                      .load = stub_load,
@@ -351,7 +362,8 @@ static const hil_port_t stub_port = {.tx = stub_tx,
                                      .last_error = stub_last_error,
                                      .set_baud = stub_set_baud,
                                      .find = stub_find,
-                                     .sensors = stub_sensors};
+                                     .sensors = stub_sensors,
+                                     .program = stub_program};
 
 /* --- the host -------------------------------------------------------------------------------------- */
 
@@ -658,6 +670,9 @@ static void pack_request(uint8_t type) {
     case HIL_MSG_CHECKPOINT:
     case HIL_MSG_RESTORE: (void)hil_sync_pack(&now, payload, sizeof payload, &payload_len); break;
     case HIL_MSG_LIMIT: (void)hil_limits_pack(&l, payload, sizeof payload, &payload_len); break;
+    case HIL_MSG_PROGRAM:
+      (void)hil_program_query_pack(&(hil_program_query_t){0, 1}, payload, sizeof payload, &payload_len);
+      break;
     case HIL_MSG_BAUD:
       (void)hil_baud_pack(&(hil_baud_t){460800}, payload, sizeof payload, &payload_len);
       break;
@@ -689,7 +704,8 @@ static const struct {
                 {HIL_MSG_LIMIT, {OK, OK, OK, OK}},
                 {HIL_MSG_BAUD, {OK, OK, HIL_ERR_STATE, OK}},
                 {HIL_MSG_SENSORS, {OK, OK, HIL_ERR_STATE, OK}},
-                {0x13, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
+                {HIL_MSG_PROGRAM, {OK, OK, HIL_ERR_STATE, OK}},
+                {0x14, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
                 {0x7f, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}}};
 enum { EXPECTED = sizeof expected / sizeof expected[0] };
 

@@ -272,6 +272,25 @@ FILL(sensors) {
   }
 }
 
+FILL(program_query) {
+  SELF(hil_program_query_t);
+  m->init_ms = random_u32();
+  m->offset = random_u16();
+}
+
+FILL(program) {
+  SELF(hil_program_t);
+  m->init_ms = random_u32();
+  m->ends = random_u32();
+  m->how = between(PROGRAM_NONE, PROGRAM_SILENT);
+  m->code = (uint8_t)random_u32();
+  m->written = random_u64();
+  m->kept = (uint16_t)(random_u32() % (MESSAGE_STDERR_MAX + 1u));
+  m->offset = random_u16();
+  m->len = (uint16_t)pick(size, MESSAGE_PART_MAX);
+  random_bytes(m->bytes, m->len);
+}
+
 typedef union {
   hil_hello_t hello;
   hil_load_t load;
@@ -295,6 +314,8 @@ typedef union {
   hil_limited_t limited;
   hil_baud_t baud;
   hil_sensors_t sensors;
+  hil_program_query_t program_query;
+  hil_program_t program;
 } hil_any_t;
 
 #define WRAP(name, argument)                                                             \
@@ -310,7 +331,7 @@ WRAP(hello, m) WRAP(load, m) WRAP(loaded, m) WRAP(budget, m) WRAP(step, m) WRAP(
 WRAP(arm, m) WRAP(id, *(const uint32_t *)m) WRAP(report, m) WRAP(spans_query, m) WRAP(spans, m)
 WRAP(range, m) WRAP(data, m) WRAP(sync, m) WRAP(done, m) WRAP(refusal, m) WRAP(nak, m)
 WRAP(health, m) WRAP(limits, m) WRAP(limited, m)
-WRAP(baud, m) WRAP(sensors, m)
+WRAP(baud, m) WRAP(sensors, m) WRAP(program_query, m) WRAP(program, m)
 /* clang-format on */
 
 typedef struct {
@@ -327,14 +348,18 @@ typedef struct {
   {#name, sizeof(((hil_any_t *)0)->name), fixed, entry, max, name##_fill, name##_pack_any, name##_unpack_any}
 
 static const hil_layout_t layouts[] = {
-    LAYOUT(hello, 152, 0, 0),    LAYOUT(load, 24, 0, 0),        LAYOUT(loaded, 32, 0, 0),
-    LAYOUT(budget, 16, 0, 0),    LAYOUT(step, 10, 1, 256),      LAYOUT(reply, 41, 1, 256),
-    LAYOUT(arm, 44, 0, 0),       LAYOUT(id, 4, 0, 0),           LAYOUT(report, 86, 0, 0),
-    LAYOUT(range, 9, 0, 0),      LAYOUT(spans_query, 11, 0, 0), LAYOUT(spans, 11, 8, 64),
-    LAYOUT(data, 7, 1, 1008),    LAYOUT(sync, 16, 0, 0),        LAYOUT(done, 9, 0, 0),
-    LAYOUT(refusal, 6, 0, 0),    LAYOUT(nak, 1, 0, 0),          LAYOUT(health, 109, 16, 8),
-    LAYOUT(limits, 40, 0, 0),    LAYOUT(limited, 46, 0, 0),     LAYOUT(baud, 4, 0, 0),
-    LAYOUT(sensors, 33, 21, 24),
+    LAYOUT(hello, 152, 0, 0),       LAYOUT(load, 24, 0, 0),
+    LAYOUT(loaded, 32, 0, 0),       LAYOUT(budget, 16, 0, 0),
+    LAYOUT(step, 10, 1, 256),       LAYOUT(reply, 41, 1, 256),
+    LAYOUT(arm, 44, 0, 0),          LAYOUT(id, 4, 0, 0),
+    LAYOUT(report, 86, 0, 0),       LAYOUT(range, 9, 0, 0),
+    LAYOUT(spans_query, 11, 0, 0),  LAYOUT(spans, 11, 8, 64),
+    LAYOUT(data, 7, 1, 1008),       LAYOUT(sync, 16, 0, 0),
+    LAYOUT(done, 9, 0, 0),          LAYOUT(refusal, 6, 0, 0),
+    LAYOUT(nak, 1, 0, 0),           LAYOUT(health, 109, 16, 8),
+    LAYOUT(limits, 40, 0, 0),       LAYOUT(limited, 46, 0, 0),
+    LAYOUT(baud, 4, 0, 0),          LAYOUT(sensors, 33, 21, 24),
+    LAYOUT(program_query, 6, 0, 0), LAYOUT(program, 24, 1, 1000),
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 

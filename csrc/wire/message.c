@@ -236,6 +236,23 @@ static const hil_field_t sensors_fields[] = {
     LEN(hil_sensors_t, readings, MESSAGE_READINGS_MAX),
     ENTRIES(hil_sensors_t, reading, reading_fields),
 };
+
+static const hil_field_t program_query_fields[] = {
+    INT(hil_program_query_t, init_ms),
+    INT(hil_program_query_t, offset),
+};
+
+static const hil_field_t program_fields[] = {
+    INT(hil_program_t, init_ms),
+    INT(hil_program_t, ends),
+    ENUM(hil_program_t, how, PROGRAM_NONE, PROGRAM_SILENT),
+    INT(hil_program_t, code),
+    INT(hil_program_t, written),
+    ENUM(hil_program_t, kept, 0, MESSAGE_STDERR_MAX),
+    INT(hil_program_t, offset),
+    LEN(hil_program_t, len, MESSAGE_PART_MAX),
+    OCTETS(hil_program_t, bytes),
+};
 /* clang-format on */
 
 /* An integer of 1, 2, 4 or 8 bytes in memory, in the machine's own order. */
@@ -423,6 +440,8 @@ PACK(limits) UNPACK(limits)
 PACK(limited) UNPACK(limited)
 PACK(baud) UNPACK(baud)
 PACK(sensors) UNPACK(sensors)
+PACK(program_query) UNPACK(program_query)
+PACK(program) UNPACK(program)
 /* clang-format on */
 
 PACK(arm)

@@ -21,6 +21,8 @@ enum {
   MESSAGE_SPANS_MAX = 64,  /* digests in one message */
   MESSAGE_RAILS_MAX = 8,
   MESSAGE_READINGS_MAX = 24,
+  MESSAGE_STDERR_MAX = 4096, /* [byte] kept of what a program wrote on standard error */
+  MESSAGE_PART_MAX = 1000,   /* [byte] of that in one message */
   ARM_EXACT_SHIFT = 63     /* of hil_arm_t.bit: set if the position was named, not drawn */
 };
 
@@ -44,6 +46,7 @@ typedef enum {
   HIL_MSG_LIMIT = 0x10,      /* hil_limits_t -> hil_limited_t: limits of the board */
   HIL_MSG_BAUD = 0x11,       /* hil_baud_t -> hil_baud_t: run the line at another rate from now on */
   HIL_MSG_SENSORS = 0x12,    /* - -> hil_sensors_t: further measurements */
+  HIL_MSG_PROGRAM = 0x13,    /* hil_program_query_t -> hil_program_t: how the last program ended */
   HIL_MSG_ANSWER = 0x80,     /* flag: an answer to the type below it */
   HIL_MSG_ERROR = 0xfe,      /* hil_refusal_t: the request with this seq was refused */
   HIL_MSG_NAK = 0xff         /* hil_nak_t: bytes arrived that are not a frame (seq 0) */
@@ -330,6 +333,32 @@ typedef struct {
   hil_reading_t reading[MESSAGE_READINGS_MAX];
 } hil_sensors_t;
 
+/* How a program, the worker of a workload exec:NAME, ended. */
+typedef enum {
+  PROGRAM_NONE = 0,      /* none has ended since the agent started, but by order */
+  PROGRAM_EXITED = 1,    /* by itself, with this exit code */
+  PROGRAM_SIGNALED = 2,  /* of this signal */
+  PROGRAM_VIOLATED = 3,  /* it broke the protocol, and was killed */
+  PROGRAM_SILENT = 4     /* it did not answer in time, and was killed */
+} hil_program_end_t;
+
+typedef struct {
+  uint32_t init_ms; /* [ms] in which programs must answer INIT from now on; 0: as it is */
+  uint16_t offset;  /* [byte] in what is kept of its standard error */
+} hil_program_query_t;
+
+typedef struct {
+  uint32_t init_ms; /* [ms] in force */
+  uint32_t ends;    /* programs that have ended so since the agent started */
+  uint8_t how;      /* hil_program_end_t of the last of them */
+  uint8_t code;     /* exit code or signal; else 0 */
+  uint64_t written; /* [byte] on standard error, in all */
+  uint16_t kept;    /* [byte] the last of them: <= MESSAGE_STDERR_MAX */
+  uint16_t offset;  /* [byte] of the first byte in those */
+  uint16_t len;     /* <= MESSAGE_PART_MAX */
+  uint8_t bytes[MESSAGE_PART_MAX];
+} hil_program_t;
+
 /* Flags in these structs are uint8_t, 0 or 1, as they are on the wire: a layout is copied before it is checked, and
  * a bool that is neither 0 nor 1 would be undefined behaviour. */
 
@@ -385,6 +414,10 @@ int hil_baud_pack(const hil_baud_t *m, uint8_t *out, size_t cap, size_t *out_len
 int hil_baud_unpack(hil_baud_t *m, const uint8_t *data, size_t len);
 int hil_sensors_pack(const hil_sensors_t *m, uint8_t *out, size_t cap, size_t *out_len);
 int hil_sensors_unpack(hil_sensors_t *m, const uint8_t *data, size_t len);
+int hil_program_query_pack(const hil_program_query_t *m, uint8_t *out, size_t cap, size_t *out_len);
+int hil_program_query_unpack(hil_program_query_t *m, const uint8_t *data, size_t len);
+int hil_program_pack(const hil_program_t *m, uint8_t *out, size_t cap, size_t *out_len);
+int hil_program_unpack(hil_program_t *m, const uint8_t *data, size_t len);
 /* cffi:end */
 
 #endif

@@ -17,7 +17,7 @@ from hil.engine.run_recorder import RunRecorder
 from hil.kernel import Golden
 from hil.redundancy.recovery import NodeState, RecoveryMachine
 from hil.rig.calls import Timing
-from hil.rig.node import DONE, SILENT, Node, NodeResult
+from hil.rig.node import CRASHED, DONE, HUNG, SILENT, Node, NodeResult
 from hil.rig.program import PREFIX
 from hil.rig.rig import Rig
 from hil.upsets.upset import Upset
@@ -116,6 +116,8 @@ class ExchangeStage:
         were asked at `asked_us`, and waited for `elapsed_us` in all [us]."""
         rig, deadlines = self._rig, self._times.deadlines
         self._check_counts(results)
+        if self._rig.setup.is_program:
+            self._explain_programs(results)
         missing = any(r.status == SILENT or r.out_of_step for r in results.values())
         kept_us = rig.kept_from_looking_us
         own_times = dict.fromkeys(results, elapsed_us)
@@ -141,6 +143,14 @@ class ExchangeStage:
                     reason=f"the worker lost count of its progress: {result.ticks} ticks, "
                     f"where a step has {ticks}",
                 )
+
+    def _explain_programs(self, results: dict[str, NodeResult]) -> None:
+        """Add to the results how the programs that are the nodes' workers ended."""
+        for name, result in results.items():
+            if result.status in (CRASHED, HUNG):
+                setup, node = self._rig.setup, self._rig.by_name[name]
+                why = setup.program_ends.explain(node, setup.program_name, result.reason)
+                results[name] = result._replace(reason=why)
 
     def forget_silence(self) -> None:
         """Count all nodes as having answered, from now on."""

@@ -24,9 +24,10 @@ from hil.redundancy.rollback import Rollback
 from hil.rig.board_kinds import build_nodes
 from hil.rig.calls import Timing
 from hil.rig.pacer import Pacer
-from hil.rig.program import PREFIX, golden_run
+from hil.rig.program import PREFIX, ProgramOptions, golden_run
 from hil.rig.rig import Rig
 from hil.scenario import BoardKind, Scenario
+from hil.scenario.program_input import read_inputs
 from hil.upsets.injection import Injector
 from hil.upsets.limits import UpsetLimits
 from hil.upsets.outcome import UpsetClassifier
@@ -61,7 +62,8 @@ def assemble(scenario: Scenario, clock: Clock = HOST, plant: BuiltPlant | None =
         SetupError: an agent or a program that the scenario needs is missing.
         ConfigError: the scenario's plant or upsets are not possible."""
     nodes = tuple(build_nodes(scenario, clock))
-    golden = golden_run(scenario.workload_name, scenario.seed)
+    program = _program_options(scenario)
+    golden = golden_run(scenario.workload_name, scenario.seed, program)
     limits = UpsetLimits(scenario, golden.workload)
     limits.check()
     timeouts = scenario.timeouts
@@ -69,6 +71,7 @@ def assemble(scenario: Scenario, clock: Clock = HOST, plant: BuiltPlant | None =
     if scenario.pace_factor is not None:  # frames have their times: noise is waited for no longer
         timing = replace(timing, noise_patience=1)
     rig = Rig(nodes, scenario.workload_name, scenario.seed, timing, clock)
+    rig.setup.program = program
     rig.setup.scrub_words = scenario.recovery.scrub_words
     plant = plant or _plant_of(scenario)
     virtual = all(n.board is BoardKind.INPROC for n in scenario.rig.nodes)
@@ -86,7 +89,9 @@ def assemble(scenario: Scenario, clock: Clock = HOST, plant: BuiltPlant | None =
                 scenario, golden.workload, None if plant is None else plant.strikes
             ),
             injector=Injector(rig, golden.workload.state_len, scenario.recovery.checkpoint_every),
-            classifier=UpsetClassifier([node.name for node in nodes]),
+            classifier=UpsetClassifier(
+                [node.name for node in nodes], programs=scenario.exec is not None
+            ),
             hidden_state=HiddenState(rig, golden, redundancy.checkpoints),
         ),
         metrics=metrics,
@@ -94,6 +99,18 @@ def assemble(scenario: Scenario, clock: Clock = HOST, plant: BuiltPlant | None =
             nodes, virtual=virtual, programs=golden.workload.name.startswith(PREFIX)
         ),
         plant=plant,
+    )
+
+
+def _program_options(scenario: Scenario) -> ProgramOptions:
+    """Return what the scenario says of its program, if it has one."""
+    if scenario.exec is None:
+        return ProgramOptions()
+    given = scenario.exec.input
+    return ProgramOptions(
+        init_us=round(scenario.exec.init_s * 1e6),
+        inputs=None if given is None else read_inputs(given),
+        frames=scenario.frame_count,
     )
 
 

@@ -20,7 +20,7 @@ reconnect, absent_boards    the search for absent boards, and which ones are abs
 bringup, agent_setup    opens ports and identifies agents; what every agent is sent
 calibration, step_count    what fault-free steps take, and how many instructions they have
 pacer, background_call    the pace of a run, and calls that may take seconds
-program             user programs as workloads
+program, program_end, program_words    user programs as workloads; how one ended, in words
 offspring, guardian, pty_identity    programs that hil starts, and their ptys
 processor_use, addresses    the CPU time of boards, and where they lie in memory
 """

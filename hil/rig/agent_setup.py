@@ -15,13 +15,17 @@ from hil.errors import NodeError, TraceForbidden
 from hil.rig.calls import Call, Timing
 from hil.rig.exchange import run_calls
 from hil.rig.node import Node
-from hil.rig.program import PREFIX
+from hil.rig.program import PREFIX, ProgramOptions
+from hil.rig.program_end import ProgramEnds, ask_end, start_failed
 from hil.rig.requests import Requests, patient
 from hil.wire import decoding, encoding
 from hil.wire.messages import Limited, Limits, Msg, Refusal
 
 _BUSY_FACTOR: Final = 20
 """The longest duration of a step relative to its budget of CPU time: other processes run, too."""
+
+_START_MARGIN_US: Final = 5_000_000
+"""Beyond the time that a program has to start: the agent still ends it, and answers."""
 
 _NOSYS: Final = int(lib.HIL_ERR_NOSYS)
 _FORBIDDEN: Final = (errno.EPERM, errno.EACCES, errno.ENOSYS)
@@ -53,6 +57,9 @@ class AgentSetup:
         self.seed = seed
         self.budget = Budget(5_000_000, 0)
         self.scrub_words = 0
+        self.program = ProgramOptions()
+        """What the workload `exec` is given, if it is one."""
+        self.program_ends = ProgramEnds(requests)
         self._duties: dict[str, int] = {}
         self._limits: dict[str, tuple[int | None, Limits]] = {}  # and the agent's start since when
 
@@ -62,10 +69,19 @@ class AgentSetup:
         return self.workload.startswith(PREFIX)
 
     @property
+    def program_name(self) -> str:
+        """Return the name of the program that is the workload."""
+        return self.workload.removeprefix(PREFIX)
+
+    @property
     def start_timing(self) -> Timing:
         """Return the timing of requests that start a worker."""
         timing = self._requests.timing
-        return patient(timing) if self.is_program else timing
+        if not self.is_program:
+            return timing
+        least_us = self.program.init_us + _START_MARGIN_US
+        timing = patient(timing)
+        return replace(timing, lost_after_us=max(timing.lost_after_us, least_us))
 
     def load(self, node: Node) -> int:
         """Put the workload on a node in its initial state and return the state's digest.
@@ -74,10 +90,12 @@ class AgentSetup:
         node.loads += 1
         node.workers += 1
         node.loaded_boot = node.link.boot_id
+        if self.is_program:
+            self._set_init_time(node)
         request = encoding.load_request(self.workload, self.seed)
         call = self._requests.send(node, Msg.LOAD, request, self.start_timing)
         if self.is_program and isinstance(call.result, Refusal) and call.result.status == _NOSYS:
-            name = self.workload.removeprefix(PREFIX)
+            name = self.program_name
             raise NodeError(
                 f"node {node.name}: its agent does not allow a program `{name}`",
                 remedy=f"start it with --exec {name}=/path; process boards take it from $HIL_EXEC",
@@ -86,11 +104,26 @@ class AgentSetup:
         self._requests.ask(node, Msg.BUDGET, self._budget_request())
         return decoding.state_digest_of_loaded(answer)
 
+    def _set_init_time(self, node: Node) -> None:
+        """Tell an agent how long programs may take to start. Raises: LinkTimeout; NodeError if it
+        is older than this request, and another time than the usual is wanted."""
+        payload = encoding.program_request(self.program.init_us // 1000, 0)
+        call = self._requests.send(node, Msg.PROGRAM, payload)
+        is_old = isinstance(call.result, Refusal) and call.result.status == _NOSYS
+        if not is_old:
+            self._requests.expect(node, call)
+        elif self.program.init_us != ProgramOptions().init_us:
+            raise NodeError(
+                f"node {node.name}: its agent is older than `init_s`, and waits for programs for "
+                f"{ProgramOptions().init_us / 1e6:g} s",
+                remedy="install this release's agent on it (`hil board install`)",
+            )
+
     def expect_worker(self, node: Node, call: Call) -> bytes:
         """Return the answer to a call that starts a worker.
 
-        Raises: TraceForbidden if the agent's system forbids it to trace one; LinkTimeout and
-        NodeError as for every call."""
+        Raises: ProgramFailed if it is a program that does not start; TraceForbidden if the agent's
+        system forbids it to trace one; LinkTimeout and NodeError as for every call."""
         result = call.result
         if (
             isinstance(result, Refusal)
@@ -103,6 +136,12 @@ class AgentSetup:
                 f"{os.strerror(result.detail)}), and so cannot compute",
                 remedy=_PTRACE_REMEDY,
             )
+        if self.is_program and isinstance(result, Refusal) and result.status == lib.HIL_ERR_IO:
+            end = ask_end(self._requests, node)
+            if end is not None:
+                self.program_ends.note(node, self.program_name, end)
+            what = f"{Msg(call.type).name} was refused (errno {result.detail})"
+            raise start_failed(node, self.program_name, what, end)
         return self._requests.expect(node, call)
 
     def _budget_request(self) -> bytes:

@@ -32,7 +32,7 @@ def calibrate(rig: Rig, frames: int, cpu_factor: float, cpu_floor_us: int) -> Ca
 
     Raises: SetupError if a node does not compute what the golden run computes, because no vote
     could then be trusted; LinkTimeout, NodeError."""
-    golden = golden_run(rig.setup.workload, rig.setup.seed)
+    golden = golden_run(rig.setup.workload, rig.setup.seed, rig.setup.program)
     for node in rig.nodes:
         with line_fault_named(node, rig.clock):
             digest = rig.load(node)

@@ -2,7 +2,8 @@
 
     python guardian.py PARENT PROGRAM [ARGUMENT...]
 
-The guardian ends when PROGRAM ends, when the process PARENT that started it ends, or on SIGTERM.
+The guardian ends when PROGRAM ends, with its exit code or of the same signal, when the process
+PARENT that started it ends, or on SIGTERM.
 Whatever PROGRAM leaves behind becomes a child of the guardian, even what has left its session or
 was orphaned on purpose, and is killed."""
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 
@@ -32,12 +34,25 @@ def _become(program: list[str], guardian: int) -> None:
         os.execv(program[0], program)  # noqa: S606 (that is what it is for)
 
 
-def _has_ended(child: int) -> bool:
-    """Return whether `child` has ended; reap every process that has."""
+def _end_of(child: int) -> int | None:
+    """Return the wait status with which `child` has ended, None if it has not; reap every process
+    that has ended."""
     while True:
-        pid, _ = os.waitpid(-1, os.WNOHANG)
+        pid, status = os.waitpid(-1, os.WNOHANG)
         if pid in (0, child):
-            return pid == child
+            return status if pid == child else None
+
+
+def _end_like(status: int) -> None:
+    """End this process with the exit code of a wait status, or of its signal."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the program has left its own
+        if number != signal.SIGKILL:
+            signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (number,))
+        os.kill(os.getpid(), number)
+    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
 
 def _children() -> list[int]:
@@ -69,10 +84,11 @@ def main() -> None:
         finally:
             os._exit(127)
     null = os.open(os.devnull, os.O_RDWR)
-    for pipe in (0, 1):  # only the program holds the pipes: the host sees EOF when it ends
+    for pipe in (0, 1, 2):  # only the program holds the pipes: the host sees EOF when it ends
         os.dup2(null, pipe)
+    status: int | None = None
     while os.getppid() == parent:
-        if signal.sigwait(_SIGNALS) == signal.SIGTERM or _has_ended(child):
+        if signal.sigwait(_SIGNALS) == signal.SIGTERM or (status := _end_of(child)) is not None:
             break
     for _ in range(_ROUNDS):
         remaining = _children()
@@ -82,6 +98,8 @@ def main() -> None:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, os.WNOHANG)
         signal.sigtimedwait((), 0.001)
+    if status is not None:
+        _end_like(status)
 
 
 if __name__ == "__main__":

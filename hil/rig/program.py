@@ -10,13 +10,17 @@ import os
 import struct
 import subprocess
 import weakref
+from dataclasses import dataclass
 from typing import Final
 
 from hil._kernel import lib
 from hil.clock import HOST
-from hil.errors import KernelError, SetupError
+from hil.errors import ConfigError, KernelError, Problem, SetupError
 from hil.kernel import Golden, Random, Workload, digest64
 from hil.rig.offspring import ADOPTION, Mark, end_with_all, start_guarded
+from hil.rig.program_words import last_line, signal_name
+from hil.scenario.load import UNPLACED
+from hil.scenario.program_input import ProgramInputs
 
 PREFIX: Final = "exec:"
 ENVIRONMENT: Final = "HIL_EXEC"
@@ -27,7 +31,9 @@ _INIT: Final = 1
 _STEP: Final = 2
 _STATE_MAX: Final = 1 << 20
 _OWN_STATE: Final = 8
-_PATIENCE_S: Final = 10.0
+_PATIENCE_US: Final = 10_000_000
+_STDERR_MAX: Final = 4096
+_DRAINS_MAX: Final = 64
 _END_S: Final = 1.0
 _CRC: Final = 4
 
@@ -59,10 +65,25 @@ def agent_options() -> list[str]:
     return [part for name in programs for part in ("--exec", f"{name}={','.join(programs[name])}")]
 
 
-def golden_run(workload: str, seed: int) -> Golden:
-    """Begin the golden run of a workload: of the kernel, or of a program on this computer.
+@dataclass(frozen=True, slots=True)
+class ProgramOptions:
+    """What a program is given. `init_us`: the time in which it must answer INIT [us]; `inputs`:
+    those of the frames, None: random bytes; `frames`: so many need one, None: not known."""
 
-    Raises: SetupError if this computer does not allow the program, or it does not start."""
+    init_us: int = 10_000_000
+    inputs: ProgramInputs | None = None
+    frames: int | None = None
+
+
+_USUAL: Final = ProgramOptions()
+
+
+def golden_run(workload: str, seed: int, program: ProgramOptions = _USUAL) -> Golden:
+    """Begin the golden run of a workload: of the kernel, or of a program on this computer, with
+    these options.
+
+    Raises: SetupError if this computer does not allow the program, or it does not start;
+    ConfigError if its inputs do not fit."""
     if not workload.startswith(PREFIX):
         return Golden(workload, seed)
     name = workload.removeprefix(PREFIX)
@@ -73,7 +94,7 @@ def golden_run(workload: str, seed: int) -> Golden:
             "computer, which does not allow it",
             remedy=f"set {ENVIRONMENT}={name}=/path/to/it on this computer, too",
         )
-    return ProgramGolden(name, command, seed)
+    return ProgramGolden(name, command, seed, program)
 
 
 def _crc32c(data: bytes) -> int:
@@ -85,7 +106,7 @@ def _end(process: subprocess.Popen[bytes], mark: Mark) -> None:
     process.terminate()  # the guardian kills the program and its descendants
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_END_S)
-    for stream in (process.stdin, process.stdout):
+    for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
             with contextlib.suppress(OSError):
                 stream.close()
@@ -95,13 +116,18 @@ def _end(process: subprocess.Popen[bytes], mark: Mark) -> None:
 
 class ProgramGolden(Golden):
     """The golden run of a program on this computer: a process that computes each frame. The input
-    of a frame is random bytes, derived from seed and frame. Not thread-safe.
+    of a frame is that of the options, or random bytes derived from seed and frame. Not
+    thread-safe.
 
     Raises: SetupError from the constructor and from `step` if the program does not follow the
-    protocol: without a reference no result can be judged."""
+    protocol: without a reference no result can be judged. ConfigError from the constructor if the
+    inputs of the options are not those of the program."""
 
-    def __init__(self, name: str, command: tuple[str, ...], seed: int) -> None:
+    def __init__(
+        self, name: str, command: tuple[str, ...], seed: int, options: ProgramOptions
+    ) -> None:
         self._name = name
+        self._stderr = b""
         self.seed = seed
         mark = Mark()
         ADOPTION.begin()
@@ -110,7 +136,7 @@ class ProgramGolden(Golden):
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
                 bufsize=0,
                 env=mark.environment,
                 start_new_session=True,
@@ -119,8 +145,10 @@ class ProgramGolden(Golden):
             ADOPTION.end()
             raise self._broken(f"it cannot be started ({error.strerror})") from error
         weakref.finalize(self, _end, self._process, mark)
-        os.set_blocking(self._fd, False)
-        body = self._ask(_INIT, struct.pack("<Q", seed & (2**64 - 1)))
+        assert self._process.stderr is not None
+        for fd in (self._fd, self._process.stderr.fileno()):
+            os.set_blocking(fd, False)
+        body = self._ask(_INIT, struct.pack("<Q", seed & (2**64 - 1)), options.init_us)
         if len(body) < _SIZES.size:
             raise self._broken("its first answer is too short")
         state_len, input_len, output_len = _SIZES.unpack(body[: _SIZES.size])
@@ -130,6 +158,11 @@ class ProgramGolden(Golden):
             raise self._broken("its sizes are out of range")
         self._state_is_private = state_len == 0
         self._state = bytes(_OWN_STATE) if self._state_is_private else state
+        self._inputs = options.inputs
+        wrong = "" if self._inputs is None else self._inputs.mismatch(input_len, options.frames)
+        if wrong:
+            remedy = "with `repeat: true` the inputs begin again" if " for " in wrong else ""
+            raise ConfigError([Problem(UNPLACED, 0, 0, "$.exec.input", wrong, remedy)])
         self.workload = Workload(PREFIX + name, len(self._state), input_len, output_len, 0, 1, 0)
         self._next = 0
         self._input = bytes(input_len)
@@ -142,40 +175,74 @@ class ProgramGolden(Golden):
 
     def _broken(self, why: str) -> SetupError:
         """Return the error that the program does not follow the protocol."""
+        line = last_line(self._stderr)
+        said = f"; its standard error ends with: {line}" if line else ""
         return SetupError(
-            f"the reference program `{self._name}`: {why}",
+            f"the reference program `{self._name}`: {why}{said}",
             remedy="csrc/port/linux/EXEC.md says what such a program does",
         )
 
-    def _read(self, count: int, until_us: int) -> bytes:
+    def _drain(self) -> bool:
+        """Keep the last of what the program has written on standard error; return whether it may
+        write more. It never waits for that."""
+        assert self._process.stderr is not None
+        for _ in range(_DRAINS_MAX):
+            try:
+                part = os.read(self._process.stderr.fileno(), _STDERR_MAX)
+            except BlockingIOError:
+                return True
+            if not part:
+                return False
+            self._stderr = (self._stderr + part)[-_STDERR_MAX:]
+        return True
+
+    def _exited(self) -> SetupError:
+        """Return the error that the program has ended, with how."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_S)
+        self._drain()
+        code = self._process.returncode
+        if code is None:
+            return self._broken("it closed its output")
+        return self._broken(
+            f"it died of {signal_name(-code)}" if code < 0 else f"it exited with code {code}"
+        )
+
+    def _read(self, count: int, until_us: int, patience_us: int) -> bytes:
         """Read exactly `count` bytes of an answer, until `until_us` at the latest."""
         data = b""
+        assert self._process.stderr is not None
+        both = [self._fd, self._process.stderr.fileno()]
         while len(data) < count:
+            if len(both) > 1 and not self._drain():
+                both = [self._fd]
             left_us = until_us - HOST.now_us()
-            if left_us <= 0 or not HOST.readable([self._fd], left_us):
-                raise self._broken(f"it did not answer within {_PATIENCE_S:g} s")
+            if left_us <= 0 or not (ready := HOST.readable(both, left_us)):
+                raise self._broken(f"it did not answer within {patience_us / 1e6:g} s")
+            if self._fd not in ready:
+                continue
             part = os.read(self._fd, count - len(data))
             if not part:
-                raise self._broken("it exited")
+                raise self._exited()
             data += part
         return data
 
-    def _ask(self, type_: int, body: bytes) -> bytes:
-        """Send a request and return the body of its answer."""
+    def _ask(self, type_: int, body: bytes, patience_us: int = _PATIENCE_US) -> bytes:
+        """Send a request and return the body of its answer, which is waited for so long [us]."""
         message = _HEADER.pack(b"HILX", 1, type_, 0, len(body)) + body
-        until_us = HOST.now_us() + int(_PATIENCE_S * 1e6)
+        until_us = HOST.now_us() + patience_us
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(message + _crc32c(message).to_bytes(4, "little"))
         except BrokenPipeError:
-            raise self._broken("it exited") from None
-        header = self._read(_HEADER.size, until_us)
+            raise self._exited() from None
+        header = self._read(_HEADER.size, until_us, patience_us)
         magic, version, kind, zero, length = _HEADER.unpack(header)
         if (magic, version, kind, zero) != (b"HILX", 1, type_, 0):
             raise self._broken("its answer has a wrong header")
         if length > _HEADER.size + _STATE_MAX + lib.MESSAGE_IO_MAX:
             raise self._broken("its answer is too long")
-        answer = self._read(length + _CRC, until_us)
+        answer = self._read(length + _CRC, until_us, patience_us)
         if _crc32c(header + answer[:-_CRC]) != int.from_bytes(answer[-_CRC:], "little"):
             raise self._broken("its answer has a wrong CRC")
         return answer[:-_CRC]
@@ -235,6 +302,8 @@ class ProgramGolden(Golden):
     def input_of(self, frame: int) -> bytes:
         """Return the input of any frame, as its sensors delivered it."""
         length = self.workload.input_len
+        if self._inputs is not None:
+            return self._inputs.of(frame, length)
         random = Random(self.seed, frame)
         words = [random.bits64().to_bytes(8, "little") for _ in range(-(-length // 8))]
         return b"".join(words)[:length]

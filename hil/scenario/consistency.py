@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from hil.scenario.durations import frame_count_of, frame_us_of
 from hil.scenario.plant.flight import PlantConfig
 from hil.scenario.problems import Findings, did_you_mean
-from hil.scenario.rig import ExecConfig, NodeConfig
+from hil.scenario.program import ExecConfig
+from hil.scenario.rig import NodeConfig
 from hil.scenario.upsets import UpsetEventConfig, UpsetRateConfig, UpsetsConfig
 from hil.scenario.words import (
     EXEC,
@@ -175,21 +176,15 @@ def program_findings(
                 f"node {node.name} is an inproc board, which cannot run programs",
                 "use `process`",
             )
+    counted = "the instructions of a program are not counted"
     for index, event in enumerate(upsets.events):
-        if event.target in PROCESS_TARGETS:
-            findings.add(
-                ("upsets", "events", index, "target"),
-                f"target {event.target} is inside the program, which upsets cannot reach",
-                "use state, input, output, cpu or link",
-            )
+        if event.steps:
+            findings.add(("upsets", "events", index, "steps"), counted, "use `tick` or `us`")
     for index, rate in enumerate(upsets.rates):
-        for position, target in enumerate(rate.targets):
-            if target in PROCESS_TARGETS:
-                findings.add(
-                    ("upsets", "rates", index, "targets", position),
-                    f"target {target} is inside the program, which upsets cannot reach",
-                    "use state, input, output or link",
-                )
+        if rate.steps_max:
+            findings.add(("upsets", "rates", index, "steps_max"), counted, "remove it")
+    if upsets.orbit.steps_max:
+        findings.add(("upsets", "orbit", "steps_max"), counted, "remove it")
     return findings
 
 

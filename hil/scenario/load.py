@@ -28,6 +28,7 @@ from hil.scenario.problems import (
     translate,
     written_path,
 )
+from hil.scenario.program_input import read_inputs
 from hil.scenario.rig import RigConfig, default_names
 from hil.scenario.upsets import UpsetEventConfig, UpsetRateConfig
 from hil.scenario.words import BOARD_ALIASES, BoardKind, SchemeName
@@ -103,7 +104,26 @@ def load(source: str | Path, overrides: Overrides | None = None) -> Loaded:
     """
     path = find_scenario(source)
     scenario, effects = _scenario_of(read_yaml(path), path.stem, overrides)
-    return Loaded(_beside(scenario, path), path, tuple(effects.notices), tuple(effects.left_out))
+    scenario = _with_inputs(_beside(scenario, path), path)
+    return Loaded(scenario, path, tuple(effects.notices), tuple(effects.left_out))
+
+
+def _with_inputs(scenario: Scenario, path: Path) -> Scenario:
+    """Check the inputs that a scenario has for its program, and fill in the digest of their file.
+
+    Raises: ConfigError, with file and line."""
+    given = None if scenario.exec is None else scenario.exec.input
+    if scenario.exec is None or given is None:
+        return scenario
+    inputs = read_inputs(given)
+    few = inputs.mismatch(inputs.length, scenario.frame_count) if inputs.length else ""
+    if few:
+        remedy = "write `repeat: true`, or shorten the run"
+        with placing(path):
+            raise ConfigError([Problem(UNPLACED, 0, 0, "$.exec.input", few, remedy)])
+    filled = given.model_copy(update={"sha256": inputs.sha256 or None})
+    program = scenario.exec.model_copy(update={"input": filled})
+    return scenario.model_copy(update={"exec": program})
 
 
 def _beside(scenario: Scenario, path: Path) -> Scenario:
@@ -127,6 +147,12 @@ def _beside(scenario: Scenario, path: Path) -> Scenario:
         }
     )
     update: dict[str, object] = {"rig": rig}
+    if scenario.exec is not None and scenario.exec.input is not None:
+        given = scenario.exec.input
+        files = {"hex": given.hex, "raw": given.raw}
+        found = {k: str((path.parent / v).resolve()) for k, v in files.items() if v is not None}
+        program = {"input": given.model_copy(update=found)}
+        update["exec"] = scenario.exec.model_copy(update=program)
     if scenario.plant is not None and scenario.plant.profile is not None:
         profile = str((path.parent / scenario.plant.profile).resolve())
         update["plant"] = scenario.plant.model_copy(update={"profile": profile})

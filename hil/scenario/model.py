@@ -39,7 +39,8 @@ from hil.scenario.expect import (
 from hil.scenario.fields import Float, FrozenModel, Int, Positive
 from hil.scenario.plant.flight import PlantConfig
 from hil.scenario.problems import Findings, wrong, wrong_at
-from hil.scenario.rig import ExecConfig, RigConfig
+from hil.scenario.program import ExecConfig
+from hil.scenario.rig import RigConfig
 from hil.scenario.upsets import UpsetsConfig
 from hil.scenario.words import (
     EXEC,

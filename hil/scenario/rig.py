@@ -1,4 +1,4 @@
-"""The rig of a scenario: nodes, their redundancy, and the programs that they run."""
+"""The rig of a scenario: nodes and their redundancy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,6 @@ from hil.scenario.words import (
     BootSeconds,
     NodeName,
     PortName,
-    ProgramName,
     SchemeName,
     SchemeWord,
     Unvoted,
@@ -253,15 +252,6 @@ def default_names(count: int, taken: Sequence[str] = ()) -> list[str]:
     """Return `count` node names a, b, c, ... that are not in `taken`."""
     free = (name for name in "abcdefghijklmnopqrstuvwxyz" if name not in taken)
     return [name for name, _ in zip(free, range(count), strict=False)]
-
-
-class ExecConfig(FrozenModel):
-    """A program that computes the steps of the workload `exec`."""
-
-    program: ProgramName = Field(
-        description="Its name in the lists of the boards' agents (--exec) and, for process boards "
-        "and the reference, of this computer ($HIL_EXEC)."
-    )
 
 
 def _count(number: int, what: str) -> str:

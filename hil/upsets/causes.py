@@ -22,6 +22,7 @@ __all__ = [
     "can_wake",
     "in_agent",
     "in_system",
+    "in_worker",
     "is_gone",
     "is_of_the_board",
     "is_released",
@@ -64,7 +65,7 @@ def can_cause(upset: Upset, frame: int, effect: NodeEffect, result: NodeResult) 
 def can_wake(upset: Upset, frame: int, effect: NodeEffect, result: NodeResult) -> bool:
     """Return whether a settled upset that may remain in the node can have caused `effect`."""
     killed = result.status == CRASHED and result.signal == signal.SIGKILL
-    if killed and not upset.stuck and not in_system(upset):
+    if killed and not (upset.stuck or upset.assessment.in_program or in_system(upset)):
         return False  # a worker never ends itself by SIGKILL: another process did
     return not is_gone(upset, frame) and can_cause(upset, frame, effect, result)
 
@@ -73,6 +74,12 @@ def in_system(upset: Upset) -> bool:
     """Return whether it changed the board's memory, where the operating system may read it at any
     time."""
     return upset.plan.target is _T.BOARD_RAM and upset.report.changed
+
+
+def in_worker(upset: Upset) -> bool:
+    """Return whether it hit what only the worker has: its stack, heap, machine code or
+    registers."""
+    return upset.plan.target in _IN_WORKER
 
 
 def in_agent(upset: Upset) -> bool:
@@ -91,7 +98,8 @@ def is_gone(upset: Upset, frame: int) -> bool:
     if upset.stuck:  # a frame may compute with what it left; what nobody rewrites keeps its value
         stays = upset.plan.target is _T.TEXT or in_system(upset)
         return not stays and is_released(upset, frame - 1)
-    return upset.plan.target in PASSING and frame > upset.assessment.active_frame + 1
+    passes = upset.plan.target in PASSING and not upset.assessment.in_program
+    return passes and frame > upset.assessment.active_frame + 1
 
 
 @dataclass(slots=True)

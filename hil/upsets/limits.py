@@ -62,6 +62,8 @@ AGENT_BITS: Final = 8 * int(lib.agent_memory_len())
 """The size of the agent's own memory on this computer and on all 64-bit processors; it is smaller
 on 32-bit ones."""
 
+_OF_A_PROGRAM: Final = frozenset({UpsetTarget.STACK, UpsetTarget.HEAP, UpsetTarget.TEXT})
+
 _TEXT_FACTOR: Final = 8
 """Upper bound of the size of another compiler's machine code, relative to this computer's."""
 _PROGRAM_TICKS: Final = 1
@@ -256,6 +258,8 @@ class UpsetLimits:
         return self._memory_bits(event.target, event.node)
 
     def _memory_bits(self, target: UpsetTarget, node: str | None) -> int | None:
+        if self._scenario.exec is not None and target in _OF_A_PROGRAM:
+            return None  # as large as the program makes it
         hello = None if node is None else self._hellos.get(node)
         if target in REGISTER_TARGETS:
             if hello is None:

@@ -64,6 +64,7 @@ from hil.upsets.causes import (
     can_wake,
     in_agent,
     in_system,
+    in_worker,
     is_gone,
     is_of_the_board,
     is_released,
@@ -116,9 +117,10 @@ class UpsetClassifier:
     """Follows every upset of a run from its injection to its outcome. Not thread-safe.
 
     Finished upsets are handed over by `take_finished` and then only counted here (`count`: all that
-    fell due)."""
+    fell due). `programs`: the workers are programs of the user."""
 
-    def __init__(self, nodes: list[str]) -> None:
+    def __init__(self, nodes: list[str], *, programs: bool = False) -> None:
+        self._programs = programs
         self._books = {name: NodeBook() for name in nodes}
         self.count = 0
         self.anomalies: list[Anomaly] = []
@@ -134,6 +136,8 @@ class UpsetClassifier:
         self.count += 1
         lies_there = upset.plan.target is _T.TEXT or upset.plan.target in PASSING
         assessment = upset.assessment
+        assessment.in_program = self._programs and in_worker(upset)
+        lies_there = lies_there or assessment.in_program
         assessment.lingers = upset.stuck or lies_there or in_system(upset) or in_agent(upset)
         assessment.active_frame = upset.plan.frame
         if upset.injected:
@@ -190,6 +194,7 @@ class UpsetClassifier:
         self._any_upset = self._any_upset or bool(count)
         for upset in dormant:
             upset.assessment.lingers = True
+            upset.assessment.in_program = self._programs and in_worker(upset)
             self._books[upset.plan.node].dormant.append(upset)
 
     @property

@@ -76,7 +76,9 @@ class Assessment:
 
     `signal`: the signal that ended its worker; `shared`: other upsets hit the same node in the same
     frame; `dormant`: it had no effect at first, and one later; `lingers`: it remains in the node
-    after it is settled; `active_frame`: the last frame in which it hit or had an effect."""
+    after it is settled; `in_program`: it hit the memory or the registers of a program, which may
+    keep anything for as long as it runs; `active_frame`: the last frame in which it hit or had an
+    effect."""
 
     effect: NodeEffect = NodeEffect.UNKNOWN
     signal: int = 0
@@ -84,6 +86,7 @@ class Assessment:
     shared: bool = False
     dormant: bool = False
     lingers: bool = False
+    in_program: bool = False
     detected_frame: int | None = None
     resolved_frame: int | None = None
     active_frame: int = 0

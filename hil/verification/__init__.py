@@ -4,4 +4,5 @@ replay              votes every frame again, and counts what a record holds
 delivery            what was delivered without a vote
 ending              the result, its expectations and reports, and the record digest
 findings            the differences
+golden_run          the golden run to compare with
 """

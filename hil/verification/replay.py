@@ -58,6 +58,7 @@ from hil.verification.ending import (
     verify_unfinished,
 )
 from hil.verification.findings import Difference, Verification
+from hil.verification.golden_run import golden_of
 
 __all__ = ["Difference", "Verification", "campaign_mode", "result_of", "tally", "verify"]
 
@@ -196,7 +197,7 @@ def verify(reader: Reader, on_progress: Callable[[int, int], None] | None = None
     out = Verification(complete=reader.is_complete, outcome=outcome)
     rows = _Rows(reader)
     scenario = _scenario(out, reader)
-    golden = None if scenario is None else _golden(out, scenario)
+    golden = None if scenario is None else golden_of(out, scenario)
     delivery = None if scenario is None else DeliveryCheck(out, scenario)
     try:
         _all_frames(out, reader, rows, golden, delivery, on_progress)
@@ -255,18 +256,6 @@ def _scenario(out: Verification, reader: Reader) -> Scenario | None:
         else:
             out.not_covered.append("this hil cannot read the scenario of so old a record")
         return None
-
-
-def _golden(out: Verification, scenario: Scenario) -> Golden | None:
-    """Return the golden run, to be computed again from its seed; None for a program."""
-    if scenario.exec is not None:
-        out.not_covered.append(
-            f"the golden run of the program `{scenario.exec.program}` was not computed again: it "
-            "is not part of hil; what was recorded as correct was taken as correct"
-        )
-        return None
-    out.covered.append("the golden run was computed again from workload and seed")
-    return Golden(scenario.workload, scenario.seed)
 
 
 def _one_frame(

@@ -20,6 +20,8 @@ from hil.wire.messages import (
     Health,
     Hello,
     Limited,
+    ProgramEnd,
+    ProgramExit,
     Rail,
     Reading,
     Refusal,
@@ -153,6 +155,22 @@ def sensors(payload: bytes) -> Sensors:
         _text(m.mode),
         tuple(Reading(READINGS[r.kind], _text(r.name), r.value) for r in readings),
     )
+
+
+_ENDS = {
+    lib.PROGRAM_NONE: ProgramExit.NONE,
+    lib.PROGRAM_EXITED: ProgramExit.EXITED,
+    lib.PROGRAM_SIGNALED: ProgramExit.SIGNALED,
+    lib.PROGRAM_VIOLATED: ProgramExit.VIOLATED,
+    lib.PROGRAM_SILENT: ProgramExit.SILENT,
+}
+
+
+def program(payload: bytes) -> ProgramEnd:
+    """Decode how the last program of a board ended."""
+    m = unpack("program", payload)
+    stderr = ffi.buffer(m.bytes, m.len)[:]
+    return ProgramEnd(m.init_ms, m.ends, _ENDS[m.how], m.code, m.written, m.kept, m.offset, stderr)
 
 
 def limited(payload: bytes) -> Limited:

@@ -71,6 +71,12 @@ def baud_request(baud: int) -> bytes:
     return _new("baud", baud=baud)
 
 
+def program_request(init_ms: int, offset: int) -> bytes:
+    """Encode PROGRAM: give programs this time to answer INIT [ms] from now on, 0: leave it; ask for
+    the standard error of the last one that ended, from this byte on."""
+    return _new("program_query", init_ms=init_ms, offset=offset)
+
+
 def id_request(id_: int) -> bytes:
     """Encode REPORT: ask for the report on one upset. Raises: KernelError if the id is out of
     range."""

@@ -41,6 +41,7 @@ class Msg(enum.IntEnum):
     LIMIT = lib.HIL_MSG_LIMIT
     BAUD = lib.HIL_MSG_BAUD
     SENSORS = lib.HIL_MSG_SENSORS
+    PROGRAM = lib.HIL_MSG_PROGRAM
     ERROR = lib.HIL_MSG_ERROR
     NAK = lib.HIL_MSG_NAK
 
@@ -54,6 +55,16 @@ class UpsetState(Word):
     MISSED = "missed"  # the trigger was not reached
     FAILED = "failed"  # the board could not inject it
     REFUSED = "refused"  # not attempted
+
+
+class ProgramExit(Word):
+    """How a program, the worker of a workload `exec:NAME`, ended."""
+
+    NONE = "none"  # none has ended, but by order
+    EXITED = "exited"  # by itself
+    SIGNALED = "signaled"  # of a signal
+    VIOLATED = "violated"  # it broke the protocol, and was killed
+    SILENT = "silent"  # it did not answer in time, and was killed
 
 
 class LinkState(Word):
@@ -338,3 +349,20 @@ class Arm:
     value: int = 0
     hold_frames: int = 0
     exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramEnd:
+    """The end of a node's last program. `ends`: how many have ended since its agent started;
+    `code`: exit code or signal; `written`: bytes on standard error, of which the last `kept` are
+    kept; `stderr` are those of them from `offset` on. `init_ms`: the time in which programs must
+    answer INIT [ms]."""
+
+    init_ms: int
+    ends: int
+    how: ProgramExit
+    code: int
+    written: int
+    kept: int
+    offset: int
+    stderr: bytes

@@ -221,6 +221,7 @@ YAML = {
     ("boards/README.md", "console:"): ("part of a board of a bench", ""),
     ("boards/README.md", "power:", "kind: template"): ("part of a board of a bench", ""),
     ("boards/README.md", "power:", "snmpset"): ("part of a board of a bench", ""),
+    ("csrc/port/linux/EXEC.md", "workload: exec", "init_s"): ("part of a scenario", ""),
     ("csrc/port/linux/EXEC.md", "workload: exec"): ("scenario", "scenario.yaml"),
 }
 BASE = {"workload": "attitude", "frames": 100}

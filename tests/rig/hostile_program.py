@@ -53,6 +53,39 @@ def broken(ab: Any, kind: str, body: bytes) -> bytes:
     }[kind]
 
 
+def on_a_board() -> bool:
+    """Whether an agent has started this program, and not the golden run."""
+    return Path(f"/proc/{os.getppid()}/comm").read_text().startswith("hil-agent")
+
+
+def once(marker: str) -> bool:
+    """Whether no other program has been here before."""
+    try:
+        os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
+def shout(count: int) -> None:
+    """Numbered lines on standard error."""
+    sys.stderr.write("".join(f"line {number:04}\n" for number in range(count)))
+    sys.stderr.flush()
+
+
+def end_talking(kind: str) -> bool:
+    """End after a word on standard error, if this kind does so here; return whether it is another
+    kind that only may do so, and does not."""
+    if kind == "shout":
+        shout(1000)
+        os._exit(3)
+    if kind == "once" and on_a_board() and once(sys.argv[3]):  # one node of a run, once
+        sys.stderr.write("engine lost\n\x1b[31mout of memory\n\n")
+        sys.stderr.flush()
+        os._exit(3)
+    return kind == "once"
+
+
 def misbehave(ab: Any, kind: str, body: bytes) -> None:
     if kind == "segv":
         os.kill(os.getpid(), signal.SIGSEGV)
@@ -79,15 +112,25 @@ def misbehave(ab: Any, kind: str, body: bytes) -> None:
         time.sleep(1000)
 
 
+def begin_badly(kind: str) -> None:
+    """Misbehave before the first request."""
+    if kind == "early":
+        say(b"hello\n")
+    elif kind == "silent":
+        time.sleep(1000)
+    elif kind == "gone":
+        sys.exit(0)
+    elif kind == "refuse":
+        sys.stderr.write("looking for the engine\nno engine: /opt/e.plan\n")
+        sys.exit(4)
+    elif kind == "late":
+        time.sleep(float(sys.argv[3]))
+
+
 def main() -> None:
     kind, at = sys.argv[1], int(sys.argv[2])
     ab = example()
-    if kind == "early":
-        say(b"hello\n")
-    if kind == "silent":
-        time.sleep(1000)
-    if kind == "gone":
-        sys.exit(0)
+    begin_badly(kind)
     while header := sys.stdin.buffer.read(ab.HEADER.size):
         _, _, type_, _, length = ab.HEADER.unpack(header)
         body = sys.stdin.buffer.read(length + 4)[:-4]
@@ -103,6 +146,8 @@ def main() -> None:
         if kind == "stateless":
             say(message(ab, ab.STEP, body[:8] + body[8:16] + body[:8]))
             continue
+        if kind == "noisy":  # more than a pipe holds
+            shout(20_000)
         state, output = ab.step(body[8:32], body[32:])
         good = body[:8] + state + output
         if frame == at and kind == "lie":
@@ -111,7 +156,7 @@ def main() -> None:
             until_s = time.process_time() + WORK_S
             while time.process_time() < until_s:
                 pass
-        elif frame == at:
+        elif frame == at and not end_talking(kind):
             misbehave(ab, kind, good)
             continue
         say(message(ab, ab.STEP, good))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,92 +15,21 @@ from hil.engine.loop import Loop
 from hil.errors import NodeError, SetupError
 from hil.kernel import Golden
 from hil.record.run_result import RunResult
-from hil.rig.agent_setup import Budget
 from hil.rig.backends.process import ProcessBoard
 from hil.rig.calibration import calibrate
 from hil.rig.calls import Timing
-from hil.rig.node import ABSENT, CRASHED, DONE, HUNG, Node
+from hil.rig.node import ABSENT, CRASHED, DONE, HUNG
 from hil.rig.program import golden_run
 from hil.rig.resync import delta_resync, read_state, write_state
 from hil.rig.rig import Rig
 from hil.scenario import Scenario
 from hil.wire.messages import Arm, Limits, Sync
 
-from .contract import HIL_OK, SEED, TIMING, is_golden, one, report_of
+from .contract import HIL_OK, SEED, is_golden, one, report_of
+from .exec_rig import BUDGET_US, HOSTILE, MakeRig, program_pid, python
 from .test_process_board import agent_pid, children, gone, run_agent, state_of, until
 
 pytestmark = pytest.mark.ptrace
-
-EXAMPLES = Path(__file__).parents[2] / "csrc/port/linux/examples"
-HOSTILE = Path(__file__).parent / "hostile_program.py"
-BUDGET_US = 2_000_000
-"""For steps that end: by the clock, so not too little on a machine that does other things."""
-
-MakeRig = Callable[..., Rig]
-
-
-@pytest.fixture(scope="module")
-def filter_c(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("there is no C compiler here, to build the example with")
-    made = tmp_path_factory.mktemp("programs") / "ab_filter"
-    subprocess.run(
-        [
-            compiler,
-            "-std=c11",
-            "-O2",
-            "-Wall",
-            "-Wextra",
-            "-Werror",
-            "-o",
-            made,
-            EXAMPLES / "ab_filter.c",
-        ],
-        check=True,
-    )
-    return made
-
-
-def python(*arguments: str | Path) -> str:
-    return ",".join(map(str, (sys.executable, *arguments)))
-
-
-@pytest.fixture
-def allow(monkeypatch: pytest.MonkeyPatch, filter_c: Path) -> Callable[..., None]:
-    def allow(**programs: str) -> None:
-        listed = {"c": str(filter_c), "py": python(EXAMPLES / "ab_filter.py"), **programs}
-        monkeypatch.setenv("HIL_EXEC", ";".join(f"{k}={v}" for k, v in listed.items()))
-
-    allow()
-    return allow
-
-
-@pytest.fixture
-def make_rig(allow: Callable[..., None]) -> Iterator[MakeRig]:
-    made: list[Rig] = []
-
-    def make(name: str = "c", nodes: int = 1, budget_us: int = BUDGET_US, **programs: str) -> Rig:
-        if programs:
-            allow(**programs)
-        members = [Node(f"n{i}", i, ProcessBoard(f"n{i}")) for i in range(nodes)]
-        rig = Rig(members, f"exec:{name}", SEED, TIMING)
-        made.append(rig)
-        rig.setup.budget = Budget(budget_us, 68)
-        rig.open()
-        for node in rig.nodes:
-            rig.load(node)
-        return rig
-
-    yield make
-    for rig in made:
-        rig.close()
-
-
-def program_pid(rig: Rig) -> int:
-    (pid,) = children(agent_pid(rig))
-    return pid
-
 
 # --- programs that behave -----------------------------------------------------------------------
 
@@ -509,16 +437,6 @@ def test_functional_interrupts_hit_the_program(
     assert is_golden(one(rig, 0, golden.input), golden)
 
 
-@pytest.mark.parametrize("target", ["stack", "heap", "text", "gpr", "vector"])
-def test_upsets_inside_a_program_fail(make_rig: MakeRig, target: str) -> None:
-    rig = make_rig("c")
-    golden = golden_run("exec:c", SEED)
-    golden.step()
-    rig.arm(rig.nodes[0], Arm(1, 0, target, "bit", tick=0, bit=20))
-    assert is_golden(one(rig, 0, golden.input), golden)
-    assert report_of(rig, rig.nodes[0], 1).state == "failed"
-
-
 def test_a_program_does_not_outlive_its_agent(make_rig: MakeRig) -> None:
     rig = make_rig("py")
     program = program_pid(rig)
@@ -617,9 +535,15 @@ def test_a_run_without_a_reference_program_is_refused(
         ({"rig": {"scheme": "tmr", "board": "inproc"}}, "cannot run programs"),
         ({"exec": {"program": "/bin/sh"}}, "not a valid program name"),
         (
-            {"upsets": {"events": [{"frame": 1, "node": "a", "target": "gpr", "tick": 0}]}},
-            "inside the program",
+            {
+                "upsets": {
+                    "events": [{"frame": 1, "node": "a", "target": "gpr", "tick": 0, "steps": 9}]
+                }
+            },
+            "instructions of a program are not counted",
         ),
+        ({"exec": {"program": "c", "init_s": 0.05}}, "init_s"),
+        ({"exec": {"program": "c", "init_s": 601}}, "init_s"),
     ],
 )
 def test_contradictory_program_scenarios_are_refused(change: dict[str, object], what: str) -> None:

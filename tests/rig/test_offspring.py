@@ -15,7 +15,7 @@ from hil.rig.backends.process import ProcessBoard, find_agent
 from hil.rig.rig import Rig
 from tests.hearing import hear_signals
 
-from .test_exec_worker import MakeRig, allow, filter_c, make_rig  # noqa: F401 (fixtures)
+from .exec_rig import MakeRig
 from .test_process_board import agent_pid, children, gone, until
 
 LEAVES = Path(__file__).parent / "leaves_behind.py"
@@ -100,7 +100,7 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
 )
 def test_a_run_that_is_ended_by_a_signal_leaves_no_process_behind(
     tmp_path: Path,
-    allow: Allow,  # noqa: F811
+    allow: Allow,
     begin: Begin,
     program: str,
     agents: int,
@@ -127,7 +127,7 @@ def test_a_run_that_is_ended_by_a_signal_leaves_no_process_behind(
 
 def test_a_suspended_agent_ends_with_its_host(
     tmp_path: Path,
-    allow: Allow,  # noqa: F811
+    allow: Allow,
     begin: Begin,
 ) -> None:
     allow(it=f"{sys.executable},{LEAVES},quick")
@@ -161,7 +161,7 @@ def restart(rig: Rig) -> None:
 
 @pytest.mark.parametrize("ends", [power_cut, restart])
 def test_hidden_processes_of_a_program_end_with_it(
-    make_rig: MakeRig,  # noqa: F811
+    make_rig: MakeRig,
     ends: Callable[[Rig], None],
 ) -> None:
     rig = make_rig("it", it=f"{sys.executable},{LEAVES},quick")
@@ -173,7 +173,7 @@ def test_hidden_processes_of_a_program_end_with_it(
     assert [Path(f"/proc/{pid}").exists() for pid in left] == [False, False]
 
 
-def test_processes_left_by_a_killed_agent_end_at_power_off(make_rig: MakeRig) -> None:  # noqa: F811
+def test_processes_left_by_a_killed_agent_end_at_power_off(make_rig: MakeRig) -> None:
     rig = make_rig("it", it=f"{sys.executable},{LEAVES},quick")
     until(lambda: len(hidden(agent_pid(rig))) == HIDDEN, "what it hides")
     # The other has neither the session nor the environment of the agent: nothing identifies it.

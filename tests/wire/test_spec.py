@@ -42,8 +42,8 @@ each_layout = pytest.mark.parametrize(
 
 def test_the_document_was_understood() -> None:
     assert VERSION == lib.WIRE_VERSION
-    assert len(LAYOUTS) == 24
-    assert len(TYPES) == 20
+    assert len(LAYOUTS) == 26
+    assert len(TYPES) == 21
     assert len(EXAMPLES) >= 40
     assert len({e.name for e in EXAMPLES}) == len(EXAMPLES)
 
@@ -85,7 +85,7 @@ def test_the_numbers_of_types_targets_and_statuses_are_those_of_the_code() -> No
 
 
 def test_the_limits_are_those_of_the_code() -> None:
-    limits = [int(value) for _, value in tables("7. Limits")[:8]]
+    limits = [int(value) for _, value in tables("7. Limits")[:10]]
     assert limits == [
         lib.WIRE_PAYLOAD_MAX,
         lib.WIRE_RAW_MAX,
@@ -95,6 +95,8 @@ def test_the_limits_are_those_of_the_code() -> None:
         lib.MESSAGE_SPANS_MAX,
         lib.MESSAGE_RAILS_MAX,
         lib.MESSAGE_READINGS_MAX,
+        lib.MESSAGE_STDERR_MAX,
+        lib.MESSAGE_PART_MAX,
     ]
 
 
@@ -221,7 +223,7 @@ def test_the_arithmetic_of_overhead_holds() -> None:
     total = whole * longest(7 + 1008) + longest(7 + rest)
     assert (whole + 1, total) == (1041, 1_071_475)
     assert f"{total:,}".replace(",", " ") in " ".join(SPEC.split())
-    for baud, byte_s, alone, by_read, share in tables("7. Limits")[8:]:
+    for baud, byte_s, alone, by_read, share in tables("7. Limits")[10:]:
         rate = int(baud.replace(" ", "")) / 10
         assert float(byte_s.replace(" ", "")) == rate
         assert float(alone.split()[0]) == pytest.approx(2**20 / rate, abs=0.006)

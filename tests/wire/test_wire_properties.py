@@ -252,6 +252,7 @@ ANSWERS: dict[str, Callable[[bytes], object]] = {
     "hil_report_t": decoding.report,
     "hil_health_t": decoding.health,
     "hil_sensors_t": decoding.sensors,
+    "hil_program_t": decoding.program,
     "hil_limited_t": decoding.limited,
     "hil_baud_t": decoding.baud,
     "hil_refusal_t": decoding.refusal,

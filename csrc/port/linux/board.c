@@ -198,6 +198,10 @@ static void health(void *context, hil_health_t *out) {
 
 static void sensors(void *context, hil_sensors_t *out) { probe_all(&((hil_board_t *)context)->sensors, out); }
 
+static int program(void *context, const hil_program_query_t *query, hil_program_t *out) {
+  return exec_report(&((hil_board_t *)context)->exec, query, out);
+}
+
 static int set_baud(void *context, uint32_t baud, bool now) {
   hil_tty_t *t = &((hil_board_t *)context)->tty;
   return now ? tty_set_baud(t, baud) : tty_can_baud(t, baud);
@@ -224,6 +228,7 @@ void board_init(hil_board_t *b, char **argv) {
   b->watchdog.fd = -1;
   b->argv = argv;
   exec_init(&b->exec);
+  b->exec.watchdog = &b->watchdog;
 }
 
 int board_boot(hil_board_t *b) {
@@ -251,7 +256,8 @@ int board_boot(hil_board_t *b) {
                            .last_error = last_error,
                            .set_baud = set_baud,
                            .find = find,
-                           .sensors = sensors};
+                           .sensors = sensors,
+                           .program = program};
   uint64_t boot_id = 0;
   if (getrandom(&boot_id, sizeof boot_id, 0) != (ssize_t)sizeof boot_id) boot_id = board_now_us();
   const int status =

@@ -44,7 +44,6 @@ enum {
   CRC = 4,
   FRAME = 8,        /* [byte] of the frame number */
   OWN_STATE = 8,    /* [byte] of the state that a program without one is given: the next frame's number */
-  INIT_MS = 10000,  /* for the program to start: engines are loaded, GPUs set up */
   LOOK_MS = 50,     /* between two looks whether the agent is to end meanwhile */
   END_MS = 200,     /* for a program whose output ended to exit */
   TURNS_MAX = 64    /* pieces moved in one poll */
@@ -66,46 +65,19 @@ static uint64_t now_us(void) {
 
 static void pause_1ms(void) { (void)poll(NULL, 0, 1); }
 
-/* --- the list of programs ----------------------------------------------------------------------- */
-
-static bool name_is_good(const char *name, size_t len) {
-  return len > 0 && len <= EXEC_NAME_MAX && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") >= len;
-}
-
-int exec_allow(hil_exec_list_t *list, const char *spec) {
-  const char *equals = strchr(spec, '=');
-  if (!equals || equals[1] != '/' || !name_is_good(spec, (size_t)(equals - spec)) ||
-      list->count == EXEC_PROGRAMS_MAX) {
-    return -1;
-  }
-  hil_exec_program_t *p = &list->program[list->count];
-  memset(p, 0, sizeof *p);
-  memcpy(p->name, spec, (size_t)(equals - spec));
-  for (int i = 0; i < list->count; i++) {
-    if (!strcmp(list->program[i].name, p->name)) return -1;
-  }
-  const size_t len = strlen(equals + 1);
-  if (len >= sizeof p->text) return -1;
-  memcpy(p->text, equals + 1, len);
-  int count = 0;
-  for (char *part = p->text; part;) {
-    if (count == EXEC_ARGUMENTS_MAX) return -1;
-    p->argument[count++] = part;
-    part = strchr(part, ',');
-    if (part) *part++ = 0;
-  }
-  list->count++;
-  return 0;
-}
-
-static const hil_exec_program_t *program_named(const hil_exec_list_t *list, const char *name) {
-  for (int i = 0; i < list->count; i++) {
-    if (!strcmp(list->program[i].name, name)) return &list->program[i];
-  }
-  return NULL;
-}
-
 /* --- start and end ---------------------------------------------------------------------------------- */
+
+/* Keep how the program ended, and the last of its standard error. |how| EXITED: by its status. */
+static void note_end(hil_exec_t *x, hil_program_end_t how) {
+  tail_drain(&x->err);
+  const bool died = how == PROGRAM_EXITED && WIFSIGNALED(x->status);
+  x->last.ends++;
+  x->last.how = died ? PROGRAM_SIGNALED : how;
+  x->last.code = 0;
+  if (how == PROGRAM_EXITED) x->last.code = (uint8_t)(died ? WTERMSIG(x->status) : WEXITSTATUS(x->status));
+  x->last.written = x->err.total;
+  x->last.kept = (uint16_t)tail_copy(&x->err, x->last_stderr);
+}
 
 static void close_pipes(hil_exec_t *x) {
   if (x->in_fd >= 0) (void)close(x->in_fd);
@@ -115,6 +87,8 @@ static void close_pipes(hil_exec_t *x) {
 
 static void forget(hil_exec_t *x) {
   close_pipes(x);
+  tail_close(&x->err);
+  exec_detach(x);
   x->used_us = exec_busy_us(x);
   busy_time_close(&x->busy);
   x->pid = 0;
@@ -123,41 +97,58 @@ static void forget(hil_exec_t *x) {
 
 void exec_init(hil_exec_t *x) {
   memset(x, 0, sizeof *x);
-  x->in_fd = x->out_fd = x->busy.schedstat_fd = -1;
+  x->in_fd = x->out_fd = x->busy.schedstat_fd = x->err.fd = x->mem_fd = -1;
+  x->init_ms = EXEC_INIT_MS;
 }
 
-/* Whether the program has exited. Its status is kept then. */
-static bool has_exited(hil_exec_t *x) {
-  if (x->pid && !x->ended && waitpid(x->pid, &x->status, WNOHANG) == x->pid) x->ended = true;
-  return x->ended;
+/* Kill the program with all that it has started. */
+static void stop(hil_exec_t *x) {
+  (void)kill(-x->pid, SIGKILL);
+  (void)kill(x->pid, SIGKILL);
+  /* one that a driver holds is left to the system */
+  for (int i = 0; i < 2000 && !exec_has_exited(x); i++) pause_1ms();
 }
 
 void exec_kill(hil_exec_t *x) {
   if (!x->pid) return;
-  (void)kill(-x->pid, SIGKILL); /* with all that it has started */
-  (void)kill(x->pid, SIGKILL);
-  /* one that a driver holds is left to the system */
-  for (int i = 0; i < 2000 && !has_exited(x); i++) pause_1ms();
+  stop(x);
+  if (x->begun) note_end(x, PROGRAM_SILENT); /* else nothing is wrong with it */
   forget(x);
 }
 
-static int spawn(hil_exec_t *x) {
-  int in[2], out[2];
-  if (pipe2(in, O_CLOEXEC) != 0) return -1;
-  if (pipe2(out, O_CLOEXEC) != 0) {
-    (void)close(in[0]);
-    (void)close(in[1]);
+/* Three pipes: to its standard input, from its standard output and error. Returns 0, or -1 and errno. */
+static int make_pipes(int pipes[3][2]) {
+  for (int i = 0; i < 3; i++) {
+    if (pipe2(pipes[i], O_CLOEXEC) == 0) continue;
+    const int error = errno;
+    while (i-- > 0) {
+      (void)close(pipes[i][0]);
+      (void)close(pipes[i][1]);
+    }
+    errno = error;
     return -1;
   }
+  return 0;
+}
+
+static int spawn(hil_exec_t *x) {
+  int pipes[3][2];
+  if (make_pipes(pipes) != 0) return -1;
   const pid_t agent = getpid(), pid = fork();
-  if (pid == 0) program_become(x->program->argument[0], x->program->argument, in[0], out[1], agent);
+  if (pid == 0) {
+    const int fds[3] = {pipes[0][0], pipes[1][1], pipes[2][1]};
+    program_become(x->program->argument[0], x->program->argument, fds, agent);
+  }
   const int error = errno;
-  (void)close(in[0]);
-  (void)close(out[1]);
-  x->in_fd = in[1];
-  x->out_fd = out[0];
+  (void)close(pipes[0][0]);
+  (void)close(pipes[1][1]);
+  (void)close(pipes[2][1]);
+  x->in_fd = pipes[0][1];
+  x->out_fd = pipes[1][0];
+  tail_begin(&x->err, pipes[2][0]);
   if (pid < 0) {
     close_pipes(x);
+    tail_close(&x->err);
     errno = error;
     return -1;
   }
@@ -222,15 +213,18 @@ static int exchange(hil_exec_t *x, uint8_t type, size_t want, uint64_t end_us) {
     if (!plausible(x, type)) return EPROTO;
     if (x->rx_at == want) return 0;
     if (moved != 0) {
-      for (int i = 0; i < END_MS && !has_exited(x); i++) pause_1ms();
-      return has_exited(x) && WIFEXITED(x->status) && WEXITSTATUS(x->status) == 127 ? ENOEXEC : ECHILD;
+      for (int i = 0; i < END_MS && !exec_has_exited(x); i++) pause_1ms();
+      return exec_has_exited(x) && WIFEXITED(x->status) && WEXITSTATUS(x->status) == 127 ? ENOEXEC : ECHILD;
     }
+    tail_drain(&x->err);
     const uint64_t now = now_us();
     if (now >= end_us) return ETIMEDOUT;
     if (life_is_over()) return ECANCELED;
-    struct pollfd fds[2] = {{x->out_fd, POLLIN, 0}, {x->in_fd, POLLOUT, 0}};
+    if (x->watchdog) (void)watchdog_kick(x->watchdog, now); /* the agent lives, and ends this wait */
+    const int in_fd = x->tx_at < x->tx_len ? x->in_fd : -1;
+    struct pollfd fds[3] = {{x->out_fd, POLLIN, 0}, {x->err.fd, POLLIN, 0}, {in_fd, POLLOUT, 0}};
     const uint64_t left_ms = (end_us - now) / 1000u + 1u;
-    (void)poll(fds, x->tx_at < x->tx_len ? 2 : 1, left_ms < LOOK_MS ? (int)left_ms : LOOK_MS);
+    (void)poll(fds, 3, left_ms < LOOK_MS ? (int)left_ms : LOOK_MS);
   }
 }
 
@@ -238,11 +232,23 @@ typedef struct {
   uint32_t state_len, input_len, output_len;
 } hil_sizes_t;
 
+/* End a program that did not come up, for this errno. */
+static void fail_to_start(hil_exec_t *x, int error) {
+  const bool exited = exec_has_exited(x);
+  stop(x);
+  if (error == ETIMEDOUT) {
+    note_end(x, PROGRAM_SILENT);
+  } else if (error != ECANCELED) {
+    note_end(x, exited && error != EPROTO ? PROGRAM_EXITED : PROGRAM_VIOLATED);
+  }
+  forget(x);
+}
+
 /* Start the program, and read its sizes and initial state. Returns 0, or an errno; then there is none. */
 static int begin(hil_exec_t *x, hil_sizes_t *out) {
   enum { SIZES = 12 };
   if (spawn(x) != 0) return errno ? errno : EIO;
-  const uint64_t end_us = now_us() + (uint64_t)INIT_MS * 1000u;
+  const uint64_t end_us = now_us() + (uint64_t)x->init_ms * 1000u;
   store_u64le(request + HEADER, x->seed);
   seal(x, TYPE_INIT, 8);
   int error = exchange(x, TYPE_INIT, HEADER + SIZES, end_us);
@@ -262,18 +268,13 @@ static int begin(hil_exec_t *x, hil_sizes_t *out) {
   if (error) {
     (void)fprintf(stderr, "hil-agent: program %s (%s) did not come up: %s\n", x->program->name,
                   x->program->argument[0], strerror(error));
-    exec_kill(x);
+    fail_to_start(x, error);
     return error;
   }
   initial_len = out->state_len;
   memcpy(initial, answer + HEADER + SIZES, initial_len);
   x->fresh = true;
   return 0;
-}
-
-static int refused(hil_exec_t *x, int error) {
-  x->last_errno = (uint32_t)error;
-  return HIL_ERR_IO;
 }
 
 static void write_initial(uint8_t *state, uint64_t seed) {
@@ -287,14 +288,14 @@ static void write_initial(uint8_t *state, uint64_t seed) {
 
 int exec_find(hil_exec_t *x, const hil_exec_list_t *list, const char *name, uint64_t seed,
               const hil_workload_t **out) {
-  const hil_exec_program_t *program = program_named(list, name);
+  const hil_exec_program_t *program = exec_named(list, name);
   exec_kill(x);
   if (!program) return HIL_ERR_NOSYS;
   hil_sizes_t sizes;
   x->program = program;
   x->seed = seed;
   const int error = begin(x, &sizes);
-  if (error) return refused(x, error);
+  if (error) return exec_refused(x, error);
   x->keeps_state = sizes.state_len == 0;
   x->workload = (hil_workload_t){.name = program->name,
                                  .state_len = x->keeps_state ? OWN_STATE : sizes.state_len,
@@ -309,15 +310,15 @@ int exec_find(hil_exec_t *x, const hil_exec_list_t *list, const char *name, uint
 int exec_start(hil_exec_t *x) {
   if (!x->program || !x->memory.progress) return HIL_ERR_STATE;
   memset(x->memory.progress, 0, sizeof *x->memory.progress);
-  if (x->pid && x->fresh && !has_exited(x)) return HIL_OK;
+  if (x->pid && x->fresh && !exec_has_exited(x)) return HIL_OK;
   exec_kill(x);
   hil_sizes_t sizes;
   const int error = begin(x, &sizes);
-  if (error) return refused(x, error);
+  if (error) return exec_refused(x, error);
   if ((sizes.state_len ? sizes.state_len : OWN_STATE) != x->workload.state_len ||
       sizes.input_len != x->workload.input_len || sizes.output_len != x->workload.output_len) {
-    exec_kill(x); /* it is another than it was */
-    return refused(x, EPROTO);
+    fail_to_start(x, EPROTO); /* it is another than it was */
+    return exec_refused(x, EPROTO);
   }
   return HIL_OK;
 }
@@ -332,6 +333,7 @@ static size_t answer_len(const hil_exec_t *x) {
 
 int exec_step(hil_exec_t *x, uint64_t frame) {
   if (!x->pid) return HIL_ERR_STATE;
+  exec_detach(x);
   const size_t state_len = sent_state_len(x);
   uint8_t *body = request + HEADER;
   store_u64le(body, frame);
@@ -354,22 +356,21 @@ uint64_t exec_busy_us(const hil_exec_t *x) {
   return busy_time_us(&x->busy, until_us - x->began_us - x->stood_us);
 }
 
-static hil_port_event_t crashed(hil_exec_t *x, uint8_t *out_signal) {
-  for (int i = 0; i < END_MS && !has_exited(x); i++) pause_1ms();
-  if (!has_exited(x)) { /* it lives, but has broken the protocol or closed its output */
-    exec_kill(x);
-    *out_signal = SIGKILL;
-    return PORT_CRASHED;
-  }
-  *out_signal = WIFSIGNALED(x->status) ? (uint8_t)WTERMSIG(x->status) : 0;
-  (void)kill(-x->pid, SIGKILL); /* what it has left behind */
+static hil_port_event_t violated(hil_exec_t *x, uint8_t *out_signal) {
+  stop(x);
+  note_end(x, PROGRAM_VIOLATED);
   forget(x);
+  *out_signal = SIGKILL;
   return PORT_CRASHED;
 }
 
-static hil_port_event_t violated(hil_exec_t *x, uint8_t *out_signal) {
-  exec_kill(x);
-  *out_signal = SIGKILL;
+static hil_port_event_t crashed(hil_exec_t *x, uint8_t *out_signal) {
+  for (int i = 0; i < END_MS && !exec_has_exited(x); i++) pause_1ms();
+  if (!exec_has_exited(x)) return violated(x, out_signal); /* it lives, but has closed its output */
+  *out_signal = WIFSIGNALED(x->status) ? (uint8_t)WTERMSIG(x->status) : 0;
+  (void)kill(-x->pid, SIGKILL); /* what it has left behind */
+  note_end(x, PROGRAM_EXITED);
+  forget(x);
   return PORT_CRASHED;
 }
 
@@ -387,6 +388,7 @@ static hil_port_event_t complete(hil_exec_t *x, hil_agent_t *agent, uint8_t *out
   memcpy(x->memory.region[REGION_OUTPUT], body + FRAME + state_len, x->workload.output_len);
   x->memory.progress->tick = 1; /* the one tick: the result is there, and can be hit */
   if (x->memory.progress->stop_tick == 1 && agent_on_tick(agent, 1)) return PORT_RUNNING;
+  exec_detach(x);
   if (x->ended) return crashed(x, out_signal); /* by an upset there */
   if (x->frozen) return PORT_RUNNING;
   x->used_us = exec_busy_us(x);
@@ -397,8 +399,9 @@ static hil_port_event_t complete(hil_exec_t *x, hil_agent_t *agent, uint8_t *out
 hil_port_event_t exec_poll(hil_exec_t *x, hil_agent_t *agent, uint8_t *out_signal) {
   *out_signal = 0;
   if (!x->pid) return PORT_CRASHED;
+  tail_drain(&x->err);
   x->looked_us = now_us();
-  if (x->frozen || x->standing) return has_exited(x) ? crashed(x, out_signal) : PORT_RUNNING;
+  if (x->frozen || x->standing) return exec_has_exited(x) ? crashed(x, out_signal) : PORT_RUNNING;
   if (x->corrupted) return violated(x, out_signal);
   const size_t want = answer_len(x);
   const int moved = move(x, want);
@@ -416,11 +419,26 @@ bool exec_wants(const hil_exec_t *x, int *out_read_fd, int *out_write_fd) {
   return waits;
 }
 
-/* --- pauses and upsets ------------------------------------------------------------------------------------ */
+int exec_report(hil_exec_t *x, const hil_program_query_t *query, hil_program_t *out) {
+  const uint32_t init_ms = query->init_ms ? query->init_ms : x->init_ms;
+  if (init_ms < EXEC_INIT_MS_MIN || init_ms > EXEC_INIT_MS_MAX || query->offset > x->last.kept) {
+    return HIL_ERR_ARG;
+  }
+  x->init_ms = init_ms;
+  *out = x->last;
+  const size_t left = (size_t)x->last.kept - query->offset;
+  out->init_ms = init_ms;
+  out->offset = query->offset;
+  out->len = (uint16_t)(left < MESSAGE_PART_MAX ? left : MESSAGE_PART_MAX);
+  memcpy(out->bytes, x->last_stderr + query->offset, out->len);
+  return HIL_OK;
+}
+
+/* --- pauses ------------------------------------------------------------------------------------ */
 
 int exec_interrupt(hil_exec_t *x) {
   if (!x->pid || !x->begun || x->standing) return HIL_ERR_STATE;
-  if (kill(-x->pid, SIGSTOP) != 0) return refused(x, errno);
+  if (kill(-x->pid, SIGSTOP) != 0) return exec_refused(x, errno);
   x->standing = true;
   x->stands_since_us = now_us();
   return HIL_OK;
@@ -429,56 +447,10 @@ int exec_interrupt(hil_exec_t *x) {
 int exec_resume(hil_exec_t *x) {
   if (!x->pid) return HIL_ERR_STATE;
   if (!x->standing) return HIL_OK;
-  if (!x->frozen && kill(-x->pid, SIGCONT) != 0 && errno != ESRCH) return refused(x, errno);
+  exec_detach(x);
+  if (!x->frozen && kill(-x->pid, SIGCONT) != 0 && errno != ESRCH) return exec_refused(x, errno);
   x->looked_us = now_us();
   x->stood_us += x->looked_us - x->stands_since_us;
   x->standing = false;
-  return HIL_OK;
-}
-
-static uint8_t *target(const hil_exec_t *x, hil_target_t which, uint64_t *out_len) {
-  switch (which) {
-    case TARGET_STATE: *out_len = x->workload.state_len; return x->memory.region[REGION_STATE];
-    case TARGET_INPUT: *out_len = x->workload.input_len; return x->memory.region[REGION_INPUT];
-    case TARGET_OUTPUT: *out_len = x->workload.output_len; return x->memory.region[REGION_OUTPUT];
-    default: return NULL; /* registers, stack and code of a program are its own */
-  }
-}
-
-int exec_target_len(const hil_exec_t *x, hil_target_t which, uint64_t *out_len) {
-  return target(x, which, out_len) ? HIL_OK : HIL_ERR_NOSYS;
-}
-
-int exec_read(const hil_exec_t *x, hil_target_t which, uint64_t offset, uint8_t *out, size_t len) {
-  uint64_t size = 0;
-  const uint8_t *base = target(x, which, &size);
-  if (!base) return HIL_ERR_NOSYS;
-  if (!span_within(offset, len, size)) return HIL_ERR_ARG;
-  memcpy(out, base + offset, len);
-  return HIL_OK;
-}
-
-int exec_write(hil_exec_t *x, hil_target_t which, uint64_t offset, const uint8_t *bytes, size_t len) {
-  uint64_t size = 0;
-  uint8_t *base = target(x, which, &size);
-  if (!base) return HIL_ERR_NOSYS;
-  if (!span_within(offset, len, size)) return HIL_ERR_ARG;
-  memcpy(base + offset, bytes, len);
-  return HIL_OK;
-}
-
-static uint8_t letter(hil_exec_t *x) { return has_exited(x) ? 'Z' : (uint8_t)busy_time_state(x->pid); }
-
-int exec_sefi(hil_exec_t *x, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len) {
-  if (!x->pid || has_exited(x)) return HIL_ERR_STATE;
-  const uint8_t want = kind == SEFI_HANG ? 'T' : 'Z';
-  before[0] = letter(x);
-  if (kill(kind == SEFI_HANG ? -x->pid : x->pid, kind == SEFI_HANG ? SIGSTOP : SIGILL) != 0) {
-    return refused(x, errno);
-  }
-  for (int i = 0; i < END_MS && (after[0] = letter(x)) != want; i++) pause_1ms();
-  if (after[0] != want) return refused(x, EBUSY); /* it would not */
-  x->frozen = kind == SEFI_HANG;
-  *out_len = 1;
   return HIL_OK;
 }

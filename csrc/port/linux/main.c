@@ -202,16 +202,18 @@ static int serve(hil_board_t *b, const sigset_t *wait_mask) {
     if (down && wait_us > REOPEN_MS * 1000u) wait_us = REOPEN_MS * 1000u;
     if (b->programs.count) life_reap(b->worker.pid, b->exec.pid);
     if (life_is_orphan()) return 0;
-    struct pollfd fds[4] = {{b->tty.rx_fd, POLLIN, 0},
+    struct pollfd fds[5] = {{b->tty.rx_fd, POLLIN, 0},
                             {agent_tx_pending(&b->agent) ? b->tty.tx_fd : -1, POLLOUT, 0},
                             {-1, POLLIN, 0},
-                            {-1, POLLOUT, 0}};
+                            {-1, POLLOUT, 0},
+                            {b->exec.err.fd, POLLIN, 0}};
     (void)exec_wants(&b->exec, &fds[2].fd, &fds[3].fd);
     const struct timespec timeout = {(time_t)(wait_us / 1000000u), (long)(wait_us % 1000000u) * 1000};
-    const int ready = ppoll(fds, 4, wait_us == UINT32_MAX ? NULL : &timeout, wait_mask);
+    const int ready = ppoll(fds, 5, wait_us == UINT32_MAX ? NULL : &timeout, wait_mask);
     if (ready < 0 && errno != EINTR) return BOARD_EXIT_ENVIRONMENT;
     if (ending) return 0;
     if (down) tty_reopen(&b->tty);
+    if (ready > 0 && fds[4].revents) tail_drain(&b->exec.err);
     if (ready > 0 && fds[0].revents) {
       uint8_t bytes[4096];
       const ssize_t got = tty_read(&b->tty, bytes, sizeof bytes);

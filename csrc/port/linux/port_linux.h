@@ -98,6 +98,18 @@ int worker_enter(hil_worker_t *w, uintptr_t entry, uintptr_t stack_top);
 void close_descriptors_from(unsigned first);
 uint64_t worker_cpu_us(hil_worker_t *w);
 
+/* --- registers.c: registers of a traced process that stands still -------------------------------- */
+
+/* HIL_OK; HIL_ERR_IO: the system refused (errno). */
+int registers_get_set(pid_t pid, bool write, int set, void *regs, size_t len);
+int registers_stack_pointer(pid_t pid, uintptr_t *out);
+/* [byte] that TARGET_GPR or TARGET_VECTOR spans. */
+uint64_t registers_len(hil_target_t target);
+/* Read |len| bytes of that target into |out|, or replace them by |in|; the other one is null. HIL_OK;
+ * HIL_ERR_ARG: past its end; HIL_ERR_IO. */
+int registers_access(pid_t pid, hil_target_t target, uint64_t offset, uint8_t *out, const uint8_t *in,
+                     size_t len);
+
 /* --- worker_access.c: memory and registers of a worker that stands still ------------------------- */
 
 /* HIL_OK; HIL_ERR_NOSYS: no such target; HIL_ERR_STATE: no worker, or its stack pointer lies outside of its
@@ -125,13 +137,54 @@ void probe_all(const hil_probe_t *s, hil_sensors_t *out);
 
 /* --- program.c: programs that the agent starts ------------------------------------------------------ */
 
-/* In a new process: become the program at |path|, with |in_fd| (-1: nothing) and |out_fd| as standard
- * input and output and no other descriptor, to be killed when |agent| ends. Does not return. */
-void program_become(const char *path, const char *const *arguments, int in_fd, int out_fd, pid_t agent)
+/* In a new process: become the program at |path|, with |fds| as standard input, output and error (-1: nothing)
+ * and no other descriptor, to be killed when |agent| ends. Does not return; what fails it says on that
+ * standard error. */
+void program_become(const char *path, const char *const *arguments, const int fds[3], pid_t agent)
     __attribute__((noreturn));
 /* Run a program for |patience_ms| at most, and keep the first of what it says, zero-terminated. Returns 0
  * if it ended well, else -1 and errno (ETIMEDOUT: it was killed). */
 int program_run(const char *path, const char *const *arguments, int patience_ms, char *said, size_t cap);
+
+/* --- watchdog.c: the board resets if this program hangs ------------------------------------------ */
+
+enum { WATCHDOG_DEFAULT_S = 15 }; /* the most that a Raspberry Pi's can */
+
+typedef struct {
+  char path[256]; /* empty: none is wanted */
+  int fd; /* -1: none */
+  int seconds;
+  uint64_t period_us, next_us;
+  bool complained; /* that it cannot be kicked: once is enough */
+} hil_watchdog_t;
+
+/* Read "/dev/watchdog" or "/dev/watchdog:SECONDS". Returns 0, or -1 if it is neither. */
+int watchdog_parse(hil_watchdog_t *w, const char *spec);
+/* Arm it. If that fails it says so on standard error, and the agent does without: a board with less is
+ * better than none. */
+void watchdog_open(hil_watchdog_t *w);
+/* Kick it if that is due. Returns the time in us after which it is again; UINT32_MAX: there is none. */
+uint32_t watchdog_kick(hil_watchdog_t *w, uint64_t now_us);
+/* Disarm it: an orderly end. */
+void watchdog_close(hil_watchdog_t *w);
+
+/* --- tail.c: the last of what a program writes on standard error ------------------------------------ */
+
+enum { TAIL_MAX = MESSAGE_STDERR_MAX };
+
+typedef struct {
+  int fd; /* -1: nobody writes */
+  uint64_t total; /* [byte] that were written */
+  uint8_t ring[TAIL_MAX];
+} hil_tail_t;
+
+/* Take over the reading end of a pipe. */
+void tail_begin(hil_tail_t *t, int fd);
+/* Read what is there, without waiting. */
+void tail_drain(hil_tail_t *t);
+void tail_close(hil_tail_t *t);
+/* The last bytes, in their order. Returns how many. */
+size_t tail_copy(const hil_tail_t *t, uint8_t out[TAIL_MAX]);
 
 /* --- exec.c: a worker that is any program ------------------------------------------------------------ */
 
@@ -140,8 +193,11 @@ int program_run(const char *path, const char *const *arguments, int patience_ms,
 enum {
   EXEC_PROGRAMS_MAX = 8,
   EXEC_ARGUMENTS_MAX = 15,
-  EXEC_NAME_MAX = 10,       /* [byte] behind the prefix */
-  EXEC_STATE_MAX = 1 << 20  /* [byte] */
+  EXEC_NAME_MAX = 10, /* [byte] behind the prefix */
+  EXEC_INIT_MS = 10000, /* for a program to start: engines are loaded, GPUs set up */
+  EXEC_INIT_MS_MIN = 100,
+  EXEC_INIT_MS_MAX = 600000,
+  EXEC_STATE_MAX = 1 << 20 /* [byte] */
 };
 
 typedef struct {
@@ -175,26 +231,36 @@ typedef struct {
   const hil_exec_program_t *program;
   uint64_t seed;
   hil_workload_t workload;
-  hil_port_memory_t memory;  /* the agent's; the port fills it in */
-  bool keeps_state;      /* the program reports none: the state is the number of the next frame */
-  pid_t pid;             /* 0: none */
+  hil_port_memory_t memory; /* the agent's; the port fills it in */
+  bool keeps_state; /* the program reports none: the state is the number of the next frame */
+  pid_t pid; /* 0: none */
   int in_fd, out_fd;
-  bool fresh;            /* it has answered INIT and nothing else */
-  bool begun;            /* a step is under way */
-  bool corrupted;        /* the program wrote something before that step */
-  bool standing;         /* for a limit */
-  bool frozen;           /* by an upset: for good */
-  bool ended;            /* |status| is its end */
+  bool fresh; /* it has answered INIT and nothing else */
+  bool begun; /* a step is under way */
+  bool corrupted; /* the program wrote something before that step */
+  bool standing; /* for a limit */
+  bool frozen; /* by an upset: for good */
+  bool ended; /* |status| is its end */
   int status;
   uint64_t frame;
   size_t tx_len, tx_at, rx_at;
   uint64_t began_us, looked_us, stands_since_us, stood_us, used_us;
   hil_busy_time_t busy;
+  bool attached; /* traced, and made to stand still */
+  int held_signal; /* that came then, to be delivered when it continues; 0: none */
+  int mem_fd; /* /proc/PID/mem while attached */
   uint32_t last_errno;
+  uint32_t init_ms; /* to answer INIT */
+  hil_watchdog_t *watchdog; /* kicked while a program starts; null: there is none */
+  hil_tail_t err; /* its standard error */
+  hil_program_t last; /* how the last program ended, without the bytes: */
+  uint8_t last_stderr[TAIL_MAX];
 } hil_exec_t;
 
 /* Add "NAME=/path[,argument...]" to the list. Returns 0, or -1: not of that form, or too many, or twice. */
 int exec_allow(hil_exec_list_t *list, const char *spec);
+/* The program of that name in the list; NULL if there is none. */
+const hil_exec_program_t *exec_named(const hil_exec_list_t *list, const char *name);
 void exec_init(hil_exec_t *x);
 /* Start the program called |name| (without the prefix), for |seed|; |out| is the workload that it makes.
  * HIL_OK; HIL_ERR_NOSYS if none of that name is allowed, HIL_ERR_IO if it does not come up. */
@@ -205,6 +271,7 @@ int exec_start(hil_exec_t *x);
 int exec_step(hil_exec_t *x, uint64_t frame);
 hil_port_event_t exec_poll(hil_exec_t *x, hil_agent_t *agent, uint8_t *out_signal);
 void exec_kill(hil_exec_t *x);
+int exec_report(hil_exec_t *x, const hil_program_query_t *query, hil_program_t *out);
 /* How long the step has been under way when exec_poll last looked: an answer that came later, because the
  * agent itself had no processor, is in time. */
 uint64_t exec_busy_us(const hil_exec_t *x);
@@ -212,32 +279,20 @@ uint64_t exec_busy_us(const hil_exec_t *x);
 bool exec_wants(const hil_exec_t *x, int *out_read_fd, int *out_write_fd);
 int exec_interrupt(hil_exec_t *x);
 int exec_resume(hil_exec_t *x);
-int exec_target_len(const hil_exec_t *x, hil_target_t which, uint64_t *out_len);
-int exec_read(const hil_exec_t *x, hil_target_t which, uint64_t offset, uint8_t *out, size_t len);
+/* --- exec_access.c: the memory and registers of a program ------------------------------------------ */
+
+/* Keep an errno for whoever asks. Returns HIL_ERR_IO. */
+int exec_refused(hil_exec_t *x, int error);
+/* Whether the program has exited. Its status is kept then. */
+bool exec_has_exited(hil_exec_t *x);
+/* Let a program continue that was made to stand still for an access. */
+void exec_detach(hil_exec_t *x);
+/* HIL_OK; HIL_ERR_NOSYS: no such target; HIL_ERR_STATE: no program, or its stack pointer lies in no mapping;
+ * HIL_ERR_ARG: past the end of the target; HIL_ERR_IO: the system refused, or it does not stand still in time. */
+int exec_target_len(hil_exec_t *x, hil_target_t which, uint64_t *out_len);
+int exec_read(hil_exec_t *x, hil_target_t which, uint64_t offset, uint8_t *out, size_t len);
 int exec_write(hil_exec_t *x, hil_target_t which, uint64_t offset, const uint8_t *bytes, size_t len);
 int exec_sefi(hil_exec_t *x, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len);
-
-/* --- watchdog.c: the board resets if this program hangs ------------------------------------------ */
-
-enum { WATCHDOG_DEFAULT_S = 15 }; /* the most that a Raspberry Pi's can */
-
-typedef struct {
-  char path[256]; /* empty: none is wanted */
-  int fd;        /* -1: none */
-  int seconds;
-  uint64_t period_us, next_us;
-  bool complained; /* that it cannot be kicked: once is enough */
-} hil_watchdog_t;
-
-/* Read "/dev/watchdog" or "/dev/watchdog:SECONDS". Returns 0, or -1 if it is neither. */
-int watchdog_parse(hil_watchdog_t *w, const char *spec);
-/* Arm it. If that fails it says so on standard error, and the agent does without: a board with less is
- * better than none. */
-void watchdog_open(hil_watchdog_t *w);
-/* Kick it if that is due. Returns the time in us after which it is again; UINT32_MAX: there is none. */
-uint32_t watchdog_kick(hil_watchdog_t *w, uint64_t now_us);
-/* Disarm it: an orderly end. */
-void watchdog_close(hil_watchdog_t *w);
 
 /* --- init.c: the agent as the first process ----------------------------------------------------- */
 
@@ -247,9 +302,9 @@ void init_system(void);
 /* --- knobs.c: what a limit turns ------------------------------------------------------------------ */
 
 typedef enum {
-  KNOBS_NONE = 0,   /* the worker's own time only: duty, suspension */
+  KNOBS_NONE = 0, /* the worker's own time only: duty, suspension */
   KNOBS_WORKER = 1, /* and the cores that it may use */
-  KNOBS_SYSTEM = 2  /* and the clock and the power mode of the whole machine */
+  KNOBS_SYSTEM = 2 /* and the clock and the power mode of the whole machine */
 } hil_knobs_level_t;
 
 enum { KNOBS_POLICIES_MAX = 64 };
@@ -257,9 +312,9 @@ enum { KNOBS_POLICIES_MAX = 64 };
 typedef struct {
   const char *root;
   hil_knobs_level_t level;
-  uint8_t cores;        /* that the worker is kept to; 0: all */
-  bool clock_capped;    /* found_khz is to be restored */
-  bool mode_changed;    /* found_mode is to be restored */
+  uint8_t cores; /* that the worker is kept to; 0: all */
+  bool clock_capped; /* found_khz is to be restored */
+  bool mode_changed; /* found_mode is to be restored */
   char found_mode[MESSAGE_TEXT_LEN];
   int policies;
   struct {
@@ -293,8 +348,8 @@ typedef struct {
   hil_probe_t sensors;
   hil_watchdog_t watchdog;
   const char *port_spec; /* of the link; null: none was given */
-  const char *sys_root;  /* stands before every path of the system; "" for the real one */
-  char **argv;           /* to start this program again */
+  const char *sys_root; /* stands before every path of the system; "" for the real one */
+  char **argv; /* to start this program again */
 } hil_board_t;
 
 /* A board with nothing open, in zeroed memory. |argv| is kept. */

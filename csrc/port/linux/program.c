@@ -1,7 +1,7 @@
 /* Programs that the agent starts: never by a shell, never without a bound. SPDX-License-Identifier: Apache-2.0
  *
  * Invariants:
- *   1. None gets a descriptor of the agent's but the two that it was given: the link stays the agent's.
+ *   1. None gets a descriptor of the agent's but those that it was given: the link stays the agent's.
  *   2. Each leads a process group, so that it is ended with all that it started (and did not hide). */
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,7 +24,20 @@ static uint64_t now_ms(void) {
   return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
 }
 
-void program_become(const char *path, const char *const *arguments, int in_fd, int out_fd, pid_t agent) {
+/* Say why it cannot be executed, where whoever waits for the program reads it. */
+static void say_why(const char *path, int error) {
+  static const char before[] = "hil-agent: cannot execute ", between[] = ": ", end[] = "\n";
+  const char *const why = strerror(error);
+  const struct iovec parts[] = {{(void *)(uintptr_t)before, sizeof before - 1u},
+                                {(void *)(uintptr_t)path, strlen(path)},
+                                {(void *)(uintptr_t)between, sizeof between - 1u},
+                                {(void *)(uintptr_t)why, strlen(why)},
+                                {(void *)(uintptr_t)end, sizeof end - 1u}};
+  const ssize_t put = writev(STDERR_FILENO, parts, sizeof parts / sizeof parts[0]);
+  (void)put;
+}
+
+void program_become(const char *path, const char *const *arguments, const int fds[3], pid_t agent) {
   sigset_t none;
   const int nothing = open("/dev/null", O_RDWR);
   static const int restored[] = {SIGCHLD, SIGPIPE, SIGTERM, SIGINT, SIGHUP, SIGCONT};
@@ -37,15 +51,15 @@ void program_become(const char *path, const char *const *arguments, int in_fd, i
   if (nothing < 0) _exit(127); /* it must never read from the link */
   (void)setpgid(0, 0);
   /* Out of the way first: any of them may be 0, 1 or 2 if the agent was started with these closed. */
-  const int in = fcntl(in_fd < 0 ? nothing : in_fd, F_DUPFD, 3);
-  const int out = fcntl(out_fd, F_DUPFD, 3);
-  const int error = fcntl(nothing, F_DUPFD, 3);
-  if (in < 0 || out < 0 || error < 0) _exit(127);
-  (void)dup2(in, STDIN_FILENO);
-  (void)dup2(out, STDOUT_FILENO);
-  (void)dup2(error, STDERR_FILENO);
+  int safe[3];
+  for (int i = 0; i < 3; i++) {
+    safe[i] = fcntl(fds[i] < 0 ? nothing : fds[i], F_DUPFD, 3);
+    if (safe[i] < 0) _exit(127);
+  }
+  for (int i = 0; i < 3; i++) (void)dup2(safe[i], i);
   close_descriptors_from(3);
   (void)execv(path, (char *const *)(uintptr_t)arguments);
+  say_why(path, errno);
   _exit(127);
 }
 
@@ -57,7 +71,7 @@ int program_run(const char *path, const char *const *arguments, int patience_ms,
   (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
   const uint64_t end_ms = now_ms() + (uint64_t)patience_ms;
   const pid_t agent = getpid(), pid = fork();
-  if (pid == 0) program_become(path, arguments, -1, fds[1], agent); /* it gets no input */
+  if (pid == 0) program_become(path, arguments, (const int[3]){-1, fds[1], -1}, agent); /* no input */
   const int fork_error = errno;
   (void)close(fds[1]);
   int status = 0, remaining_ms = patience_ms;

@@ -20,6 +20,7 @@ class ConsoleSource(Enum):
     LINK = "link"  # the link of the node: text outside frames
     DAMAGED = "damaged"  # the link of the node: a frame that was damaged or cut off
     CONSOLE = "console"  # the console port of the board
+    PROGRAM = "program"  # standard error of the program that was the node's worker
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,13 @@ class NodeConsole:
         """Take bytes of the board's console port."""
         self._take(ConsoleSource.CONSOLE, data)
 
+    def on_program(self, data: bytes) -> None:
+        """Take what a program of the board wrote on standard error before it ended."""
+        self._take(ConsoleSource.PROGRAM, data)
+        with self._lock:
+            for line in self._open[ConsoleSource.PROGRAM].flush(self._clock.now_us()):
+                self._deliver(line)
+
     def _take(self, source: ConsoleSource, data: bytes) -> None:
         with self._lock:
             for line in self._open[source].push(data, self._clock.now_us()):
