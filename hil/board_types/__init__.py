@@ -6,4 +6,7 @@ catalogue, profile_schema    finding and reading profiles, and the schema that e
 profile_summary              a profile in short, and its facts with their origins
 supply_limits                the voltage of a supply, against the range of the profile
 agent_build, agent_install   the agent: built for a board, and installed on one over ssh
+board_programs               the programs of `workload: exec` that are installed with it
+board_survey                 what a board answers over ssh of its agent and file system
+bench_install                the agents of all boards of a bench
 """

@@ -1,7 +1,8 @@
-"""Installs the agent on a board: its files and commands, carried out over ssh."""
+"""Installs the agent on a board, or removes it: files and commands, carried out over ssh."""
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import tempfile
@@ -10,12 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from hil.board_types.board_programs import PROGRAMS, BoardProgram
+from hil.board_types.board_survey import AGENT, STAMP, UNIT
 from hil.errors import LinkError, SetupError, UsageError
 
-__all__ = ["Plan", "carry_out", "machine_of", "make_plan", "write_files"]
+__all__ = ["Plan", "carry_out", "machine_of", "make_plan", "make_removal", "write_folder"]
 
 _STAGE: Final = "/tmp/hil-install"  # noqa: S108 (on the board, of its own user, and replaced)
 _TIMEOUT_S: Final = 600
+_STDERR: Final = 2
+"""The descriptor: stdout is for the result."""
 
 _UNIT: Final = """\
 # The agent of hil on this board. Written by `hil board install`.
@@ -27,7 +32,7 @@ StartLimitIntervalSec=0
 # The agent kicks the watchdog itself: if it freezes, or the board does, the board restarts. It may
 # turn clocks and power modes, because this is a board under test.
 ExecStart=/usr/local/bin/hil-agent --port {device} --baud {baud} --knobs system \
-  --watchdog /dev/watchdog
+  --watchdog /dev/watchdog{programs}
 Restart=always
 RestartSec=1
 # Whatever an upset does to the rest of the system, the agent goes last.
@@ -56,10 +61,15 @@ _SCRIPT: Final = """\
 # Installs hil-agent from the folder of this script; run it as root on the board.
 set -eu
 cd "$(dirname "$0")"
-install -m 755 hil-agent /usr/local/bin/hil-agent
-install -m 644 hil-agent.service /etc/systemd/system/hil-agent.service
-install -m 644 99-hil-agent.rules /etc/udev/rules.d/99-hil-agent.rules
-install -D -m 644 hil-watchdog.conf /etc/systemd/system.conf.d/hil-watchdog.conf
+rm -f {stamp}
+install -D -m 755 hil-agent {agent}
+install -D -m 644 hil-agent.service {unit}
+install -D -m 644 99-hil-agent.rules {rules}
+install -D -m 644 hil-watchdog.conf {watchdog}
+for program in program-*; do
+  [ -f "$program" ] || continue
+  install -D -m 755 "$program" "{folder}/${{program#program-}}"
+done
 # No login prompt on the port of the agent, whatever else it is called.
 for port in {name} "$(basename "$(readlink -f {device})")"; do
   systemctl mask --now "serial-getty@$port.service"
@@ -68,6 +78,7 @@ done
 udevadm control --reload
 systemctl enable hil-agent.service
 systemctl restart hil-agent.service
+install -D -m 644 installed {stamp}
 echo "hil-agent runs on {device}; restart the board once, for console and watchdog"
 """
 
@@ -91,33 +102,101 @@ _JETSON_CONSOLE: Final = """\
 systemctl mask --now nvgetty.service || true
 """
 
+# Words that were added to the command line since, such as those of an overlay, stay there.
+_REMOVAL: Final = """\
+#!/bin/sh
+# Removes hil-agent, and gives its port back to the console; run it as root on the board.
+set -eu
+device=$(sed -n 's/.*--port \\([^ ]*\\).*/\\1/p' {unit} 2>/dev/null || true)
+systemctl disable --now hil-agent.service || true
+rm -f {stamp} {agent} {unit} {rules} {watchdog}
+rm -rf {folder}
+if [ -n "$device" ]; then
+  for port in "${{device##*/}}" "$(basename "$(readlink -f "$device")")"; do
+    systemctl unmask "serial-getty@$port.service"
+  done
+fi
+[ "$(readlink -f /etc/systemd/system/nvgetty.service)" != /dev/null ] ||
+  systemctl unmask nvgetty.service
+for boot in /boot/firmware /boot; do
+  [ -f "$boot/cmdline.txt.hil" ] || continue
+  consoles=$(tr ' ' '\\n' <"$boot/cmdline.txt.hil" |
+    grep -E '^console=(serial[01]|ttyAMA[0-9]*|ttyS0)(,.*)?$' | tr '\\n' ' ' || true)
+  grep -qF "$consoles" "$boot/cmdline.txt" || sed -i "1s/^/$consoles/" "$boot/cmdline.txt"
+  rm "$boot/cmdline.txt.hil"
+  break
+done
+systemctl daemon-reload
+udevadm control --reload
+echo "hil-agent is removed; restart the board once, for console and watchdog"
+"""
+
+_RULES: Final = "/etc/udev/rules.d/99-hil-agent.rules"
+_WATCHDOG_CONF: Final = "/etc/systemd/system.conf.d/hil-watchdog.conf"
+_PLACES: Final = {
+    "agent": AGENT,
+    "unit": UNIT,
+    "stamp": STAMP,
+    "rules": _RULES,
+    "watchdog": _WATCHDOG_CONF,
+    "folder": PROGRAMS,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The plan of an installation on a board.
+    """The plan of an installation on a board, or of the removal of one.
 
-    `files`: text by name; the agent itself is beside them. `commands`: run on this computer, in
-    this order."""
+    `files`: text by name; the agent, unless it `removes` it, and the files of `programs` are beside
+    them. `commands`: run on this computer, in this order."""
 
     host: str
     device: str
     baud: int
     files: dict[str, str]
     commands: tuple[tuple[str, ...], ...]
+    programs: tuple[BoardProgram, ...] = ()
+    removes: bool = False
+
+    def stamp(self, agent: Path) -> tuple[str, ...]:
+        """Return the words by which a board knows what was installed: the digest of the agent and
+        its files, and `NAME:DIGEST` of each program that is copied.
+
+        Raises:
+            UsageError: A file cannot be read.
+        """
+        out = hashlib.sha256()
+        try:
+            parts = [(name, text.encode()) for name, text in sorted(self.files.items())]
+            for name, content in (*parts, ("hil-agent", agent.read_bytes())):
+                out.update(f"{name}\0{len(content)}\0".encode() + content)
+            copied = tuple(
+                f"{program.name}:{hashlib.sha256(program.file.read_bytes()).hexdigest()}"
+                for program in self.programs
+                if program.file is not None
+            )
+        except OSError as error:
+            raise UsageError(f"cannot read {error.filename}: {error.strerror}") from error
+        return (out.hexdigest(), *copied)
 
 
-def make_plan(host: str, device: str, baud: int, family: str = "", board: str = "") -> Plan:
-    """Return the plan to install the agent on `host` (user@name) to serve `device`.
+def make_plan(
+    host: str,
+    device: str,
+    baud: int,
+    family: str = "",
+    board: str = "",
+    programs: Sequence[BoardProgram] = (),
+) -> Plan:
+    """Return the plan to install the agent on `host` (user@name) to serve `device`, and to allow it
+    `programs`.
 
     `family` and `board` are those of its profile, empty if not known.
 
     Raises:
         UsageError: The host or the device is not valid.
     """
-    if not host or host.startswith("-") or any(c.isspace() for c in host):
-        raise UsageError(
-            f"`{host}` is not a valid host", remedy="hil board install pi@192.168.1.20"
-        )
+    _check_host(host)
     name = device.rsplit("/", 1)[-1]
     if not device.startswith("/dev/") or not name.isalnum():
         raise UsageError(
@@ -133,37 +212,77 @@ def make_plan(host: str, device: str, baud: int, family: str = "", board: str = 
         console = _PI_CONSOLE.format(lines=" ".join(lines))
     elif family == "jetson":
         console = _JETSON_CONSOLE
+    allowed = "".join(f" \\\n  --exec {program.option}" for program in programs)
     files = {
-        "hil-agent.service": _UNIT.format(device=device, baud=baud),
+        "hil-agent.service": _UNIT.format(device=device, baud=baud, programs=allowed),
         "99-hil-agent.rules": _UDEV.format(
             name=name, match="SYMLINK" if name.startswith("serial") else "KERNEL"
         ),
         "hil-watchdog.conf": _WATCHDOG,
-        "install.sh": _SCRIPT.format(name=name, device=device, console=console),
+        "install.sh": _SCRIPT.format(name=name, device=device, console=console, **_PLACES),
     }
-    commands = (
-        ("ssh", host, f"rm -rf {_STAGE} && mkdir -m 700 {_STAGE}"),
-        ("scp", "-q", "hil-agent", *files, f"{host}:{_STAGE}/"),
-        ("ssh", "-t", host, f"sudo sh {_STAGE}/install.sh && rm -rf {_STAGE}"),
-    )
-    return Plan(host, device, baud, files, commands)
+    copied = [_staged(program) for program in programs if program.file is not None]
+    commands = _commands(host, ["hil-agent", "installed", *files, *copied], "install.sh")
+    return Plan(host, device, baud, files, commands, tuple(programs))
 
 
-def write_files(plan: Plan, folder: Path) -> list[Path]:
-    """Write the files of a plan, without the agent.
+def make_removal(host: str) -> Plan:
+    """Return the plan to remove the agent from `host` (user@name).
 
     Raises:
-        UsageError: A file cannot be written.
+        UsageError: The host is not valid.
+    """
+    _check_host(host)
+    files = {"uninstall.sh": _REMOVAL.format(**_PLACES)}
+    return Plan(host, "", 0, files, _commands(host, [*files], "uninstall.sh"), removes=True)
+
+
+def _check_host(host: str) -> None:
+    if not host or host.startswith("-") or any(c.isspace() for c in host):
+        raise UsageError(
+            f"`{host}` is not a valid host", remedy="hil board install pi@192.168.1.20"
+        )
+
+
+def _staged(program: BoardProgram) -> str:
+    """Return the name under which the file of a program is copied."""
+    return f"program-{program.name}"
+
+
+def _commands(host: str, names: Sequence[str], script: str) -> tuple[tuple[str, ...], ...]:
+    return (
+        ("ssh", host, f"rm -rf {_STAGE} && mkdir -m 700 {_STAGE}"),
+        ("scp", "-q", *names, f"{host}:{_STAGE}/"),
+        ("ssh", "-t", host, f"sudo sh {_STAGE}/{script} && rm -rf {_STAGE}"),
+    )
+
+
+def write_folder(plan: Plan, agent: Path | None, folder: Path) -> list[Path]:
+    """Write all that a plan takes to the board into `folder`; `agent` is the one for the board,
+    None if the plan removes it. Return the files.
+
+    Raises:
+        UsageError: A file cannot be written or read.
     """
     written: list[Path] = []
+    texts = dict(plan.files)
+    if agent is not None:
+        texts["installed"] = "".join(f"{word}\n" for word in plan.stamp(agent))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in plan.files.items():
+        for name, text in texts.items():
             path = folder / name
             path.write_text(text, encoding="utf-8")
             if name.endswith(".sh"):
                 path.chmod(0o755)
             written.append(path)
+        copies = [] if agent is None else [(agent, "hil-agent")]
+        copies += [(p.file, _staged(p)) for p in plan.programs if p.file is not None]
+        for source, name in copies:
+            copy = folder / name
+            copy.write_bytes(source.read_bytes())
+            copy.chmod(0o755)
+            written.append(copy)
     except OSError as error:
         raise UsageError(f"cannot write {error.filename}: {error.strerror}") from error
     return written
@@ -180,17 +299,18 @@ def machine_of(host: str) -> str:
     return done.strip().rsplit("\n", 1)[-1].strip()  # a shell's greeting may stand before
 
 
-def carry_out(plan: Plan, agent: Path, say: Callable[[str], None]) -> None:
-    """Carry out a plan.
+def carry_out(plan: Plan, agent: Path | None, say: Callable[[str], None]) -> None:
+    """Carry out a plan; `agent` is the one for the board, None if the plan removes it. What the
+    board prints goes to stderr.
 
     Raises:
         SetupError: ssh is not installed.
         LinkError: The board cannot be reached, or a command fails.
+        UsageError: A file cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="hil-install-") as name:
         folder = Path(name)
-        write_files(plan, folder)
-        shutil.copy(agent, folder / "hil-agent")
+        write_folder(plan, agent, folder)
         for command in plan.commands:
             say(" ".join(command))
             _run(command, folder)
@@ -206,7 +326,7 @@ def _run(command: Sequence[str], cwd: Path | None = None, *, capture: bool = Fal
             text=True,
             check=False,
             timeout=_TIMEOUT_S,
-            stdout=subprocess.PIPE if capture else None,
+            stdout=subprocess.PIPE if capture else _STDERR,
         )
     except subprocess.TimeoutExpired:
         raise LinkError(f"`{' '.join(command)}` took longer than {_TIMEOUT_S} s") from None

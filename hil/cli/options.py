@@ -7,8 +7,15 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Ascii", "Json", "RunFolder"]
+__all__ = ["AnyCompiler", "AnyTarget", "Ascii", "Json", "RunFolder"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead.")]
 Ascii = Annotated[bool, typer.Option("--ascii", help="The screen in ASCII.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
+AnyCompiler = Annotated[
+    str | None, typer.Option("--compiler", metavar="CC", help="Use this compiler, no other.")
+]
+AnyTarget = Annotated[
+    str | None,
+    typer.Option(metavar="TRIPLE", help="aarch64, armv7, riscv64 or x86-64, or a triple of one."),
+]

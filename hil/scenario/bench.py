@@ -26,9 +26,11 @@ from hil.scenario.words import (
     ADAPTER_EXAMPLES,
     AdapterName,
     Baud,
+    BoardDevice,
     BootSeconds,
     NodeName,
     PortName,
+    SshHost,
     Tag,
 )
 from hil.scenario.yaml.document import Document
@@ -85,6 +87,17 @@ class BenchBoardConfig(FrozenModel):
         default=None,
         description="Board profile, by its name or path: its `voltage_v` must be within that "
         "board's supply range. The node has this profile in a run.",
+    )
+
+    ssh: SshHost | None = Field(
+        default=None,
+        description="How it is reached over ssh, `pi@192.168.1.20` or a name of the ssh "
+        "configuration: `hil board install --bench FILE` and `hil bench test` use it.",
+    )
+    agent_port: BoardDevice | None = Field(
+        default=None,
+        description="Serial device on the board itself that its agent serves; default: its "
+        "profile's.",
     )
 
     @property

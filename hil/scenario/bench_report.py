@@ -18,6 +18,7 @@ __all__ = [
     "BenchTestReport",
     "BoardReport",
     "LinkFigures",
+    "RootState",
     "SupplyFigures",
     "SwitchState",
 ]
@@ -53,6 +54,15 @@ class SwitchState(Word):
     NOT_TESTED = "not tested"  # not asked for, or the link could not be watched
     WORKS = "works"
     FAILS = "fails"
+
+
+class RootState(Word):
+    """The state of a board's root file system, which a power cut damages if it is written to."""
+
+    OVERLAY = "overlay"  # what is written stays in memory, and is gone after a power cut
+    READ_ONLY = "read-only"
+    WRITABLE = "writable"
+    UNKNOWN = "not known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +121,8 @@ class SupplyFigures:
 @dataclass(frozen=True, slots=True)
 class BoardReport:
     """One board of the bench file, at the port `place`. `agent` and `link` are None if they are not
-    known; `baud` is the rate of its line [bit/s], None if it has none."""
+    known; `baud` is the rate of its line [bit/s], None if it has none; `root` is the state of its
+    root file system, None if the bench file has no `ssh:` for it."""
 
     board: str
     place: str
@@ -119,6 +130,7 @@ class BoardReport:
     agent: AgentFacts | None = None
     link: LinkFigures | None = None
     power: SupplyFigures = SupplyFigures(SwitchState.NONE)
+    root: RootState | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -248,6 +248,26 @@ def _baud(value: int) -> int:
     return value
 
 
+def _ssh_host(value: str) -> str:
+    if not value or value.startswith("-") or not value.isprintable() or " " in value:
+        raise wrong(
+            f"{describe(value)} is not a host; expected USER@HOST or a name of the ssh "
+            "configuration",
+            "write `ssh: pi@192.168.1.20`",
+        )
+    return value
+
+
+def _board_device(value: str) -> str:
+    if not re.fullmatch(r"/dev/[A-Za-z0-9]+", value):
+        raise wrong(
+            f"{describe(value)} is not a serial device of a board; expected one such as "
+            "/dev/ttyAMA0",
+            "`hil board show PROFILE` has the usual one",
+        )
+    return value
+
+
 def _weight(value: object) -> object:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not (is_number and 0 <= value <= 1e12):  # type: ignore[operator]
@@ -288,6 +308,8 @@ WorkloadName = Annotated[str, AfterValidator(_workload)]
 PortName = Annotated[str, AfterValidator(port_name)]
 AdapterName = Annotated[str, AfterValidator(_adapter)]
 Baud = Annotated[Int, AfterValidator(_baud), Field(json_schema_extra={"enum": list(BAUD_RATES)})]
+SshHost = Annotated[str, AfterValidator(_ssh_host)]
+BoardDevice = Annotated[str, AfterValidator(_board_device)]
 BootSeconds = Annotated[Float, Field(gt=0, le=3600)]
 SchemeWord = Annotated[SchemeName, BeforeValidator(word_of(SchemeName, "scheme"))]
 UnvotedWord = Annotated[Unvoted, BeforeValidator(word_of(Unvoted, "rule for unvoted outputs"))]

@@ -39,8 +39,12 @@ def _table(report: BenchTestReport, glyphs: Glyphs) -> Table:
         out.add_column(heading, justify="right", no_wrap=True)
     out.add_column("power", no_wrap=True)
     out.add_column("boot", justify="right", no_wrap=True)
+    has_roots = any(board.root is not None for board in report.boards)
+    if has_roots:
+        out.add_column("root", no_wrap=True)
     for board in report.boards:
-        out.add_row(*_row(board, report.findings_of(board.board), glyphs))
+        cells = _row(board, report.findings_of(board.board), glyphs)
+        out.add_row(*cells, *([Text(board.root or glyphs.none)] if has_roots else ()))
     return out
 
 

@@ -1,4 +1,4 @@
-"""Board profiles as tables."""
+"""Board profiles, and installations of agents on boards, as tables."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from hil.board_types.bench_install import BenchInstallation, InstallState
 from hil.board_types.profile_summary import ProfileSummary, StatedFact
-from hil.views.style import DIM, HEAD, WARN, Glyphs
+from hil.views.style import BAD, DIM, GOOD, HEAD, WARN, Glyphs, plural
 
-__all__ = ["sheet", "table"]
+__all__ = ["installation_lines", "sheet", "table"]
 
 _GRADES: Final = (
     "M measured by this project, S read in the source, S2 in a text that quotes it, "
@@ -56,3 +57,32 @@ def sheet(profile: ProfileSummary, facts: Sequence[StatedFact], glyphs: Glyphs) 
         out.add_row(fact.path, fact.value, grade, fact.origin)
     title = Text.assemble((profile.title, HEAD), f"  {profile.soc}, {profile.family}")
     return Group(title, Text(_GRADES, style=DIM), Text(), out)
+
+
+def installation_lines(done: BenchInstallation, glyphs: Glyphs) -> RenderableType:
+    """Return a row for each board with what became of its agent, why some failed, and the
+    result."""
+    out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("board", "host", "result", "agent before", "agent now"):
+        out.add_column(heading, no_wrap=True)
+    lines: list[RenderableType] = [out]
+    failed = [board for board in done.boards if board.state is InstallState.FAILED]
+    for board in done.boards:
+        mark, style = (glyphs.bad, BAD) if board in failed else (glyphs.ok, GOOD)
+        out.add_row(
+            Text.assemble((f"{mark} ", style), (board.board, HEAD)),
+            Text(board.host),
+            Text(board.state, style),
+            Text(board.before or glyphs.none),
+            Text(board.after or glyphs.none),
+        )
+    for board in failed:
+        lines.append(Text(f"{glyphs.bad} {board.board}: {board.detail}", style="red"))
+        if board.remedy:
+            lines.append(Text(f"    try: {board.remedy}", style=DIM))
+    count = plural(len(done.boards), "board")
+    result = f"{glyphs.ok} {count}, none failed"
+    if failed:
+        result = f"{glyphs.bad} {len(failed)} of {count} failed"
+    lines.append(Text(result, style=BAD if failed else GOOD))
+    return Group(*lines)

@@ -163,6 +163,16 @@ RULES: dict[tuple[str, str], Rule] = {
     ("boards/README.md", "hil run board-ram-storm"): Rule("QEMU and a kernel", when=can_emulate),
     ("boards/README.md", "hil board install pi@192.168.1.20 --profile raspberry-pi-4b"): SSH,
     ("boards/README.md", "hil board install nvidia@192.168.55.1 --profile jetson-orin-nano"): SSH,
+    # tests/board_types/test_bench_install.py carries these out on sshds of this computer
+    ("boards/README.md", "hil board install --bench bench.yaml --dry-run"): SSH,
+    ("boards/README.md", "hil board install --bench bench.yaml"): SSH,
+    (
+        "boards/README.md",
+        "hil board install --bench bench.yaml --use left --exec filter=./ab_filter",
+    ): SSH,
+    ("boards/README.md", "hil board install --bench bench.yaml --uninstall"): SSH,
+    ("boards/README.md", "ssh -t pi@192.168.1.20 sudo raspi-config nonint do_overlayfs 0"): SSH,
+    ("boards/README.md", "ssh -t pi@192.168.1.20 sudo raspi-config nonint do_overlayfs 1"): SSH,
     ("boards/README.md", "hil discover -o bench.yaml"): DISCOVER,
     ("boards/README.md", "hil console left --bench bench.yaml"): Rule(
         "a board", on_console, says="Ctrl-] ends"
@@ -215,6 +225,7 @@ YAML = {
     ("README.md", "schema: 1", "workload:"): ("scenario", "my-scenario.yaml"),
     ("boards/README.md", "schema: 1", "name: pi"): ("bench", "bench.yaml"),
     ("boards/README.md", "workload: sha256"): ("scenario", "first.yaml"),
+    ("boards/README.md", "schema: 1", "ssh:"): ("bench", ""),
     ("boards/README.md", "schema: 1", "name: left"): ("bench", ""),
     ("boards/README.md", "power: {kind: scpi"): ("parts of a board of a bench", ""),
     ("boards/README.md", "console_patterns:"): ("part of a scenario", ""),
@@ -287,6 +298,7 @@ def test_every_block_is_run_or_checked() -> None:
             "": lambda b: key_of(DRAWINGS, b),
             # tests/rig/console/test_console_log.py reads them
             "log": lambda b: b.document == "boards/README.md",
+            "udev": lambda b: 'ATTR{latency_timer}="1"' in b.text,  # a rule is carried out by udev
             # tests/rig/test_port_server.py runs it
             "ser2net": lambda b: b.document == "boards/README.md",
             "bytes": lambda b: b.document == "csrc/SPEC.md",  # tests/wire/test_spec.py reads them

@@ -14,6 +14,7 @@ from hil.rig.bench_test.link_check import LinkCheck
 from hil.rig.bench_test.link_measurement import SYSFS
 from hil.rig.bench_test.power_check import PowerCheck
 from hil.rig.bench_test.power_cycle import CyclePatience
+from hil.rig.bench_test.root_check import RootCheck
 from hil.rig.bench_test.switched_outputs import SwitchedOutputs
 from hil.rig.discovery.probe import has_rate
 from hil.rig.power import Power
@@ -74,6 +75,7 @@ class BenchTester:
         outputs = SwitchedOutputs(clock, announce)
         self._power = PowerCheck(self._links, outputs, announce, patience)
         self._check = LinkCheck(self._links, announce, self._power.wake, sysfs)
+        self._roots = RootCheck(announce)
         self._interruptible = interruptible
 
     def run(self) -> BenchTestReport:
@@ -87,6 +89,8 @@ class BenchTester:
                     self._power.switch_on_all()
                     self._check.identify_all()
                     self._check.measure_all()
+                    for board in self._boards:
+                        self._roots.look(board)
                     self._power.cycle_all(self._is_sure)
             finally:
                 self._power.restore()
@@ -121,6 +125,7 @@ class BenchTester:
             agent=agent,
             link=self._check.figures.get(board.name),
             power=self._power.figures(board),
+            root=self._roots.states.get(board.name),
         )
 
     def _notes(self) -> list[str]:
@@ -142,4 +147,4 @@ class BenchTester:
                     f"{board.name}: {figures.repeats} of the round trips needed a repetition: the "
                     "line loses frames"
                 )
-        return notes
+        return notes + self._roots.notes
