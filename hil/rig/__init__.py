@@ -14,6 +14,7 @@ requests, calls, exchange    one request to a node; calls to several, and the wa
 resync              finds and replaces the chunks of a state that differ
 link, link_state    frames over a transport, and the state of the connection
 transport, port_lock    a port, and its exclusive use
+low_latency         an adapter's driver that passes on at once what arrives
 line_rate, clock_fit, capture    the rate of a line, the clock of a board, all bytes of a link
 reconnect, absent_boards    the search for absent boards, and which ones are absent
 

@@ -141,6 +141,8 @@ class BringUp:
         while True:
             try:
                 self.attach(node)
+                if node.remark:
+                    announce(f"node {node.name}: {node.remark}")
             except SetupError as error:
                 left_us = end_us - self._clock.now_us()
                 if left_us <= 0 or (_port_is_gone(node) and _is_switched_off(node)):

@@ -191,6 +191,7 @@ class Node:
         """What its board prints."""
         if self.capabilities.batch is None:  # a board in this process prints nothing
             self.link.outside = self.console.on_link
+        self.capabilities.pass_stderr(self.console)
         self.hello: Hello | None = None
         self.uptime_us = 0  # of the board, as last reported
         self.loads = 0  # how often the workload was loaded
@@ -199,6 +200,8 @@ class Node:
         self.power_cuts: set[PowerCut] = set()
         self.power_cycle_had_no_effect = False  # the same agent answered after the last one
         self.clock = ClockFit()
+        self.remark = ""
+        """The latest remark on the port of its board."""
         self.tap: Callable[[Transport], Transport] | None = None  # records all bytes of its link
 
     @property
@@ -210,11 +213,16 @@ class Node:
     def board(self, board: Board) -> None:
         """Replace the board, and determine its capabilities."""
         self._board, self.capabilities = board, Capabilities(board)
+        self.capabilities.pass_stderr(self.console)
 
     def open(self) -> Transport:
         """Open a new transport to the board, through the tap if there is one. Raises: SetupError if
         the board cannot be reached."""
         transport = self.board.connect()
+        remark = self.capabilities.take_remark()
+        if remark:
+            self.remark = remark
+            self.console.note(f"node {self.name}: {remark}")
         return transport if self.tap is None else self.tap(transport)
 
     def check(self, hello: Hello) -> None:

@@ -22,6 +22,7 @@ from serial.urlhandler import protocol_socket
 
 from hil.clock import HOST, writable
 from hil.errors import SetupError
+from hil.rig.low_latency import LatencySetting, LowLatency
 from hil.rig.port_lock import PortInUse, PortLock
 from hil.word_enum import Word
 
@@ -265,13 +266,16 @@ def port_is_rfc2217(port: str) -> bool:
 
 
 class SerialTransport:
-    """Any pyserial port or URL, opened exclusively, raw, without touching the board's reset lines.
+    """Any pyserial port or URL, opened exclusively, raw, without touching the board's reset lines;
+    with `low_latency` its driver is set to that, until the port is closed.
 
     Raises: PortError if it cannot be opened: missing, in use (with the process), no permission. Not
     thread-safe.
     """
 
-    def __init__(self, port: str, baud: int = 115200) -> None:
+    def __init__(
+        self, port: str, baud: int = 115200, low_latency: LowLatency | None = None
+    ) -> None:
         self.port = port
         self._lock: PortLock | None = None
         if "://" in port:
@@ -298,6 +302,9 @@ class SerialTransport:
         self.fd: int | None = (self._reader or self._serial).fileno()
         self._lost: str | None = None
         self._safe_baud = baud
+        self._latency: LatencySetting | None = None
+        if low_latency is not None and isinstance(self._serial, serial.Serial):
+            self._latency = low_latency.begin(port, self._serial.fileno())
 
     @property
     def rate(self) -> LineRate | None:
@@ -386,6 +393,9 @@ class SerialTransport:
         self.fd = None
         if self._lost is None:
             self._lost = "closed"
+        if self._latency is not None:
+            self._latency.end()
+            self._latency = None
         try:
             self._serial.close()
         except OSError:

@@ -15,6 +15,7 @@ from hil.engine import exchange_stage
 from hil.engine.loop import Loop
 from hil.record.live import LiveRecord
 from hil.redundancy.recovery import NodeState
+from hil.rig.backends.process import find_agent
 from hil.rig.console.log import log_path
 from hil.rig.node import Node
 from hil.rig.transport import Transport
@@ -109,6 +110,22 @@ def test_boot_logs_and_panics_are_in_the_console_log_of_their_node(tmp_path: Pat
         assert {entry.source for entry in found} == {"link"}, "no frame is in it"
         times = [entry.seconds for entry in found]
         assert times == sorted(times) and times[0] >= 0
+
+
+def test_what_an_agent_writes_to_stderr_is_logged_with_its_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = tmp_path / "agent"
+    agent.write_text(f'#!/bin/sh\necho "E_FLASH: 7" >&2\nexec {find_agent()} "$@"\n')
+    agent.chmod(0o755)
+    monkeypatch.setenv("HIL_AGENT", str(agent))
+    keys = {"workload": "attitude", "frames": 20, "rig": {"scheme": "tmr", "board": "process"}}
+    (tmp_path / "run").mkdir()
+    result = Loop(Scenario.model_validate(keys), tmp_path / "run").run()
+    assert result.unexplained == 0
+    for name in "abc":
+        (entry,) = entries(tmp_path / "run", name)
+        assert (entry.source, entry.text) == ("stderr", "E_FLASH: 7\\n")
 
 
 def test_a_console_port_is_logged_beside_the_link_of_its_node(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from hil.rig.backends.stderr_reader import StderrSink
 from hil.rig.console.port import ConsolePort
 from hil.rig.power.protocol import Power
 from hil.rig.processor_use import ProcessorUse
@@ -74,6 +75,14 @@ class Numbered(Protocol):
     """A board whose own serial number may be known before it answers."""
 
     serial: str | None
+
+
+@runtime_checkable
+class Remarks(Protocol):
+    """A board with remarks on its port, such as a setting that is not permitted."""
+
+    def take_remark(self) -> str:
+        """Return the remark since the last call; empty if there is none."""
 
 
 @runtime_checkable
@@ -159,6 +168,14 @@ class ReportsAddresses(Protocol):
     not known."""
 
 
+@runtime_checkable
+class WritesErrors(Protocol):
+    """A board whose processes write to a stderr that this computer reads."""
+
+    stderr_sink: StderrSink | None
+    """Takes that text from the board's next start on."""
+
+
 class Capabilities:
     """The capabilities of one board, with defaults for those that it lacks.
 
@@ -180,6 +197,8 @@ class Capabilities:
         self._processor = board if isinstance(board, UsesProcessor) else None
         self._ends = board if isinstance(board, ReportsEnds) else None
         self._addresses = board if isinstance(board, ReportsAddresses) else None
+        self._remarks = board if isinstance(board, Remarks) else None
+        self._errors = board if isinstance(board, WritesErrors) else None
 
     @property
     def port(self) -> str | None:
@@ -235,6 +254,16 @@ class Capabilities:
     def console(self) -> ConsolePort | None:
         """Return its console port; None for a board without one."""
         return None if self._printing is None else self._printing.console
+
+    def take_remark(self) -> str:
+        """Return a remark on its port since the last call; empty if there is none."""
+        return "" if self._remarks is None else self._remarks.take_remark()
+
+    def pass_stderr(self, sink: StderrSink) -> None:
+        """Have `sink` take what its processes write to stderr, from its next start on; nothing is
+        done for a board without one."""
+        if self._errors is not None:
+            self._errors.stderr_sink = sink
 
     @property
     def processor_use(self) -> ProcessorUse | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from hil.clock import HOST
 from hil.errors import SetupError
 from hil.rig.addresses import addresses_of
+from hil.rig.backends.stderr_reader import StderrReader, StderrSink
 from hil.rig.offspring import ADOPTION, Mark, end_with_all
 from hil.rig.processor_use import ProcessorUse
 from hil.rig.program import agent_options
@@ -62,6 +63,8 @@ class ProcessBoard:
         self._process: subprocess.Popen[bytes] | None = None
         self._ends: list[str] = []
         self._mark = Mark()
+        self._stderr: StderrReader | None = None
+        self.stderr_sink: StderrSink | None = None
         self.processor_use: ProcessorUse | None = None
         self.fixed_addresses: bool | None = True
         self.port = ""
@@ -106,6 +109,8 @@ class ProcessBoard:
         except OSError as error:
             ADOPTION.end()
             raise SetupError(f"cannot start {self._agent}: {error}") from error
+        assert self._process.stderr is not None
+        self._stderr = StderrReader(self._process.stderr, self.stderr_sink, self.name)
         self.port = self._announced_port()
         self.processor_use = ProcessorUse(self._process.pid)
         self._update_fixed_addresses(self._process.pid)
@@ -123,7 +128,6 @@ class ProcessBoard:
         process = self._process
         assert process is not None
         assert process.stdout is not None
-        assert process.stderr is not None
         line = b""
         deadline_us = HOST.now_us() + int(_START_TIMEOUT_S * 1e6)
         while not line.endswith(b"\n"):
@@ -135,9 +139,9 @@ class ProcessBoard:
             line += part
         if line.startswith(b"port ") and line.endswith(b"\n"):
             return line[5:].strip().decode()
-        process.kill()
-        stderr = process.stderr.read().decode(errors="replace").strip()
+        reader = self._stderr
         self.power_off()
+        stderr = "" if reader is None else reader.tail
         raise SetupError(
             f"{self._agent} did not start for node {self.name}: {stderr or 'it printed nothing'}",
             remedy="run `hil doctor`",
@@ -170,9 +174,11 @@ class ProcessBoard:
         self._ends = list(self.unexpected_exits)
         end_with_all(self._process, self._mark)
         ADOPTION.end()
-        for stream in (self._process.stdout, self._process.stderr):
-            if stream:
-                stream.close()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        if self._stderr is not None:
+            self._stderr.close()
+            self._stderr = None
         self._process = None
 
     def power_cycle(self) -> None:

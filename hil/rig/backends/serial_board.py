@@ -6,6 +6,7 @@ from hil.clock import HOST
 from hil.errors import SetupError
 from hil.rig.console.port import ConsolePort
 from hil.rig.discovery import adapters
+from hil.rig.low_latency import LowLatency
 from hil.rig.power import Power
 from hil.rig.pty_identity import PtyIdentity
 from hil.rig.transport import SerialTransport
@@ -17,7 +18,7 @@ class SerialBoard:
     `baud`: the rate at which its agent starts, `fast_baud`: the one to raise the line to [bit/s];
     `serial`: its own serial number, `power`: the instrument that switches it, `boot_s`: how long it
     may take from power-on until its agent answers [s], if these are known. `console` may be set to
-    a second port, on which it prints."""
+    a second port, on which it prints; `low_latency` sets its ports to that while they are open."""
 
     kind = "serial"
     can_return = True
@@ -44,6 +45,7 @@ class SerialBoard:
         self.power = power
         self.boot_s = boot_s
         self.console: ConsolePort | None = None
+        self.low_latency = LowLatency()
         self.can_cycle = power is not None
         self._baud = baud
         self._pty = PtyIdentity()
@@ -54,7 +56,11 @@ class SerialBoard:
         if self.adapter is not None:
             self.port = adapters.find(self.adapter)
         self._pty.check(self.port)
-        return SerialTransport(self.port, self._baud)
+        return SerialTransport(self.port, self._baud, self.low_latency)
+
+    def take_remark(self) -> str:
+        """Return what this user may not set at its port, once; empty if nothing new."""
+        return self.low_latency.take_remark()
 
     def condition(self, *, disconnected: bool) -> str | None:  # noqa: ARG002 (the protocol's)
         """Return None: nothing is known of the board beyond its link."""

@@ -11,12 +11,12 @@ from hil.clock import HOST, Clock
 from hil.errors import UsageError
 from hil.rig.bench_test.board_links import BoardLinks, BoardUnderTest
 from hil.rig.bench_test.link_check import LinkCheck
-from hil.rig.bench_test.link_measurement import SYSFS
 from hil.rig.bench_test.power_check import PowerCheck
 from hil.rig.bench_test.power_cycle import CyclePatience
 from hil.rig.bench_test.root_check import RootCheck
 from hil.rig.bench_test.switched_outputs import SwitchedOutputs
 from hil.rig.discovery.probe import has_rate
+from hil.rig.low_latency import SYSFS
 from hil.rig.power import Power
 from hil.scenario.bench import BenchBoardConfig, BenchConfig
 from hil.scenario.bench_choice import boards_of
@@ -25,7 +25,6 @@ from hil.scenario.supply import SupplyKind
 
 __all__ = ["BenchTester", "boards_to_test", "switched_boards"]
 
-_SLOW_TIMER_MS: Final = 1
 _UNSURE: Final = frozenset({BenchFault.SAME_BOARD, BenchFault.OTHER_BOARD})
 """A board with one of these faults is not that of the bench file: its power is not switched."""
 
@@ -69,7 +68,7 @@ class BenchTester:
     ) -> None:
         self._file = file
         self._boards = [
-            BoardUnderTest(b, n, powers.get(b.name), clock) for n, b in enumerate(boards)
+            BoardUnderTest(b, n, powers.get(b.name), clock, sysfs) for n, b in enumerate(boards)
         ]
         self._links = BoardLinks(self._boards, clock)
         outputs = SwitchedOutputs(clock, announce)
@@ -131,17 +130,11 @@ class BenchTester:
     def _notes(self) -> list[str]:
         notes: list[str] = []
         for board in self._boards:
+            if board.node.remark:
+                notes.append(f"{board.name}: {board.node.remark}")
             figures = self._check.figures.get(board.name)
             if figures is None:
                 continue
-            timer_ms = figures.latency_timer_ms
-            if timer_ms is not None and timer_ms > _SLOW_TIMER_MS:
-                device = Path(board.port).resolve().name
-                notes.append(
-                    f"{board.name}: the latency timer of its adapter is {timer_ms} ms, by which "
-                    "answers are late; try: echo 1 | sudo tee "
-                    f"/sys/class/tty/{device}/device/latency_timer"
-                )
             if figures.repeats:
                 notes.append(
                     f"{board.name}: {figures.repeats} of the round trips needed a repetition: the "

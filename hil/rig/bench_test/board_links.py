@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from hil.clock import HOST, Clock
@@ -10,6 +11,7 @@ from hil.errors import LinkTimeout
 from hil.rig.backends.serial_board import SerialBoard
 from hil.rig.calls import Call, Timing
 from hil.rig.exchange import run_calls
+from hil.rig.low_latency import SYSFS, LowLatency
 from hil.rig.node import Node
 from hil.rig.power import Power
 from hil.rig.requests import Requests
@@ -24,10 +26,16 @@ _TIMING: Final = Timing(retry_us=150_000, lost_after_us=2_000_000, noise_patienc
 
 class BoardUnderTest:
     """One board of the bench file with its node; `power` switches it, None if nothing does.
-    `hello` is what its agent said of itself, None as long as none has answered."""
+    `hello` is what its agent said of itself, None as long as none has answered. `sysfs` is where
+    the system shows its devices."""
 
     def __init__(
-        self, config: BenchBoardConfig, index: int, power: Power | None, clock: Clock
+        self,
+        config: BenchBoardConfig,
+        index: int,
+        power: Power | None,
+        clock: Clock,
+        sysfs: Path = SYSFS,
     ) -> None:
         self.config = config
         self.name = config.name
@@ -40,6 +48,7 @@ class BoardUnderTest:
             adapter=config.adapter,
             serial=config.serial,
         )
+        self.board.low_latency = LowLatency(sysfs)
         self.node = Node(config.name, index, self.board, clock)
 
     @property

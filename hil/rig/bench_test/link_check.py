@@ -18,8 +18,9 @@ from hil.rig.bench_test.diagnosis import (
     identity_finding,
 )
 from hil.rig.bench_test.duplicates import same_adapters, same_agents, same_ports
-from hil.rig.bench_test.link_measurement import SYSFS, measure_link
+from hil.rig.bench_test.link_measurement import measure_link
 from hil.rig.discovery.adapters import Adapter, adapters, matching
+from hil.rig.low_latency import SYSFS
 from hil.rig.transport import PortError, PortFault
 from hil.scenario.bench_report import BenchFault, BenchFinding, LinkFigures
 
@@ -29,8 +30,8 @@ __all__ = ["LinkCheck"]
 @dataclass(slots=True)
 class LinkCheck:
     """Checks the links of the boards of `links`. `announce` gets a sentence about what takes long;
-    `wake` switches a silent board on, if that may help, and returns whether it answers then.
-    `findings` and `figures` (by the names of boards) are the results so far."""
+    `wake` switches a silent board on, if that may help, and returns whether it did. `findings` and
+    `figures` (by the names of boards) are the results so far."""
 
     links: BoardLinks
     announce: Callable[[str], None]
@@ -90,6 +91,7 @@ class LinkCheck:
             self._open(board)
             self._identify(board, may_retry=False)
         elif may_retry and finding and finding.fault is BenchFault.NO_ANSWER and self.wake(board):
+            self._open(board)  # with power it may answer, or show another fault
             self._identify(board, may_retry=False)
         else:
             lossy = finding_of_error(board, BenchFault.NO_ANSWER, silence)

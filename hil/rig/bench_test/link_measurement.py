@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -14,13 +13,13 @@ from hil.rig.bench_test.board_links import BoardLinks, BoardUnderTest
 from hil.rig.calls import Call, Timing
 from hil.rig.discovery.probe import has_rate
 from hil.rig.exchange import run_calls
+from hil.rig.low_latency import SYSFS, latency_timer_ms
 from hil.scenario.bench_report import LinkFigures
 from hil.scenario.words import BAUD_RATES
 from hil.wire.messages import Msg, Refusal
 
-__all__ = ["SYSFS", "latency_timer_ms", "measure_link"]
+__all__ = ["measure_link"]
 
-SYSFS: Final = Path("/sys")
 _ROUND_TRIPS: Final = 200
 _ROUND_TRIPS_MAX_US: Final = 4_000_000
 _UNKNOWN_TYPE: Final = 0x60
@@ -91,15 +90,3 @@ def _is_clean(links: BoardLinks, board: BoardUnderTest) -> bool:
         if not isinstance(call.result, bytes):
             return False
     return True
-
-
-def latency_timer_ms(port: str, sysfs: Path = SYSFS) -> int | None:
-    """Return the latency timer of the FTDI adapter at `port` [ms]; None for other adapters.
-
-    An adapter with 16 ms, the default of its driver, may hold an answer back for so long."""
-    name = Path(os.path.realpath(port)).name
-    try:
-        text = (sysfs / "class" / "tty" / name / "device" / "latency_timer").read_text()
-        return int(text)
-    except (OSError, ValueError):
-        return None

@@ -21,6 +21,7 @@ class ConsoleSource(Enum):
     DAMAGED = "damaged"  # the link of the node: a frame that was damaged or cut off
     CONSOLE = "console"  # the console port of the board
     PROGRAM = "program"  # standard error of the program that was the node's worker
+    STDERR = "stderr"  # the stderr of the processes of a board on this computer
 
 
 @dataclass(frozen=True, slots=True)

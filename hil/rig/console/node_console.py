@@ -26,7 +26,7 @@ class NodeConsole:
     lines.
 
     Thread-safe: the link is read by the thread that runs the frames and by searches for the board,
-    and a console port by a thread of its own."""
+    and a console port, or the stderr of processes, by a thread of its own."""
 
     def __init__(self, clock: Clock = HOST) -> None:
         self._clock = clock
@@ -59,6 +59,10 @@ class NodeConsole:
         with self._lock:
             for line in self._open[ConsoleSource.PROGRAM].flush(self._clock.now_us()):
                 self._deliver(line)
+
+    def on_stderr(self, data: bytes) -> None:
+        """Take bytes that the processes of the board wrote to stderr."""
+        self._take(ConsoleSource.STDERR, data)
 
     def _take(self, source: ConsoleSource, data: bytes) -> None:
         with self._lock:

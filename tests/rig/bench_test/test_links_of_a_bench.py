@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 
 from hil.clock import HOST
+from hil.rig import low_latency
 from hil.rig.backends.process import find_agent
 from hil.rig.bench_test.bench_tester import BenchTester, boards_to_test
 from hil.rig.bench_test.board_links import BoardUnderTest
 from hil.rig.bench_test.duplicates import same_adapters, same_agents
-from hil.rig.bench_test.link_measurement import SYSFS, latency_timer_ms
 from hil.rig.discovery.adapters import Adapter
+from hil.rig.low_latency import SYSFS
 from hil.scenario import load_bench
 from hil.scenario.bench import BenchBoardConfig
 from hil.scenario.bench_report import BenchFault, BenchTestReport
@@ -116,8 +117,8 @@ def test_the_highest_rate_is_that_at_which_no_frame_is_damaged(
     until(lambda: cable.board.rate[0] == termios.B115200, "the agent to be at its safe rate again")
 
 
-def test_the_latency_timer_of_an_adapter_is_read_and_a_slow_one_noted(
-    stack: ExitStack, bench: Make, tmp_path: Path
+def test_the_latency_timer_of_an_adapter_is_short_for_the_test_and_put_back(
+    stack: ExitStack, bench: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = stack.enter_context(agent())
     timer = tmp_path / "sys/class/tty" / Path(port).name / "device/latency_timer"
@@ -125,11 +126,18 @@ def test_the_latency_timer_of_an_adapter_is_read_and_a_slow_one_noted(
     timer.write_text("16\n")
     report = report_of(bench(("left", port, "")), sysfs=tmp_path / "sys")
     link = report.boards[0].link
+    assert report.ok and report.notes == () and link is not None and link.latency_timer_ms == 1
+    assert timer.read_text() == "16\n"
+
+    def forbid(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(low_latency, "_write", forbid)
+    report = report_of(bench(("left", port, "")), sysfs=tmp_path / "sys")
+    link = report.boards[0].link
     assert report.ok and link is not None and link.latency_timer_ms == 16
-    assert "latency timer of its adapter is 16 ms" in report.notes[0]
-    timer.write_text("1\n")
-    assert latency_timer_ms(port, tmp_path / "sys") == 1
-    assert latency_timer_ms("socket://10.0.0.5:4000", tmp_path / "sys") is None
+    (note,) = report.notes
+    assert note.startswith("left: the latency timer of its adapter") and "udev" in note
 
 
 # --- faults ---------------------------------------------------------------------------------------
