@@ -5,8 +5,9 @@ up again, no other is switched off."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from hil.errors import LinkTimeout, SetupError
 from hil.rig.bench_test.board_links import BoardLinks, BoardUnderTest
@@ -20,6 +21,9 @@ from hil.scenario.bench_report import BenchFault, BenchFinding, SupplyFigures, S
 from hil.scenario.supply import SupplyKind
 
 __all__ = ["PowerCheck"]
+
+_SILENT_US: Final = 1_500_000
+"""A board that does not answer for so long may be off."""
 
 
 @dataclass(slots=True)
@@ -35,10 +39,12 @@ class PowerCheck:
     cycles: dict[str, PowerCycle] = field(default_factory=dict)
     _usable: dict[str, Power] = field(default_factory=dict)
     _unsure: set[str] = field(default_factory=set)
+    _woken: set[str] | None = None
 
     def switch_on_all(self) -> None:
         """Note how each output is found, and switch those on that are off, one after the other. The
-        boards behind them get the time that they need to boot."""
+        boards behind them get the time that they need to boot, side by side."""
+        off: list[BoardUnderTest] = []
         for board in self.links.boards:
             power = board.power
             if power is None or _unswitchable(board) is not None:
@@ -47,30 +53,40 @@ class PowerCheck:
                 is_on = self.outputs.take(power)
                 if is_on is None:
                     self._unsure.add(board.name)
-                elif not is_on:
-                    self._switch_on(board, power)
             except SetupError as error:
                 self.findings.append(finding_of_error(board, BenchFault.SUPPLY, error))
                 continue
             self._usable[board.name] = power
+            if is_on is False:
+                off.append(board)
+        self._switch_on(off)
 
     def wake(self, board: BoardUnderTest) -> bool:
-        """Switch a silent board on whose supply does not report whether it gives power; return
-        whether it answers then."""
-        power = self._usable.get(board.name)
-        if power is None or board.name not in self._unsure:
-            return False
-        try:
-            return self._switch_on(board, power)
-        except SetupError as error:
-            self.findings.append(finding_of_error(board, BenchFault.SUPPLY, error))
-            return False
+        """Switch on what may be off, of supplies that do not report whether they give power: at the
+        first call those of all silent boards, because cables may be crossed. Return whether the
+        supply of `board` was switched on."""
+        if self._woken is None:
+            unsure = [b for b in self.links.boards if b.name in self._unsure]
+            watch = LinkWatch(self.links, unsure)
+            watch.watch(_SILENT_US, lambda: all(b.name in watch.sightings for b in unsure))
+            self._woken = self._switch_on([b for b in unsure if b.name not in watch.sightings])
+        return board.name in self._woken
 
-    def _switch_on(self, board: BoardUnderTest, power: Power) -> bool:
-        self.announce(f"{board.name} may be off; it is switched on for the test")
-        watch = LinkWatch(self.links, [board])
-        self.outputs.on(power)
-        return watch.watch(self.patience.boot_us, lambda: board.name in watch.sightings)
+    def _switch_on(self, boards: Sequence[BoardUnderTest]) -> set[str]:
+        """Switch boards on, and wait until their agents answer, at most the time of a boot. Return
+        the names of those whose supply could be switched."""
+        done: list[BoardUnderTest] = []
+        for board in boards:
+            self.announce(f"{board.name} may be off; it is switched on for the test")
+            try:
+                self.outputs.on(self._usable[board.name])
+            except SetupError as error:
+                self.findings.append(finding_of_error(board, BenchFault.SUPPLY, error))
+                continue
+            done.append(board)
+        watch = LinkWatch(self.links, done)
+        watch.watch(self.patience.boot_us, lambda: all(b.name in watch.sightings for b in done))
+        return {board.name for board in done}
 
     def cycle_all(self, may_watch: Callable[[BoardUnderTest], bool]) -> None:
         """Switch each board off and on whose supply can be used, and that `may_watch` accepts."""

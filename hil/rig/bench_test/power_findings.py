@@ -89,11 +89,14 @@ def _ran_on(cycle: PowerCycle) -> BenchFinding:
     reading, name = _shown(cycle.off), cycle.board
     is_off = _is_off(cycle.off)
     if is_off is None:
+        measures = "measures nothing"
+        if cycle.reports_on is False:
+            measures = "reports that it is off, and measures nothing of the board"
         return BenchFinding(
             BenchFault.DEAD_SWITCH,
             (name,),
             f"switching {name} off did nothing: its agent went on without a new start "
-            f"({cycle.supply}, which measures nothing)",
+            f"({cycle.supply}, which {measures})",
             "is it the right switch, and does it cut the power? if it does, something else feeds "
             "the board: USB, HDMI or the adapter's TX (boards/README.md, Wiring)",
         )
