@@ -44,7 +44,9 @@ static uint8_t finish(hil_agent_t *a, hil_worker_status_t status, uint8_t signal
   if (status == WORKER_DONE) {
     reply->output_digest = agent_region_digest(a, REGION_OUTPUT);
     reply->state_digest = agent_region_digest(a, REGION_STATE);
-    reply->len = (uint16_t)a->workload->output_len;
+    /* A longer output votes by its digest alone; the host reads it if it needs it. */
+    const uint32_t len = a->workload->output_len;
+    reply->len = (uint16_t)(len <= MESSAGE_IO_MAX ? len : 0u);
     memcpy(reply->output, a->memory.region[REGION_OUTPUT], reply->len);
   }
   scrub(a);

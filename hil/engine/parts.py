@@ -24,7 +24,7 @@ from hil.redundancy.rollback import Rollback
 from hil.rig.board_kinds import build_nodes
 from hil.rig.calls import Timing
 from hil.rig.pacer import Pacer
-from hil.rig.program import PREFIX, ProgramOptions, golden_run
+from hil.rig.program import PREFIX, ProgramOptions, golden_run, has_long_output
 from hil.rig.rig import Rig
 from hil.scenario import BoardKind, Scenario
 from hil.scenario.program_input import read_inputs
@@ -72,6 +72,7 @@ def assemble(scenario: Scenario, clock: Clock = HOST, plant: BuiltPlant | None =
         timing = replace(timing, noise_patience=1)
     rig = Rig(nodes, scenario.workload_name, scenario.seed, timing, clock)
     rig.setup.program = program
+    rig.setup.long_outputs = has_long_output(golden.workload)
     rig.setup.scrub_words = scenario.recovery.scrub_words
     plant = plant or _plant_of(scenario)
     virtual = all(n.board is BoardKind.INPROC for n in scenario.rig.nodes)

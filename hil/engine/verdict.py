@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from hil.engine.frame_work import FrameWork
+from hil.engine.long_outputs import with_long_outputs
 from hil.engine.metrics import Metrics
 from hil.engine.outside_influence import OutsideInfluence
 from hil.engine.part_groups import RedundancyParts, UpsetParts, is_settled
@@ -110,6 +111,7 @@ class VerdictStage:
         scheduler = self._scheduler
         verdict = scheduler.agreed = self._vote(frame, frame.results)
         frame.quiet = self._is_quiet(frame, verdict)
+        self._read_long_outputs(frame, verdict)
         if not frame.quiet:
             golden = (self._golden.output_digest, self._golden.state_digest)
             frame.executions.append(self._recorder.in_order(frame.results))
@@ -176,6 +178,13 @@ class VerdictStage:
             re_executed=frame.rolled_back,
             held=held,
         )
+
+    def _read_long_outputs(self, frame: FrameWork, verdict: Verdict) -> None:
+        """Read the outputs that are too long for an answer, if this frame needs their bytes."""
+        rig = self._rig
+        if rig.setup.long_outputs and (self._hold.in_use or not frame.quiet):
+            length = self._golden.workload.output_len
+            frame.results = with_long_outputs(rig, frame.results, verdict, length)
 
     def _ballots(self, results: dict[str, NodeResult]) -> list[Ballot]:
         out: list[Ballot] = []
@@ -251,6 +260,7 @@ class VerdictStage:
             if result.status == DONE:
                 self._scheduler.has_answered(name)
         verdict = self._vote(frame, frame.results)
+        self._read_long_outputs(frame, verdict)
         ok = not back.failure and self._scheme.is_compared(verdict)
         if not ok:
             self._spacing.failed(frame.number, back.first_frame, able)

@@ -59,6 +59,8 @@ class AgentSetup:
         self.scrub_words = 0
         self.program = ProgramOptions()
         """What the workload `exec` is given, if it is one."""
+        self.long_outputs = False
+        """Whether answers have only the digest of the output, because it is too long for them."""
         self.program_ends = ProgramEnds(requests)
         self._duties: dict[str, int] = {}
         self._limits: dict[str, tuple[int | None, Limits]] = {}  # and the agent's start since when

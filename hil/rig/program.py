@@ -30,6 +30,7 @@ _SIZES: Final = struct.Struct("<III")
 _INIT: Final = 1
 _STEP: Final = 2
 _STATE_MAX: Final = 1 << 20
+_OUTPUT_MAX: Final = 1 << 16
 _OWN_STATE: Final = 8
 _PATIENCE_US: Final = 10_000_000
 _STDERR_MAX: Final = 4096
@@ -97,6 +98,12 @@ def golden_run(workload: str, seed: int, program: ProgramOptions = _USUAL) -> Go
     return ProgramGolden(name, command, seed, program)
 
 
+def has_long_output(workload: Workload) -> bool:
+    """Return whether the output of a workload is too long for the answer to a STEP, which then has
+    only its digest."""
+    return bool(workload.output_len > lib.MESSAGE_IO_MAX)
+
+
 def _crc32c(data: bytes) -> int:
     return int(lib.hil_crc32c(0, data, len(data)))
 
@@ -153,7 +160,7 @@ class ProgramGolden(Golden):
             raise self._broken("its first answer is too short")
         state_len, input_len, output_len = _SIZES.unpack(body[: _SIZES.size])
         state = body[_SIZES.size :]
-        fits = input_len <= lib.MESSAGE_IO_MAX and 0 < output_len <= lib.MESSAGE_IO_MAX
+        fits = input_len <= lib.MESSAGE_IO_MAX and 0 < output_len <= _OUTPUT_MAX
         if len(state) != state_len or not fits:
             raise self._broken("its sizes are out of range")
         self._state_is_private = state_len == 0
@@ -240,7 +247,7 @@ class ProgramGolden(Golden):
         magic, version, kind, zero, length = _HEADER.unpack(header)
         if (magic, version, kind, zero) != (b"HILX", 1, type_, 0):
             raise self._broken("its answer has a wrong header")
-        if length > _HEADER.size + _STATE_MAX + lib.MESSAGE_IO_MAX:
+        if length > _HEADER.size + _STATE_MAX + _OUTPUT_MAX:
             raise self._broken("its answer is too long")
         answer = self._read(length + _CRC, until_us, patience_us)
         if _crc32c(header + answer[:-_CRC]) != int.from_bytes(answer[-_CRC:], "little"):

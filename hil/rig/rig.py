@@ -140,11 +140,14 @@ class Rig:
         patience = timing or self.requests.timing
         self.kept_from_looking_us = run_calls(calls, patience)
         out: dict[str, NodeResult] = {}
+        only_digest = self.setup.long_outputs
         for node, call in zip(nodes, calls, strict=True):
             result = call.result
             if isinstance(result, bytes):
                 try:
-                    out[node.name] = result_of_reply(decoding.reply(result))
+                    out[node.name] = result_of_reply(
+                        decoding.reply(result, only_digest=only_digest)
+                    )
                 except KernelError:
                     out[node.name] = NodeResult(SILENT, reason="its answer made no sense")
             elif result is not None:

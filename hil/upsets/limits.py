@@ -291,7 +291,8 @@ class UpsetLimits:
             return None
         if direction is Direction.TO_BOARD:
             return len(request_bytes(Msg.STEP, 0, step_request(0, bytes(w.input_len)))) * 8
-        reply = ffi.new("hil_reply_t *", {"len": w.output_len})
+        sent = w.output_len if w.output_len <= lib.MESSAGE_IO_MAX else 0
+        reply = ffi.new("hil_reply_t *", {"len": sent})
         return (len(pack("reply", reply)) + ANSWER_OVERHEAD) * 8
 
     def _where(self, event: UpsetEventConfig, space: int, findings: Findings) -> None:

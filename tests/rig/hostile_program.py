@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 WORK_S = 0.03
+LENGTHY = 48_000
 
 
 def example() -> Any:
@@ -51,6 +53,12 @@ def broken(ab: Any, kind: str, body: bytes) -> bytes:
         "text": b"frame done, all is well\n" * 10,
         "half": good[: len(good) // 2],
     }[kind]
+
+
+def lengthy(output: bytes) -> bytes:
+    """A long output, made of a short one: every 16 bytes are others."""
+    pieces = [hashlib.sha256(output + struct.pack("<I", i)).digest() for i in range(LENGTHY // 32)]
+    return b"".join(pieces)
 
 
 def on_a_board() -> bool:
@@ -136,7 +144,11 @@ def main() -> None:
         body = sys.stdin.buffer.read(length + 4)[:-4]
         if type_ == ab.INIT:
             sizes = (ab.STATE, ab.INPUT, ab.OUTPUT)
-            sizes = {"large": (2**21, 8, 16), "wide": (24, 8, 999)}.get(kind, sizes)
+            sizes = {
+                "large": (2**21, 8, 16),
+                "wide": (24, 8, 65_537),
+                "lengthy": (24, 8, LENGTHY),
+            }.get(kind, sizes)
             state = ab.init(*struct.unpack("<Q", body))
             state = b"" if kind == "stateless" else state
             sizes = (0, 8, 16) if kind == "stateless" else sizes
@@ -149,6 +161,8 @@ def main() -> None:
         if kind == "noisy":  # more than a pipe holds
             shout(20_000)
         state, output = ab.step(body[8:32], body[32:])
+        if kind == "lengthy":
+            output = lengthy(output)
         good = body[:8] + state + output
         if frame == at and kind == "lie":
             good = body[:8] + state + bytes(16)

@@ -53,7 +53,7 @@ static const uint8_t magic[4] = {'H', 'I', 'L', 'X'};
 
 /* One agent per process, so one of each. */
 static uint8_t request[HEADER + FRAME + EXEC_STATE_MAX + MESSAGE_IO_MAX + CRC];
-static uint8_t answer[HEADER + FRAME + EXEC_STATE_MAX + MESSAGE_IO_MAX + CRC];
+static uint8_t answer[HEADER + FRAME + EXEC_STATE_MAX + EXEC_OUTPUT_MAX + CRC];
 static uint8_t initial[EXEC_STATE_MAX];
 static size_t initial_len;
 
@@ -258,7 +258,7 @@ static int begin(hil_exec_t *x, hil_sizes_t *out) {
                          load_u32le(answer + HEADER + 8)};
     const uint32_t len = load_u32le(answer + 8);
     if (out->state_len > EXEC_STATE_MAX || out->input_len > MESSAGE_IO_MAX || !out->output_len ||
-        out->output_len > MESSAGE_IO_MAX || len != SIZES + out->state_len) {
+        out->output_len > EXEC_OUTPUT_MAX || len != SIZES + out->state_len) {
       error = EPROTO;
     }
     want = HEADER + SIZES + (size_t)out->state_len + CRC;

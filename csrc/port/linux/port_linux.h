@@ -197,7 +197,8 @@ enum {
   EXEC_INIT_MS = 10000, /* for a program to start: engines are loaded, GPUs set up */
   EXEC_INIT_MS_MIN = 100,
   EXEC_INIT_MS_MAX = 600000,
-  EXEC_STATE_MAX = 1 << 20 /* [byte] */
+  EXEC_STATE_MAX = 1 << 20, /* [byte] */
+  EXEC_OUTPUT_MAX = 1 << 16 /* [byte] more than MESSAGE_IO_MAX is not in the reply: READ fetches it */
 };
 
 typedef struct {
