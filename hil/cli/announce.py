@@ -16,6 +16,7 @@ __all__ = ["what_will_run", "wrapped"]
 
 def what_will_run(scenario: Scenario, run_dir: Path, *, resume: bool) -> str:
     """Return the announcement of a run in a few lines."""
+    from hil.scenario.program import GoldenSource
     from hil.views.style import duration, plural
 
     count, upsets = scenario.frame_count, scenario.upsets
@@ -33,6 +34,8 @@ def what_will_run(scenario: Scenario, run_dir: Path, *, resume: bool) -> str:
         f"  upsets    {len(upsets.events)} scheduled, {plural(len(upsets.rates), 'random source')}",
         f"  record    {run_dir}",
     ]
+    if scenario.exec is not None and scenario.exec.golden is GoldenSource.RECORDED and not resume:
+        lines[-1:-1] = ["  golden    the boards compute the run before it, without faults"]
     if scenario.campaign_mode:
         lines[-1:-1] = [f"  campaign  {scenario.campaign_mode}"]
     if scenario.plant is not None:

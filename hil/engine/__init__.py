@@ -26,6 +26,7 @@ observers           objects that follow a run in its own process
 run_recorder        writes what happens to the parts into the record
 snapshots, resume   takes and restores the state of a run; reads it from a record
 snapshot_model, snapshot_json    that state as a value, and its layout in a record
+golden_source       the golden run of a program: of this computer, or recorded on the boards
 run_identity        what identifies a run before it begins
 run_folder, run_log    the folder of a run, and its events in Python's logging
 result, ending      the progress and the outcome of a run; its last steps

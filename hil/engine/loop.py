@@ -22,6 +22,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +30,7 @@ from hil.clock import HOST, Clock
 from hil.control.inbox import Inbox
 from hil.engine import ending, preflight, resume, run_folder, snapshots
 from hil.engine.frame_work import FrameWork
+from hil.engine.golden_source import options_of
 from hil.engine.health_poll import HealthPoll
 from hil.engine.observers import FramesDone, RunObserver
 from hil.engine.operator import NextStep, Operator
@@ -92,7 +94,8 @@ _PLAIN: Final = RunSetup()
 
 
 class Loop:
-    """Runs `scenario` and writes into the new folder `run_dir`.
+    """Runs `scenario` and writes into the new folder `run_dir`. A golden run that is to be recorded
+    (`hil.engine.golden_source`) is computed by the constructor.
 
     `resume_run`: the run in `run_dir` is resumed from its last snapshot instead. `batch=False` runs
     inproc boards frame by frame like all others (the record is the same). `stop` is called between
@@ -112,6 +115,14 @@ class Loop:
         observers: Sequence[RunObserver] = (),
         setup: RunSetup = _PLAIN,
     ) -> None:
+        program, scenario = options_of(
+            scenario,
+            run_dir,
+            setup.clock,
+            partial(_report_recording, scenario, observers),
+            resumes=resume_run,
+            wait_us=setup.wait_boards_us,
+        )
         self.scenario = scenario
         self.run_dir = run_dir
         self._resume_run = resume_run
@@ -120,7 +131,7 @@ class Loop:
         self._setup = setup
         self._tape: Capture | None = None
         self._due = _Due()
-        parts = self._parts = assemble(scenario, setup.clock, setup.plant)
+        parts = self._parts = assemble(scenario, setup.clock, setup.plant, program)
         stages = stages_of(parts, (*self._observers, *logs_wanted()), stop)
         self.controls, self._coupling = stages.controls, stages.coupling
         self._recorder, self._scheduler = stages.recorder, stages.scheduler
@@ -388,6 +399,14 @@ class Loop:
     def recording(self) -> bool:
         """Return whether the record has been opened, so that the run folder belongs to this run."""
         return self._recorder.is_open
+
+
+def _report_recording(scenario: Scenario, observers: Sequence[RunObserver], frame: int) -> None:
+    """Report how much of the golden run is recorded."""
+    phase = "recording the golden run"
+    progress = RunProgress(phase, False, frame, scenario.frame_count, 0, 0, 0, ())
+    for observer in observers:
+        observer.on_progress(progress)
 
 
 def _why_not_running(operator: Operator | None, awaited: Sequence[str]) -> str:

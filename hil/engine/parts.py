@@ -8,7 +8,7 @@ not see would begin again in a run that is resumed."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hil.clock import HOST, Clock
 from hil.engine.hidden_state import HiddenState
@@ -24,10 +24,10 @@ from hil.redundancy.rollback import Rollback
 from hil.rig.board_kinds import build_nodes
 from hil.rig.calls import Timing
 from hil.rig.pacer import Pacer
-from hil.rig.program import PREFIX, ProgramOptions, golden_run, has_long_output
+from hil.rig.program import PREFIX, golden_run, has_long_output
+from hil.rig.program_options import ProgramOptions
 from hil.rig.rig import Rig
 from hil.scenario import BoardKind, Scenario
-from hil.scenario.program_input import read_inputs
 from hil.upsets.injection import Injector
 from hil.upsets.limits import UpsetLimits
 from hil.upsets.outcome import UpsetClassifier
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from hil.plant.build import BuiltPlant
 
 __all__ = ["Parts", "assemble"]
+
+_USUAL: Final = ProgramOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +56,20 @@ class Parts:
     plant: BuiltPlant | None
 
 
-def assemble(scenario: Scenario, clock: Clock = HOST, plant: BuiltPlant | None = None) -> Parts:
+def assemble(
+    scenario: Scenario,
+    clock: Clock = HOST,
+    plant: BuiltPlant | None = None,
+    program: ProgramOptions = _USUAL,
+) -> Parts:
     """Return the parts of a run of `scenario` on `clock`; no board is opened yet. `plant` is that
-    of the scenario if it has been built and not advanced; otherwise it is built here.
+    of the scenario if it has been built and not advanced; otherwise it is built here. `program`:
+    what the program is given that is the workload, if it is one.
 
     Raises:
         SetupError: an agent or a program that the scenario needs is missing.
         ConfigError: the scenario's plant or upsets are not possible."""
     nodes = tuple(build_nodes(scenario, clock))
-    program = _program_options(scenario)
     golden = golden_run(scenario.workload_name, scenario.seed, program)
     limits = UpsetLimits(scenario, golden.workload)
     limits.check()
@@ -100,18 +107,6 @@ def assemble(scenario: Scenario, clock: Clock = HOST, plant: BuiltPlant | None =
             nodes, virtual=virtual, programs=golden.workload.name.startswith(PREFIX)
         ),
         plant=plant,
-    )
-
-
-def _program_options(scenario: Scenario) -> ProgramOptions:
-    """Return what the scenario says of its program, if it has one."""
-    if scenario.exec is None:
-        return ProgramOptions()
-    given = scenario.exec.input
-    return ProgramOptions(
-        init_us=round(scenario.exec.init_s * 1e6),
-        inputs=None if given is None else read_inputs(given),
-        frames=scenario.frame_count,
     )
 
 

@@ -21,7 +21,9 @@ reconnect, absent_boards    the search for absent boards, and which ones are abs
 bringup, agent_setup    opens ports and identifies agents; what every agent is sent
 calibration, step_count    what fault-free steps take, and how many instructions they have
 pacer, background_call    the pace of a run, and calls that may take seconds
-program, program_end, program_words    user programs as workloads; how one ended, in words
+program, program_options    user programs as workloads, and what they are given
+program_end, program_words    how one ended, in words
+golden_recording, recorded_run    boards that compute a golden run, and its file
 offspring, guardian, pty_identity    programs that hil starts, and their ptys
 processor_use, addresses    the CPU time of boards, and where they lie in memory
 """

@@ -12,11 +12,13 @@ from typing import Final
 
 from hil._kernel import lib
 from hil.errors import NodeError, TraceForbidden
+from hil.kernel import Workload
 from hil.rig.calls import Call, Timing
 from hil.rig.exchange import run_calls
 from hil.rig.node import Node
-from hil.rig.program import PREFIX, ProgramOptions
+from hil.rig.program import PREFIX
 from hil.rig.program_end import ProgramEnds, ask_end, start_failed
+from hil.rig.program_options import ProgramOptions
 from hil.rig.requests import Requests, patient
 from hil.wire import decoding, encoding
 from hil.wire.messages import Limited, Limits, Msg, Refusal
@@ -59,6 +61,8 @@ class AgentSetup:
         self.scrub_words = 0
         self.program = ProgramOptions()
         """What the workload `exec` is given, if it is one."""
+        self.loaded: Workload | None = None
+        """The sizes of the workload, as the last board has reported them."""
         self.long_outputs = False
         """Whether answers have only the digest of the output, because it is too long for them."""
         self.program_ends = ProgramEnds(requests)
@@ -104,6 +108,7 @@ class AgentSetup:
             )
         answer = self.expect_worker(node, call)
         self._requests.ask(node, Msg.BUDGET, self._budget_request())
+        self.loaded = decoding.workload_of_loaded(self.workload, answer)
         return decoding.state_digest_of_loaded(answer)
 
     def _set_init_time(self, node: Node) -> None:

@@ -10,17 +10,17 @@ import os
 import struct
 import subprocess
 import weakref
-from dataclasses import dataclass
 from typing import Final
 
 from hil._kernel import lib
 from hil.clock import HOST
 from hil.errors import ConfigError, KernelError, Problem, SetupError
-from hil.kernel import Golden, Random, Workload, digest64
+from hil.kernel import Golden, Workload, digest64
 from hil.rig.offspring import ADOPTION, Mark, end_with_all, start_guarded
+from hil.rig.program_options import ProgramOptions
 from hil.rig.program_words import last_line, signal_name
+from hil.rig.recorded_run import RecordedRun
 from hil.scenario.load import UNPLACED
-from hil.scenario.program_input import ProgramInputs
 
 PREFIX: Final = "exec:"
 ENVIRONMENT: Final = "HIL_EXEC"
@@ -66,16 +66,6 @@ def agent_options() -> list[str]:
     return [part for name in programs for part in ("--exec", f"{name}={','.join(programs[name])}")]
 
 
-@dataclass(frozen=True, slots=True)
-class ProgramOptions:
-    """What a program is given. `init_us`: the time in which it must answer INIT [us]; `inputs`:
-    those of the frames, None: random bytes; `frames`: so many need one, None: not known."""
-
-    init_us: int = 10_000_000
-    inputs: ProgramInputs | None = None
-    frames: int | None = None
-
-
 _USUAL: Final = ProgramOptions()
 
 
@@ -87,6 +77,8 @@ def golden_run(workload: str, seed: int, program: ProgramOptions = _USUAL) -> Go
     ConfigError if its inputs do not fit."""
     if not workload.startswith(PREFIX):
         return Golden(workload, seed)
+    if program.recorded is not None:
+        return RecordedGolden(program.recorded, program)
     name = workload.removeprefix(PREFIX)
     command = allowed_programs().get(name)
     if command is None:
@@ -165,8 +157,8 @@ class ProgramGolden(Golden):
             raise self._broken("its sizes are out of range")
         self._state_is_private = state_len == 0
         self._state = bytes(_OWN_STATE) if self._state_is_private else state
-        self._inputs = options.inputs
-        wrong = "" if self._inputs is None else self._inputs.mismatch(input_len, options.frames)
+        self._options = options
+        wrong = options.mismatch(input_len, options.frames)
         if wrong:
             remedy = "with `repeat: true` the inputs begin again" if " for " in wrong else ""
             raise ConfigError([Problem(UNPLACED, 0, 0, "$.exec.input", wrong, remedy)])
@@ -308,9 +300,67 @@ class ProgramGolden(Golden):
 
     def input_of(self, frame: int) -> bytes:
         """Return the input of any frame, as its sensors delivered it."""
-        length = self.workload.input_len
-        if self._inputs is not None:
-            return self._inputs.of(frame, length)
-        random = Random(self.seed, frame)
-        words = [random.bits64().to_bytes(8, "little") for _ in range(-(-length // 8))]
-        return b"".join(words)[:length]
+        return self._options.input_of(self.seed, frame, self.workload.input_len)
+
+
+class RecordedGolden(Golden):
+    """The golden run that boards have computed before. Not thread-safe.
+
+    Raises: SetupError from `step` behind its last frame."""
+
+    def __init__(self, run: RecordedRun, options: ProgramOptions) -> None:
+        self._run = run
+        self._options = options
+        self.workload = run.workload
+        self.seed = run.seed
+        self._next = 0
+
+    def step(self) -> None:
+        """Go on to the next frame. Raises: SetupError if it was not recorded."""
+        if self._next == self._run.frames:
+            raise SetupError(
+                f"the golden run was recorded for {self._run.frames} frames",
+                remedy="`calibration_frames` must not be more than the frames of the run",
+            )
+        self._next += 1
+
+    def resume(self, next_frame: int, state: bytes) -> None:
+        """Continue with frame `next_frame`. Raises: KernelError if the state before it is another
+        than the recorded one."""
+        if state != self._run.state_after(next_frame - 1):
+            raise KernelError(int(lib.HIL_ERR_ARG), f"another state before frame {next_frame}")
+        self._next = next_frame
+
+    @property
+    def next_frame(self) -> int:
+        """Return the frame to which the next `step` goes."""
+        return self._next
+
+    @property
+    def output_digest(self) -> int:
+        """Return the digest of the output of the last step."""
+        return digest64(self.output)
+
+    @property
+    def state_digest(self) -> int:
+        """Return the digest of the state after the last step."""
+        return digest64(self.state)
+
+    @property
+    def input(self) -> bytes:
+        """Return the input of the last step."""
+        return self.input_of(self._next - 1) if self._next else bytes(self.workload.input_len)
+
+    @property
+    def output(self) -> bytes:
+        """Return the output of the last step."""
+        return self._run.output_of(self._next - 1)
+
+    @property
+    def state(self) -> bytes:
+        """Return the state after the last step."""
+        return self._run.state_after(self._next - 1)
+
+    def input_of(self, frame: int) -> bytes:
+        """Return the input of any frame, as its sensors delivered it."""
+        return self._options.input_of(self.seed, frame, self.workload.input_len)

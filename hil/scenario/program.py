@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hil.scenario.fields import Float, FrozenModel
 from hil.scenario.problems import Findings, one_of, wrong, wrong_at
-from hil.scenario.words import ProgramName
+from hil.scenario.words import ProgramName, word_of
 from hil.scenario.yaml.messages import describe
+from hil.word_enum import Word
 
-__all__ = ["INPUT_MAX", "ExecConfig", "ExecInputConfig", "hex_bytes"]
+__all__ = ["INPUT_MAX", "ExecConfig", "ExecInputConfig", "GoldenSource", "hex_bytes"]
 
 INPUT_MAX: Final = 256
 """[byte] The largest input of a workload (csrc/SPEC.md, section 7)."""
+
+
+class GoldenSource(Word):
+    """What says which results of a program are right."""
+
+    HOST = "host"  # the program of this computer, which computes beside the boards
+    RECORDED = "recorded"  # a fault-free run on the boards, before the run
+
+
+GoldenWord = Annotated[GoldenSource, BeforeValidator(word_of(GoldenSource, "golden run"))]
 
 _SOURCES: Final = ("hex", "raw", "sequence")
 
@@ -105,6 +116,14 @@ class ExecInputConfig(FrozenModel):
 class ExecConfig(FrozenModel):
     """A program that computes the steps of the workload `exec`."""
 
+    @model_validator(mode="after")
+    def _consistent(self) -> ExecConfig:
+        findings = Findings()
+        if self.golden_sha256 is not None and self.golden is GoldenSource.HOST:
+            findings.add("golden_sha256", "no golden run is recorded", "write `golden: recorded`")
+        wrong_at("Exec", findings)
+        return self
+
     program: ProgramName = Field(
         description="Its name in the lists of the boards' agents (--exec) and, for process boards "
         "and the reference, of this computer ($HIL_EXEC)."
@@ -113,6 +132,17 @@ class ExecConfig(FrozenModel):
         default=10.0,
         description="The time in which a program that was started must be ready for its first "
         "frame, such as for loading an engine.",
+    )
+    golden: GoldenWord = Field(
+        default=GoldenSource.HOST,
+        description="What says which results are right: host, the program of this computer; or "
+        "recorded, a fault-free run on the boards before this one, for programs of which this "
+        "computer cannot compute the same bits.",
+    )
+    golden_sha256: Annotated[str, AfterValidator(_digest)] | None = Field(
+        default=None,
+        description="SHA-256 of the golden run that was recorded (golden.bin of the run folder), "
+        "filled in by the run; a scenario that has it refuses boards that compute another.",
     )
     input: ExecInputConfig | None = Field(
         default=None, description="What each frame is given; default: random bytes from the seed."

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from hil.errors import ConfigError
+from pathlib import Path
+
+from hil.engine.golden_source import GOLDEN_FILE, read_golden_file
+from hil.errors import ConfigError, RecordError
 from hil.kernel import Golden
+from hil.rig.program import RecordedGolden
+from hil.rig.program_options import ProgramOptions
 from hil.scenario import Scenario
-from hil.scenario.program import ExecConfig
+from hil.scenario.program import ExecConfig, GoldenSource
 from hil.scenario.program_input import read_inputs
 from hil.verification.findings import Verification
 
@@ -31,10 +36,30 @@ def _inputs(out: Verification, program: ExecConfig) -> None:
         out.covered.append(f"the inputs in {given.file} have the recorded SHA-256")
 
 
-def golden_of(out: Verification, scenario: Scenario) -> Golden | None:
-    """Return the golden run, to be computed again from its seed; None for a program."""
+def _recorded_golden(out: Verification, scenario: Scenario, run_dir: Path) -> Golden | None:
+    """Return the golden run that the boards had computed before the run; None, with a difference,
+    if its file is not the one that the record names."""
+    assert scenario.exec is not None
+    try:
+        run = read_golden_file(run_dir, scenario.exec.golden_sha256)
+    except RecordError as error:
+        out.differs(None, "golden run", f"SHA-256 {scenario.exec.golden_sha256}", error.message)
+        return None
+    out.covered.append(
+        f"{GOLDEN_FILE}, the golden run that the boards computed before the run, has the recorded "
+        "SHA-256, and all verdicts are right by it"
+    )
+    out.not_covered.append("whether the boards were free of faults when they computed it")
+    return RecordedGolden(run, ProgramOptions())
+
+
+def golden_of(out: Verification, scenario: Scenario, run_dir: Path) -> Golden | None:
+    """Return the golden run, to be computed again from its seed, or as it was recorded; None for
+    another program."""
     if scenario.exec is not None:
         _inputs(out, scenario.exec)
+        if scenario.exec.golden is GoldenSource.RECORDED:
+            return _recorded_golden(out, scenario, run_dir)
         out.not_covered.append(
             f"the golden run of the program `{scenario.exec.program}` was not computed again: it "
             "is not part of hil; what was recorded as correct was taken as correct"

@@ -197,7 +197,7 @@ def verify(reader: Reader, on_progress: Callable[[int, int], None] | None = None
     out = Verification(complete=reader.is_complete, outcome=outcome)
     rows = _Rows(reader)
     scenario = _scenario(out, reader)
-    golden = None if scenario is None else golden_of(out, scenario)
+    golden = None if scenario is None else golden_of(out, scenario, reader.path.parent)
     delivery = None if scenario is None else DeliveryCheck(out, scenario)
     try:
         _all_frames(out, reader, rows, golden, delivery, on_progress)

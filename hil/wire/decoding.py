@@ -10,7 +10,7 @@ from typing import Any
 
 from hil._kernel import ffi, lib
 from hil.errors import KernelError
-from hil.kernel import unpack
+from hil.kernel import Workload, unpack
 from hil.wire.messages import (
     LIMITS,
     MEANS,
@@ -215,6 +215,13 @@ def done_value(payload: bytes) -> int:
 def state_digest_of_loaded(payload: bytes) -> int:
     """Decode the digest of the initial state that LOAD put on a node."""
     return int(unpack("loaded", payload).state_digest)
+
+
+def workload_of_loaded(name: str, payload: bytes) -> Workload:
+    """Decode the sizes of the workload `name` that LOAD put on a node."""
+    m = unpack("loaded", payload)
+    sizes = (m.state_len, m.input_len, m.output_len, m.scratch_len, m.ticks, m.text_len)
+    return Workload(name, *sizes)
 
 
 def span_digests(payload: bytes) -> list[int]:

@@ -204,6 +204,13 @@ RULES: dict[tuple[str, str], Rule] = {
         "an installed program",
         f"cc -O2 -o ab_filter {EXAMPLE} && HIL_EXEC=filter=$PWD/ab_filter hil run scenario.yaml",
     ),
+    (
+        "csrc/port/linux/EXEC.md",
+        "HIL_EXEC='filter=/usr/local/bin/ab_filter' hil run recorded.yaml",
+    ): Rule(
+        "an installed program",
+        f"cc -O2 -o ab_filter {EXAMPLE} && HIL_EXEC=filter=$PWD/ab_filter hil run recorded.yaml",
+    ),
 }
 
 SLOW = {
@@ -233,6 +240,7 @@ YAML = {
     ("boards/README.md", "power:", "kind: template"): ("part of a board of a bench", ""),
     ("boards/README.md", "power:", "snmpset"): ("part of a board of a bench", ""),
     ("csrc/port/linux/EXEC.md", "workload: exec", "init_s"): ("part of a scenario", ""),
+    ("csrc/port/linux/EXEC.md", "workload: exec", "recorded"): ("scenario", "recorded.yaml"),
     ("csrc/port/linux/EXEC.md", "workload: exec"): ("scenario", "scenario.yaml"),
 }
 BASE = {"workload": "attitude", "frames": 100}

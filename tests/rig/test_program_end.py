@@ -14,8 +14,9 @@ import pytest
 from hil.engine.loop import Loop
 from hil.errors import NodeError, ProgramFailed, SetupError
 from hil.rig.node import CRASHED, HUNG
-from hil.rig.program import ProgramOptions, golden_run
+from hil.rig.program import golden_run
 from hil.rig.program_end import ask_end
+from hil.rig.program_options import ProgramOptions
 from hil.rig.program_words import last_line, words_of
 from hil.rig.rig import Rig
 from hil.scenario import Scenario

@@ -12,7 +12,8 @@ from hil.doctor.files import check
 from hil.engine.loop import Loop
 from hil.errors import ConfigError
 from hil.record.reader import Reader
-from hil.rig.program import ProgramOptions, golden_run
+from hil.rig.program import golden_run
+from hil.rig.program_options import ProgramOptions
 from hil.scenario import Scenario, load
 from hil.scenario.program import ExecInputConfig
 from hil.scenario.program_input import read_inputs

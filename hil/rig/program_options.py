@@ -1,0 +1,37 @@
+"""What a program is given that is the workload: its time to start, its inputs, and results that are
+right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hil.kernel import Random
+from hil.rig.recorded_run import RecordedRun
+from hil.scenario.program_input import ProgramInputs
+
+__all__ = ["ProgramOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramOptions:
+    """What a program is given. `init_us`: the time in which it must answer INIT [us]; `inputs`:
+    those of the frames, None: random bytes; `frames`: so many need one, None: not known;
+    `recorded`: the golden run, None: the program of this computer computes it."""
+
+    init_us: int = 10_000_000
+    inputs: ProgramInputs | None = None
+    frames: int | None = None
+    recorded: RecordedRun | None = None
+
+    def mismatch(self, length: int, frames: int | None) -> str:
+        """Return why the inputs are not those of a program that takes `length` bytes, in a run of
+        so many frames; empty if they are."""
+        return "" if self.inputs is None else self.inputs.mismatch(length, frames)
+
+    def input_of(self, seed: int, frame: int, length: int) -> bytes:
+        """Return the input of a frame, of `length` bytes."""
+        if self.inputs is not None:
+            return self.inputs.of(frame, length)
+        random = Random(seed, frame)
+        words = [random.bits64().to_bytes(8, "little") for _ in range(-(-length // 8))]
+        return b"".join(words)[:length]
