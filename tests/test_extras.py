@@ -24,7 +24,7 @@ SOURCES = [
 DECLARED = metadata.metadata("hil-flight").get_all("Provides-Extra") or []
 
 
-NAMED = ("cross", "plot", "visa", "web")
+NAMED = ("cross", "labgrid", "plot", "visa", "web")
 
 
 def named_extras() -> set[str]:

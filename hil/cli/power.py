@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +29,9 @@ power_app = typer.Typer(
 )
 
 Bench = Annotated[Path, typer.Option(metavar="FILE", help="The bench file.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Also while a run or a test has reserved the supply.")
+]
 OneBoard = Annotated[str, typer.Argument(metavar="BOARD", help="A board of the bench.")]
 
 
@@ -58,21 +62,44 @@ def read(
 
 
 @power_app.command()
-def on(board: OneBoard, bench: Bench, as_json: Json = False) -> int:
+def on(board: OneBoard, bench: Bench, force: Force = False, as_json: Json = False) -> int:
     """Switch the power of a board on, and measure it."""
-    return _switch(board, bench, lambda power: power.on(), as_json=as_json, stays=True)
+    with _reserved(board, bench, force=force):
+        return _switch(board, bench, lambda power: power.on(), as_json=as_json, stays=True)
 
 
 @power_app.command()
-def off(board: OneBoard, bench: Bench, as_json: Json = False) -> int:
+def off(board: OneBoard, bench: Bench, force: Force = False, as_json: Json = False) -> int:
     """Switch the power of a board off, and measure it."""
-    return _switch(board, bench, lambda power: power.off(), as_json=as_json, stays=True)
+    with _reserved(board, bench, force=force):
+        return _switch(board, bench, lambda power: power.off(), as_json=as_json, stays=True)
 
 
 @power_app.command()
-def cycle(board: OneBoard, bench: Bench, as_json: Json = False) -> int:
+def cycle(board: OneBoard, bench: Bench, force: Force = False, as_json: Json = False) -> int:
     """Switch the power of a board off, wait for `off_s` of its supply, and switch it on."""
-    return _switch(board, bench, lambda power: power.cycle(), as_json=as_json)
+    with _reserved(board, bench, force=force):
+        return _switch(board, bench, lambda power: power.cycle(), as_json=as_json)
+
+
+@contextlib.contextmanager
+def _reserved(name: str, bench: Path, *, force: bool) -> Iterator[None]:
+    """Reserve the supply of a board for the body, unless `force` is set.
+
+    Raises: SetupError if a run has reserved it."""
+    from hil.rig.reservation import BenchInUse, BenchReservation, uses_of_power
+    from hil.scenario import load_bench
+
+    boards = [board for board in load_bench(bench).boards if board.name == name]
+    uses = [] if force else [use for board in boards for use in uses_of_power(board)]
+    with BenchReservation(uses) as reservation:
+        try:
+            reservation.acquire()
+        except BenchInUse as error:
+            raise SetupError(
+                error.message, remedy="wait for the end of that run, or add --force"
+            ) from None
+        yield
 
 
 def _switch(

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,7 @@ from hil.cli.run_options import (
     Seed,
     Source,
     Use,
+    WaitBench,
     WaitBoards,
 )
 from hil.cli.session import recorded, session
@@ -60,6 +62,7 @@ def run(  # noqa: PLR0913, PLR0917  (every option is one)
     bench: Bench = None,
     use: Use = None,
     wait_boards: WaitBoards = None,
+    wait_bench: WaitBench = None,
     scheme: SchemeName = None,
     seed: Seed = None,
     frames: Frames = None,
@@ -79,7 +82,10 @@ def run(  # noqa: PLR0913, PLR0917  (every option is one)
     from hil.scenario import Overrides
     from hil.scenario.bench_choice import words_of
 
-    wait_us = _wait_us(wait_boards)
+    waits = Waits(
+        boards_us=_wait_us("--wait-boards", wait_boards),
+        bench_us=_wait_us("--wait-bench", wait_bench),
+    )
     overrides = Overrides(
         scheme=scheme,
         board=boards,
@@ -92,7 +98,7 @@ def run(  # noqa: PLR0913, PLR0917  (every option is one)
         accel=accel,
     )
     if not (no_tui or as_json or quiet) and has_screen():
-        return _run_on_screen(scenario, overrides, out, resume, ascii_only=ascii_only)
+        return _run_on_screen(scenario, overrides, out, resume, waits=waits, ascii_only=ascii_only)
     with signals() as stop:
         prepared = (
             resumed(resume, scenario, overrides, out)
@@ -106,12 +112,21 @@ def run(  # noqa: PLR0913, PLR0917  (every option is one)
             as_json=as_json,
             quiet=quiet,
             capture=capture,
-            wait_us=wait_us,
+            waits=waits,
         )
 
 
-def _wait_us(text: str | None) -> int:
-    """Return the time of --wait-boards [us]. Raises: UsageError if it is not a time."""
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The times for which a run waits before it begins [us]: `boards_us` for boards that do not
+    answer, `bench_us` for what others have reserved."""
+
+    boards_us: int = 0
+    bench_us: int = 0
+
+
+def _wait_us(option: str, text: str | None) -> int:
+    """Return the time of an option [us]. Raises: UsageError if it is not a time."""
     from hil.scenario.durations import parse_duration_us
 
     if text is None:
@@ -119,7 +134,7 @@ def _wait_us(text: str | None) -> int:
     try:
         return parse_duration_us(text)
     except ValueError as error:
-        raise UsageError(f"--wait-boards: {error}") from error
+        raise UsageError(f"{option}: {error}") from error
 
 
 def _run_on_screen(
@@ -128,6 +143,7 @@ def _run_on_screen(
     out: Path | None,
     resume: Path | None,
     *,
+    waits: Waits,
     ascii_only: bool,
 ) -> int:
     """Run in a background process, which this terminal cannot end, and show the screen."""
@@ -145,6 +161,8 @@ def _run_on_screen(
         words = [*session.words, "--no-tui", "--quiet", "--out", str(prepared.run_dir)]
     run_dir = prepared.run_dir
     say(what_will_run(prepared.scenario, run_dir, resume=prepared.resume))
+    if waits.bench_us:
+        _wait_for_bench(prepared, waits.bench_us)
     session.reports = None  # they are the background run's
     background = BackgroundRun(words)
     try:
@@ -179,6 +197,16 @@ def _run_on_screen(
     return code
 
 
+def _wait_for_bench(prepared: Prepared, wait_us: int) -> None:
+    """Wait until nobody has reserved the boards of a run: a screen does not show for whom a run
+    waits before it begins. Raises: BenchInUse."""
+    from hil.rig.reservation import BenchReservation, uses_of_run
+
+    uses = uses_of_run(prepared.scenario)
+    with tidied(prepared), BenchReservation(uses, prepared.run_dir) as bench:
+        bench.acquire(wait_us, say)
+
+
 def _continues(run_dir: Path) -> str:
     return f"the run continues in the background; attach again with: hil watch {quoted(run_dir)}"
 
@@ -191,7 +219,7 @@ def _run(
     as_json: bool,
     quiet: bool,
     capture: bool,
-    wait_us: int,
+    waits: Waits,
 ) -> int:
     from hil.engine.loop import Loop, RunSetup
     from hil.engine.observers import ProgressObserver
@@ -223,7 +251,8 @@ def _run(
                 lock=lock,
                 plant=prepared.plant,
                 left_out=prepared.left_out,
-                wait_boards_us=wait_us,
+                wait_boards_us=waits.boards_us,
+                wait_bench_us=waits.bench_us,
             ),
         )
         try:

@@ -24,6 +24,7 @@ __all__ = [
     "Seed",
     "Source",
     "Use",
+    "WaitBench",
     "WaitBoards",
 ]
 
@@ -54,6 +55,12 @@ WaitBoards = Annotated[
     str | None,
     typer.Option(
         metavar="TIME", help="Wait this long for boards that boot, are absent, or are in use."
+    ),
+]
+WaitBench = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME", help="Wait this long for boards and supplies that others have reserved."
     ),
 ]
 SchemeName = Annotated[

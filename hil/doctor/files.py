@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from hil import assets
-from hil.errors import ConfigError, HilError, Problem
+from hil.errors import ConfigError, HilError, Problem, SetupError
 from hil.json_values import JsonObject
 from hil.scenario import Expectation, Scenario, find_scenario, load
 from hil.scenario.bench import BenchConfig, bench_of
@@ -159,9 +159,27 @@ def _bench_text(bench: BenchConfig, document: Document) -> str:
     )
 
     check_bench_supplies(bench, document)
+    _check_tokens(bench, document)
     unchecked = [board.name for board in unchecked_boards(bench)]
     hint = f"; `voltage_v` not checked, without `profile:`: {', '.join(unchecked)}"
     return f"bench, {_count(len(bench.boards), 'board')}" + (hint if unchecked else "")
+
+
+def _check_tokens(bench: BenchConfig, document: Document) -> None:
+    """Read the tokens of a bench's boards. Raises: ConfigError if one cannot be used."""
+    from hil.rig.agent_token import read_token  # noqa: PLC0415  (the rig; most benches need none)
+
+    folder, problems = Path(document.file).parent, []
+    for index, board in enumerate(bench.boards):
+        if board.token_file is None:
+            continue
+        try:
+            read_token(folder / Path(board.token_file).expanduser())
+        except SetupError as error:
+            place = ("boards", index, "token_file")
+            problems.append(document.problem(place, error.message, error.remedy or ""))
+    if problems:
+        raise ConfigError(problems)
 
 
 def _profile_text(path: Path) -> str:

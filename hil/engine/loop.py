@@ -46,6 +46,7 @@ from hil.record.run_result import RunResult
 from hil.record.sqlite_recorder import SqliteRecorder
 from hil.rig.calibration import Calibration, calibrate
 from hil.rig.capture import Capture
+from hil.rig.reservation import BenchReservation, uses_of_run
 from hil.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ class RunSetup:
     none. `lock` is a lock on the folder that the caller holds; without one `Loop.run` takes it.
     `plant` is that of the scenario, if it has been built and not advanced. `left_out` lists what an
     option has removed from the scenario. `wait_boards_us`: how long boards are waited for that do
-    not answer at the start, or whose ports are in use."""
+    not answer at the start, or whose ports cannot be opened; `wait_bench_us`: how long what another
+    program has reserved or in use."""
 
     clock: Clock = HOST
     capture: bool = False
@@ -88,6 +90,12 @@ class RunSetup:
     plant: BuiltPlant | None = None
     left_out: Sequence[str] = ()
     wait_boards_us: int = 0
+    wait_bench_us: int = 0
+
+    @property
+    def bench_us(self) -> int:
+        """Return how long to wait for what another program has reserved [us]."""
+        return max(self.wait_boards_us, self.wait_bench_us)
 
 
 _PLAIN: Final = RunSetup()
@@ -179,6 +187,8 @@ class Loop:
                     run_folder.capture_path(self.run_dir), list(self._parts.rig.nodes)
                 )
                 stack.callback(self._tape.close)
+            bench = BenchReservation(uses_of_run(self.scenario), self.run_dir, self._setup.clock)
+            stack.enter_context(bench).acquire(self._setup.bench_us, self._report_opening)
             stack.callback(self._parts.rig.close)
             # The first is kept until the record is closed, for the reports; the second is for the
             # record.

@@ -13,8 +13,10 @@ discovery, bench_test    packages: which boards answer at which ports; the test 
 requests, calls, exchange    one request to a node; calls to several, and the wait for answers
 resync              finds and replaces the chunks of a state that differ
 link, link_state    frames over a transport, and the state of the connection
-transport, port_lock    a port, and its exclusive use
 low_latency         an adapter's driver that passes on at once what arrives
+transport, tcp_transport, agent_token    a port; that of an agent on TCP, and its token
+port_lock, lock_file, reservation    exclusive use of ports, of anything, and of a bench
+labgrid_place       ports and power switches of a labgrid coordinator
 line_rate, clock_fit, capture    the rate of a line, the clock of a board, all bytes of a link
 reconnect, absent_boards    the search for absent boards, and which ones are absent
 

@@ -10,6 +10,7 @@ from hil.rig.backends.process import ProcessBoard, find_agent
 from hil.rig.backends.serial_board import SerialBoard
 from hil.rig.console.port import ConsolePort
 from hil.rig.emulated.board import EmulatedBoard
+from hil.rig.labgrid_place import LabgridPlace
 from hil.rig.node import Board, Node
 from hil.rig.power import make
 from hil.scenario import BoardKind, Scenario, UpsetTarget
@@ -33,9 +34,11 @@ def _board(spec: NodeSpec, index: int, *, beside: bool) -> Board:
 
 def _serial_board(spec: NodeSpec) -> SerialBoard:
     power = None
-    if spec.power is not None:
-        check_supply(spec.name, spec.power, spec.profile)
-        power = make(spec.name, spec.power)
+    place = None if spec.labgrid is None else LabgridPlace(spec.labgrid)
+    supply = spec.power if spec.power is not None or place is None else place.supply()
+    if supply is not None:
+        check_supply(spec.name, supply, spec.profile)
+        power = make(spec.name, supply)
     board = SerialBoard(
         spec.name,
         spec.port or "",
@@ -46,6 +49,7 @@ def _serial_board(spec: NodeSpec) -> SerialBoard:
         power=power,
         boot_s=spec.boot_s,
     )
+    board.token_file, board.place = spec.token_file, place
     if spec.console is not None:
         board.console = ConsolePort(spec.console, spec.console_baud or CONSOLE_BAUD)
     return board

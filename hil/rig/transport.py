@@ -22,8 +22,9 @@ from serial.urlhandler import protocol_socket
 
 from hil.clock import HOST, writable
 from hil.errors import SetupError
+from hil.rig.lock_file import LockInUse
 from hil.rig.low_latency import LatencySetting, LowLatency
-from hil.rig.port_lock import PortInUse, PortLock
+from hil.rig.port_lock import PortLock, has_lock
 from hil.word_enum import Word
 
 _WRITE_TIMEOUT_S = 2.0
@@ -109,7 +110,8 @@ def _owners(port: str) -> list[str]:
     return owners
 
 
-def _in_use(port: str, owners: list[str]) -> PortError:
+def in_use(port: str, owners: list[str]) -> PortError:
+    """Return the error of a port that `owners` have open."""
     who = f" by {', '.join(owners)}" if owners else ""
     return PortError(
         f"port {port} is in use{who}",
@@ -127,13 +129,14 @@ def _group_of(port: str) -> str:
     return "dialout" if group in {"root", "wheel"} else group
 
 
-def _open_error(port: str, error: Exception) -> PortError:
+def open_error(port: str, error: Exception) -> PortError:
+    """Return the error of a port that cannot be opened because of `error`, in words."""
     number = error.errno if isinstance(error, OSError) else None
     if number is None and isinstance(error.__context__, OSError):
         number = error.__context__.errno
     if "lock" in str(error).lower() or number in (errno.EBUSY, errno.EAGAIN):
         owners = _owners(port)
-        return _in_use(port, [o for o in owners if not o.startswith("hil-agent ")] or owners)
+        return in_use(port, [o for o in owners if not o.startswith("hil-agent ")] or owners)
     if number == errno.ENOENT:
         return PortError(
             f"port {port} does not exist",
@@ -278,12 +281,12 @@ class SerialTransport:
     ) -> None:
         self.port = port
         self._lock: PortLock | None = None
-        if "://" in port:
+        if has_lock(port):
             try:
                 self._lock = PortLock(port)
-            except PortInUse as error:
-                raise _in_use(port, [str(error)] if str(error) else []) from None
-            except OSError:
+            except LockInUse as error:
+                raise in_use(port, [str(error)]) from None
+            except (OSError, SetupError):
                 pass  # no folder for locks: the port stays unlocked
         try:
             self._serial = _unopened(port, baud)
@@ -294,7 +297,7 @@ class SerialTransport:
             self._keep_modem_lines()
         except Exception as error:  # URL handlers of pyserial raise errors of other libraries, too
             self._unlock()
-            raise _open_error(port, error) from error
+            raise open_error(port, error) from error
         # The POSIX class and a socket are plain descriptors: they are read and written directly,
         # without pyserial's select(). RFC 2217 and similar ports have a thread that reads.
         self._plain = isinstance(self._serial, (serial.Serial, _SocketPort))

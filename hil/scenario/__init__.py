@@ -10,6 +10,7 @@ words, fields, durations, numerals    the types of single values
 schema              the JSON Schema of the files
 yaml                a package: YAML with the place of every value
 bench, ports, console    the bench file: boards, and the ports that they are connected to
+tokens, places      the tokens of agents on TCP ports, and places of labgrid
 console_patterns    patterns of console text: what a line shows of its board
 supply, supply_words, visa_names    the power supplies of a bench file
 bench_choice        which boards of a bench a run uses

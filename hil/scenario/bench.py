@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -19,9 +19,11 @@ from hil.scenario.console import (
     check_consoles,
 )
 from hil.scenario.fields import FrozenModel, Int
+from hil.scenario.places import LABGRID_DESCRIPTION, check_places
 from hil.scenario.ports import PORT_EXAMPLES
 from hil.scenario.problems import Findings, refuse_newer_schema, translate, wrong_at
 from hil.scenario.supply import SupplyConfig
+from hil.scenario.tokens import AGENT_FILE_DESCRIPTION, check_tokens
 from hil.scenario.words import (
     ADAPTER_EXAMPLES,
     AdapterName,
@@ -29,6 +31,7 @@ from hil.scenario.words import (
     BoardDevice,
     BootSeconds,
     NodeName,
+    PlaceName,
     PortName,
     SshHost,
     Tag,
@@ -48,6 +51,7 @@ class BenchBoardConfig(FrozenModel):
     port: PortName | None = Field(
         default=None, description=f"Where it is: {PORT_EXAMPLES}. With `adapter`: where it was."
     )
+    labgrid: PlaceName | None = Field(default=None, description=LABGRID_DESCRIPTION)
     adapter: AdapterName | None = Field(
         default=None, description=f"Its USB adapter, in whatever socket it is: {ADAPTER_EXAMPLES}."
     )
@@ -72,6 +76,7 @@ class BenchBoardConfig(FrozenModel):
         description="How long it may take from power-on until its agent answers [s]; boards that "
         "need more than a minute need it. `hil bench test --write` measures it.",
     )
+    token_file: str | None = Field(default=None, description=AGENT_FILE_DESCRIPTION)
     console: ConsoleName | None = Field(
         default=None,
         description=f"Where it has a second port, on which it prints, and which is only read: "
@@ -100,10 +105,18 @@ class BenchBoardConfig(FrozenModel):
         "profile's.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_its_place(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "labgrid" in data and "name" not in data:
+            return {"name": data["labgrid"], **data}
+        return data
+
     @property
     def place(self) -> str:
         """Return where the board is connected, for messages."""
-        return self.adapter or self.port or "nowhere"
+        place = f"labgrid place {self.labgrid}" if self.labgrid else "nowhere"
+        return self.adapter or self.port or place
 
 
 class BenchConfig(FrozenModel):
@@ -124,10 +137,11 @@ class BenchConfig(FrozenModel):
         if not self.boards:
             findings.add("boards", "no boards; expected at least one", "run `hil discover`")
         for index, board in enumerate(self.boards):
-            if board.port is None and board.adapter is None:
+            if board.port is None and board.adapter is None and board.labgrid is None:
                 findings.add(
                     ("boards", index, "port"),
-                    f"board {board.name} has neither `port:` nor `adapter:`; expected one of them",
+                    f"board {board.name} has none of `port:`, `adapter:` and `labgrid:`; expected "
+                    "one of them",
                     f"add `port:`, {PORT_EXAMPLES}",
                 )
         self._check_shared(findings, "name", [board.name for board in self.boards])
@@ -142,6 +156,8 @@ class BenchConfig(FrozenModel):
         )
         self._check_outputs(findings)
         check_consoles(findings, "board", ("boards",), self.boards)
+        check_tokens(findings, "board", ("boards",), self.boards)
+        check_places(findings, "board", ("boards",), self.boards)
         wrong_at("Bench", findings)
         return self
 
@@ -190,12 +206,15 @@ def load_bench(path: str | Path) -> BenchConfig:
 
 
 def _beside(board: BenchBoardConfig, folder: Path) -> BenchBoardConfig:
-    """Return a board whose profile, if it is a path, is relative to the folder of its bench file,
-    not to the working directory."""
+    """Return a board whose files (its profile, if that is a path, and its token) are relative to
+    the folder of its bench file, not to the working directory."""
+    files: dict[str, str] = {}
     name = board.profile
-    if name is None or not (os.sep in name or name.endswith((".yaml", ".yml"))):
-        return board
-    return board.model_copy(update={"profile": str((folder / name).resolve())})
+    if name is not None and (os.sep in name or name.endswith((".yaml", ".yml"))):
+        files["profile"] = str((folder / name).resolve())
+    if board.token_file is not None:
+        files["token_file"] = str((folder / Path(board.token_file).expanduser()).resolve())
+    return board.model_copy(update=files) if files else board
 
 
 def parse_bench(text: str, *, file: str = "<bench>") -> BenchConfig:

@@ -35,6 +35,11 @@ CONSOLE_BAUD: Final = 115200
 
 
 def _console(value: str) -> str:
+    if value.lower().startswith("tcp://"):
+        raise wrong(
+            f"{describe(value)} is the port of an agent, which sends frames only; expected "
+            f"{CONSOLE_EXAMPLES}"
+        )
     if not value.startswith(("usb-serial:", "usb-path:")):
         return port_name(value)
     if not is_adapter_name(value):

@@ -19,13 +19,14 @@ PORT_EXAMPLES: Final = "a device such as /dev/ttyUSB0 or a URL such as socket://
 _HOSTED: Final = {
     "socket": ("logging",),
     "rfc2217": ("ign_set_control", "logging", "poll_modem", "timeout"),
+    "tcp": (),  # of an agent itself (hil-agent --port tcp:...), with a token
 }
-"""URLs of a host and a port number, and the options that pyserial knows for them."""
+"""URLs of a host and a port number, and the options that they may have."""
 
 _LOCAL: Final = ("alt", "cp2110", "hwgrep", "spy")
 """The other URLs of pyserial that lead to a port of this computer."""
 
-_MEANT: Final = {"tcp": "socket", "raw": "socket", "telnet": "rfc2217", "ssh": "socket"}
+_MEANT: Final = {"raw": "socket", "telnet": "rfc2217", "ssh": "socket"}
 _HOST_AND_PORT: Final = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\]):[0-9]+")
 _ONE_SLASH: Final = re.compile(rf"({'|'.join(sorted(_HOSTED))}):/?([^/].*)", re.IGNORECASE)
 
@@ -53,9 +54,10 @@ def port_problem(value: str) -> tuple[str, str] | None:
     one_slash = _ONE_SLASH.fullmatch(value)
     if one_slash is not None:
         scheme, address = one_slash.groups()
+        host = "HOST:" if address.isdecimal() else ""  # as an agent's own --port tcp:4000
         return (
             f"{shown} has too few slashes; expected {PORT_EXAMPLES}",
-            f"write {scheme.lower()}://{address}",
+            f"write {scheme.lower()}://{host}{address}",
         )
     scheme, colon, _ = value.partition("://")
     if colon:
@@ -168,8 +170,8 @@ def _option_problem(value: str, scheme: str, parts: SplitResult) -> tuple[str, s
     for option, values in parse_qs(parts.query, keep_blank_values=True).items():
         if option not in known:
             return (
-                f"{describe(value)}: {scheme}:// has no option `{option}`; expected "
-                f"{one_of(known)}",
+                f"{describe(value)}: {scheme}:// has no option `{option}`"
+                + (f"; expected {one_of(known)}" if known else ""),
                 did_you_mean(option, known),
             )
         expected, fits = _VALUES.get(option, ("", lambda _: True))

@@ -18,9 +18,11 @@ from hil.scenario.console import (
     check_consoles,
 )
 from hil.scenario.fields import FrozenModel, Int
+from hil.scenario.places import LABGRID_DESCRIPTION, check_places
 from hil.scenario.ports import PORT_EXAMPLES
 from hil.scenario.problems import Findings, wrong_at
 from hil.scenario.supply import SupplyConfig
+from hil.scenario.tokens import AGENT_FILE_DESCRIPTION, check_tokens
 from hil.scenario.words import (
     ADAPTER_EXAMPLES,
     BOARD_ALIASES,
@@ -31,6 +33,7 @@ from hil.scenario.words import (
     BoardWord,
     BootSeconds,
     NodeName,
+    PlaceName,
     PortName,
     SchemeName,
     SchemeWord,
@@ -38,7 +41,16 @@ from hil.scenario.words import (
     UnvotedWord,
 )
 
-OF_SERIAL_BOARDS: Final = ("adapter", "serial", "power", "boot_s", "console", "console_baud")
+OF_SERIAL_BOARDS: Final = (
+    "adapter",
+    "labgrid",
+    "serial",
+    "power",
+    "boot_s",
+    "console",
+    "console_baud",
+    "token_file",
+)
 """Keys of nodes that other boards do not have, besides `port`."""
 
 
@@ -73,6 +85,9 @@ class NodeConfig(FrozenModel):
         description=f"Serial boards only: the USB adapter, in whatever socket it is: "
         f"{ADAPTER_EXAMPLES}.",
     )
+    labgrid: PlaceName | None = Field(
+        default=None, description=f"Serial boards only. {LABGRID_DESCRIPTION}"
+    )
     serial: str | None = Field(
         default=None, description="Serial boards only: the board's own serial number."
     )
@@ -84,7 +99,6 @@ class NodeConfig(FrozenModel):
         description="Serial boards only: how long they may take from power-on until the agent "
         "answers [s].",
     )
-
     console: ConsoleName | None = Field(
         default=None,
         description="Serial boards only: a second port, on which the board prints, and which is "
@@ -93,6 +107,10 @@ class NodeConfig(FrozenModel):
     console_baud: ConsoleBaud | None = Field(
         default=None,
         description=f"Serial boards only: baud rate of the console; default: {CONSOLE_BAUD}.",
+    )
+
+    token_file: str | None = Field(
+        default=None, description=f"Serial boards; {AGENT_FILE_DESCRIPTION}"
     )
 
     @model_validator(mode="before")
@@ -189,7 +207,8 @@ class RigConfig(FrozenModel):
                         f"node {node.name} has `{key}`, but is a {node.board} board",
                         f"remove `{key}:`, or add `board: serial`",
                     )
-            if node.board is BoardKind.SERIAL and node.port is None and node.adapter is None:
+            has_place = node.port or node.adapter or node.labgrid
+            if node.board is BoardKind.SERIAL and not has_place:
                 findings.add(
                     (*path, "port"),
                     f"node {node.name} is a serial board without a port; expected {PORT_EXAMPLES}",
@@ -221,6 +240,8 @@ class RigConfig(FrozenModel):
                 )
         self._check_outputs(findings)
         check_consoles(findings, "node", ("nodes",), self.nodes)
+        check_tokens(findings, "node", ("nodes",), self.nodes)
+        check_places(findings, "node", ("nodes",), self.nodes)
         self._check_size(findings)
         return findings
 

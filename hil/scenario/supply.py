@@ -18,7 +18,7 @@ from hil.scenario.supply_words import (
     TemplateCommands,
 )
 from hil.scenario.visa_names import canonical_resource, is_serial_resource
-from hil.scenario.words import Baud
+from hil.scenario.words import Baud, PlaceName
 
 __all__ = [
     "DialectName",
@@ -42,7 +42,7 @@ class SupplyConfig(FrozenModel):
     """The supply that switches the power of one board."""
 
     kind: SupplyKind = Field(
-        description="scpi, template, usbhub, relay, http, command, manual or mock."
+        description="scpi, template, usbhub, relay, http, labgrid, command, manual or mock."
     )
     off_s: Annotated[Float, Field(ge=0, le=3600)] = Field(
         default=2.0, description="How long the power is off in a power cycle."
@@ -115,6 +115,7 @@ class SupplyConfig(FrozenModel):
     url: Annotated[str, Field(pattern=r"^https?://[^/\s?#]+/?$")] | None = Field(
         default=None, description="http: the plug's address, as http://10.0.0.7."
     )
+    place: PlaceName | None = Field(default=None, description="labgrid: the place.")
     on: Words | None = Field(default=None, description="command: the program that switches on.")
     off: Words | None = Field(default=None, description="command: the program that switches off.")
     read: Words | None = Field(
@@ -136,6 +137,8 @@ class SupplyConfig(FrozenModel):
             return f"line {self.line} of {self.chip.removeprefix('/dev/')}"
         if self.kind is SupplyKind.HTTP and self.url is not None:
             return f"outlet {self.channel} of {self.url.rstrip('/').lower()}"
+        if self.kind is SupplyKind.LABGRID:
+            return f"the power of labgrid place {self.place}"
         return None
 
     @model_validator(mode="before")
@@ -218,6 +221,7 @@ _NEEDED: Final[dict[SupplyKind, tuple[str, ...]]] = {
     SupplyKind.USBHUB: ("hub", "port"),
     SupplyKind.RELAY: ("line",),
     SupplyKind.HTTP: ("plug", "url"),
+    SupplyKind.LABGRID: ("place",),
     SupplyKind.COMMAND: ("on", "off"),
     SupplyKind.MANUAL: (),
     SupplyKind.MOCK: (),
@@ -236,5 +240,6 @@ _OWNERS: Final[dict[str, tuple[SupplyKind, ...]]] = {
     **dict.fromkeys(("hub", "port"), (SupplyKind.USBHUB,)),
     **dict.fromkeys(("chip", "line", "active_low"), (SupplyKind.RELAY,)),
     **dict.fromkeys(("plug", "url"), (SupplyKind.HTTP,)),
+    "place": (SupplyKind.LABGRID,),
     **dict.fromkeys(_COMMANDS, (SupplyKind.COMMAND,)),
 }

@@ -35,6 +35,7 @@ class SupplyKind(_Word):
     USBHUB = "usbhub"  # a port of a USB hub, by uhubctl
     RELAY = "relay"  # a GPIO line of this computer, by libgpiod
     HTTP = "http"  # a smart plug with a documented HTTP interface
+    LABGRID = "labgrid"  # whatever switches power at a labgrid place
     COMMAND = "command"  # programs of the user's: PDUs, PoE switches and the like
     MANUAL = "manual"  # a person is asked
     MOCK = "mock"  # nothing: for trying out

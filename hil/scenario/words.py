@@ -210,6 +210,8 @@ def _name(pattern: str, what: str) -> Callable[[str], str]:
 _NAME_RULES = {
     "scenario": "1 to 64 of a-z, 0-9 and -",
     "node": "1 to 16 of a-z, 0-9, _ and -",
+    "tag": "1 to 16 of a-z, 0-9, _ and -",
+    "place": "1 to 64 letters, digits and . _ : + -",
     "program": "1 to 10 of a-z, 0-9, _ and -",
 }
 NODE_NAME_PATTERN = r"[a-z0-9_-]{1,16}"
@@ -304,6 +306,7 @@ NodeName = Annotated[str, AfterValidator(_name(NODE_NAME_PATTERN, "node"))]
 Tag = Annotated[str, AfterValidator(_name(NODE_NAME_PATTERN, "tag"))]
 ScenarioName = Annotated[str, AfterValidator(_name(SCENARIO_NAME_PATTERN, "scenario"))]
 ProgramName = Annotated[str, AfterValidator(_name(r"[a-z0-9_-]{1,10}", "program"))]
+PlaceName = Annotated[str, AfterValidator(_name(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,63}", "place"))]
 WorkloadName = Annotated[str, AfterValidator(_workload)]
 PortName = Annotated[str, AfterValidator(port_name)]
 AdapterName = Annotated[str, AfterValidator(_adapter)]

@@ -188,6 +188,15 @@ RULES: dict[tuple[str, str], Rule] = {
         "hil discover /dev/ttyUSB0 socket://10.0.0.5:4000 --baud 115200 -o bench.yaml",
     ): Rule("boards", on_ports("hil discover PORTS --baud 115200 -o bench.yaml")),
     (
+        "boards/README.md",
+        "hil-agent --port tcp:0.0.0.0:4000 --token-file hil-token",
+    ): Rule(
+        "a port number that is free",
+        "hil-agent --port tcp:127.0.0.1:0 --token-file hil-token",
+        says="port tcp://127.0.0.1:",
+        code=-signal.SIGINT,
+    ),
+    (
         "csrc/port/linux/EXEC.md",
         "hil-agent --port /dev/serial0 "
         "--exec filter=/usr/local/bin/ab_filter --exec net=/opt/net,--engine,/opt/e.plan",
@@ -233,6 +242,8 @@ YAML = {
     ("boards/README.md", "schema: 1", "name: pi"): ("bench", "bench.yaml"),
     ("boards/README.md", "workload: sha256"): ("scenario", "first.yaml"),
     ("boards/README.md", "schema: 1", "ssh:"): ("bench", ""),
+    ("boards/README.md", "schema: 1", "token_file"): ("bench", ""),
+    ("boards/README.md", "schema: 1", "labgrid"): ("bench", ""),
     ("boards/README.md", "schema: 1", "name: left"): ("bench", ""),
     ("boards/README.md", "power: {kind: scpi"): ("parts of a board of a bench", ""),
     ("boards/README.md", "console_patterns:"): ("part of a scenario", ""),
@@ -546,6 +557,8 @@ def test_yaml_is_right(block: Block, tmp_path: Path) -> None:
         block_text = block.text
     path = tmp_path / "block.yaml"
     path.write_text(block_text, encoding="utf-8")
+    (tmp_path / "hil-token").touch(mode=0o600)
+    (tmp_path / "hil-token").write_text("of a block before that one")
     found = check(str(path))
     assert found.ok, "\n".join(str(problem) for problem in found.problems)
     assert found.kind == kind

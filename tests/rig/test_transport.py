@@ -141,14 +141,14 @@ def test_a_url_in_use_names_who_uses_it_too() -> None:
             assert holder.stdout is not None
             holder.stdout.readline()
             with pytest.raises(
-                SetupError, match=rf"{url} is in use by \S+ \(pid {holder.pid}\)"
+                SetupError, match=rf"{url} is in use by \S+ \(pid {holder.pid}, user "
             ) as caught:
                 SerialTransport(url)
             assert isinstance(caught.value, PortError) and caught.value.why is PortFault.BUSY
             holder.kill()
         SerialTransport(url).close()  # a lock does not outlive its holder
         first = SerialTransport(url)
-        with pytest.raises(SetupError, match=rf"in use by .*\(pid {os.getpid()}\)"):
+        with pytest.raises(SetupError, match=rf"in use by .*\(pid {os.getpid()}, user "):
             SerialTransport(url)
         first.close()
 

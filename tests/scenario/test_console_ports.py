@@ -73,10 +73,10 @@ def test_a_console_is_a_port_or_an_adapter(console: str) -> None:
             "`usb-path:front` is not a valid adapter",
         ),
         (
-            ', console: "tcp://host:4000"',
+            ', console: "telnet://host:4000"',
             "",
             "$.boards[0].console",
-            "did you mean `socket://`?",
+            "did you mean `rfc2217://`?",
         ),
         (
             ", console: /dev/ttyUSB5, console_baud: 10",

@@ -544,7 +544,7 @@ def test_a_missing_or_broken_bench_is_reported_by_its_own_name(file: Path, bench
             2,
             3,
             "$.boards[0].port",
-            "neither `port:` nor `adapter:`; expected one of them",
+            "none of `port:`, `adapter:` and `labgrid:`; expected one of them",
         ),
         ("boards:\n- a\n", 2, 3, "$.boards[0]", "the text `a`; expected a mapping"),
         ("boards:\n- {name: A, port: x}\n", 2, 10, "$.boards[0].name", "1 to 16 of a-z"),

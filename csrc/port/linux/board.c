@@ -172,9 +172,11 @@ static void reset(void *context) {
   kill_worker(b);
   knobs_lift(&b->knobs); /* the next process does not know what was found */
   char fds[48];
-  (void)snprintf(fds, sizeof fds, "%d,%d", b->tty.rx_fd, b->tty.hold_fd);
+  const int other_fd = b->tcp.is_on ? b->tcp.listen_fd : b->tty.hold_fd;
+  (void)snprintf(fds, sizeof fds, "%d,%d", b->tty.rx_fd, other_fd);
   if (b->tty.rx_fd >= 0 && strcmp(b->port_spec, "-") != 0) {
     (void)fcntl(b->tty.rx_fd, F_SETFD, 0);
+    if (b->tcp.is_on) (void)fcntl(other_fd, F_SETFD, 0); /* the client stays; candidates are hung up */
     (void)setenv(ENV_LINK, fds, 1);
   }
   keep_memory_hit(&b->agent);
@@ -217,7 +219,13 @@ bool board_inherit_link(hil_board_t *b, int baud) {
   int master, hold;
   if (!inherited || sscanf(inherited, "%d,%d", &master, &hold) != 2) return false;
   (void)unsetenv(ENV_LINK);
-  tty_inherit(&b->tty, b->port_spec, baud, master, hold);
+  if (tcp_is_spec(b->port_spec)) {
+    tty_wait_for_client(&b->tty, baud);
+    tty_adopt(&b->tty, master);
+    tcp_inherit(&b->tcp, hold);
+  } else {
+    tty_inherit(&b->tty, b->port_spec, baud, master, hold);
+  }
   return true;
 }
 

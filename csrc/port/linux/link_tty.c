@@ -1,4 +1,4 @@
-/* The agent's serial port, pty or standard streams. SPDX-License-Identifier: Apache-2.0 */
+/* The agent's serial port, pty, standard streams, or the socket of a client. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -127,8 +127,17 @@ void tty_inherit(hil_tty_t *t, const char *spec, int baud, int master_fd, int ho
   (void)make_raw(master_fd, baud, TCSADRAIN); /* a negotiated rate ends with the life that negotiated it */
 }
 
-static void go_down(hil_tty_t *t) {
-  if (t->path) (void)close(t->rx_fd);
+void tty_wait_for_client(hil_tty_t *t, int baud) {
+  *t = (hil_tty_t){.rx_fd = -1, .tx_fd = -1, .hold_fd = -1, .baud = baud, .is_socket = true};
+}
+
+void tty_adopt(hil_tty_t *t, int client_fd) {
+  (void)fcntl(client_fd, F_SETFD, FD_CLOEXEC);
+  t->rx_fd = t->tx_fd = client_fd;
+}
+
+void tty_hang_up(hil_tty_t *t) {
+  if ((t->path || t->is_socket) && t->rx_fd >= 0) (void)close(t->rx_fd);
   t->rx_fd = t->tx_fd = -1;
 }
 
@@ -137,14 +146,14 @@ ssize_t tty_read(hil_tty_t *t, uint8_t *out, size_t cap) {
   const ssize_t got = read(t->rx_fd, out, cap);
   if (got > 0) return got;
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
-  go_down(t);
+  tty_hang_up(t);
   return -1;
 }
 
 size_t tty_write(hil_tty_t *t, const uint8_t *bytes, size_t len) {
   if (t->tx_fd < 0) return 0;
   const ssize_t put = write(t->tx_fd, bytes, len);
-  if (put < 0 && errno != EAGAIN && errno != EINTR) go_down(t); /* the other end is closed */
+  if (put < 0 && errno != EAGAIN && errno != EINTR) tty_hang_up(t); /* the other end is closed */
   return put > 0 ? (size_t)put : 0;
 }
 

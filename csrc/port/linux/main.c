@@ -27,9 +27,12 @@ static void usage(FILE *to) {
   (void)fputs(
       "usage: hil-agent --port PORT [--baud N] [--knobs none|worker|system]\n"
       "                 [--watchdog DEVICE[:SECONDS]] [--exec NAME=PATH[,ARGUMENT...]]...\n"
-      "                 [--sys-root DIR]\n"
+      "                 [--token-file FILE] [--sys-root DIR]\n"
       "  --port PORT     a serial device (/dev/ttyAMA0), 'pty' (makes one and prints its path),\n"
-      "                  or '-' (standard input and output)\n"
+      "                  '-' (standard input and output), tcp:PORT (this computer alone can connect) or\n"
+      "                  tcp:ADDRESS:PORT (0.0.0.0 or [::]: every computer that reaches this one)\n"
+      "  --token-file FILE  for tcp: a host must prove that it knows the token in FILE, 16 to 256 bytes.\n"
+      "                  Nothing is encrypted: use ssh or a VPN across networks that you do not trust\n"
       "  --baud N        line rate of a serial device to begin with (115200): one that is safe, the host may\n"
       "                  ask for a higher one\n"
       "  --knobs WHAT    what a limit from the host may turn (worker):\n"
@@ -88,6 +91,7 @@ static int take_option(hil_options_t *o, hil_board_t *b, int option, const char 
     case 'b': o->baud = number(value); return GO_ON;
     case 'k': return knobs_level(value, &o->knobs) ? GO_ON : refuse_usage();
     case 'r': b->sys_root = value; return GO_ON;
+    case 't': b->token_file = value; return GO_ON;
     case 'w':
       if (watchdog_parse(&b->watchdog, value) == 0) return GO_ON;
       (void)fprintf(stderr, "hil-agent: %s is not a valid watchdog; expected DEVICE[:SECONDS]\n", value);
@@ -112,6 +116,7 @@ static int read_options(int argc, char **argv, hil_options_t *o, hil_board_t *b)
                                           {"baud", required_argument, NULL, 'b'},
                                           {"knobs", required_argument, NULL, 'k'},
                                           {"sys-root", required_argument, NULL, 'r'},
+                                          {"token-file", required_argument, NULL, 't'},
                                           {"watchdog", required_argument, NULL, 'w'},
                                           {"exec", required_argument, NULL, 'e'},
                                           {"exit-with-parent", optional_argument, NULL, 'x'},
@@ -127,7 +132,10 @@ static int read_options(int argc, char **argv, hil_options_t *o, hil_board_t *b)
     (void)fputs("hil-agent: not a known baud rate\n", stderr);
     return refuse_usage();
   }
-  return b->port_spec && optind == argc ? GO_ON : refuse_usage();
+  if (!b->port_spec || optind != argc) return refuse_usage();
+  if (tcp_is_spec(b->port_spec) == (b->token_file != NULL)) return GO_ON;
+  (void)fputs("hil-agent: a tcp: port needs --token-file, and no other port has one\n", stderr);
+  return refuse_usage();
 }
 
 /* --- start ---------------------------------------------------------------------------------------- */
@@ -174,8 +182,27 @@ static void handle_signals(sigset_t *out_wait_mask) {
 }
 
 /* Returns 0, or -1 after a message on standard error. */
+static int open_tcp(hil_board_t *b, int baud) {
+  if (tcp_listen(&b->tcp, b->port_spec) != 0) {
+    (void)fprintf(stderr, "hil-agent: cannot listen at %s: %s%s\n", b->port_spec, strerror(errno),
+                  errno == EINVAL ? "; expected tcp:PORT or tcp:ADDRESS:PORT with a numeric address" : "");
+    return -1;
+  }
+  tty_wait_for_client(&b->tty, baud);
+  (void)printf("port %s\n", b->tcp.name);
+  (void)fflush(stdout);
+  return 0;
+}
+
+/* Returns 0, or -1 after a message on standard error. */
 static int open_link(hil_board_t *b, int baud) {
+  const char *problem = b->token_file ? tcp_read_token(&b->tcp, b->token_file) : NULL;
+  if (problem) {
+    (void)fprintf(stderr, "hil-agent: the token file %s cannot be used: %s\n", b->token_file, problem);
+    return -1;
+  }
   if (board_inherit_link(b, baud)) return 0;
+  if (tcp_is_spec(b->port_spec)) return open_tcp(b, baud);
   if (tty_open(&b->tty, b->port_spec, baud) != 0) {
     (void)fprintf(stderr, "hil-agent: cannot open port %s: %s%s\n", b->port_spec, strerror(errno),
                   errno == EINVAL ? " (can it run at this baud rate?)" : "");
@@ -190,35 +217,60 @@ static int open_link(hil_board_t *b, int baud) {
 
 /* --- service --------------------------------------------------------------------------------------- */
 
+/* How long nothing need be done if nothing happens [us]; UINT32_MAX: no limit. */
+static uint32_t idle_us(hil_board_t *b) {
+  uint32_t least = agent_poll(&b->agent); /* first: it may find the link down */
+  const uint64_t now_us = board_now_us();
+  const uint32_t others[] = {watchdog_kick(&b->watchdog, now_us), tcp_wait_us(&b->tcp, now_us),
+                             b->tty.rx_fd < 0 && b->tty.path ? REOPEN_MS * 1000u : UINT32_MAX};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) least = others[i] < least ? others[i] : least;
+  return least;
+}
+
+/* What the host sent. A client that has closed its end is gone, whatever is left to read: a new one may be
+ * waiting. */
+static void receive(hil_board_t *b, short revents) {
+  uint8_t bytes[4096];
+  if (b->tty.is_socket && (revents & (POLLRDHUP | POLLHUP | POLLERR))) {
+    tty_hang_up(&b->tty);
+    return;
+  }
+  const ssize_t got = tty_read(&b->tty, bytes, sizeof bytes);
+  if (got > 0) agent_receive(&b->agent, bytes, (size_t)got);
+}
+
+static void serve_tcp(hil_board_t *b, const struct pollfd ready[TCP_FDS]) {
+  const bool has_client = b->tty.rx_fd >= 0;
+  const int client = tcp_serve(&b->tcp, board_now_us(), ready, has_client);
+  if (client >= 0) tty_adopt(&b->tty, client);
+}
+
 /* Wait for bytes, for room to send, for the worker, or for the parent's end; then let the agent
  * proceed. Returns the exit code: 0 after standard input, the parent or a signal ended the agent. */
 static int serve(hil_board_t *b, const sigset_t *wait_mask) {
   for (;;) {
-    uint32_t wait_us = agent_poll(&b->agent);
-    const uint32_t kick_us = watchdog_kick(&b->watchdog, board_now_us());
-    if (kick_us < wait_us) wait_us = kick_us;
+    const uint32_t wait_us = idle_us(b);
     const bool down = b->tty.rx_fd < 0;
-    if (down && !b->tty.path) return 0; /* standard input ended */
-    if (down && wait_us > REOPEN_MS * 1000u) wait_us = REOPEN_MS * 1000u;
+    if (down && !b->tty.path && !b->tty.is_socket) return 0; /* standard input ended */
     if (b->programs.count) life_reap(b->worker.pid, b->exec.pid);
     if (life_is_orphan()) return 0;
-    struct pollfd fds[5] = {{b->tty.rx_fd, POLLIN, 0},
-                            {agent_tx_pending(&b->agent) ? b->tty.tx_fd : -1, POLLOUT, 0},
-                            {-1, POLLIN, 0},
-                            {-1, POLLOUT, 0},
-                            {b->exec.err.fd, POLLIN, 0}};
+    enum { OWN_FDS = 5 };
+    struct pollfd fds[OWN_FDS + TCP_FDS] = {{b->tty.rx_fd, POLLIN, 0},
+                                            {agent_tx_pending(&b->agent) ? b->tty.tx_fd : -1, POLLOUT, 0},
+                                            {-1, POLLIN, 0},
+                                            {-1, POLLOUT, 0},
+                                            {b->exec.err.fd, POLLIN, 0}};
+    if (b->tty.is_socket) fds[0].events |= POLLRDHUP;
     (void)exec_wants(&b->exec, &fds[2].fd, &fds[3].fd);
+    tcp_wants(&b->tcp, board_now_us(), fds + OWN_FDS);
     const struct timespec timeout = {(time_t)(wait_us / 1000000u), (long)(wait_us % 1000000u) * 1000};
-    const int ready = ppoll(fds, 5, wait_us == UINT32_MAX ? NULL : &timeout, wait_mask);
+    const int ready = ppoll(fds, OWN_FDS + TCP_FDS, wait_us == UINT32_MAX ? NULL : &timeout, wait_mask);
     if (ready < 0 && errno != EINTR) return BOARD_EXIT_ENVIRONMENT;
     if (ending) return 0;
     if (down) tty_reopen(&b->tty);
     if (ready > 0 && fds[4].revents) tail_drain(&b->exec.err);
-    if (ready > 0 && fds[0].revents) {
-      uint8_t bytes[4096];
-      const ssize_t got = tty_read(&b->tty, bytes, sizeof bytes);
-      if (got > 0) agent_receive(&b->agent, bytes, (size_t)got);
-    }
+    if (ready > 0 && fds[0].revents) receive(b, fds[0].revents);
+    if (ready >= 0) serve_tcp(b, fds + OWN_FDS);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "agent.h"
+#include "link_tcp.h"
 #include "port.h"
 
 /* What ioctl's second parameter is. */
@@ -23,7 +24,8 @@ typedef struct {
   int rx_fd, tx_fd;  /* -1: the link is down */
   int hold_fd;       /* the pty's other end, held open so that its settings stay */
   int baud;          /* that the line was started with: it begins with this after every hang-up */
-  const char *path;  /* of a device to open again after a hang-up; null for pty and stdio */
+  const char *path;  /* of a device to open again after a hang-up; null for pty, stdio and sockets */
+  bool is_socket;    /* of a client, and closed with it */
   char pty_path[64];
 } hil_tty_t;
 
@@ -32,6 +34,12 @@ typedef struct {
 int tty_open(hil_tty_t *t, const char *spec, int baud);
 /* Take over descriptors that a previous life of this process left open. */
 void tty_inherit(hil_tty_t *t, const char *spec, int baud, int master_fd, int hold_fd);
+/* A link of sockets, down until there is a client. */
+void tty_wait_for_client(hil_tty_t *t, int baud);
+/* The link is up with this client, */
+void tty_adopt(hil_tty_t *t, int client_fd);
+/* and down without it. */
+void tty_hang_up(hil_tty_t *t);
 /* Read what is there. Returns the count, 0 if nothing, -1 if the link went down (then closed). */
 ssize_t tty_read(hil_tty_t *t, uint8_t *out, size_t cap);
 size_t tty_write(hil_tty_t *t, const uint8_t *bytes, size_t len);
@@ -341,6 +349,7 @@ enum { BOARD_EXIT_ENVIRONMENT = 3 }; /* exit code: the system refuses what the a
 typedef struct {
   hil_agent_t agent;
   hil_tty_t tty;
+  hil_tcp_t tcp;
   hil_worker_t worker;
   hil_exec_list_t programs; /* those of --exec */
   hil_exec_t exec;
@@ -349,6 +358,7 @@ typedef struct {
   hil_probe_t sensors;
   hil_watchdog_t watchdog;
   const char *port_spec; /* of the link; null: none was given */
+  const char *token_file; /* of a TCP port; null: none was given */
   const char *sys_root; /* stands before every path of the system; "" for the real one */
   char **argv; /* to start this program again */
 } hil_board_t;

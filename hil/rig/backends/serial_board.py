@@ -6,10 +6,12 @@ from hil.clock import HOST
 from hil.errors import SetupError
 from hil.rig.console.port import ConsolePort
 from hil.rig.discovery import adapters
+from hil.rig.labgrid_place import LabgridPlace
 from hil.rig.low_latency import LowLatency
 from hil.rig.power import Power
 from hil.rig.pty_identity import PtyIdentity
-from hil.rig.transport import SerialTransport
+from hil.rig.tcp_transport import open_port
+from hil.rig.transport import PortError, Transport
 
 
 class SerialBoard:
@@ -18,7 +20,9 @@ class SerialBoard:
     `baud`: the rate at which its agent starts, `fast_baud`: the one to raise the line to [bit/s];
     `serial`: its own serial number, `power`: the instrument that switches it, `boot_s`: how long it
     may take from power-on until its agent answers [s], if these are known. `console` may be set to
-    a second port, on which it prints; `low_latency` sets its ports to that while they are open."""
+    a second port, on which it prints, `token_file` to the file with the token of a tcp:// port,
+    `place` to the place of labgrid that has the port; `low_latency` sets its ports to that while
+    they are open."""
 
     kind = "serial"
     can_return = True
@@ -46,17 +50,26 @@ class SerialBoard:
         self.boot_s = boot_s
         self.console: ConsolePort | None = None
         self.low_latency = LowLatency()
+        self.token_file: str | None = None
+        self.place: LabgridPlace | None = None
         self.can_cycle = power is not None
         self._baud = baud
         self._pty = PtyIdentity()
         self._off_since_us: int | None = None
 
-    def connect(self) -> SerialTransport:
+    def connect(self) -> Transport:
         """Open the port. Raises: SetupError if it is missing, in use, or not permitted."""
         if self.adapter is not None:
             self.port = adapters.find(self.adapter)
+        if self.place is not None:
+            self.port = self.place.port()
         self._pty.check(self.port)
-        return SerialTransport(self.port, self._baud, self.low_latency)
+        try:
+            return open_port(self.port, self._baud, self.token_file, self.low_latency)
+        except PortError:
+            if self.place is not None:
+                self.place.forget_port()  # an exporter that was started again has another one
+            raise
 
     def take_remark(self) -> str:
         """Return what this user may not set at its port, once; empty if nothing new."""

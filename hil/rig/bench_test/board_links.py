@@ -11,6 +11,7 @@ from hil.errors import LinkTimeout
 from hil.rig.backends.serial_board import SerialBoard
 from hil.rig.calls import Call, Timing
 from hil.rig.exchange import run_calls
+from hil.rig.labgrid_place import LabgridPlace
 from hil.rig.low_latency import SYSFS, LowLatency
 from hil.rig.node import Node
 from hil.rig.power import Power
@@ -49,6 +50,8 @@ class BoardUnderTest:
             serial=config.serial,
         )
         self.board.low_latency = LowLatency(sysfs)
+        self.board.token_file = config.token_file
+        self.board.place = None if config.labgrid is None else LabgridPlace(config.labgrid)
         self.node = Node(config.name, index, self.board, clock)
 
     @property

@@ -39,7 +39,9 @@ def finding_of_silence(board: BoardUnderTest) -> BenchFinding | None:
     """Return why the agent of a board did not answer: the port, which must be closed, is asked at
     all usual rates. None if it answers at its own rate now: it was booting."""
     config = board.config
-    result = probe(Candidate(board.port, None, config.baud), USUAL_BAUDS, _WAIT_S)
+    result = probe(
+        Candidate(board.port, None, config.baud, config.token_file), USUAL_BAUDS, _WAIT_S
+    )
     if result.hello is not None and result.baud != config.baud:
         return BenchFinding(
             BenchFault.WRONG_BAUD,

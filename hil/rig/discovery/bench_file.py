@@ -167,7 +167,7 @@ def _candidates(
         if not ports and _is_console(port, adapter, boards):
             return  # what is sent to it might be typed at a prompt
         if not any(_same(port, candidate.port) for candidate in wanted):
-            wanted.append(Candidate(port, adapter, baud))
+            wanted.append(Candidate(port, adapter, baud, _token_file(port, boards)))
 
     for port in ports:
         add(port, _adapter_at(port, here), _configured_rate(port, boards))
@@ -192,6 +192,10 @@ def _is_console(port: str, adapter: Adapter | None, boards: Sequence[BenchBoardC
 
 def _configured_rate(port: str, boards: Sequence[BenchBoardConfig]) -> int | None:
     return next((b.baud for b in boards if b.port is not None and _same(b.port, port)), None)
+
+
+def _token_file(port: str, boards: Sequence[BenchBoardConfig]) -> str | None:
+    return next((b.token_file for b in boards if b.port is not None and _same(b.port, port)), None)
 
 
 def _adapter_of(board: BenchBoardConfig, here: Sequence[Adapter]) -> Adapter | None:

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hil.clock import HOST, Clock
-from hil.errors import HilError
+from hil.errors import HilError, SetupError
 from hil.kernel import WIRE_VERSION, Decoder, encode
 from hil.rig.discovery.adapters import Adapter
 from hil.rig.discovery.line_test import find_fault
-from hil.rig.transport import PortError, PortFault, SerialTransport, TransportLost
+from hil.rig.tcp_transport import open_port
+from hil.rig.transport import PortError, PortFault, Transport, TransportLost
 from hil.wire.decoding import hello
 from hil.wire.messages import ANSWER, Hello, Msg
 
@@ -70,16 +71,18 @@ class _Reception:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A port that may lead to a board; `baud` is the rate that the bench file names [bit/s]."""
+    """A port that may lead to a board; `baud` is the rate that the bench file names [bit/s], and
+    `token_file` the file with the token of its agent."""
 
     port: str
     adapter: Adapter | None = None
     baud: int | None = None
+    token_file: str | None = None
 
 
 def has_rate(port: str) -> bool:
     """Return whether the port has a line rate, which sockets and ptys have not."""
-    return not port.startswith(("socket://", "/dev/pts/"))
+    return not port.startswith(("socket://", "tcp://", "/dev/pts/"))
 
 
 def probe_all(
@@ -112,10 +115,11 @@ def probe(candidate: Candidate, bauds: Sequence[int], wait_s: float) -> ProbeRes
     first = _Reception()
     for baud in bauds if has_rate(port) else bauds[:1]:
         try:
-            transport = SerialTransport(port, baud)
-        except PortError as error:
+            transport = open_port(port, baud, candidate.token_file)
+        except SetupError as error:
+            why = error.why if isinstance(error, PortError) else PortFault.OTHER
             remedy = error.remedy or ""
-            return ProbeResult(port, adapter, why=error.why, reason=error.message, remedy=remedy)
+            return ProbeResult(port, adapter, why=why, reason=error.message, remedy=remedy)
         try:
             reception = _ask(transport, wait_s)
             fault, answer = None, reception.hello
@@ -150,7 +154,7 @@ def probe(candidate: Candidate, bauds: Sequence[int], wait_s: float) -> ProbeRes
     return _without_agent(candidate, bauds, bytes(first.received), first.version)
 
 
-def _ask(transport: SerialTransport, wait_s: float, clock: Clock = HOST) -> _Reception:
+def _ask(transport: Transport, wait_s: float, clock: Clock = HOST) -> _Reception:
     """Send HELLO until an agent answers or `wait_s` have passed; return what arrived."""
     decoder, reception = Decoder(), _Reception()
     now = ask_at = clock.now_us()

@@ -6,7 +6,8 @@ used, so that a bench whose supply is switched off can still be listed.
 protocol            what all instruments can do
 scpi, dialects, output, visa_session    bench supplies, through PyVISA
 instrument, bounded_worker, resource_lock    one connection, thread and owner for a resource
-http_plug, programs, manual, mock    smart plugs, programs, a person, a simulation
+http_plug, programs, labgrid_power    smart plugs, programs, places of labgrid
+manual, mock        a person, a simulation
 monitor, over_current    reads supplies beside the run, and detects latch-ups
 bench_supplies      the supplies of a bench without a run
 """
@@ -39,6 +40,10 @@ def make(name: str, supply: SupplyConfig) -> Power:
         from hil.rig.power.http_plug import HttpPlug  # noqa: PLC0415
 
         return HttpPlug(name, supply)
+    if supply.kind is SupplyKind.LABGRID:
+        from hil.rig.power.labgrid_power import LabgridPower  # noqa: PLC0415
+
+        return LabgridPower(name, supply)
     if supply.kind is SupplyKind.MANUAL:
         from hil.rig.power.manual import ManualPower  # noqa: PLC0415
 

@@ -49,7 +49,7 @@ class ProgramPower(Power):
         shown = shlex.join(words)
         with self.lock:
             try:
-                done = _run_group(words, self.supply.timeout_s)
+                done = run_group(words, self.supply.timeout_s)
             except FileNotFoundError:
                 raise self.failed(f"there is no program {words[0]}", self.install) from None
             except OSError as error:
@@ -68,9 +68,11 @@ class ProgramPower(Power):
         return done.stdout
 
 
-def _run_group(words: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess[str]:
-    """Run a program and return what it printed; at its timeout end it with all that it has started,
-    so that none of them switches a board later. Raises: OSError, TimeoutExpired."""
+def run_group(words: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess[str]:
+    """Run a program for at most `timeout_s` [s] and return what it printed; at its timeout end it
+    with all that it has started, so that none of them switches a board later.
+
+    Raises: OSError, TimeoutExpired."""
     with subprocess.Popen(
         list(words),
         stdout=subprocess.PIPE,

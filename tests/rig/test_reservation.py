@@ -1,0 +1,265 @@
+"""Reservation of ports, supplies and hubs of a bench, across processes and users."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hil.rig.lock_file import HeldLock, LockInUse, lock_path
+from hil.rig.port_lock import PortLock, PortReservation, port_lock_name
+from hil.rig.reservation import BenchInUse, BenchReservation, BoardUse, uses_of
+from hil.rig.transport import PortError, PortFault, SerialTransport
+from hil.scenario.bench import BenchBoardConfig
+from tests.virtual_clock import VirtualClock
+
+HOLDER = """
+import sys
+from hil.rig.reservation import BenchReservation, BoardUse
+held = BenchReservation([BoardUse("it", port=name) for name in sys.argv[2:]], sys.argv[1])
+held.acquire()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def reserved_elsewhere(*ports: str, run: str = "/runs/theirs") -> Iterator[subprocess.Popen[bytes]]:
+    """Another process that has reserved these ports."""
+    words = [sys.executable, "-c", HOLDER, run, *ports]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        yield holder
+        holder.kill()
+
+
+def own_url() -> str:
+    """A port that no other test has; nobody serves it."""
+    return f"socket://{time.time_ns()}.invalid:4000"
+
+
+def board(name: str, **keys: Any) -> BenchBoardConfig:
+    return BenchBoardConfig.model_validate({"name": name, **keys})
+
+
+def reservation(*ports: str, **more: Any) -> BenchReservation:
+    return BenchReservation(
+        [u for n, p in enumerate(ports) for u in uses_of(board(f"b{n}", port=p))], **more
+    )
+
+
+def test_who_has_reserved_a_port_is_named_with_user_time_and_run() -> None:
+    url = own_url()
+    with (
+        reserved_elsewhere(url, run="/home/ann/runs/one") as holder,
+        pytest.raises(BenchInUse) as caught,
+    ):
+        reservation(url).acquire()
+    assert caught.value.message.startswith(f"port {url} of b0 is in use by ")
+    assert f"(pid {holder.pid}, user " in caught.value.message
+    assert ", since 20" in caught.value.message and " UTC, run /home/ann/runs/one)" in str(
+        caught.value
+    )
+    assert "--wait-bench" in (caught.value.remedy or "")
+
+
+def test_the_reservation_of_a_process_that_was_killed_is_none() -> None:
+    url = own_url()
+    with reserved_elsewhere(url) as holder:
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+        with reservation(url) as ours:
+            ours.acquire()
+
+
+def test_a_reserved_port_is_closed_to_others_also_while_nobody_has_it_open() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"socket://127.0.0.1:{server.getsockname()[1]}"
+        with reserved_elsewhere(url) as holder:
+            with pytest.raises(
+                PortError, match=rf"in use by .*\(pid {holder.pid}, user "
+            ) as caught:
+                SerialTransport(url)
+            assert caught.value.why is PortFault.BUSY
+        with reservation(url, run="/runs/mine") as ours:
+            ours.acquire()
+            for _ in range(2):  # it is reserved for this process, which opens it once at a time
+                transport = SerialTransport(url)
+                with pytest.raises(PortError, match=rf"pid {os.getpid()}, .*run /runs/mine"):
+                    SerialTransport(url)
+                transport.close()
+        SerialTransport(url).close()
+
+
+def test_all_is_reserved_or_nothing() -> None:
+    first, second = own_url(), own_url()
+    with reserved_elsewhere(second):
+        ours = reservation(first, second)
+        with pytest.raises(BenchInUse, match=f"port {second} of b1 is in use"):
+            ours.acquire()
+        with reservation(first) as theirs:
+            theirs.acquire()
+
+
+def test_a_reservation_waits_and_says_for_whom() -> None:
+    url = own_url()
+    theirs = reservation(url, run="/runs/theirs")
+    theirs.acquire()
+    ends_us: list[int] = []
+
+    def on_wait(now_us: int) -> None:
+        ends_us.append(now_us)
+        if len(ends_us) == 30:
+            theirs.release()
+
+    clock = VirtualClock(on_wait)
+    said: list[str] = []
+    with reservation(url, clock=clock) as ours:
+        ours.acquire(600_000_000, said.append)
+    assert clock.elapsed_us == 15_000_000, "30 times half a second"
+    assert len(said) == 2, "at first, and after ten seconds"
+    assert "run /runs/theirs" in said[0] and said[0].endswith("waiting for it, 600 s at most")
+    assert said[1].endswith("waiting for it, 590 s at most")
+
+
+def test_a_reservation_that_waits_in_vain_names_the_owner_and_the_time() -> None:
+    url, clock = own_url(), VirtualClock()
+    with reservation(url) as theirs:
+        theirs.acquire()
+        with pytest.raises(BenchInUse, match=rf"pid {os.getpid()}, .*still after 2 s"):
+            reservation(url, clock=clock).acquire(2_000_000)
+    assert clock.elapsed_us == 2_000_000
+
+
+def test_what_a_board_uses_is_reserved_by_what_it_is(tmp_path: Path) -> None:
+    hub = {"kind": "usbhub", "hub": "1-1.4", "port": 2}
+    left = board("left", port="/dev/ttyS90", console="/dev/ttyS91", power=hub)
+    titles = [use.title for use in uses_of(left)]
+    assert titles == [
+        "port /dev/ttyS90 of left",
+        "console port /dev/ttyS91 of left",
+        "port 2 of hub 1-1.4, which switches left,",
+    ]
+    supply = {"kind": "scpi", "resource": "TCPIP::10.0.0.9::INSTR", "channel": 2}
+    other = {**supply, "resource": "tcpip0::10.0.0.9::inst0::instr"}
+    names = [uses_of(board("x", port="/dev/ttyS9", power=p))[-1].name for p in (supply, other)]
+    assert names[0] == names[1], "two names of one instrument"
+    away = uses_of(board("far", adapter="usb-serial:NOTHERE99"))
+    assert [(use.kind, use.name) for use in away] == [("adapter", "usb-serial:NOTHERE99")]
+    assert [use.port for use in uses_of(board("plain", port="/dev/ttyS9", power={"kind": "mock"}))]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("socket://LOCALHOST:4000", "rfc2217://127.0.0.1:4000/?logging=debug"),
+        ("socket://lab-pc:4000", "tcp://Lab-PC:4000"),
+        ("/dev/null", "/dev/../dev/null"),
+    ],
+)
+def test_two_names_of_one_port_are_one(first: str, second: str) -> None:
+    assert port_lock_name(first) == port_lock_name(second)
+
+
+def test_a_pty_is_another_one_when_its_number_is_given_again(tmp_path: Path) -> None:
+    ends = os.openpty()
+    link = tmp_path / "board"
+    link.symlink_to(os.ttyname(ends[1]))
+    assert port_lock_name(str(link)) == port_lock_name(os.ttyname(ends[1])) != os.ttyname(ends[1])
+    for end in ends:
+        os.close(end)
+
+
+def test_the_file_of_a_lock_is_removed_at_its_end_and_never_under_its_owner() -> None:
+    name = f"test {time.time_ns()}"
+    path = lock_path("output", name)
+    first = HeldLock("output", name, "/runs/x")
+    with pytest.raises(LockInUse):
+        HeldLock("output", name)
+    assert path.exists() and path.stat().st_mode & 0o777 == 0o666
+    first.release()
+    assert not path.exists()
+    second = HeldLock("output", name)
+    first.release()  # once more: it is not its lock now
+    assert path.exists()
+    second.release()
+
+
+def test_a_file_that_is_removed_while_it_is_opened_is_not_the_lock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As by its last owner, between the opening and the locking of the next one."""
+    from hil.rig import lock_file  # noqa: PLC0415
+
+    name, opened = f"test {time.time_ns()}", lock_file.open_lock_file
+    removed: list[Path] = []
+
+    def open_then_remove(path: Path) -> int:
+        fd = opened(path)
+        if not removed:
+            path.unlink()
+            removed.append(path)
+        return fd
+
+    monkeypatch.setattr(lock_file, "open_lock_file", open_then_remove)
+    held = HeldLock("output", name)
+    assert removed and removed[0].exists()
+    with pytest.raises(LockInUse):
+        HeldLock("output", name)
+    held.release()
+
+
+def test_a_port_lock_within_a_reservation_ends_with_it() -> None:
+    url = own_url()
+    reserved = PortReservation(url)
+    lock = PortLock(url)
+    lock.release()
+    reserved.release()
+    PortLock(url).release()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_another_user_sees_the_owner_and_may_reserve_after_it() -> None:
+    use = BoardUse("it", kind="output", name=f"output 1 of TCPIP0::{time.time_ns()}::INSTR")
+    ours = BenchReservation([use], "/runs/ours")
+    ours.acquire()
+    ready, go = os.pipe(), os.pipe()
+    child = os.fork()
+    if not child:  # what it imports is loaded already: it may not read this user's files
+        code = 1
+        with contextlib.suppress(BaseException):
+            for lock in ours._held:
+                assert isinstance(lock, HeldLock)
+                os.close(lock._fd)  # the copy that a fork has of it would keep it locked
+            os.setgid(65534)
+            os.setuid(65534)
+            theirs = BenchReservation([use], "/runs/theirs")
+            try:
+                theirs.acquire()
+            except BenchInUse as error:
+                if f"(pid {os.getppid()}, user " in error.message:
+                    os.write(ready[1], b"x")
+                    os.read(go[0], 1)
+                    theirs.acquire()
+                    theirs.release()
+                    code = 0
+        os.write(ready[1], b"x")
+        os._exit(code)
+    os.read(ready[0], 1)
+    ours.release()
+    os.write(go[1], b"x")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    for fd in (*ready, *go):
+        os.close(fd)
+    ours.acquire()
+    ours.release()
