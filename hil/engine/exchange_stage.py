@@ -148,8 +148,8 @@ class ExchangeStage:
         """Add to the results how the programs that are the nodes' workers ended."""
         for name, result in results.items():
             if result.status in (CRASHED, HUNG):
-                setup, node = self._rig.setup, self._rig.by_name[name]
-                why = setup.program_ends.explain(node, setup.program_name, result.reason)
+                node = self._rig.by_name[name]
+                why = self._rig.setup.why_failed(node, result.reason)
                 results[name] = result._replace(reason=why)
 
     def forget_silence(self) -> None:

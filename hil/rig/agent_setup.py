@@ -126,6 +126,15 @@ class AgentSetup:
                 remedy="install this release's agent on it (`hil board install`)",
             )
 
+    def why_failed(self, node: Node, reason: str) -> str:
+        """Return why a node did not complete a step: `reason`, or how the program that is its
+        worker ended."""
+        return (
+            self.program_ends.explain(node, self.program_name, reason)
+            if self.is_program
+            else reason
+        )
+
     def expect_worker(self, node: Node, call: Call) -> bytes:
         """Return the answer to a call that starts a worker.
 

@@ -67,7 +67,7 @@ def _must_be_golden(rig: Rig, node: Node, result: NodeResult, frame: int, golden
         with line_fault_named(node, rig.clock):
             raise SetupError(
                 f"node {node.name} failed in fault-free frame {frame} of the calibration: "
-                f"{result.reason or f'status {result.status}, signal {result.signal}'}",
+                f"{rig.setup.why_failed(node, result.reason) or f'status {result.status}'}",
                 remedy="run `hil doctor`; look at the board's own log",
             )
     _must_match(rig, node, result.output_digest, golden.output_digest, f"frame {frame}")

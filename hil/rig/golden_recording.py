@@ -40,7 +40,7 @@ def record_run(rig: Rig, frames: int, report: Callable[[int], None]) -> Recorded
         given = setup.program.input_of(setup.seed, frame, workload.input_len)
         results = rig.step(rig.nodes, frame, given)
         for node in rig.nodes:
-            _must_be_done(node, results[node.name], frame)
+            _must_be_done(rig, node, results[node.name], frame)
         _must_agree({n: r.output_digest for n, r in results.items()}, f"frame {frame}")
         _must_agree({n: r.state_digest for n, r in results.items()}, f"the state after {frame}")
         result = results[first.name]
@@ -66,11 +66,12 @@ def _check_sizes(workload: Workload, frames: int, mismatch: str) -> None:
         raise ConfigError([Problem(UNPLACED, 0, 0, path, mismatch)])
 
 
-def _must_be_done(node: Node, result: NodeResult, frame: int) -> None:
+def _must_be_done(rig: Rig, node: Node, result: NodeResult, frame: int) -> None:
     if result.status != DONE:
+        why = rig.setup.why_failed(node, result.reason) or f"status {result.status}"
         raise SetupError(
             f"node {node.name} failed in frame {frame} of the golden run that was to be recorded: "
-            f"{result.reason or f'status {result.status}, signal {result.signal}'}",
+            f"{why}",
             remedy="csrc/port/linux/EXEC.md says what such a program does",
         )
 

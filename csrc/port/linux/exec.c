@@ -74,7 +74,9 @@ static void note_end(hil_exec_t *x, hil_program_end_t how) {
   x->last.ends++;
   x->last.how = died ? PROGRAM_SIGNALED : how;
   x->last.code = 0;
-  if (how == PROGRAM_EXITED) x->last.code = (uint8_t)(died ? WTERMSIG(x->status) : WEXITSTATUS(x->status));
+  if (how == PROGRAM_EXITED) {
+    x->last.code = died ? (uint8_t)WTERMSIG(x->status) : (uint8_t)WEXITSTATUS(x->status);
+  }
   x->last.written = x->err.total;
   x->last.kept = (uint16_t)tail_copy(&x->err, x->last_stderr);
 }
@@ -92,7 +94,7 @@ static void forget(hil_exec_t *x) {
   x->used_us = exec_busy_us(x);
   busy_time_close(&x->busy);
   x->pid = 0;
-  x->begun = x->standing = x->frozen = x->fresh = x->ended = false;
+  x->begun = x->standing = x->frozen = x->fresh = x->ended = x->stops_late = false;
 }
 
 void exec_init(hil_exec_t *x) {
@@ -400,6 +402,7 @@ hil_port_event_t exec_poll(hil_exec_t *x, hil_agent_t *agent, uint8_t *out_signa
   *out_signal = 0;
   if (!x->pid) return PORT_CRASHED;
   tail_drain(&x->err);
+  if (x->stops_late) (void)exec_has_exited(x);
   x->looked_us = now_us();
   if (x->frozen || x->standing) return exec_has_exited(x) ? crashed(x, out_signal) : PORT_RUNNING;
   if (x->corrupted) return violated(x, out_signal);

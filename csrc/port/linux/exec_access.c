@@ -12,7 +12,8 @@
  * Invariants:
  *   1. Between the first and the last access of one hit the program's first thread executes nothing.
  *   2. A signal that comes meanwhile is delivered when it continues.
- *   3. No wait is unbounded: a program that does not stop in time is not hit, and continues. */
+ *   3. No wait is unbounded: a program that does not stop in time is not hit, and continues when it has
+ *      stopped (exec_poll looks). */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -54,7 +55,11 @@ bool exec_has_exited(hil_exec_t *x) {
   if (!x->pid || x->ended) return x->ended;
   if (waitpid(x->pid, &status, WNOHANG | __WALL) != x->pid) return false;
   if (WIFSTOPPED(status)) { /* it stopped for an access that was given up */
-    if (!x->attached) (void)ptrace(PTRACE_DETACH, x->pid, NULL, NULL);
+    if (!x->attached) { /* too late: it continues, with the signal that it stopped for */
+      const int held = status >> 16 == PTRACE_EVENT_STOP ? 0 : WSTOPSIG(status);
+      (void)ptrace(PTRACE_DETACH, x->pid, NULL, (void *)(intptr_t)held);
+      x->stops_late = false;
+    }
     return false;
   }
   x->status = status;
@@ -88,6 +93,7 @@ static int await_stop(hil_exec_t *x) {
     x->held_signal = status >> 16 == PTRACE_EVENT_STOP ? 0 : WSTOPSIG(status);
     return HIL_OK;
   }
+  x->stops_late = true;
   return exec_refused(x, ETIMEDOUT);
 }
 
@@ -95,6 +101,7 @@ static int attach(hil_exec_t *x) {
   char path[32];
   if (!x->pid || exec_has_exited(x)) return HIL_ERR_STATE;
   if (x->attached) return HIL_OK;
+  if (x->stops_late) return exec_refused(x, ETIMEDOUT);
   /* Behind its answer it is on the way to its next request: always hit it there. */
   for (int i = 0; i < REST_MS && !x->standing && !x->frozen && letter(x) == 'R'; i++) pause_1ms();
   if (ptrace(PTRACE_SEIZE, x->pid, NULL, NULL) != 0) return exec_refused(x, errno);

@@ -256,6 +256,7 @@ typedef struct {
   uint64_t began_us, looked_us, stands_since_us, stood_us, used_us;
   hil_busy_time_t busy;
   bool attached; /* traced, and made to stand still */
+  bool stops_late; /* it did not stand still in time for an access, and may do so at any time */
   int held_signal; /* that came then, to be delivered when it continues; 0: none */
   int mem_fd; /* /proc/PID/mem while attached */
   uint32_t last_errno;
