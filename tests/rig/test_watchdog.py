@@ -13,6 +13,7 @@ from hil.kernel import Golden
 from hil.rig.rig import Rig
 
 from .contract import SEED, is_golden, one
+from .exec_rig import HOSTILE, python
 from .test_process_board import DEADLINE_S, Pipes, piped, run_agent, until
 
 pytestmark = pytest.mark.ptrace
@@ -87,6 +88,15 @@ def test_a_stopped_agent_does_not_kick_the_watchdog(device: Device, piped: MakeP
         until(lambda: len(device.read()) > before, "a kick", 1.0)
     pipes.process.send_signal(signal.SIGCONT)
     until(lambda: len(device.read()) > before, "a kick of the agent that goes on")
+
+
+def test_the_watchdog_is_kicked_while_a_program_starts(device: Device, piped: MakePiped) -> None:
+    late = python(HOSTILE, "late", "99", "2")  # for 2 s the agent waits for nothing else
+    rig, _ = piped("--watchdog", f"{device.path}:1", "--exec", f"late={late}")
+    rig.setup.workload = "exec:late"
+    before = len(device.read())
+    rig.load(rig.nodes[0])
+    assert len(device.read()) >= before + 5
 
 
 def stopped(pid: int) -> bool:

@@ -1,7 +1,7 @@
 /* The board's hardware watchdog. SPDX-License-Identifier: Apache-2.0
  *
- * It is kicked by the main loop and by nothing else: if the agent hangs, is stopped or is killed, the
- * board resets. Only an orderly end disarms it ("magic close"), where the driver allows that at all.
+ * It is kicked by the main loop, by the bounded wait for a program that starts (exec.c), and by nothing else: if
+ * the agent hangs, is stopped or is killed, the board resets. Only an orderly end disarms it ("magic close"), where the driver allows that at all.
  * A RESET leaves it running: if the agent does not come up again, the board does.
  *
  * Interface: Documentation/watchdog/watchdog-api.rst of the kernel. */
