@@ -248,5 +248,8 @@ def _url_of(entry: JsonObject) -> Sequence[str]:
     host, port = params.get("host"), params.get("port")
     if not isinstance(host, str) or not isinstance(port, int):
         return ()
-    scheme = "socket" if params.get("protocol") == "raw" else "rfc2217"
-    return (f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}",)
+    place = f"{f'[{host}]' if ':' in host else host}:{port}"
+    if params.get("protocol") == "raw":
+        return (f"socket://{place}",)
+    # As labgrid opens it: adapters without modem lines do not confirm that they were set.
+    return (f"rfc2217://{place}?ign_set_control",)

@@ -96,7 +96,11 @@ class UpsetLimits:
     def __init__(self, scenario: Scenario, workload: Workload | None = None) -> None:
         self._scenario = scenario
         self._kinds = {node.name: node.board for node in scenario.rig.nodes}
-        self._powered = {node.name: node.power is not None for node in scenario.rig.nodes}
+        self._powered = {
+            # A place may have a power switch: its coordinator says so when the run begins.
+            node.name: node.power is not None or node.labgrid is not None
+            for node in scenario.rig.nodes
+        }
         known = {w.name: w for w in workloads()}
         self._workload = workload or known.get(scenario.workload_name)
         self._hellos: dict[str, Hello] = {}

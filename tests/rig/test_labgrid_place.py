@@ -89,7 +89,7 @@ def test_a_place_has_a_port_an_owner_and_power(lab: Lab) -> None:
     )
     lab.set(resources=SERIAL.replace("'raw'", "'rfc2217'").replace("10.0.0.9", "fe80::1"))
     state = LabgridPlace("left").state()
-    assert (state.ports, state.has_power) == (("rfc2217://[fe80::1]:4001",), False)
+    assert (state.ports, state.has_power) == (("rfc2217://[fe80::1]:4001?ign_set_control",), False)
 
 
 def test_a_place_is_acquired_and_released(lab: Lab) -> None:
