@@ -16,6 +16,7 @@ health_poll         health of boards, links and supplies, now and then
 hidden_state        what boards hold besides what is voted on: stuck bits, checkpoints
 outside_influence   what acted on a run from outside its scenario
 metrics, lateness   counters of a run; whether node or host is late
+catch_up            nodes that were late compute the frames that they missed
 
 plant_coupling      applies the plant's orders to boards, reports their power to it
 node_power, board_orders, plant_rows    power of a node, orders to its board, rows of the plant

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
+from hil.engine.catch_up import CatchUp
 from hil.engine.frame_work import FrameWork
 from hil.engine.lateness import Lateness
 from hil.engine.part_groups import FrameTimes, UpsetParts, is_settled
@@ -56,6 +57,7 @@ class ExchangeStage:
         self._stop = stop
         self._unheard_us: dict[str, int] = {}  # how long a silent node was waited for, in all
         self._lateness = Lateness(rig.clock)
+        self._catch_up = CatchUp(rig, golden)
         workload = golden.workload  # user programs count as they like
         self._ticks = None if workload.name.startswith(PREFIX) else workload.ticks
         self.late: frozenset[str] = frozenset()
@@ -85,11 +87,10 @@ class ExchangeStage:
         results = frame.results = rig.step(asked, number, self._golden.input, timing)
         elapsed_us = rig.clock.now_us() - asked_us
         if self._all_done(results):
-            self._reset_silence()  # a later silence begins at zero
-            self._lateness.forget()
+            self.forget_silence()  # a later silence begins at zero
             self.late = frozenset()
         else:
-            self._explain(results, asked, asked_us, elapsed_us)
+            self._explain(number, results, asked, asked_us, elapsed_us)
         for node in rig.nodes:
             if node.has_news:
                 node.note_signs()  # before what follows from them
@@ -110,10 +111,16 @@ class ExchangeStage:
         return True
 
     def _explain(
-        self, results: dict[str, NodeResult], asked: Sequence[Node], asked_us: int, elapsed_us: int
+        self,
+        number: int,
+        results: dict[str, NodeResult],
+        asked: Sequence[Node],
+        asked_us: int,
+        elapsed_us: int,
     ) -> None:
-        """Add to the results what is known of nodes that have not done the step. The nodes `asked`
-        were asked at `asked_us`, and waited for `elapsed_us` in all [us]."""
+        """Add to the results of frame `number` what is known of nodes that have not done the step;
+        those that are behind catch up. The nodes `asked` were asked at `asked_us`, and waited for
+        `elapsed_us` in all [us]."""
         rig, deadlines = self._rig, self._times.deadlines
         self._check_counts(results)
         if self._rig.setup.is_program:
@@ -130,6 +137,8 @@ class ExchangeStage:
         self._explain_reboots(results, asked_us)
         if deadlines:
             self._lateness.judge(results, own_times)
+            self._catch_up.note(number, results)
+            self._catch_up.run(number, results, self._times.pacer.left_us())
         self.late = frozenset(n for n, r in results.items() if r.status == SILENT and r.late)
 
     def _check_counts(self, results: dict[str, NodeResult]) -> None:
@@ -156,6 +165,7 @@ class ExchangeStage:
         """Count all nodes as having answered, from now on."""
         self._reset_silence()
         self._lateness.forget()
+        self._catch_up.forget_all_but()
 
     def _forget_silence_of_others(self, asked: Sequence[Node], answered: AbstractSet[str]) -> None:
         """End the silence of all nodes but those that are asked again and have not `answered`
@@ -167,6 +177,7 @@ class ExchangeStage:
             self._rig.by_name[name].link.unanswered_since_us = 0
             del self._unheard_us[name]
         self._lateness.forget_all_but(names)
+        self._catch_up.forget_all_but(names)
 
     def _reset_silence(self) -> None:
         for name in self._unheard_us:

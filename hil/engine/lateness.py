@@ -13,6 +13,16 @@ time is summed over the frames that it missed:
     frames in which no node answered do not count: independent boards do not fail at the same time.
 
 A node needs twice the slowest round trip of the calibration.
+
+What a node that misses the end of a frame is told as:
+
+    late         it may still answer; a slip, of the node or of the host
+    behind       it answers, and is out of step because frames went on while it was late; it
+                 computes those that it missed (hil.engine.catch_up), or after very many, which is
+                 a slip, is resynced
+    out of step  it was not late before: something has changed its state; an anomaly, unless an
+                 upset explains it
+    lost         it has not answered for `timeouts.lost_after_ms` of listening; an anomaly likewise
 """
 
 from __future__ import annotations
@@ -77,7 +87,8 @@ class Lateness:
         return None if after_us is None else after_us - before_us - self._needs_us
 
     def judge(self, results: dict[str, NodeResult], own_times: Mapping[str, int]) -> None:
-        """Mark the results of a frame that are missing because of the host (`NodeResult.host`)."""
+        """Mark the results of nodes that are late, or were: `NodeResult.host` if that is the
+        host's fault, `NodeResult.behind` if they are out of step because of it."""
         missing = [name for name, r in results.items() if _is_missing(r)]
         together = len(results) > 1 and len(missing) == len(results)
         for name, result in results.items():
@@ -87,13 +98,16 @@ class Lateness:
             elif not result.out_of_step:
                 self._own_us.pop(name, None)
                 continue
-            if name in self._own_us and self._own_us[name] < self._needs_us:
-                why = "out of step" if result.out_of_step else "not heard in time"
-                results[name] = result._replace(
-                    host=True, reason=f"{why}, as this computer was busy"
-                )
-            if result.out_of_step:
-                self._own_us.pop(name, None)
+            if name not in self._own_us:
+                continue
+            host, behind = self._own_us[name] < self._needs_us, result.out_of_step
+            why = "out of step" if behind else "not heard in time"
+            if host:
+                why += ", as this computer was busy"
+            elif behind:
+                why += ", as it was late"
+            reason = why if host or behind else result.reason
+            results[name] = result._replace(host=host, behind=behind, reason=reason)
 
     @property
     def charges_any(self) -> bool:

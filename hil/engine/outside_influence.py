@@ -52,7 +52,7 @@ class OutsideInfluence:
             killed = killed and not self._programs
             silent = result.status == SILENT and self._nodes[name].powered
             silent = silent and name not in damaged
-            if killed or silent or result.host:
+            if killed or silent or result.host or result.behind:
                 self._note(frame, name, result.reason or "no answer")
 
     def addresses(self, hit: Iterable[str]) -> str:

@@ -21,7 +21,7 @@ from hil.kernel import Golden
 from hil.redundancy.electorate import Electorate, is_alone
 from hil.redundancy.hold import HoldSnapshot, OutputHold
 from hil.redundancy.observation import observation
-from hil.redundancy.recovery import Action, NodeState
+from hil.redundancy.recovery import IT_WAS_LATE, THE_HOST_WAS_BUSY, Action, NodeState
 from hil.redundancy.rollback import RollbackSpacing
 from hil.redundancy.voting import HELD, HELD_WRONG, Ballot, Verdict, VerdictKind
 from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED_RESULT, HUNG, Node, NodeResult
@@ -293,10 +293,13 @@ class VerdictStage:
                 continue
             if result.host:  # the host's fault
                 self._recorder.slip(frame.number, None, 0, f"node {node.name}: {result.reason}")
-                if result.out_of_step:
-                    actions += self._recovery.resync_after_host_stall(frame.number, node.name)
+            elif result.behind:
+                self._recorder.slip(frame.number, node.name, 0, result.reason)
             elif result.late:  # only a slip, unless it lasts
                 self._recorder.slip(frame.number, node.name, 0, "no answer by the end of the frame")
+            if result.behind:
+                cause = THE_HOST_WAS_BUSY if result.host else IT_WAS_LATE
+                actions += self._recovery.resync_after_lateness(frame.number, node.name, cause)
             observed = observation(result, verdict)
             if observed is not None:
                 actions += self._recovery.observe(frame.number, node.name, observed)

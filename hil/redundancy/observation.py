@@ -13,7 +13,7 @@ _FAILED: Final = {CRASHED: Observation.CRASHED, HUNG: Observation.HUNG, SILENT: 
 
 def observation(result: NodeResult, verdict: Verdict) -> Observation | None:
     """Return what `verdict` and the node's `result` show of the node; None if it cannot be judged,
-    because it is only late or the vote had no majority."""
+    because it is late, or was, or the vote had no majority."""
     if result.status != DONE:
         return _of_failure(result)
     if not verdict.delivered:
@@ -27,7 +27,7 @@ def observation(result: NodeResult, verdict: Verdict) -> Observation | None:
 
 
 def _of_failure(result: NodeResult) -> Observation | None:
-    if result.late or result.host:
+    if result.late or result.host or result.behind:
         return None
     if result.rebooted:
         return Observation.REBOOTED

@@ -55,8 +55,8 @@ The ladder, each rung tried as often as the policy says within `window_frames`:
     ISOLATED        RESTART..       the operator brings it back           reintegrate
     VOTING          RESTART..RESET  the operator orders a rung            order
     REINTEGRATING   RESTART..RESET  the operator orders a rung            order
-    VOTING          RESYNC          out of step by the host's fault       resync_after_host_stall
-    REINTEGRATING   RESYNC          out of step by the host's fault       resync_after_host_stall
+    VOTING          RESYNC          out of step because it was late       resync_after_lateness
+    REINTEGRATING   RESYNC          out of step because it was late       resync_after_lateness
     VOTING          ISOLATED        the plant takes it out (shed)         exclude
     REINTEGRATING   ISOLATED        the plant takes it out (shed)         exclude
     ISOLATED        RESYNC..        the plant gives it back               readmit
@@ -130,6 +130,7 @@ class Observation(Word):
 
 
 THE_HOST_WAS_BUSY = "out of step, as this computer was busy"
+IT_WAS_LATE = "out of step, as it was late"
 TOO_FEW_ARE_LEFT = "too few nodes are left for an output"
 BOARD_IS_BACK = "its board is back"
 """The cause of a RESET after a board has returned, which counts as reset already."""
@@ -402,12 +403,12 @@ class RecoveryMachine:
         self._go(frame, node, first, cause)
         return [Action(node, first, cause)]
 
-    # --- faults of the host ---------------------------------------------------------------------
+    # --- lateness -------------------------------------------------------------------------------
 
-    def resync_after_host_stall(self, frame: int, node: str) -> list[Action]:
-        """Order a resync of a node that is out of step because this computer was too busy to
-        receive from it. It uses up no attempt, because nothing is wrong with the node."""
-        return self.order(frame, node, NodeState.RESYNC, THE_HOST_WAS_BUSY)
+    def resync_after_lateness(self, frame: int, node: str, cause: str) -> list[Action]:
+        """Order a resync of a node that is out of step because it, or this computer, was late. It
+        uses up no attempt, because its state is only that of an earlier frame."""
+        return self.order(frame, node, NodeState.RESYNC, cause)
 
     # --- the operator's orders ----------------------------------------------------------------
 

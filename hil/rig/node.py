@@ -67,7 +67,8 @@ class NodeResult(NamedTuple):
     `step_us`: time from the request to the answer on the board's own clock, including the time in
     which limits made it wait. `disconnected`: the link is gone; `ended`: the board is known to have
     stopped as well, for `reason`; `late`: it missed the end of a paced frame, and may still answer;
-    `out_of_step`: it is alive with the state of another frame; `suspended`: a limit forbids it to
+    `out_of_step`: it is alive with the state of another frame; `behind`: it is that because it was
+    late, and frames went on without it; `suspended`: a limit forbids it to
     compute, and it keeps its state; `miscounted`: its step had a wrong number of progress ticks, so
     that its worker is damaged; `host`: this computer was too busy to receive from the node, or to
     run it, so that the result says nothing about the node. `supply_cut`: its supply has switched it
@@ -86,6 +87,7 @@ class NodeResult(NamedTuple):
     rebooted: bool = False
     disconnected: bool = False
     out_of_step: bool = False
+    behind: bool = False
     ended: bool = False
     late: bool = False
     suspended: bool = False

@@ -299,8 +299,8 @@ class UpsetClassifier:
         book = self._books[node]
         book.dormant = [u for u in book.dormant if not is_gone(u, frame)]
         able = [u for u in book.dormant if can_wake(u, frame, effect, result)]
-        if result.supply_cut and not able:
-            return  # the supply explains it; it is counted there
+        if (result.supply_cut or result.behind) and not able:
+            return  # the supply or its lateness explains it, and is counted there
         if not able:
             self.anomalies.append(Anomaly(frame, node, effect, result.reason))
             return

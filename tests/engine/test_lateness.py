@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from hil.engine.lateness import Lateness
 from hil.engine.loop import Loop, RunSetup
 from hil.record.reader import Reader
 from hil.record.run_result import RunResult
-from hil.redundancy.recovery import NodeState
+from hil.redundancy.recovery import IT_WAS_LATE, THE_HOST_WAS_BUSY, NodeState
+from hil.rig.backends.process import find_agent
 from hil.rig.node import ABSENT, DONE, SILENT, Node, NodeResult
 from hil.rig.processor_use import Pressure, ProcessorUse
 from hil.scenario import Scenario
@@ -68,7 +71,12 @@ class Bench:
         self.waited_us += waited_us
         self.file.write_text(f"some avg10=0.00 total={self.waited_us}\nfull avg10=0.00 total=0\n")
 
-    def frame(
+    def frame(self, missed: str = "", **keys: Any) -> str:
+        """One frame; the names of those that the host missed."""
+        results = self.results(missed, **keys)
+        return "".join(name for name, result in results.items() if result.host)
+
+    def results(
         self,
         missed: str = "",
         *,
@@ -77,8 +85,8 @@ class Bench:
         kept: int = 0,
         pressed: int = 0,
         stopped: str = "",
-    ) -> str:
-        """One frame: who was missed, or out of step; the names of those that the host missed."""
+    ) -> dict[str, NodeResult]:
+        """One frame: who was missed, or out of step."""
         for name, use in self.uses.items():
             if use is not None:
                 use.stopped = name in stopped
@@ -92,7 +100,7 @@ class Bench:
         results |= dict.fromkeys(out, OUT_OF_STEP)
         own = self.lateness.own_times(self.nodes, FRAME_US, kept)
         self.lateness.judge(results, own)
-        return "".join(name for name, result in results.items() if result.host)
+        return results
 
 
 @pytest.fixture
@@ -114,6 +122,22 @@ def test_what_the_host_was_kept_from_looking_at_is_its_own_loss(boards: Bench) -
     assert boards.frame("a", kept=FRAME_US - NEEDS_US + 1) == "a"
     assert boards.frame(out="a") == "a"
     assert boards.frame("a", kept=FRAME_US - NEEDS_US) == ""
+
+
+def test_a_node_that_was_late_is_behind_until_it_answers_in_step(boards: Bench) -> None:
+    assert not boards.results("a")["a"].behind
+    for _ in range(3):
+        result = boards.results(out="a")["a"]
+        assert result.behind and not result.host and result.reason == "out of step, as it was late"
+    assert boards.results() == {"a": FINE, "b": FINE, "c": FINE}
+    assert not boards.results(out="a")["a"].behind, "it was not late before: something is wrong"
+
+
+def test_a_node_that_was_late_by_the_host_is_behind_by_the_host(boards: Bench) -> None:
+    boards.frame("a", kept=FRAME_US)
+    result = boards.results(out="a")["a"]
+    assert result.behind and result.host
+    assert result.reason == "out of step, as this computer was busy"
 
 
 def test_little_time_in_many_frames_is_enough_in_the_end(boards: Bench) -> None:
@@ -268,11 +292,70 @@ def test_a_board_that_stands_still_for_a_while_is_late_and_does_not_hang(tmp_pat
         if loop.next_frame == 90:
             os.kill(pid, signal.SIGCONT)
 
-    run(tmp_path, JumpingClock(), stop)
-    found = table(tmp_path, "SELECT DISTINCT node, effect FROM anomalies")
-    assert found == [("a", "late")]
+    result = run(tmp_path, JumpingClock(), stop)
+    assert result.unexplained == 0 and table(tmp_path, "SELECT * FROM anomalies") == []
     assert table(tmp_path, "SELECT count(*) FROM slips WHERE node='a'")[0][0] > 10
     assert table(tmp_path, "SELECT count(*) FROM slips WHERE node IN ('b', 'c')") == [(0,)]
+    assert table(tmp_path, "SELECT * FROM repairs WHERE node='a'") == []
+    assert table(tmp_path, "SELECT * FROM transitions WHERE node='a'") == []
+
+
+def serial_boards(stack: ExitStack, names: str) -> tuple[dict[str, Any], dict[str, int]]:
+    """A rig of agents on ptys that are opened as the ports of real boards, and their processes."""
+    nodes, pids = [], {}
+    for name in names:
+        words = [str(find_agent()), "--port", "pty", "--exit-with-parent"]
+        process = stack.enter_context(
+            subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        )
+        stack.callback(process.kill)
+        assert process.stdout is not None
+        port = process.stdout.readline().split()[1]
+        nodes.append({"name": name, "port": port})
+        pids[name] = process.pid
+    return {"scheme": "tmr", "board": "serial", "nodes": nodes}, pids
+
+
+def test_real_boards_that_stand_still_are_late_and_nothing_is_rolled_back(tmp_path: Path) -> None:
+    """All of them, in turn and at once: none is ever damaged, and each has only to compute on."""
+    plan = [(30, "a", signal.SIGSTOP), (33, "b", signal.SIGSTOP), (36, "c", signal.SIGSTOP)]
+    plan += [(42, "c", signal.SIGCONT), (45, "a", signal.SIGCONT), (48, "b", signal.SIGCONT)]
+    with ExitStack() as stack:
+        rig, pids = serial_boards(stack, "abc")
+
+        def stop(loop: Loop) -> None:
+            while plan and plan[0][0] == loop.next_frame:
+                _, name, number = plan.pop(0)
+                os.kill(pids[name], number)
+
+        result = run(tmp_path, JumpingClock(), stop, frame_ms=20, rig=rig)
+    assert not plan and result.unexplained == 0
+    assert table(tmp_path, "SELECT * FROM anomalies") == []
+    assert table(tmp_path, "SELECT * FROM repairs") == []
+    assert table(tmp_path, "SELECT * FROM transitions") == []
+    assert result.metrics["rollbacks"] == 0 and result.metrics["sdc_frames"] == 0
+    last = table(tmp_path, "SELECT max(frame) FROM frames WHERE verdict <> 'unanimous'")
+    assert 40 < last[0][0] < 110, "all three vote again"
+
+
+def test_a_board_that_has_missed_very_many_frames_is_given_the_state_of_the_others(
+    tmp_path: Path,
+) -> None:
+    plan = [(20, signal.SIGSTOP), (100, signal.SIGCONT)]
+    with ExitStack() as stack:
+        rig, pids = serial_boards(stack, "abc")
+
+        def stop(loop: Loop) -> None:
+            while plan and plan[0][0] == loop.next_frame:
+                os.kill(pids["a"], plan.pop(0)[1])
+
+        result = run(tmp_path, JumpingClock(), stop, frame_ms=5, frames=160, rig=rig)
+    assert not plan and result.unexplained == 0
+    # Where this computer was busy, too, the slips are the host's, and so is the cause.
+    causes = table(tmp_path, "SELECT cause FROM repairs WHERE node='a' AND action='resync' AND ok")
+    assert causes and causes[0][0] in (IT_WAS_LATE, THE_HOST_WAS_BUSY)
+    of_a = "node='a' OR detail LIKE 'node a:%'"
+    assert table(tmp_path, f"SELECT count(*) FROM slips WHERE {of_a}")[0][0] > 10
 
 
 def test_the_silence_of_a_board_that_was_out_is_forgotten(tmp_path: Path) -> None:

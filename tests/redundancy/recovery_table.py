@@ -75,7 +75,7 @@ _ON = {
     "the operator isolates it (held)": {"isolate"},
     "the operator brings it back": {"reintegrate"},
     "the operator orders a rung": {"order"},
-    "out of step by the host's fault": {"resync_after_host_stall"},
+    "out of step because it was late": {"resync_after_lateness"},
     "absent: its board is searched for": {"away"},
     "its board is back (not while held)": {"returned"},
     "too few are left for an output": {"retry_isolated"},

@@ -12,7 +12,15 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from hil.redundancy.recovery import RUNGS, Action, NodeState, Observation, Policy, RecoveryMachine
+from hil.redundancy.recovery import (
+    RUNGS,
+    THE_HOST_WAS_BUSY,
+    Action,
+    NodeState,
+    Observation,
+    Policy,
+    RecoveryMachine,
+)
 from tests.redundancy.recovery_table import Edge, edges_of, table
 
 S = NodeState
@@ -182,7 +190,7 @@ def test_bringing_back_has_all_attempts_and_no_other_node_moves() -> None:
 def test_what_the_host_let_fall_out_of_step_uses_up_no_attempt() -> None:
     r = machine(1, 1, 1, 1)
     for frame in range(50):
-        (action,) = r.resync_after_host_stall(frame, "a")
+        (action,) = r.resync_after_lateness(frame, "a", THE_HOST_WAS_BUSY)
         assert action.rung is S.RESYNC
         assert r.result(frame, action, ok=True) == []
         assert r.state("a") is S.VOTING
@@ -229,7 +237,7 @@ class Walk:
             if before is S.ISOLATED and not self.held and not self.shed:
                 self.tries.clear()
             actions = self.r.on_power_restored(self.frame, "a")
-        elif rule in ("isolate", "reintegrate", "order", "resync_after_host_stall"):
+        elif rule in ("isolate", "reintegrate", "order", "resync_after_lateness"):
             actions = self.operate(rule, before)
         elif rule == "shed":
             self.shed = True
@@ -271,8 +279,8 @@ class Walk:
             return []
         if rule == "order":
             return self.r.order(self.frame, "a", self.rng.choice((S.RESTART, S.RESET)), "operator")
-        if rule == "resync_after_host_stall":
-            return self.r.resync_after_host_stall(self.frame, "a")
+        if rule == "resync_after_lateness":
+            return self.r.resync_after_lateness(self.frame, "a", THE_HOST_WAS_BUSY)
         if before is S.ISOLATED:
             if not self.shed:
                 self.tries.clear()
@@ -287,7 +295,7 @@ class Walk:
             assert action.rung is now and action.node == "a" and action.cause
             if rule not in (
                 "order",
-                "resync_after_host_stall",
+                "resync_after_lateness",
                 "returned",
                 "restored",
                 "power",
@@ -300,7 +308,7 @@ class Walk:
             assert rule in ("reintegrate", "restored", "power", "returned", "retry_isolated")
         assert self.r.is_held("a") == self.held and self.r.is_shed("a") == self.shed
         assert not (self.held or self.shed) or now is S.ISOLATED
-        ordered = ("isolate", "order", "resync_after_host_stall", "reintegrate", "shed", "restored")
+        ordered = ("isolate", "order", "resync_after_lateness", "reintegrate", "shed", "restored")
         if before is S.REINTEGRATING and rule not in ordered:
             self.agreed = self.agreed + 1 if rule == "agreed" else 0
             assert (now is S.VOTING) == (self.agreed >= self.policy.reintegrate_frames)
@@ -327,7 +335,7 @@ class Walk:
             self.call("retry_isolated", "retry_isolated")
         elif self.rng.random() < 0.15:
             rule = self.rng.choice(
-                ("isolate", "reintegrate", "order", "resync_after_host_stall", "shed", "restored")
+                ("isolate", "reintegrate", "order", "resync_after_lateness", "shed", "restored")
             )
             self.call(rule, rule)
         else:

@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 )
 
 from hil.redundancy.recovery import (
+    IT_WAS_LATE,
     RUNGS,
     Action,
     NodeState,
@@ -118,8 +119,8 @@ class Recovery(RuleBasedStateMachine):
     @rule(who=WHO)
     def the_host_stalls(self, who: int) -> None:
         node = self.one_of(self.nodes_in(*IN_SERVICE), who)
-        actions = self.machine.resync_after_host_stall(self.frame, node)
-        self.take("resync_after_host_stall", node, actions, counts=False)
+        actions = self.machine.resync_after_lateness(self.frame, node, IT_WAS_LATE)
+        self.take("resync_after_lateness", node, actions, counts=False)
 
     # --- repairs --------------------------------------------------------------------------------
 
