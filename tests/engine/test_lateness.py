@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from hil.clock import HOST
 from hil.engine.lateness import Lateness
 from hil.engine.loop import Loop, RunSetup
 from hil.record.reader import Reader
@@ -336,6 +338,32 @@ def test_real_boards_that_stand_still_are_late_and_nothing_is_rolled_back(tmp_pa
     assert result.metrics["rollbacks"] == 0 and result.metrics["sdc_frames"] == 0
     last = table(tmp_path, "SELECT max(frame) FROM frames WHERE verdict <> 'unanimous'")
     assert 40 < last[0][0] < 110, "all three vote again"
+
+
+@pytest.mark.slow
+def test_real_boards_on_a_busy_computer_are_late_and_nothing_else(tmp_path: Path) -> None:
+    """More programs than processors compute without end, and stand still in turns: what the kernel
+    says of the pressure lags behind."""
+    with ExitStack() as stack:
+        rig, _ = serial_boards(stack, "abc")
+        hogs = []
+        for _ in range(4 * (os.cpu_count() or 1)):
+            words = [sys.executable, "-c", "while True: pass"]
+            hogs.append(stack.enter_context(subprocess.Popen(words)))
+            stack.callback(hogs[-1].kill)
+
+        def stop(loop: Loop) -> None:
+            if loop.next_frame % 40 == 0:
+                number = signal.SIGSTOP if loop.next_frame % 80 else signal.SIGCONT
+                for hog in hogs:
+                    hog.send_signal(number)
+
+        result = run(tmp_path, HOST, stop, frame_ms=20, frames=800, rig=rig)
+    assert result.unexplained == 0 and table(tmp_path, "SELECT * FROM anomalies") == []
+    assert result.metrics["isolated"] == 0 and result.metrics["sdc_frames"] == 0
+    assert table(tmp_path, "SELECT count(*) FROM slips")[0][0] > 0, "it was busy"
+    attempts = "SELECT DISTINCT action FROM repairs WHERE action NOT IN ('resync', 'rollback')"
+    assert table(tmp_path, attempts) == []
 
 
 def test_a_board_that_has_missed_very_many_frames_is_given_the_state_of_the_others(
