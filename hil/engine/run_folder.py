@@ -1,7 +1,7 @@
 """The run folder: its name and its files, and its reports.
 
-`runs/<UTC time>-<scenario>/` holds `run.db`, `manifest.json` and `junit.xml`, and a console log of
-each board that has printed something.
+`runs/<UTC time>-<scenario>/` holds `run.db`, `manifest.json` and `junit.xml`, a console log of each
+board that has printed something, and the golden run if boards have recorded it.
 """
 
 from __future__ import annotations
