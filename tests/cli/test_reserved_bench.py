@@ -16,7 +16,9 @@ from hil.scenario import load_bench
 from tests.rig.supplies.running import running_supply
 
 from .conftest import Hil
+from .test_screen import Terminal
 
+ALTERNATE_SCREEN = "\x1b[?1049h"
 TINY = "workload: sha256\nframes: 20\nrig: {scheme: simplex}\n"
 
 
@@ -66,6 +68,22 @@ def test_a_run_waits_for_the_bench_and_says_for_whom(hil: Hil, bench: Path) -> N
         held.release()
         out, err = run.communicate(timeout=100)
     assert run.returncode == 0, out + err
+
+
+def test_a_run_with_a_screen_waits_before_the_screen_appears(hil: Hil, bench: Path) -> None:
+    held = reserved(bench)
+    terminal = Terminal(hil, "run", "s.yaml", "--bench", str(bench), "--wait-bench", "10m")
+    try:
+        terminal.wait_for("waiting for it", 100)
+        assert "run /home/ann/runs/one" in " ".join(terminal.shown.split())
+        assert ALTERNATE_SCREEN not in terminal.shown
+        held.release()
+        terminal.wait_for(ALTERNATE_SCREEN, 100)
+        terminal.wait_for("PASS", 100)
+        terminal.keys("q")
+        assert terminal.end() == 0
+    finally:
+        terminal.close()
 
 
 def test_ctrl_c_ends_the_waiting(hil: Hil, bench: Path) -> None:

@@ -77,6 +77,11 @@ def open_files(agent: TcpAgent) -> int:
     return len(list(Path(f"/proc/{agent.pid}/fd").iterdir()))
 
 
+def is_free(agent: TcpAgent) -> bool:
+    with dial(agent) as connection:
+        return line(connection) != b"hil-agent 1 busy\n"
+
+
 def is_served(agent: TcpAgent) -> bool:
     with client(agent) as connection:
         return answers(connection)
@@ -183,6 +188,19 @@ def test_a_client_whose_computer_is_gone_is_looked_for(agent: TcpAgent) -> None:
             return None
 
         assert wait_until(keepalive_ticks) <= 400, "of 10 ms: it is asked after 4 s of silence"
+
+
+@pytest.mark.slow
+def test_a_client_that_takes_no_answers_loses_its_place(agent: TcpAgent) -> None:
+    """It is there, and its computer acknowledges; it does not read what it has asked for."""
+    requests = b"".join(encode(Msg.HELLO, number) for number in range(1, 200))
+    with client(agent) as connection:
+        connection.settimeout(1)
+        with contextlib.suppress(OSError):
+            while True:
+                connection.sendall(requests)
+        wait_until(lambda: is_free(agent), 60)
+    assert is_served(agent)
 
 
 # --- those that are not the host ------------------------------------------------------------------

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from hil.doctor.files import check
 from hil.errors import ConfigError
-from hil.scenario import Overrides, load, load_bench, parse_bench
+from hil.scenario import Overrides, bench_schema, load, load_bench, parse_bench
 
 TOKEN = "a token of enough bytes"  # noqa: S105 (of this test)
 
@@ -76,3 +77,8 @@ def test_a_token_is_beside_its_bench_file_and_goes_with_the_board(tmp_path: Path
     assert (node.port, node.token_file) == ("tcp://pi:4000", str(tmp_path / "secret"))
     software = load("nominal", Overrides(scheme="simplex", board="process")).scenario
     assert software.rig.nodes[0].token_file is None
+
+
+def test_the_schema_for_editors_has_the_keys_of_remote_boards() -> None:
+    schema = json.dumps(bench_schema())
+    assert '"token_file"' in schema and '"labgrid"' in schema and '"place"' in schema
