@@ -14,7 +14,7 @@ from hil.rig.board_kinds import build_nodes
 from hil.rig.calls import Timing
 from hil.rig.golden_recording import record_run
 from hil.rig.program_options import ProgramOptions
-from hil.rig.recorded_run import RecordedRun, recorded_run_of, sha256_of
+from hil.rig.recorded_run import GoldenResults, recorded_run_of, sha256_of
 from hil.rig.rig import Rig
 from hil.scenario import Scenario
 from hil.scenario.program import GoldenSource
@@ -62,7 +62,7 @@ def options_of(
     return replace(options, recorded=recorded), scenario.model_copy(update={"exec": filled})
 
 
-def read_golden_file(run_dir: Path, sha256: str | None) -> RecordedRun:
+def read_golden_file(run_dir: Path, sha256: str | None) -> GoldenResults:
     """Return the golden run that was recorded for a run, whose file has this digest. Raises:
     RecordError."""
     path = run_dir / GOLDEN_FILE
@@ -83,7 +83,7 @@ def _record(
     clock: Clock,
     report: Report,
     wait_us: int,
-) -> tuple[RecordedRun, str]:
+) -> tuple[GoldenResults, str]:
     """Return the golden run that the boards compute, and the digest of its file."""
     timeouts = scenario.timeouts
     timing = Timing(int(timeouts.retry_ms * 1000), int(timeouts.lost_after_ms * 1000))

@@ -183,9 +183,8 @@ class Loop:
                 stack.enter_context(RunLock(self.run_dir))
             self._check_record()
             if self._setup.capture:
-                self._tape = Capture(
-                    run_folder.capture_path(self.run_dir), list(self._parts.rig.nodes)
-                )
+                nodes = list(self._parts.rig.nodes)
+                self._tape = Capture(run_folder.capture_path(self.run_dir), nodes)
                 stack.callback(self._tape.close)
             bench = BenchReservation(uses_of_run(self.scenario), self.run_dir, self._setup.clock)
             stack.enter_context(bench).acquire(self._setup.bench_us, self._report_opening)
@@ -270,9 +269,8 @@ class Loop:
         self._health_poll.boards()
         # The upsets first: that makes them durable, and what follows sees only those that are.
         upsets = ending.upset_totals(self.scenario, parts.times, record.tally)
-        expected = self._returns.expected
         lost = ending.lost_boards(
-            parts.rig, recovery, record.tally, agreed, last, expected=expected
+            parts.rig, recovery, record.tally, agreed, last, expected=self._returns.expected
         )
         result = ending.result_of(
             ending.Ended(aborted_by, upsets, lost, self._not_reproducible()),
@@ -305,7 +303,7 @@ class Loop:
                 return "the user"
             next_step = NextStep.GO if self._operator is None else self._operator.poll()
             if next_step is NextStep.END:
-                return self._ended_by
+                return _ended_by(self._operator)
             go, skipped = next_step is NextStep.GO, metrics.skipped
             computed = go and not self._returns.waits(frame) and self._run_some(frame)
             self._between_frames(computed)
@@ -321,11 +319,6 @@ class Loop:
         done = FramesDone(self.next_frame, computed, skipped, verdict)
         for observer in self._observers:
             observer.on_frame(done)
-
-    @property
-    def _ended_by(self) -> str:
-        ended = "" if self._operator is None else self._operator.ended.removeprefix("ended by ")
-        return ended or "the user"
 
     def _run_some(self, frame: int) -> bool:
         """Run `frame`, or a batch of quiet frames from there on, or skip quiet frames. Return False
@@ -391,7 +384,6 @@ class Loop:
         if not self._observers:
             return
         metrics = self._parts.metrics
-        states = self.controls.node_states()
         progress = RunProgress(
             phase,
             running,
@@ -400,7 +392,7 @@ class Loop:
             self._parts.upsets.classifier.count,
             metrics.recoveries,
             metrics.sdc_frames,
-            tuple((name, state.value) for name, state in states.items()),
+            tuple((name, state.value) for name, state in self.controls.node_states().items()),
         )
         for observer in self._observers:
             observer.on_progress(progress)
@@ -417,6 +409,12 @@ def _report_recording(scenario: Scenario, observers: Sequence[RunObserver], fram
     progress = RunProgress(phase, False, frame, scenario.frame_count, 0, 0, 0, ())
     for observer in observers:
         observer.on_progress(progress)
+
+
+def _ended_by(operator: Operator | None) -> str:
+    """Return who has ended the run, for its result."""
+    ended = "" if operator is None else operator.ended.removeprefix("ended by ")
+    return ended or "the user"
 
 
 def _why_not_running(operator: Operator | None, awaited: Sequence[str]) -> str:

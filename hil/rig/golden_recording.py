@@ -9,7 +9,7 @@ from hil.errors import ConfigError, Problem, SetupError
 from hil.kernel import Workload, digest64
 from hil.rig.node import DONE, Node, NodeResult
 from hil.rig.program import has_long_output
-from hil.rig.recorded_run import RECORDED_MAX, RecordedRun
+from hil.rig.recorded_run import RECORDED_MAX, GoldenResults
 from hil.rig.resync import read_output, read_state
 from hil.rig.rig import Rig
 from hil.scenario.load import UNPLACED
@@ -19,7 +19,7 @@ __all__ = ["record_run"]
 _REPORT_FRAMES: Final = 50
 
 
-def record_run(rig: Rig, frames: int, report: Callable[[int], None]) -> RecordedRun:
+def record_run(rig: Rig, frames: int, report: Callable[[int], None]) -> GoldenResults:
     """Let all nodes of an open rig compute `frames` frames of its program, and return the results.
     `report` gets the number of frames done, now and then.
 
@@ -50,7 +50,7 @@ def record_run(rig: Rig, frames: int, report: Callable[[int], None]) -> Recorded
             report(frame)
         states += _checked(first, state, result.state_digest)
         outputs += _checked(first, output, result.output_digest)
-    return RecordedRun(workload, setup.seed, initial, bytes(states), bytes(outputs))
+    return GoldenResults(workload, setup.seed, initial, bytes(states), bytes(outputs))
 
 
 def _check_sizes(workload: Workload, frames: int, mismatch: str) -> None:

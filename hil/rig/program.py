@@ -19,7 +19,7 @@ from hil.kernel import Golden, Workload, digest64
 from hil.rig.offspring import ADOPTION, Mark, end_with_all, start_guarded
 from hil.rig.program_options import ProgramOptions
 from hil.rig.program_words import last_line, signal_name
-from hil.rig.recorded_run import RecordedRun
+from hil.rig.recorded_run import GoldenResults
 from hil.scenario.load import UNPLACED
 
 PREFIX: Final = "exec:"
@@ -308,7 +308,7 @@ class RecordedGolden(Golden):
 
     Raises: SetupError from `step` behind its last frame."""
 
-    def __init__(self, run: RecordedRun, options: ProgramOptions) -> None:
+    def __init__(self, run: GoldenResults, options: ProgramOptions) -> None:
         self._run = run
         self._options = options
         self.workload = run.workload

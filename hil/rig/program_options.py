@@ -1,12 +1,12 @@
-"""What a program is given that is the workload: its time to start, its inputs, and results that are
-right."""
+"""The options of a program that is the workload: its time to start, its inputs, and results that
+are right."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from hil.kernel import Random
-from hil.rig.recorded_run import RecordedRun
+from hil.rig.recorded_run import GoldenResults
 from hil.scenario.program_input import ProgramInputs
 
 __all__ = ["ProgramOptions"]
@@ -14,14 +14,14 @@ __all__ = ["ProgramOptions"]
 
 @dataclass(frozen=True, slots=True)
 class ProgramOptions:
-    """What a program is given. `init_us`: the time in which it must answer INIT [us]; `inputs`:
+    """The options of a program. `init_us`: the time in which it must answer INIT [us]; `inputs`:
     those of the frames, None: random bytes; `frames`: so many need one, None: not known;
     `recorded`: the golden run, None: the program of this computer computes it."""
 
     init_us: int = 10_000_000
     inputs: ProgramInputs | None = None
     frames: int | None = None
-    recorded: RecordedRun | None = None
+    recorded: GoldenResults | None = None
 
     def mismatch(self, length: int, frames: int | None) -> str:
         """Return why the inputs are not those of a program that takes `length` bytes, in a run of

@@ -11,7 +11,7 @@ from typing import Final
 from hil.errors import RecordError
 from hil.kernel import Workload
 
-__all__ = ["RECORDED_MAX", "RecordedRun", "recorded_run_of", "sha256_of"]
+__all__ = ["RECORDED_MAX", "GoldenResults", "recorded_run_of", "sha256_of"]
 
 RECORDED_MAX: Final = 512 << 20
 """[byte] The results of all frames are kept in memory."""
@@ -20,7 +20,7 @@ _MAGIC: Final = b"HIL GOLDEN 1\n"
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedRun:
+class GoldenResults:
     """The states and outputs after all frames, one after the other, and the `initial` state."""
 
     workload: Workload
@@ -66,7 +66,7 @@ def sha256_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def recorded_run_of(content: bytes, place: str) -> RecordedRun:
+def recorded_run_of(content: bytes, place: str) -> GoldenResults:
     """Return the run in the content of a file; `place` names the file in errors.
 
     Raises: RecordError if it is not such a file, or is damaged."""
@@ -83,4 +83,4 @@ def recorded_run_of(content: bytes, place: str) -> RecordedRun:
     except (ValueError, KeyError, TypeError) as error:
         raise RecordError(f"{place} is not a golden run that was recorded: {error}") from None
     until = state + frames * state
-    return RecordedRun(workload, seed, data[:state], data[state:until], data[until:])
+    return GoldenResults(workload, seed, data[:state], data[state:until], data[until:])

@@ -19,7 +19,7 @@ INPUT_MAX: Final = 256
 
 
 class GoldenSource(Word):
-    """What says which results of a program are right."""
+    """The source that says which results of a program are right."""
 
     HOST = "host"  # the program of this computer, which computes beside the boards
     RECORDED = "recorded"  # a fault-free run on the boards, before the run

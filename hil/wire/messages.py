@@ -58,7 +58,7 @@ class UpsetState(Word):
 
 
 class ProgramExit(Word):
-    """How a program, the worker of a workload `exec:NAME`, ended."""
+    """The end of a program, the worker of a workload `exec:NAME`."""
 
     NONE = "none"  # none has ended, but by order
     EXITED = "exited"  # by itself
