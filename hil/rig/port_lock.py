@@ -40,14 +40,24 @@ def port_lock_name(port: str) -> str:
     except OSError:
         pass
     else:
-        if ":" in place.name or ":" in place.parent.name:  # an interface of a USB device
-            return str(place.parent if place.name.startswith("tty") else place)
+        return _in_socket(place)
     if device.startswith("/dev/pts/"):
         try:
             return f"{device} of {os.stat(device).st_ctime_ns}"
         except OSError:
             pass
     return device
+
+
+def _in_socket(place: Path) -> str:
+    """Return the name of a port in its socket; one interface of an adapter may have several."""
+    if not place.name.startswith("ttyUSB"):
+        return str(place)
+    try:
+        number = (place / "port_number").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return str(place)
+    return f"{place.parent} port {number}"
 
 
 def _server_of(url: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from hil.rig import port_lock
 from hil.rig.lock_file import HeldLock, LockInUse, lock_path
 from hil.rig.port_lock import PortLock, PortReservation, port_lock_name
 from hil.rig.reservation import BenchInUse, BenchReservation, BoardUse, uses_of
@@ -169,6 +170,31 @@ def test_what_a_board_uses_is_reserved_by_what_it_is(tmp_path: Path) -> None:
 )
 def test_two_names_of_one_port_are_one(first: str, second: str) -> None:
     assert port_lock_name(first) == port_lock_name(second)
+
+
+def test_an_adapter_in_its_socket_is_one_port_whatever_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(port_lock, "_TTY_CLASS", tmp_path / "class")
+
+    def plug(name: str, interface: str, number: str | None) -> str:
+        at = tmp_path / "devices" / interface / (name if number is not None else "")
+        at.mkdir(parents=True, exist_ok=True)
+        if number:
+            (at / "port_number").write_text(f"{number}\n")
+        (tmp_path / "class" / name).mkdir(parents=True)
+        (tmp_path / "class" / name / "device").symlink_to(at)
+        return port_lock_name(f"/dev/{name}")
+
+    first = plug("ttyUSB0", "1-1.3:1.0", "0")
+    again = plug("ttyUSB5", "1-1.3:1.0", "0")  # it was plugged in again
+    assert first == again
+    assert plug("ttyUSB6", "1-1.3:1.0", "1") != first, "another port of one interface"
+    assert plug("ttyUSB7", "1-1.3:1.1", "0") != first
+    assert plug("ttyUSB8", "1-1.4:1.0", "") != plug("ttyUSB9", "1-1.4:1.0", ""), "old kernels"
+    assert plug("ttyACM0", "1-1.5:1.0", None).endswith("1-1.5:1.0")
+    assert port_lock.has_lock("/dev/ttyUSB0") and not port_lock.has_lock("/dev/null")
+    assert port_lock_name("/dev/null") == "/dev/null"
 
 
 def test_a_pty_is_another_one_when_its_number_is_given_again(tmp_path: Path) -> None:
