@@ -120,7 +120,9 @@ def try_lock(fd: int) -> bool:
 
 def owner_text(run: str = "") -> str:
     """Return this process in words: program, number, user, the time of day, and the run."""
-    program = Path(sys.argv[0]).name or "python"
+    path = Path(sys.argv[0])
+    # `python -m hil`, as a run with a screen is started
+    program = (path.parent if path.name == "__main__.py" else path).name or "python"
     since = datetime.fromtimestamp(utc_us() / 1e6, timezone.utc)
     parts = [f"pid {os.getpid()}", f"user {_user()}", f"since {since:%Y-%m-%d %H:%M:%S} UTC"]
     return one_line(f"{program} ({', '.join(parts + ([f'run {run}'] if run else []))})")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from hil.rig import port_lock
-from hil.rig.lock_file import HeldLock, LockInUse, lock_path
+from hil.rig.lock_file import HeldLock, LockInUse, lock_path, owner_text
 from hil.rig.port_lock import PortLock, PortReservation, port_lock_name
 from hil.rig.reservation import BenchInUse, BenchReservation, BoardUse, uses_of
 from hil.rig.transport import PortError, PortFault, SerialTransport
@@ -204,6 +204,18 @@ def test_a_pty_is_another_one_when_its_number_is_given_again(tmp_path: Path) -> 
     assert port_lock_name(str(link)) == port_lock_name(os.ttyname(ends[1])) != os.ttyname(ends[1])
     for end in ends:
         os.close(end)
+
+
+@pytest.mark.parametrize(
+    ("argument", "program"),
+    [("/usr/bin/hil", "hil"), ("/lib/hil/__main__.py", "hil"), ("", "python"), ("-c", "-c")],
+)
+def test_an_owner_is_named_by_its_program(
+    argument: str, program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", [argument])
+    assert owner_text("/runs/a\nb").startswith(f"{program} (pid {os.getpid()}, user ")
+    assert owner_text("/runs/a\nb").endswith("run /runs/a\\nb)"), "in one line"
 
 
 def test_the_file_of_a_lock_is_removed_at_its_end_and_never_under_its_owner() -> None:
