@@ -29,6 +29,7 @@ HEADERS = [
     "wire/cobs.h",
     "wire/frame.h",
     "wire/message.h",
+    "wire/sites.h",
     "agent/agent.h",
     "port/inproc/inproc.h",
 ]

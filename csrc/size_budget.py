@@ -22,7 +22,7 @@ FLAGS = (
     *("-std=c11", "-Os", "-mcpu=cortex-m3", "-mthumb", "-ffreestanding", "-fno-builtin-printf"),
     *("-ffp-contract=off", "-fno-tree-slp-vectorize", "-fno-stack-protector"),
     *("-ffunction-sections", "-fdata-sections", "-fcallgraph-info=su"),
-    *("-DHIL_WITHOUT_INFER", "-DCRC32C_SLICES=1"),
+    *("-DHIL_WITHOUT_INFER", "-DCRC32C_SLICES=1", "-DAGENT_CAMPAIGNS=0"),
     *("-Wall", "-Wextra", "-Wconversion", "-Wmissing-prototypes", "-Werror"),
 )
 LINK = ("-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections")

@@ -15,6 +15,7 @@ upsets              one upset, from plan to outcome
 record              the database of a run
 control             commands to a running run
 engine              one run
+campaign            what upsets come to: all of them, by experiments
 verification, views    a record computed again; what people see of a run
 perf, doctor        measurements, and checks of this computer
 cli                 the command line

@@ -69,6 +69,7 @@ ROOMS = [
     {"record"},
     {"control"},
     {"engine"},
+    {"campaign"},
     {"verification", "views"},
     {"perf", "doctor"},
     {"cli"},

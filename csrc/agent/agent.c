@@ -5,7 +5,7 @@
  * Invariants:
  *   1. One request is carried out at most once: a repeated seq is answered from the cache.
  *   2. done_frame advances by exactly one, only when a step ended by itself, or is set by SYNC/RESTORE.
- *   3. While RUNNING only HELLO, HEALTH, LIMIT and RESET are carried out.
+ *   3. While RUNNING, or while experiments run, only HELLO, HEALTH, LIMIT and RESET are carried out.
  *   4. Nothing the worker does to its memory makes the agent read or write outside hil_agent_t and the
  *      port's regions: of the shared memory it only digests bytes and reads the tick counter.
  *   5. Its own memory is checked whenever it is entered, and where an upset has just hit it: see
@@ -78,6 +78,7 @@ uint32_t agent_poll(hil_agent_t *a) {
   uint32_t wait_us = UINT32_MAX;
   if (!agent_memory_is_sound(a)) return poll_reset(a);
   if (a->worker.running) wait_us = agent_step_poll(a);
+  if (agent_campaign_is_active(a)) wait_us = agent_campaign_poll(a);
   agent_link_pump(a);
   const uint32_t baud_us = agent_baud_poll(a);
   if (baud_us < wait_us) wait_us = baud_us;

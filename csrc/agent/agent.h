@@ -129,6 +129,25 @@ typedef struct {
   uint32_t steps, crashes, hangs, restarts;
 } hil_agent_counters_t;
 
+#if AGENT_CAMPAIGNS
+/* A campaign (agent_campaign.c). Its messages are here, one at a time, and not on the stack. */
+typedef struct {
+  bool open;        /* a step is held */
+  bool active;      /* a RUN is under way: |run| */
+  uint16_t seq;     /* of that RUN */
+  uint64_t next_us; /* when its duty allows it to proceed */
+  union {
+    struct {
+      hil_step_t step;
+      hil_campaign_opened_t opened;
+    };
+    hil_campaign_trace_t trace;
+    hil_campaign_code_t code;
+    hil_campaign_run_t run;
+  };
+} hil_agent_campaign_t;
+#endif
+
 /* Opaque but visible so that callers own it. Do not rely on the contents.
  *
  * In two parts: the bench's own, which no upset may hit, and the memory with which the agent computes and
@@ -144,6 +163,9 @@ typedef struct {
   uint64_t boot_id;
   uint64_t booted_us;
   hil_agent_injector_t injector;
+#if AGENT_CAMPAIGNS
+  hil_agent_campaign_t campaign;
+#endif
 
   /* --- the agent's memory: from |link| to |counters| --- */
   hil_agent_link_t link;

@@ -27,6 +27,12 @@
 #define AGENT_CHECKPOINT_BYTES (1u << 21)
 #endif
 
+/* Experiments on a held step, where the port offers them (2 kB of hil_agent_t). 0: none; their requests are
+ * refused. */
+#ifndef AGENT_CAMPAIGNS
+#define AGENT_CAMPAIGNS 1
+#endif
+
 /* [word] and [check byte] of that, as agent_init takes them. */
 #define AGENT_CHECKPOINT_WORDS (AGENT_CHECKPOINT_BYTES / 8u)
 

@@ -81,6 +81,35 @@ bool agent_baud_state_is_known(const hil_agent_t *a);
 /* Returns the time in us after which it wants to be called again. */
 uint32_t agent_baud_poll(hil_agent_t *a);
 
+/* --- agent_campaign.c: experiments on one step ------------------------------------------------------ */
+
+#if AGENT_CAMPAIGNS
+/* Carry out and answer a request of a campaign. Any other one ends the campaign, if there is one; false then:
+ * it is not answered here. */
+bool agent_campaign_request(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len);
+/* Whether a RUN is under way. */
+bool agent_campaign_is_active(const hil_agent_t *a);
+/* Give up the RUN under way, unanswered. */
+void agent_campaign_stop(hil_agent_t *a);
+/* Let a RUN proceed. Returns the time in us after which it wants to be called again; UINT32_MAX: no need. */
+uint32_t agent_campaign_poll(hil_agent_t *a);
+#else
+static inline bool agent_campaign_request(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload,
+                                          size_t len) {
+  (void)a, (void)type, (void)seq, (void)payload, (void)len;
+  return false;
+}
+static inline bool agent_campaign_is_active(const hil_agent_t *a) {
+  (void)a;
+  return false;
+}
+static inline void agent_campaign_stop(hil_agent_t *a) { (void)a; }
+static inline uint32_t agent_campaign_poll(hil_agent_t *a) {
+  (void)a;
+  return UINT32_MAX;
+}
+#endif
+
 /* --- agent_memory.c: the memory with which the agent computes and serves --------------------------- */
 
 /* HIL_OK; HIL_ERR_ARG: past the end of TARGET_AGENT (nothing is copied). */

@@ -352,6 +352,7 @@ static void limit(hil_agent_t *a, const hil_request_t *q) {
 }
 
 static void dispatch(hil_agent_t *a, const hil_request_t *q) {
+  if (agent_campaign_request(a, q->type, q->seq, q->payload, q->len)) return;
   switch (q->type) {
     case HIL_MSG_LOAD: load(a, q); break;
     case HIL_MSG_BUDGET: budget(a, q); break;
@@ -374,7 +375,7 @@ static void dispatch(hil_agent_t *a, const hil_request_t *q) {
 /* Requests without a payload must have none. */
 static bool takes_nothing(uint8_t type) {
   return type == HIL_MSG_HELLO || type == HIL_MSG_RESTART || type == HIL_MSG_RESET ||
-         type == HIL_MSG_HEALTH || type == HIL_MSG_SENSORS;
+         type == HIL_MSG_HEALTH || type == HIL_MSG_SENSORS || type == HIL_MSG_CAMPAIGN_CLOSE;
 }
 
 void agent_request(hil_agent_t *a, const hil_wire_frame_t *frame) {
@@ -397,12 +398,17 @@ void agent_request(hil_agent_t *a, const hil_wire_frame_t *frame) {
       return;
     case HIL_MSG_RESET:
       a->stream.active = 0; /* or the answer would wait for all of a READ */
+      agent_campaign_stop(a);
       done(a, &q, 0);
       agent_baud_leave(a); /* after the answer, which leaves at this rate; a reset agent begins at its own */
       a->resetting = 1;
       a->reset_by_us = a->port.now_us(a->port.context) + AGENT_RESET_PATIENCE_US;
       return;
     default: break;
+  }
+  if (agent_campaign_is_active(a)) {
+    agent_answer_not_now(a, q.type, q.seq, AGENT_BUSY);
+    return;
   }
   /* never from the cache: after the answer the rate must change */
   if (q.type == HIL_MSG_BAUD && !a->worker.running) {

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "message.h"
+#include "sites.h"
 #include "status.h"
 #include "workload.h"
 
@@ -28,6 +29,26 @@ typedef enum {
   PORT_DONE = 1,    /* it ended by itself */
   PORT_CRASHED = 2  /* the worker has exited; *out_signal is the signal that ended it, 0 if none did */
 } hil_port_event_t;
+
+/* What a campaign asks for (agent_campaign.c). HIL_ERR_NOSYS and HIL_ERR_IO as below. */
+typedef struct {
+  /* Hold the next step, with the input and budget given, and fill |out|; the worker at rest may be replaced.
+   * HIL_OK; HIL_ERR_STATE: nothing is loaded; HIL_ERR_EXHAUSTED: not enough memory; HIL_ERR_NOSYS; HIL_ERR_IO. */
+  int (*open)(void *context, const hil_step_t *step, const hil_budget_t *budget, hil_campaign_opened_t *out);
+  /* Fill in the trace from |out->position| on. HIL_OK; HIL_ERR_ARG: it is neither 0 nor where the last ended;
+   * HIL_ERR_IO. */
+  int (*trace)(void *context, hil_campaign_trace_t *out);
+  /* Read memory of the worker. HIL_OK; HIL_ERR_IO: not all of it is mapped. */
+  int (*code)(void *context, uint64_t address, uint16_t len, uint8_t *out);
+  /* Carry out a slice of the experiments, for some milliseconds: |run->site| is the next one, sites_put moves on
+   * from it, |run->site.bit| is 0 after the last. A slice may also end before an experiment, on the way to its
+   * instruction. After the last one |position| and |path| of |run->outcomes| are filled in.
+   * HIL_OK; HIL_ERR_ARG: no such place, or the step ends before; HIL_ERR_IO: the worker is lost, the campaign
+   * must be opened again. */
+  int (*run)(void *context, hil_campaign_run_t *run);
+  /* Memory as before OPEN and a fresh worker, whatever came of OPEN. HIL_OK; HIL_ERR_IO: there is no worker. */
+  int (*close)(void *context);
+} hil_campaign_port_t;
 
 typedef struct {
   void *context;
@@ -122,6 +143,8 @@ typedef struct {
   /* Set the time that programs have to answer INIT, and fill in how the last one ended; |out| is zeroed.
    * Null: there are no programs. HIL_OK; HIL_ERR_ARG: the time is out of range, or the offset beyond the end. */
   int (*program)(void *context, const hil_program_query_t *query, hil_program_t *out);
+  /* Null: no experiments are possible on this board. */
+  const hil_campaign_port_t *campaign;
 } hil_port_t;
 
 #endif

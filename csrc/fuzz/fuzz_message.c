@@ -11,13 +11,16 @@
  *   M5. A payload is accepted at one length only: shortened or extended it is refused.
  *   M6. A capacity one too small is EXHAUSTED.
  *   M7. Every length and count is within the arrays of its struct, every text is terminated, every
- *       enumeration and flag is one of its values. */
+ *       enumeration and flag is one of its values.
+ *   M8. A list of sites that is accepted ends after CAMPAIGN_EXPERIMENTS_MAX experiments at most, each of one
+ *       bit of a space that there is, at positions that never fall; all outcomes fit, whatever they are. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "message.h"
+#include "sites.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -102,6 +105,40 @@ static void limited_check(const hil_limited_t *m) {
   REQUIRE(m->refused < 2 * LIMIT_MODE && m->means < 2 * MEANS_NVPMODEL);
 }
 
+static void campaign_opened_check(const hil_campaign_opened_t *m) { (void)m; }
+static void campaign_position_check(const hil_campaign_position_t *m) { (void)m; }
+static void campaign_trace_check(const hil_campaign_trace_t *m) {
+  REQUIRE(m->len <= sizeof m->bytes && m->ended <= 1);
+}
+static void campaign_code_query_check(const hil_campaign_code_query_t *m) {
+  REQUIRE(m->len <= sizeof((hil_campaign_code_t *)0)->bytes);
+}
+static void campaign_code_check(const hil_campaign_code_t *m) { REQUIRE(m->len <= sizeof m->bytes); }
+static void campaign_outcomes_check(const hil_campaign_outcomes_t *m) {
+  REQUIRE(m->len <= sizeof m->bytes && m->count <= CAMPAIGN_EXPERIMENTS_MAX);
+}
+
+/* M8 */
+static void campaign_sites_check(const hil_campaign_sites_t *m) {
+  REQUIRE(m->len <= sizeof m->bytes && m->severity <= 1);
+  hil_campaign_run_t *run = calloc(1, sizeof *run);
+  REQUIRE(run);
+  run->sites = *m;
+  const int status = sites_begin(run);
+  REQUIRE(status == HIL_OK || status == HIL_ERR_PAYLOAD || status == HIL_ERR_ARG);
+  REQUIRE((run->site.bit != 0) == (status == HIL_OK));
+  uint64_t position = 0;
+  for (unsigned count = 0; run->site.bit; count++) {
+    REQUIRE(count < CAMPAIGN_EXPERIMENTS_MAX && run->site.space <= SPACE_CPU);
+    REQUIRE((run->site.bit & run->site.mask) && !(run->site.bit & (run->site.bit - 1)));
+    REQUIRE(run->site.position >= position);
+    position = run->site.position;
+    sites_put(run, (hil_outcome_t)(3 - count % 3), (uint8_t)count);
+  }
+  campaign_outcomes_check(&run->outcomes);
+  free(run);
+}
+
 typedef int (*hil_unpack_t)(void *m, const uint8_t *data, size_t len);
 typedef int (*hil_pack_t)(const void *m, uint8_t *out, size_t cap, size_t *out_len);
 
@@ -126,6 +163,8 @@ typedef struct {
 WRAP(hello) WRAP(load) WRAP(loaded) WRAP(budget) WRAP(step) WRAP(reply) WRAP(arm) WRAP(report)
 WRAP(spans_query) WRAP(spans) WRAP(range) WRAP(data) WRAP(sync) WRAP(done) WRAP(refusal) WRAP(nak)
 WRAP(health) WRAP(limits) WRAP(limited) WRAP(baud) WRAP(sensors) WRAP(program_query) WRAP(program)
+WRAP(campaign_opened) WRAP(campaign_position) WRAP(campaign_trace) WRAP(campaign_code_query)
+WRAP(campaign_code) WRAP(campaign_sites) WRAP(campaign_outcomes)
 /* clang-format on */
 
 typedef uint32_t hil_ident_t; /* the one payload that is not a struct */
@@ -138,11 +177,37 @@ WRAP(ident)
 
 /* The order is part of the corpus: append only. */
 static const hil_layout_t layouts[] = {
-    LAYOUT(hello),   LAYOUT(load),    LAYOUT(loaded),        LAYOUT(budget),  LAYOUT(step),
-    LAYOUT(reply),   LAYOUT(arm),     LAYOUT(report),        LAYOUT(ident),   LAYOUT(spans_query),
-    LAYOUT(spans),   LAYOUT(range),   LAYOUT(data),          LAYOUT(sync),    LAYOUT(done),
-    LAYOUT(refusal), LAYOUT(nak),     LAYOUT(health),        LAYOUT(limits),  LAYOUT(limited),
-    LAYOUT(baud),    LAYOUT(sensors), LAYOUT(program_query), LAYOUT(program),
+    LAYOUT(hello),
+    LAYOUT(load),
+    LAYOUT(loaded),
+    LAYOUT(budget),
+    LAYOUT(step),
+    LAYOUT(reply),
+    LAYOUT(arm),
+    LAYOUT(report),
+    LAYOUT(ident),
+    LAYOUT(spans_query),
+    LAYOUT(spans),
+    LAYOUT(range),
+    LAYOUT(data),
+    LAYOUT(sync),
+    LAYOUT(done),
+    LAYOUT(refusal),
+    LAYOUT(nak),
+    LAYOUT(health),
+    LAYOUT(limits),
+    LAYOUT(limited),
+    LAYOUT(baud),
+    LAYOUT(sensors),
+    LAYOUT(program_query),
+    LAYOUT(program),
+    LAYOUT(campaign_opened),
+    LAYOUT(campaign_position),
+    LAYOUT(campaign_trace),
+    LAYOUT(campaign_code_query),
+    LAYOUT(campaign_code),
+    LAYOUT(campaign_sites),
+    LAYOUT(campaign_outcomes),
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 

@@ -291,6 +291,68 @@ FILL(program) {
   random_bytes(m->bytes, m->len);
 }
 
+FILL(campaign_opened) {
+  SELF(hil_campaign_opened_t);
+  m->arena = random_u64();
+  m->state_at = random_u32();
+  m->input_at = random_u32();
+  m->output_at = random_u32();
+  m->heap_at = random_u32();
+  m->stack_at = random_u32();
+  m->stack_len = random_u32();
+  m->rest = random_u64();
+  m->text = random_u64();
+  m->text_len = random_u32();
+  m->gpr_count = random_u16();
+  m->gpr_bytes = random_u8();
+  m->vector_bytes = random_u16();
+  m->ticks = random_u32();
+  m->output_digest = random_u64();
+  m->state_digest = random_u64();
+}
+
+FILL(campaign_position) {
+  SELF(hil_campaign_position_t);
+  m->position = random_u64();
+}
+
+FILL(campaign_trace) {
+  SELF(hil_campaign_trace_t);
+  m->position = random_u64();
+  m->ended = between(0, 1);
+  m->len = (uint16_t)pick(size, MESSAGE_PACKED_MAX);
+  random_bytes(m->bytes, m->len);
+}
+
+FILL(campaign_code_query) {
+  SELF(hil_campaign_code_query_t);
+  m->address = random_u64();
+  m->len = (uint16_t)pick(2, MESSAGE_PACKED_MAX);
+}
+
+FILL(campaign_code) {
+  SELF(hil_campaign_code_t);
+  m->address = random_u64();
+  m->len = (uint16_t)pick(size, MESSAGE_PACKED_MAX);
+  random_bytes(m->bytes, m->len);
+}
+
+FILL(campaign_sites) {
+  SELF(hil_campaign_sites_t);
+  m->severity = between(0, 1);
+  m->len = (uint16_t)pick(size, MESSAGE_PACKED_MAX);
+  random_bytes(m->bytes, m->len);
+}
+
+FILL(campaign_outcomes) {
+  SELF(hil_campaign_outcomes_t);
+  m->position = random_u64();
+  m->path = random_u64();
+  m->count = (uint16_t)pick(2, CAMPAIGN_EXPERIMENTS_MAX);
+  m->len = (uint16_t)pick(size, MESSAGE_PACKED_MAX);
+  random_bytes(m->bytes, m->len);
+}
+
 typedef union {
   hil_hello_t hello;
   hil_load_t load;
@@ -316,6 +378,13 @@ typedef union {
   hil_sensors_t sensors;
   hil_program_query_t program_query;
   hil_program_t program;
+  hil_campaign_opened_t campaign_opened;
+  hil_campaign_position_t campaign_position;
+  hil_campaign_trace_t campaign_trace;
+  hil_campaign_code_query_t campaign_code_query;
+  hil_campaign_code_t campaign_code;
+  hil_campaign_sites_t campaign_sites;
+  hil_campaign_outcomes_t campaign_outcomes;
 } hil_any_t;
 
 #define WRAP(name, argument)                                                             \
@@ -332,6 +401,8 @@ WRAP(arm, m) WRAP(id, *(const uint32_t *)m) WRAP(report, m) WRAP(spans_query, m)
 WRAP(range, m) WRAP(data, m) WRAP(sync, m) WRAP(done, m) WRAP(refusal, m) WRAP(nak, m)
 WRAP(health, m) WRAP(limits, m) WRAP(limited, m)
 WRAP(baud, m) WRAP(sensors, m) WRAP(program_query, m) WRAP(program, m)
+WRAP(campaign_opened, m) WRAP(campaign_position, m) WRAP(campaign_trace, m)
+WRAP(campaign_code_query, m) WRAP(campaign_code, m) WRAP(campaign_sites, m) WRAP(campaign_outcomes, m)
 /* clang-format on */
 
 typedef struct {
@@ -348,18 +419,37 @@ typedef struct {
   {#name, sizeof(((hil_any_t *)0)->name), fixed, entry, max, name##_fill, name##_pack_any, name##_unpack_any}
 
 static const hil_layout_t layouts[] = {
-    LAYOUT(hello, 152, 0, 0),       LAYOUT(load, 24, 0, 0),
-    LAYOUT(loaded, 32, 0, 0),       LAYOUT(budget, 16, 0, 0),
-    LAYOUT(step, 10, 1, 256),       LAYOUT(reply, 41, 1, 256),
-    LAYOUT(arm, 44, 0, 0),          LAYOUT(id, 4, 0, 0),
-    LAYOUT(report, 86, 0, 0),       LAYOUT(range, 9, 0, 0),
-    LAYOUT(spans_query, 11, 0, 0),  LAYOUT(spans, 11, 8, 64),
-    LAYOUT(data, 7, 1, 1008),       LAYOUT(sync, 16, 0, 0),
-    LAYOUT(done, 9, 0, 0),          LAYOUT(refusal, 6, 0, 0),
-    LAYOUT(nak, 1, 0, 0),           LAYOUT(health, 109, 16, 8),
-    LAYOUT(limits, 40, 0, 0),       LAYOUT(limited, 46, 0, 0),
-    LAYOUT(baud, 4, 0, 0),          LAYOUT(sensors, 33, 21, 24),
-    LAYOUT(program_query, 6, 0, 0), LAYOUT(program, 24, 1, 1000),
+    LAYOUT(hello, 152, 0, 0),
+    LAYOUT(load, 24, 0, 0),
+    LAYOUT(loaded, 32, 0, 0),
+    LAYOUT(budget, 16, 0, 0),
+    LAYOUT(step, 10, 1, 256),
+    LAYOUT(reply, 41, 1, 256),
+    LAYOUT(arm, 44, 0, 0),
+    LAYOUT(id, 4, 0, 0),
+    LAYOUT(report, 86, 0, 0),
+    LAYOUT(range, 9, 0, 0),
+    LAYOUT(spans_query, 11, 0, 0),
+    LAYOUT(spans, 11, 8, 64),
+    LAYOUT(data, 7, 1, 1008),
+    LAYOUT(sync, 16, 0, 0),
+    LAYOUT(done, 9, 0, 0),
+    LAYOUT(refusal, 6, 0, 0),
+    LAYOUT(nak, 1, 0, 0),
+    LAYOUT(health, 109, 16, 8),
+    LAYOUT(limits, 40, 0, 0),
+    LAYOUT(limited, 46, 0, 0),
+    LAYOUT(baud, 4, 0, 0),
+    LAYOUT(sensors, 33, 21, 24),
+    LAYOUT(program_query, 6, 0, 0),
+    LAYOUT(program, 24, 1, 1000),
+    LAYOUT(campaign_opened, 77, 0, 0),
+    LAYOUT(campaign_position, 8, 0, 0),
+    LAYOUT(campaign_trace, 11, 1, 1000),
+    LAYOUT(campaign_code_query, 10, 0, 0),
+    LAYOUT(campaign_code, 10, 1, 1000),
+    LAYOUT(campaign_sites, 3, 1, 1000),
+    LAYOUT(campaign_outcomes, 20, 1, 1000),
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 
@@ -447,12 +537,14 @@ typedef struct {
 } hil_range_check_t;
 
 static const hil_range_check_t ranges[] = {
-    {"reply", 8, 0, 3},    {"arm", 12, 0, 1},        {"report", 4, 0, 3},    {"report", 5, 0, 1},
-    {"report", 6, 0, 1},   {"report", 7, 0, 1},      {"report", 8, -9, 0},   {"report", 53, 0, 16},
-    {"spans", 0, 0, 2},    {"spans_query", 0, 0, 2}, {"range", 0, 0, 2},     {"data", 0, 0, 2},
-    {"done", 0, 1, 15},    {"refusal", 1, -9, -1},   {"nak", 0, -9, -1},     {"refusal", 0, -128, 127},
-    {"limits", 3, 0, 1},   {"limited", 3, 0, 1},     {"limited", 40, 0, 31}, {"limited", 41, 0, 63},
-    {"sensors", 33, 1, 3},
+    {"reply", 8, 0, 3},          {"arm", 12, 0, 1},           {"report", 4, 0, 3},
+    {"report", 5, 0, 1},         {"report", 6, 0, 1},         {"report", 7, 0, 1},
+    {"report", 8, -9, 0},        {"report", 53, 0, 16},       {"spans", 0, 0, 2},
+    {"spans_query", 0, 0, 2},    {"range", 0, 0, 2},          {"data", 0, 0, 2},
+    {"done", 0, 1, 15},          {"refusal", 1, -9, -1},      {"nak", 0, -9, -1},
+    {"refusal", 0, -128, 127},   {"limits", 3, 0, 1},         {"limited", 3, 0, 1},
+    {"limited", 40, 0, 31},      {"limited", 41, 0, 63},      {"sensors", 33, 1, 3},
+    {"campaign_trace", 8, 0, 1}, {"campaign_sites", 0, 0, 1},
 };
 
 static void test_values_outside_an_enumeration_are_refused(void) {
@@ -486,7 +578,9 @@ static void test_the_kinds_of_an_upset_depend_on_its_target(void) {
 static const struct {
   const char *name;
   size_t at, width;
-} lengths[] = {{"step", 8, 2}, {"reply", 39, 2}, {"spans", 9, 2}, {"data", 5, 2}, {"health", 108, 1}};
+} lengths[] = {{"step", 8, 2},          {"reply", 39, 2},         {"spans", 9, 2},
+               {"data", 5, 2},          {"health", 108, 1},       {"campaign_trace", 9, 2},
+               {"campaign_code", 8, 2}, {"campaign_sites", 1, 2}, {"campaign_outcomes", 18, 2}};
 
 static void test_a_length_must_match_the_bytes_that_follow(void) {
   random_state = 20250307;
@@ -506,6 +600,20 @@ static void test_a_length_must_match_the_bytes_that_follow(void) {
     packed[10] = (uint8_t)(value >> 8);
     CHECK_EQ(hil_spans_query_unpack(&second.spans_query, packed, packed_len),
              value <= 64 ? HIL_OK : HIL_ERR_PAYLOAD);
+  }
+  prepare(find("campaign_code_query"), 0);
+  for (unsigned value = 0; value < 65536; value++) {
+    packed[8] = (uint8_t)value;
+    packed[9] = (uint8_t)(value >> 8);
+    CHECK_EQ(hil_campaign_code_query_unpack(&second.campaign_code_query, packed, packed_len),
+             value <= 1000 ? HIL_OK : HIL_ERR_PAYLOAD);
+  }
+  prepare(find("campaign_outcomes"), 0);
+  for (unsigned value = 0; value < 65536; value++) {
+    packed[16] = (uint8_t)value;
+    packed[17] = (uint8_t)(value >> 8);
+    CHECK_EQ(hil_campaign_outcomes_unpack(&second.campaign_outcomes, packed, packed_len),
+             value <= 784 ? HIL_OK : HIL_ERR_PAYLOAD);
   }
 }
 
@@ -529,6 +637,14 @@ static void test_a_length_beyond_the_limit_is_refused_though_the_bytes_are_there
   memset(bytes, 0, sizeof bytes);
   bytes[108] = 9;
   CHECK_EQ(hil_health_unpack(&second.health, bytes, 109 + 9 * 16), HIL_ERR_PAYLOAD);
+  memset(bytes, 0, sizeof bytes);
+  bytes[1] = 1001 & 0xFF;
+  bytes[2] = 1001 >> 8;
+  CHECK_EQ(hil_campaign_sites_unpack(&second.campaign_sites, bytes, 3 + 1001), HIL_ERR_PAYLOAD);
+  memset(bytes, 0, sizeof bytes);
+  bytes[9] = 1001 & 0xFF;
+  bytes[10] = 1001 >> 8;
+  CHECK_EQ(hil_campaign_trace_unpack(&second.campaign_trace, bytes, 11 + 1001), HIL_ERR_PAYLOAD);
 }
 
 static void test_packing_a_length_beyond_the_limit_is_the_callers_fault(void) {
@@ -555,6 +671,12 @@ static void test_packing_a_length_beyond_the_limit_is_the_callers_fault(void) {
   memset(&first, 0, sizeof first);
   first.health.rails = 9;
   CHECK_EQ(hil_health_pack(&first.health, out, sizeof out, &len), HIL_ERR_ARG);
+  memset(&first, 0, sizeof first);
+  first.campaign_outcomes.count = 785;
+  CHECK_EQ(hil_campaign_outcomes_pack(&first.campaign_outcomes, out, sizeof out, &len), HIL_ERR_ARG);
+  memset(&first, 0, sizeof first);
+  first.campaign_sites.len = 1001;
+  CHECK_EQ(hil_campaign_sites_pack(&first.campaign_sites, out, sizeof out, &len), HIL_ERR_ARG);
 }
 
 static void test_a_duty_outside_its_thousandths_is_refused(void) {

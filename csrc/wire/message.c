@@ -113,6 +113,59 @@ static const hil_field_t arm_fields[] = {
     INT(hil_arm_t, value),
 };
 
+static const hil_field_t campaign_opened_fields[] = {
+    INT(hil_campaign_opened_t, arena),
+    INT(hil_campaign_opened_t, state_at),
+    INT(hil_campaign_opened_t, input_at),
+    INT(hil_campaign_opened_t, output_at),
+    INT(hil_campaign_opened_t, heap_at),
+    INT(hil_campaign_opened_t, stack_at),
+    INT(hil_campaign_opened_t, stack_len),
+    INT(hil_campaign_opened_t, rest),
+    INT(hil_campaign_opened_t, text),
+    INT(hil_campaign_opened_t, text_len),
+    INT(hil_campaign_opened_t, gpr_count),
+    INT(hil_campaign_opened_t, gpr_bytes),
+    INT(hil_campaign_opened_t, vector_bytes),
+    INT(hil_campaign_opened_t, ticks),
+    INT(hil_campaign_opened_t, output_digest),
+    INT(hil_campaign_opened_t, state_digest),
+};
+
+static const hil_field_t campaign_position_fields[] = {INT(hil_campaign_position_t, position)};
+
+static const hil_field_t campaign_trace_fields[] = {
+    INT(hil_campaign_trace_t, position),
+    FLAG(hil_campaign_trace_t, ended),
+    LEN(hil_campaign_trace_t, len, MESSAGE_PACKED_MAX),
+    OCTETS(hil_campaign_trace_t, bytes),
+};
+
+static const hil_field_t campaign_code_query_fields[] = {
+    INT(hil_campaign_code_query_t, address),
+    LEN(hil_campaign_code_query_t, len, MESSAGE_PACKED_MAX),
+};
+
+static const hil_field_t campaign_code_fields[] = {
+    INT(hil_campaign_code_t, address),
+    LEN(hil_campaign_code_t, len, MESSAGE_PACKED_MAX),
+    OCTETS(hil_campaign_code_t, bytes),
+};
+
+static const hil_field_t campaign_sites_fields[] = {
+    FLAG(hil_campaign_sites_t, severity),
+    LEN(hil_campaign_sites_t, len, MESSAGE_PACKED_MAX),
+    OCTETS(hil_campaign_sites_t, bytes),
+};
+
+static const hil_field_t campaign_outcomes_fields[] = {
+    INT(hil_campaign_outcomes_t, position),
+    INT(hil_campaign_outcomes_t, path),
+    LEN(hil_campaign_outcomes_t, count, CAMPAIGN_EXPERIMENTS_MAX),
+    LEN(hil_campaign_outcomes_t, len, MESSAGE_PACKED_MAX),
+    OCTETS(hil_campaign_outcomes_t, bytes),
+};
+
 static const hil_field_t id_fields[] = {{0, sizeof(uint32_t), INTEGER, 0, 0, 0, 0}};
 
 static const hil_field_t report_fields[] = {
@@ -442,6 +495,13 @@ PACK(baud) UNPACK(baud)
 PACK(sensors) UNPACK(sensors)
 PACK(program_query) UNPACK(program_query)
 PACK(program) UNPACK(program)
+PACK(campaign_opened) UNPACK(campaign_opened)
+PACK(campaign_position) UNPACK(campaign_position)
+PACK(campaign_trace) UNPACK(campaign_trace)
+PACK(campaign_code_query) UNPACK(campaign_code_query)
+PACK(campaign_code) UNPACK(campaign_code)
+PACK(campaign_sites) UNPACK(campaign_sites)
+PACK(campaign_outcomes) UNPACK(campaign_outcomes)
 /* clang-format on */
 
 PACK(arm)

@@ -23,6 +23,8 @@ enum {
   MESSAGE_READINGS_MAX = 24,
   MESSAGE_STDERR_MAX = 4096, /* [byte] kept of what a program wrote on standard error */
   MESSAGE_PART_MAX = 1000,   /* [byte] of that in one message */
+  MESSAGE_PACKED_MAX = 1000, /* [byte] of a trace, of sites or of outcomes in one message */
+  CAMPAIGN_EXPERIMENTS_MAX = 784, /* of one request: their outcomes fit into one answer */
   ARM_EXACT_SHIFT = 63     /* of hil_arm_t.bit: set if the position was named, not drawn */
 };
 
@@ -47,6 +49,11 @@ typedef enum {
   HIL_MSG_BAUD = 0x11,       /* hil_baud_t -> hil_baud_t: run the line at another rate from now on */
   HIL_MSG_SENSORS = 0x12,    /* - -> hil_sensors_t: further measurements */
   HIL_MSG_PROGRAM = 0x13,    /* hil_program_query_t -> hil_program_t: how the last program ended */
+  HIL_MSG_CAMPAIGN_OPEN = 0x14,  /* hil_step_t -> hil_campaign_opened_t: hold this step for experiments */
+  HIL_MSG_CAMPAIGN_TRACE = 0x15, /* hil_campaign_position_t -> hil_campaign_trace_t: how it runs */
+  HIL_MSG_CAMPAIGN_CODE = 0x16,  /* hil_campaign_code_query_t -> hil_campaign_code_t: its instructions */
+  HIL_MSG_CAMPAIGN_RUN = 0x17,   /* hil_campaign_sites_t -> hil_campaign_outcomes_t: experiments on it */
+  HIL_MSG_CAMPAIGN_CLOSE = 0x18, /* - -> hil_sync_t: a worker as before OPEN */
   HIL_MSG_ANSWER = 0x80,     /* flag: an answer to the type below it */
   HIL_MSG_ERROR = 0xfe,      /* hil_refusal_t: the request with this seq was refused */
   HIL_MSG_NAK = 0xff         /* hil_nak_t: bytes arrived that are not a frame (seq 0) */
@@ -77,6 +84,28 @@ typedef enum {
   SEFI_CRASH = 2, /* it executes an illegal instruction */
   SEFI_RESET = 3  /* the whole board resets */
 } hil_sefi_t;
+
+/* What an experiment of a campaign flips a bit of. */
+typedef enum {
+  SPACE_MEMORY = 0, /* the worker's memory, counted from hil_campaign_opened_t.arena */
+  SPACE_GPR = 1,    /* as TARGET_GPR */
+  SPACE_VECTOR = 2, /* as TARGET_VECTOR */
+  SPACE_CPU = 3     /* as TARGET_CPU, byte number SEFI_HANG or SEFI_CRASH: to see that both are found */
+} hil_space_t;
+
+/* What became of it: the two bits of its outcome, and for a failure one byte more. */
+typedef enum {
+  OUTCOME_MASKED = 0, /* output, state and what else the next step depends on are as without it */
+  OUTCOME_LATENT = 1, /* the output is, the rest is not */
+  OUTCOME_SDC = 2,    /* the output is not; a byte more if the request has asked for severity: how many bits
+                         of it differ, 255 for more */
+  OUTCOME_FAILED = 3  /* a byte more: the signal that the worker would have died of, or hil_failure_t */
+} hil_outcome_t;
+
+typedef enum {
+  FAILURE_HANG = 0,      /* the step passed its budget of CPU time or of ticks */
+  FAILURE_COUNT = 255    /* it ended with all right but another number of ticks, which shows */
+} hil_failure_t;
 
 typedef enum {
   TRIGGER_TICK = 0, /* when the step's tick count is |at| (0: before it starts), then |steps| more
@@ -358,6 +387,64 @@ typedef struct {
   uint16_t len;     /* <= MESSAGE_PART_MAX */
   uint8_t bytes[MESSAGE_PART_MAX];
 } hil_program_t;
+/* Where things lie in the memory of the worker whose step is held. */
+typedef struct {
+  uint64_t arena;      /* address of its first byte */
+  uint32_t state_at, input_at, output_at, heap_at, stack_at; /* [byte] from there */
+  uint32_t stack_len;  /* [byte] all of it; the others are as in hil_loaded_t */
+  uint64_t rest;       /* address of the instruction at which a step ends, which is not executed */
+  uint64_t text;       /* address of the step's machine code */
+  uint32_t text_len;
+  uint16_t gpr_count;  /* registers of SPACE_GPR, program counter last */
+  uint8_t gpr_bytes;   /* [byte] of each */
+  uint16_t vector_bytes;
+  uint32_t ticks;      /* of the fault-free step */
+  uint64_t output_digest, state_digest; /* after it */
+} hil_campaign_opened_t;
+
+typedef struct {
+  uint64_t position; /* [instruction] of the step, from 0 */
+} hil_campaign_position_t;
+
+/* Before each instruction: how many registers have changed since the one before (the program counter not
+ * counted), the change of the program counter, and for each of these its number and change. Numbers are one
+ * byte, changes varints: zigzag of the difference. Before the first all registers were zero. After the last,
+ * |ended|. */
+typedef struct {
+  uint64_t position; /* of the first instruction in it */
+  uint8_t ended;
+  uint16_t len;      /* <= MESSAGE_PACKED_MAX */
+  uint8_t bytes[MESSAGE_PACKED_MAX];
+} hil_campaign_trace_t;
+
+typedef struct {
+  uint64_t address;
+  uint16_t len; /* <= MESSAGE_PACKED_MAX */
+} hil_campaign_code_query_t;
+
+typedef struct {
+  uint64_t address;
+  uint16_t len;
+  uint8_t bytes[MESSAGE_PACKED_MAX];
+} hil_campaign_code_t;
+
+/* Experiments in the order of their instructions: for each site how many instructions after the one before
+ * (varint), 4 * byte number + hil_space_t (varint), a mask of the bits to flip one after the other, and in
+ * how many bytes from there on (one byte each). sites.h reads them. */
+typedef struct {
+  uint8_t severity; /* 1: of a wrong output, how many bits */
+  uint16_t len;     /* <= MESSAGE_PACKED_MAX */
+  uint8_t bytes[MESSAGE_PACKED_MAX];
+} hil_campaign_sites_t;
+
+/* Their outcomes: four hil_outcome_t in a byte, the first in its low bits; then the bytes more, in order. */
+typedef struct {
+  uint64_t position; /* [instruction] where the last one struck */
+  uint64_t path;     /* digest of the program counters up to there: d = (d ^ pc) * 0x100000001b3, from 0 */
+  uint16_t count;    /* of experiments, <= CAMPAIGN_EXPERIMENTS_MAX */
+  uint16_t len;      /* <= MESSAGE_PACKED_MAX */
+  uint8_t bytes[MESSAGE_PACKED_MAX];
+} hil_campaign_outcomes_t;
 
 /* Flags in these structs are uint8_t, 0 or 1, as they are on the wire: a layout is copied before it is checked, and
  * a bool that is neither 0 nor 1 would be undefined behaviour. */
@@ -384,6 +471,21 @@ int hil_reply_pack(const hil_reply_t *m, uint8_t *out, size_t cap, size_t *out_l
 int hil_reply_unpack(hil_reply_t *m, const uint8_t *data, size_t len);
 int hil_arm_pack(const hil_arm_t *m, uint8_t *out, size_t cap, size_t *out_len);
 int hil_arm_unpack(hil_arm_t *m, const uint8_t *data, size_t len);
+int hil_campaign_opened_pack(const hil_campaign_opened_t *m, uint8_t *out, size_t cap, size_t *out_len);
+int hil_campaign_opened_unpack(hil_campaign_opened_t *m, const uint8_t *data, size_t len);
+int hil_campaign_position_pack(const hil_campaign_position_t *m, uint8_t *out, size_t cap, size_t *out_len);
+int hil_campaign_position_unpack(hil_campaign_position_t *m, const uint8_t *data, size_t len);
+int hil_campaign_trace_pack(const hil_campaign_trace_t *m, uint8_t *out, size_t cap, size_t *out_len);
+int hil_campaign_trace_unpack(hil_campaign_trace_t *m, const uint8_t *data, size_t len);
+int hil_campaign_code_query_pack(const hil_campaign_code_query_t *m, uint8_t *out, size_t cap,
+                                 size_t *out_len);
+int hil_campaign_code_query_unpack(hil_campaign_code_query_t *m, const uint8_t *data, size_t len);
+int hil_campaign_code_pack(const hil_campaign_code_t *m, uint8_t *out, size_t cap, size_t *out_len);
+int hil_campaign_code_unpack(hil_campaign_code_t *m, const uint8_t *data, size_t len);
+int hil_campaign_sites_pack(const hil_campaign_sites_t *m, uint8_t *out, size_t cap, size_t *out_len);
+int hil_campaign_sites_unpack(hil_campaign_sites_t *m, const uint8_t *data, size_t len);
+int hil_campaign_outcomes_pack(const hil_campaign_outcomes_t *m, uint8_t *out, size_t cap, size_t *out_len);
+int hil_campaign_outcomes_unpack(hil_campaign_outcomes_t *m, const uint8_t *data, size_t len);
 int hil_id_pack(uint32_t id, uint8_t *out, size_t cap, size_t *out_len);
 int hil_id_unpack(uint32_t *id, const uint8_t *data, size_t len);
 int hil_report_pack(const hil_report_t *m, uint8_t *out, size_t cap, size_t *out_len);

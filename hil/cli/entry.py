@@ -16,6 +16,7 @@ from hil import __version__
 from hil.cli import (
     bench,
     board,
+    campaign,
     check,
     console,
     control,
@@ -94,6 +95,7 @@ app.command()(doctor.doctor)
 app.command()(doctor.perf)
 app.command(help=discover.HELP)(discover.discover)
 app.command()(orbit.orbit)
+app.command(help=campaign.HELP)(campaign.campaign)
 app.add_typer(board.board_app, name="board")
 app.add_typer(bench.bench_app, name="bench")
 app.add_typer(power.power_app, name="power")

@@ -8,7 +8,8 @@ evidence, ending    the first frame that shows a failure, and why a run ended
 correctness         which nodes were right in a frame
 alarm_limits        the limits of alarms, from the record
 orbit               the survey of a flight, as text and as a picture
-tables, boards, scenarios, discovery, supplies, bench_test    the answers of the other commands
+tables, boards, scenarios, discovery, supplies, bench_test, campaign
+                    the answers of the other commands
 style               glyphs, colours and consoles that all views share
 
 All but the screen return or print text; the caller decides where it goes."""

@@ -2,5 +2,6 @@
 
 messages            the values
 encoding, decoding  their bytes
+campaign            the messages of a campaign
 rails, throttling   what two of the values that boards measure mean
 """

@@ -274,6 +274,8 @@ DRAWINGS = {
     ("csrc/README.md", "kernel            <-   wire"),
     ("csrc/SPEC.md", "7       0"),
     ("csrc/SPEC.md", "+---+------+---"),
+    ("csrc/SPEC.md", "+-------+---", "change of the"),
+    ("csrc/SPEC.md", "+------------------+---", "4 x byte + space"),
 }
 NOT_THERE_YET = {"hil report", "hil export", "hil campaign"}
 

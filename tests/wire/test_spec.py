@@ -42,8 +42,8 @@ each_layout = pytest.mark.parametrize(
 
 def test_the_document_was_understood() -> None:
     assert VERSION == lib.WIRE_VERSION
-    assert len(LAYOUTS) == 26
-    assert len(TYPES) == 21
+    assert len(LAYOUTS) == 33
+    assert len(TYPES) == 26
     assert len(EXAMPLES) >= 40
     assert len({e.name for e in EXAMPLES}) == len(EXAMPLES)
 
@@ -85,7 +85,7 @@ def test_the_numbers_of_types_targets_and_statuses_are_those_of_the_code() -> No
 
 
 def test_the_limits_are_those_of_the_code() -> None:
-    limits = [int(value) for _, value in tables("7. Limits")[:10]]
+    limits = [int(value) for _, value in tables("7. Limits")[:12]]
     assert limits == [
         lib.WIRE_PAYLOAD_MAX,
         lib.WIRE_RAW_MAX,
@@ -97,6 +97,8 @@ def test_the_limits_are_those_of_the_code() -> None:
         lib.MESSAGE_READINGS_MAX,
         lib.MESSAGE_STDERR_MAX,
         lib.MESSAGE_PART_MAX,
+        lib.MESSAGE_PACKED_MAX,
+        lib.CAMPAIGN_EXPERIMENTS_MAX,
     ]
 
 
@@ -223,7 +225,7 @@ def test_the_arithmetic_of_overhead_holds() -> None:
     total = whole * longest(7 + 1008) + longest(7 + rest)
     assert (whole + 1, total) == (1041, 1_071_475)
     assert f"{total:,}".replace(",", " ") in " ".join(SPEC.split())
-    for baud, byte_s, alone, by_read, share in tables("7. Limits")[10:]:
+    for baud, byte_s, alone, by_read, share in tables("7. Limits")[12:]:
         rate = int(baud.replace(" ", "")) / 10
         assert float(byte_s.replace(" ", "")) == rate
         assert float(alone.split()[0]) == pytest.approx(2**20 / rate, abs=0.006)

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "campaign.h"
 #include "port_linux.h"
 #include "worker_arch.h"
 
@@ -140,6 +141,44 @@ static void limit(void *context, const hil_limits_t *limits, hil_limited_t *out)
   knobs_limit(&b->knobs, worker_pid(b), limits, out);
 }
 
+/* --- campaigns ------------------------------------------------------------------------------------ */
+
+static hil_linux_campaign_t campaign; /* of the one worker */
+
+static int open_campaign(void *context, const hil_step_t *step, const hil_budget_t *budget,
+                         hil_campaign_opened_t *out) {
+  hil_board_t *b = context;
+  if (b->is_exec) return HIL_ERR_NOSYS;
+  campaign.knobs = &b->knobs;
+  return campaign_open(&campaign, &b->worker, step, budget, out);
+}
+
+static int trace_campaign(void *context, hil_campaign_trace_t *out) {
+  (void)context;
+  return campaign_walk(&campaign, out);
+}
+
+static int read_code(void *context, uint64_t address, uint16_t len, uint8_t *out) {
+  (void)context;
+  return campaign_read(&campaign, address, len, out);
+}
+
+static int run_campaign(void *context, hil_campaign_run_t *run) {
+  (void)context;
+  return campaign_run(&campaign, run);
+}
+
+static int close_campaign(void *context) {
+  (void)context;
+  return campaign_close(&campaign);
+}
+
+static const hil_campaign_port_t campaign_port = {.open = open_campaign,
+                                                  .trace = trace_campaign,
+                                                  .code = read_code,
+                                                  .run = run_campaign,
+                                                  .close = close_campaign};
+
 /* --- over a reset ---------------------------------------------------------------------------------- */
 
 /* The report of an upset that may be why the agent resets: from this process image to the next. */
@@ -169,6 +208,7 @@ static void recall_memory_hit(hil_agent_t *agent) {
 /* Start the agent again, as a board does: a new process image that keeps only its link. */
 static void reset(void *context) {
   hil_board_t *b = context;
+  (void)close_campaign(b); /* the next process would be kept to the core of this one */
   kill_worker(b);
   knobs_lift(&b->knobs); /* the next process does not know what was found */
   char fds[48];
@@ -265,7 +305,8 @@ int board_boot(hil_board_t *b) {
                            .set_baud = set_baud,
                            .find = find,
                            .sensors = sensors,
-                           .program = program};
+                           .program = program,
+                           .campaign = &campaign_port};
   uint64_t boot_id = 0;
   if (getrandom(&boot_id, sizeof boot_id, 0) != (ssize_t)sizeof boot_id) boot_id = board_now_us();
   const int status =

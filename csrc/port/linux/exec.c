@@ -72,7 +72,7 @@ static void note_end(hil_exec_t *x, hil_program_end_t how) {
   tail_drain(&x->err);
   const bool died = how == PROGRAM_EXITED && WIFSIGNALED(x->status);
   x->last.ends++;
-  x->last.how = died ? PROGRAM_SIGNALED : how;
+  x->last.how = (uint8_t)(died ? PROGRAM_SIGNALED : how);
   x->last.code = 0;
   if (how == PROGRAM_EXITED) {
     x->last.code = died ? (uint8_t)WTERMSIG(x->status) : (uint8_t)WEXITSTATUS(x->status);

@@ -73,11 +73,17 @@ void life_end_children(void);
 
 /* --- worker.c: the process that computes, and is hit ------------------------------------------ */
 
+enum {
+  WORKER_SLOTS = 6,
+  WORKER_TIMER_US = 4000 /* [us] CPU time between two looks at an experiment that does not end */
+};
+
 typedef struct {
   pid_t pid;           /* 0: none */
   int mem_fd;          /* /proc/PID/mem */
   const hil_workload_t *workload;
   hil_port_memory_t memory;
+  bool sealed;         /* for experiments: see worker_seal */
   uint8_t *scratch, *stack;
   uint8_t *setup_stack; /* of its first moments, before its clean start */
   bool begun;          /* a step was begun and has not ended */
@@ -92,9 +98,22 @@ typedef struct {
 /* These return what the callbacks of hil_port_t return (port.h): HIL_OK, HIL_ERR_STATE, HIL_ERR_IO (then
  * |last_errno| says why). */
 int worker_load(hil_worker_t *w, const hil_workload_t *workload, hil_port_memory_t *out);
+/* Make the workers that are started from now on sealed ones, or plain ones again; there is none afterwards.
+ * State, input and output are kept. A sealed worker shares also its scratch and stack with the agent, can
+ * write nothing else (a wild write there is a crash), stops before it dies of any signal, and of SIGVTALRM
+ * after every WORKER_TIMER_US of its CPU time. HIL_OK; HIL_ERR_STATE: nothing is loaded; HIL_ERR_IO. */
+int worker_seal(hil_worker_t *w, bool sealed);
+/* Whether the control block is as |copy| has it, but for the ticks. */
+bool worker_control_is(const uint8_t *copy);
+/* The memory that it can write: control block, state, input, output, scratch, stack.
+ * HIL_OK; HIL_ERR_STATE. */
+int worker_slots(const hil_worker_t *w, uint8_t *slot[WORKER_SLOTS], size_t len[WORKER_SLOTS]);
 int worker_start(hil_worker_t *w);
 int worker_step(hil_worker_t *w);
 hil_port_event_t worker_poll(hil_worker_t *w, hil_agent_t *agent, uint8_t *out_signal);
+/* Wait until the worker stands still. Returns the signal that it stopped with, which it does not get; -1 if
+ * it has ended: there is none then. */
+int worker_wait_stop(hil_worker_t *w);
 int worker_interrupt(hil_worker_t *w);
 int worker_resume(hil_worker_t *w);
 int worker_advance(hil_worker_t *w, uint32_t steps, uint32_t *out_taken);
@@ -117,6 +136,13 @@ uint64_t registers_len(hil_target_t target);
  * HIL_ERR_ARG: past its end; HIL_ERR_IO. */
 int registers_access(pid_t pid, hil_target_t target, uint64_t offset, uint8_t *out, const uint8_t *in,
                      size_t len);
+/* --- worker_seal.c: memory that a sealed worker cannot write ---------------------------------------- */
+
+/* In the agent: find what of its memory, beside |arena|, can be written. False, and errno, if that cannot be
+ * known. */
+bool seal_find(const uint8_t *arena, size_t arena_len);
+/* In the worker: forbid itself to write there. False, and errno, if the system refuses. */
+bool seal_data(void);
 
 /* --- worker_access.c: memory and registers of a worker that stands still ------------------------- */
 
@@ -126,6 +152,9 @@ int worker_target_len(hil_worker_t *w, hil_target_t target, uint64_t *out_len);
 int worker_target_read(hil_worker_t *w, hil_target_t target, uint64_t offset, uint8_t *out, size_t len);
 int worker_target_write(hil_worker_t *w, hil_target_t target, uint64_t offset, const uint8_t *bytes,
                         size_t len);
+/* Any memory of it, such as machine code. HIL_OK; HIL_ERR_STATE: no worker; HIL_ERR_IO. */
+int worker_read_at(hil_worker_t *w, uint64_t address, uint8_t *out, size_t len);
+int worker_write_at(hil_worker_t *w, uint64_t address, const uint8_t *bytes, size_t len);
 int worker_sefi(hil_worker_t *w, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len);
 /* Program counter relative to the workload's text, all ones if outside or unknown. */
 uint64_t worker_pc_offset(hil_worker_t *w);

@@ -24,6 +24,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -69,20 +70,60 @@ static uint8_t *place(int slot, size_t len, int sharing) {
   return p == MAP_FAILED ? NULL : p;
 }
 
+/* Scratch and stacks. A sealed worker shares them with the agent, and sets itself up on the stack that it
+ * computes on. */
+static int place_private_memory(hil_worker_t *w, const hil_workload_t *workload) {
+  const int sharing = w->sealed ? MAP_SHARED : MAP_PRIVATE;
+  w->scratch = place(4, workload->scratch_len, sharing);
+  w->stack = place(5, WORKER_STACK_LEN, sharing); /* the agent never writes there: zeros at every start */
+  w->setup_stack = w->sealed ? w->stack : place(6, WORKER_STACK_LEN, MAP_PRIVATE);
+  if (w->sealed && mmap(ARENA_BASE + (size_t)6 * SLOT_LEN, WORKER_STACK_LEN, PROT_NONE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
+    return refused(w); /* it must not be there, as around the other slots */
+  }
+  return w->scratch && w->stack && w->setup_stack ? HIL_OK : refused(w);
+}
+
+int worker_seal(hil_worker_t *w, bool sealed) {
+  if (!w->workload) return HIL_ERR_STATE;
+  worker_kill(w);
+  w->sealed = sealed;
+  return place_private_memory(w, w->workload);
+}
+
+int worker_slots(const hil_worker_t *w, uint8_t *slot[WORKER_SLOTS], size_t len[WORKER_SLOTS]) {
+  const hil_workload_t *l = w->workload;
+  if (!l) return HIL_ERR_STATE;
+  const size_t lens[WORKER_SLOTS] = {sizeof *control, l->state_len,   l->input_len,
+                                     l->output_len,   l->scratch_len, WORKER_STACK_LEN};
+  for (size_t i = 0; i < WORKER_SLOTS; i++) {
+    slot[i] = ARENA_BASE + i * SLOT_LEN;
+    len[i] = pages(lens[i] ? lens[i] : 1u);
+  }
+  return HIL_OK;
+}
+
+bool worker_control_is(const uint8_t *copy) {
+  hil_control_t was;
+  memcpy(&was, copy, sizeof was);
+  const hil_progress_t *now = &control->progress;
+  return now->stop_tick == was.progress.stop_tick && now->stop == was.progress.stop &&
+         now->context == was.progress.context && memcmp(&control->io, &was.io, sizeof was.io) == 0 &&
+         control->step == was.step;
+}
+
 int worker_load(hil_worker_t *w, const hil_workload_t *workload, hil_port_memory_t *out) {
   worker_kill(w);
   w->workload = NULL;
+  w->sealed = false;
   void *arena = mmap(ARENA_BASE, ARENA_LEN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   if (arena == MAP_FAILED) return refused(w);
   uint8_t *shared = place(0, sizeof *control, MAP_SHARED);
   w->memory.region[REGION_STATE] = place(1, workload->state_len, MAP_SHARED);
   w->memory.region[REGION_INPUT] = place(2, workload->input_len, MAP_SHARED);
   w->memory.region[REGION_OUTPUT] = place(3, workload->output_len, MAP_SHARED);
-  w->scratch = place(4, workload->scratch_len, MAP_PRIVATE);
-  w->stack = place(5, WORKER_STACK_LEN, MAP_PRIVATE); /* the agent never writes there: zeros at every start */
-  w->setup_stack = place(6, WORKER_STACK_LEN, MAP_PRIVATE);
   if (!shared || !w->memory.region[REGION_STATE] || !w->memory.region[REGION_INPUT] ||
-      !w->memory.region[REGION_OUTPUT] || !w->scratch || !w->stack || !w->setup_stack) {
+      !w->memory.region[REGION_OUTPUT] || place_private_memory(w, workload) != HIL_OK) {
     return refused(w);
   }
   w->memory.progress = &control->progress;
@@ -93,16 +134,18 @@ int worker_load(hil_worker_t *w, const hil_workload_t *workload, hil_port_memory
 
 /* --- the worker's own side --------------------------------------------------------------------- */
 
-static void forbid_system_calls(void) {
-  struct sock_filter filter[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)};
+/* A sealed worker stops before it dies of one, like of any other signal. */
+static void forbid_system_calls(bool stop) {
+  struct sock_filter filter[] = {
+      BPF_STMT(BPF_RET | BPF_K, stop ? SECCOMP_RET_TRAP : SECCOMP_RET_KILL_PROCESS)};
   const struct sock_fprog program = {1, filter};
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0) {
     (void)prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program); /* where the kernel has it */
   }
 }
 
-static int worker_main(void *unused) {
-  (void)unused;
+static int worker_main(void *context) {
+  const hil_worker_t *w = context;
   const struct rlimit no_core = {0, 0};
   sigset_t none;
   (void)prctl(PR_SET_NAME, "hil-worker");
@@ -118,7 +161,12 @@ static int worker_main(void *unused) {
   (void)sigprocmask(SIG_SETMASK, &none, NULL);
   close_descriptors_from(0); /* the link must end when the agent does */
   if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) _exit(errno);
-  forbid_system_calls();
+  if (w->sealed) {
+    const struct itimerval often = {{0, WORKER_TIMER_US}, {0, WORKER_TIMER_US}};
+    (void)setitimer(ITIMER_VIRTUAL, &often, NULL);
+    if (!seal_data()) _exit(errno);
+  }
+  forbid_system_calls(w->sealed);
   worker_trap_rest(); /* the agent lets it continue in worker_loop */
   return 0;
 }
@@ -180,7 +228,11 @@ void worker_kill(hil_worker_t *w) {
 /* Whether a starting worker has stopped at rest; if not there is none. */
 static bool came_to_rest(hil_worker_t *w) {
   int status = 0;
-  const bool stopped = wait_for(w, 0, &status) && WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP;
+  bool stopped = false;
+  do { /* a sealed worker's timer may come first */
+    stopped = wait_for(w, 0, &status) && WIFSTOPPED(status);
+  } while (stopped && WSTOPSIG(status) == SIGVTALRM && ptrace(PTRACE_CONT, w->pid, NULL, NULL) == 0);
+  stopped = stopped && WSTOPSIG(status) == SIGTRAP;
   if (stopped && trap_site(w) == (uintptr_t)worker_trap_rest) return true;
   w->last_errno = WIFEXITED(status) ? (uint32_t)WEXITSTATUS(status) : EPERM;
   if (WIFSTOPPED(status)) worker_kill(w);
@@ -196,11 +248,13 @@ int worker_start(hil_worker_t *w) {
   control->io = (hil_workload_io_t){w->memory.region[REGION_STATE], w->memory.region[REGION_INPUT],
                                     w->memory.region[REGION_OUTPUT], w->scratch};
   control->step = w->workload->step;
-  const pid_t pid = clone(worker_main, w->setup_stack + WORKER_STACK_LEN, SIGCHLD, NULL);
+  if (w->sealed && !seal_find(ARENA_BASE, ARENA_LEN)) return refused(w);
+  const pid_t pid = clone(worker_main, w->setup_stack + WORKER_STACK_LEN, SIGCHLD, w);
   if (pid < 0) return refused(w);
   w->pid = pid;
   if (!came_to_rest(w)) return HIL_ERR_IO;
-  if (worker_enter(w, (uintptr_t)worker_loop, (uintptr_t)w->stack + WORKER_STACK_LEN) != HIL_OK ||
+  if ((w->sealed && madvise(w->stack, WORKER_STACK_LEN, MADV_REMOVE) != 0) || /* zeros again */
+      worker_enter(w, (uintptr_t)worker_loop, (uintptr_t)w->stack + WORKER_STACK_LEN) != HIL_OK ||
       ptrace(PTRACE_CONT, pid, NULL, NULL) != 0) {
     const int status_io = refused(w);
     worker_kill(w);
@@ -302,6 +356,14 @@ hil_port_event_t worker_poll(hil_worker_t *w, hil_agent_t *agent, uint8_t *out_s
   *out_signal = WIFSIGNALED(status) ? (uint8_t)WTERMSIG(status) : 0;
   forget(w);
   return PORT_CRASHED;
+}
+
+int worker_wait_stop(hil_worker_t *w) {
+  int status = 0;
+  if (w->pid && wait_for(w, 0, &status) && WIFSTOPPED(status)) return WSTOPSIG(status);
+  forget(w);
+  w->last_errno = ESRCH;
+  return -1;
 }
 
 int worker_interrupt(hil_worker_t *w) {

@@ -95,6 +95,16 @@ int worker_target_write(hil_worker_t *w, hil_target_t target, uint64_t offset, c
   return pwrite(w->mem_fd, bytes, len, (off_t)(base + offset)) == (ssize_t)len ? HIL_OK : refused(w);
 }
 
+int worker_read_at(hil_worker_t *w, uint64_t address, uint8_t *out, size_t len) {
+  if (!w->pid) return HIL_ERR_STATE;
+  return pread(w->mem_fd, out, len, (off_t)address) == (ssize_t)len ? HIL_OK : refused(w);
+}
+
+int worker_write_at(hil_worker_t *w, uint64_t address, const uint8_t *bytes, size_t len) {
+  if (!w->pid) return HIL_ERR_STATE;
+  return pwrite(w->mem_fd, bytes, len, (off_t)address) == (ssize_t)len ? HIL_OK : refused(w);
+}
+
 int worker_sefi(hil_worker_t *w, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len) {
   hil_arch_regs_t regs;
   if (!w->pid) return HIL_ERR_STATE;

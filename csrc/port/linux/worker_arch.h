@@ -53,6 +53,16 @@ typedef struct user_fpregs_struct hil_arch_fpregs_t;
     ARCH_REG(r12), ARCH_REG(r13), ARCH_REG(r14), ARCH_REG(r15), ARCH_REG(rip)                  \
   }
 
+/* What the worker at rest goes on with: what a function leaves as it was (the processor's ABI), and the link
+ * register where there is one. And all that a processor has beside TARGET_GPR. */
+#define ARCH_PRESERVED_OFFSETS                                                                 \
+  {                                                                                            \
+    ARCH_REG(rbx), ARCH_REG(rbp), ARCH_REG(rsp), ARCH_REG(r12), ARCH_REG(r13), ARCH_REG(r14),  \
+    ARCH_REG(r15)                                                                              \
+  }
+#define ARCH_FLAGS(regs) ((regs).eflags & 0x40400u) /* of those that a function leaves as they were: DF, AC */
+#define ARCH_EXTENDED_SETS {0x202 /* NT_X86_XSTATE */, NT_PRFPREG}
+
 /* From a clean start: the function |at| with the stack that ends at |top|, as if called from nowhere;
  * flags as at the start of a process. */
 #define ARCH_ENTER(regs, at, top)                                       \
@@ -110,6 +120,23 @@ typedef struct user_fpsimd_struct hil_arch_fpregs_t;
     offsetof(struct user_regs_struct, pc)                                                      \
   }
 
+#define ARCH_PRESERVED_OFFSETS                                                                 \
+  {                                                                                            \
+    ARCH_X(19), ARCH_X(20), ARCH_X(21), ARCH_X(22), ARCH_X(23), ARCH_X(24), ARCH_X(25),        \
+    ARCH_X(26), ARCH_X(27), ARCH_X(28), ARCH_X(29), ARCH_X(30),                                \
+    offsetof(struct user_regs_struct, sp)                                                      \
+  }
+#define ARCH_FLAGS(regs) ((void)(regs), 0u)
+#define ARCH_EXTENDED_SETS {ARCH_SVE_SET, NT_PRFPREG}
+
+/* The set of SVE: a header (vl: [byte] of a vector, at 8; flags, at 12), at 16 either as in NT_PRFPREG or, with
+ * flag 0, vectors of that length, whose first 16 bytes are the registers of NT_PRFPREG. */
+#define ARCH_SVE_SET 0x405 /* NT_ARM_SVE */
+#define ARCH_EXTENDED_VECTOR_AT(set, extended, index)                                          \
+  ((set) == ARCH_SVE_SET && ((extended)[12] & 1u)                                              \
+       ? 16u + (index) / 16u * ((extended)[8] + 256u * (extended)[9]) + (index) % 16u          \
+       : 0u)
+
 #define ARCH_ENTER(regs, at, top)                        \
   do {                                                   \
     (regs).pc = (at);                                    \
@@ -166,6 +193,10 @@ typedef struct {
 #define ARCH_VECTOR(fpregs) ((uint8_t *)(fpregs).d)
 
 #define ARCH_GPR_OFFSETS {0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60}
+
+#define ARCH_PRESERVED_OFFSETS {16, 20, 24, 28, 32, 36, 40, 44, 52, 56} /* r4..r11, sp, lr */
+#define ARCH_FLAGS(regs) ((void)(regs), 0u)
+#define ARCH_EXTENDED_SETS {NT_ARM_VFP}
 
 /* Bit 0 of a function's address is its kind. Condition flags, Q and GE cleared, no IT block. */
 #define ARCH_ENTER(regs, at, top)                                                       \
@@ -227,6 +258,11 @@ typedef struct {
     8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120, 128, 136, 144, 152, 160,     \
     168, 176, 184, 192, 200, 208, 216, 224, 232, 240, 248, 0                                   \
   }
+
+/* ra, sp, s0..s11 */
+#define ARCH_PRESERVED_OFFSETS {8, 16, 64, 72, 144, 152, 160, 168, 176, 184, 192, 200, 208, 216}
+#define ARCH_FLAGS(regs) ((void)(regs), 0u)
+#define ARCH_EXTENDED_SETS {NT_PRFPREG}
 
 #define ARCH_ENTER(regs, at, top) ((regs).r[0] = (at), (regs).r[2] = (top))
 #define ARCH_KEEPS_GPR(offset) ((offset) == 24 || (offset) == 32) /* gp and tp: the program's own */

@@ -1,0 +1,193 @@
+/* Experiments on one step: the requests of a campaign. SPDX-License-Identifier: Apache-2.0
+ *
+ * The port holds the step and carries the experiments out, a slice at a time: between two slices the link is
+ * served, and whatever else is asked is answered with busy.
+ *
+ *              OPEN                    RUN
+ *   closed ------------> step held -----------> experiments run
+ *      ^                  |      ^                  |
+ *      |  CLOSE, or any   |      +------------------+
+ *      +--other request---+        last outcome, failure
+ *
+ * HELLO, HEALTH, LIMIT, BAUD and RESET change nothing in this picture, but a RESET gives up the RUN.
+ *
+ * Invariants:
+ *   1. |active| only while the campaign is open, and until its answer has been queued.
+ *   2. The sites of a RUN were read once to their end before the first experiment: they are well-formed, and
+ *      their outcomes fit into the answer (sites.c 3).
+ *   3. After it ended, however it ended, memory is as before OPEN and there is a fresh worker, or none and
+ *      |worker.alive| says so.
+ *   4. Experiments keep the limits of the board: none while it is suspended, and with a duty the share of time
+ *      that it leaves. */
+#include "agent_config.h"
+
+#if AGENT_CAMPAIGNS
+
+#include <string.h>
+
+#include "agent_parts.h"
+
+/* What a request is answered with: what was packed, or why not. */
+static void conclude(hil_agent_t *a, uint8_t type, uint16_t seq, int status, const uint8_t *payload,
+                     size_t len) {
+  if (status == HIL_OK) {
+    agent_answer(a, type, seq, payload, len);
+  } else {
+    agent_answer_error(a, type, seq, status);
+  }
+}
+
+/* --- open and close ---------------------------------------------------------------------------------- */
+
+static void close_campaign(hil_agent_t *a) {
+  if (!a->campaign.open) return;
+  a->campaign.open = a->campaign.active = false;
+  a->worker.alive = a->port.campaign->close(a->port.context) == HIL_OK;
+}
+
+/* Whether |step| can be held now. */
+static int check_open(const hil_agent_t *a, const hil_step_t *step) {
+  if (!a->workload || !a->worker.alive) return HIL_ERR_STATE;
+  if (agent_stuck_held(a)) return HIL_ERR_STATE; /* experiments restore memory: nothing would hold the cell */
+  return step->frame == a->done_frame + 1u && step->len == a->workload->input_len ? HIL_OK : HIL_ERR_ARG;
+}
+
+static void open_campaign(hil_agent_t *a, uint16_t seq, const uint8_t *payload, size_t len) {
+  uint8_t answer[WIRE_PAYLOAD_MAX];
+  size_t answer_len = 0;
+  close_campaign(a);
+  int status = hil_step_unpack(&a->campaign.step, payload, len);
+  if (status == HIL_OK && a->limits.suspended) {
+    agent_answer_not_now(a, HIL_MSG_CAMPAIGN_OPEN, seq, AGENT_SUSPENDED);
+    return;
+  }
+  if (status == HIL_OK) status = check_open(a, &a->campaign.step);
+  if (status == HIL_OK) {
+    a->stream.active = 0; /* a READ of memory that is not at rest from now on */
+    a->campaign.open = true;
+    a->campaign.next_us = 0;
+    memset(&a->campaign.opened, 0, sizeof a->campaign.opened);
+    status = a->port.campaign->open(a->port.context, &a->campaign.step, &a->budget, &a->campaign.opened);
+  }
+  if (status == HIL_OK) {
+    status = hil_campaign_opened_pack(&a->campaign.opened, answer, sizeof answer, &answer_len);
+  }
+  conclude(a, HIL_MSG_CAMPAIGN_OPEN, seq, status, answer,
+           answer_len); /* it asks the port for the error: first */
+  if (status != HIL_OK) close_campaign(a);
+}
+
+static void answer_close(hil_agent_t *a, uint16_t seq) {
+  const hil_sync_t m = {a->done_frame, a->workload ? agent_region_digest(a, REGION_STATE) : 0};
+  uint8_t answer[32];
+  size_t len = 0;
+  const int status = hil_sync_pack(&m, answer, sizeof answer, &len);
+  conclude(a, HIL_MSG_CAMPAIGN_CLOSE, seq, status, answer, len);
+}
+
+/* --- the step that is held ----------------------------------------------------------------------------- */
+
+static void trace(hil_agent_t *a, uint16_t seq, const uint8_t *payload, size_t len) {
+  hil_campaign_position_t m;
+  hil_campaign_trace_t *out = &a->campaign.trace;
+  uint8_t answer[WIRE_PAYLOAD_MAX];
+  size_t answer_len = 0;
+  int status = hil_campaign_position_unpack(&m, payload, len);
+  if (status == HIL_OK) {
+    memset(out, 0, sizeof *out);
+    out->position = m.position;
+    status = a->port.campaign->trace(a->port.context, out);
+  }
+  if (status == HIL_OK) status = hil_campaign_trace_pack(out, answer, sizeof answer, &answer_len);
+  conclude(a, HIL_MSG_CAMPAIGN_TRACE, seq, status, answer, answer_len);
+}
+
+static void read_code(hil_agent_t *a, uint16_t seq, const uint8_t *payload, size_t len) {
+  hil_campaign_code_query_t m;
+  hil_campaign_code_t *out = &a->campaign.code;
+  uint8_t answer[WIRE_PAYLOAD_MAX];
+  size_t answer_len = 0;
+  int status = hil_campaign_code_query_unpack(&m, payload, len);
+  if (status == HIL_OK) {
+    memset(out, 0, sizeof *out);
+    out->address = m.address;
+    out->len = m.len;
+    status = a->port.campaign->code(a->port.context, m.address, m.len, out->bytes);
+  }
+  if (status == HIL_OK) status = hil_campaign_code_pack(out, answer, sizeof answer, &answer_len);
+  conclude(a, HIL_MSG_CAMPAIGN_CODE, seq, status, answer, answer_len);
+}
+
+/* --- experiments ---------------------------------------------------------------------------------------- */
+
+static void begin_run(hil_agent_t *a, uint16_t seq, const uint8_t *payload, size_t len) {
+  hil_campaign_run_t *run = &a->campaign.run;
+  int status = hil_campaign_sites_unpack(&run->sites, payload, len);
+  if (status == HIL_OK) status = sites_begin(run);
+  if (status != HIL_OK) {
+    agent_answer_error(a, HIL_MSG_CAMPAIGN_RUN, seq, status);
+    return;
+  }
+  a->campaign.seq = seq;
+  a->campaign.active = true;
+}
+
+bool agent_campaign_is_active(const hil_agent_t *a) { return a->campaign.active; }
+
+void agent_campaign_stop(hil_agent_t *a) { a->campaign.active = false; }
+
+static void answer_run(hil_agent_t *a, int status) {
+  uint8_t answer[WIRE_PAYLOAD_MAX];
+  size_t len = 0;
+  if (status == HIL_OK) {
+    status = hil_campaign_outcomes_pack(&a->campaign.run.outcomes, answer, sizeof answer, &len);
+  }
+  conclude(a, HIL_MSG_CAMPAIGN_RUN, a->campaign.seq, status, answer, len);
+}
+
+uint32_t agent_campaign_poll(hil_agent_t *a) {
+  if (a->limits.suspended) return UINT32_MAX; /* a LIMIT ends it */
+  const uint64_t began_us = a->port.now_us(a->port.context);
+  if (began_us < a->campaign.next_us) return agent_wait_us(a->campaign.next_us - began_us);
+  const int status = a->port.campaign->run(a->port.context, &a->campaign.run);
+  const uint64_t ended_us = a->port.now_us(a->port.context);
+  a->campaign.next_us = began_us + (ended_us - began_us) * 1000u / a->limits.duty_permille;
+  if (status == HIL_OK && a->campaign.run.site.bit) return agent_wait_us(a->campaign.next_us - ended_us);
+  a->campaign.active = false;
+  answer_run(a, status);
+  return UINT32_MAX;
+}
+
+/* --- requests ------------------------------------------------------------------------------------------- */
+
+static void held_step_request(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload,
+                              size_t len) {
+  if (!a->campaign.open) {
+    agent_answer_error(a, type, seq, HIL_ERR_STATE);
+    return;
+  }
+  switch (type) {
+    case HIL_MSG_CAMPAIGN_TRACE: trace(a, seq, payload, len); break;
+    case HIL_MSG_CAMPAIGN_CODE: read_code(a, seq, payload, len); break;
+    default: begin_run(a, seq, payload, len); break;
+  }
+}
+
+bool agent_campaign_request(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len) {
+  if (type < HIL_MSG_CAMPAIGN_OPEN || type > HIL_MSG_CAMPAIGN_CLOSE) {
+    close_campaign(a);
+    return false;
+  }
+  if (!a->port.campaign) return false; /* refused like any type that is not known */
+  switch (type) {
+    case HIL_MSG_CAMPAIGN_OPEN: open_campaign(a, seq, payload, len); break;
+    case HIL_MSG_CAMPAIGN_CLOSE:
+      close_campaign(a);
+      answer_close(a, seq);
+      break;
+    default: held_step_request(a, type, seq, payload, len); break;
+  }
+  return true;
+}
+
+#endif

@@ -1,0 +1,452 @@
+/* Holding one step, and experiments on it. SPDX-License-Identifier: Apache-2.0
+ *
+ *            OPEN                              RUN, TRACE: walk on
+ *   closed ---------> at the step's start ---------------------------> at some instruction of it
+ *      ^                      ^                                              |        ^
+ *      |                      +--------------- walk back --------------------+        |  restore
+ *      |                                                                     v        |
+ *      +-- CLOSE                                                     bit flipped, worker runs on
+ *
+ * Invariants:
+ *   1. Between two calls the worker stands still in the fault-free step, after |position| instructions.
+ *   2. An experiment begins only where |site| and |at_site| hold what it will be restored to.
+ *   3. Hangs are found by CPU time and ticks: how busy the machine is changes no outcome.
+ *   4. A slice ends after the first experiment that ends later than SLICE_US from its begin, and on the walk at that
+ *      time: one experiment, which its budget bounds, is the longest that the link waits. */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "campaign.h"
+#include "digest.h"
+
+enum {
+  SLICE_US = 10000, /* [us] of experiments between two looks at the link */
+  VARINT_MAX = 10   /* [byte] */
+};
+
+static uint64_t clock_us(void) {
+  struct timespec t;
+  (void)clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+/* --- the worker ------------------------------------------------------------------------------------- */
+
+static int refused(hil_linux_campaign_t *c) {
+  c->worker->last_errno = (uint32_t)errno;
+  return HIL_ERR_IO;
+}
+
+/* Let it execute one instruction, or run on. */
+static int go(hil_linux_campaign_t *c, bool one) {
+  const pid_t pid = c->worker->pid;
+  const long done = one ? ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) : ptrace(PTRACE_CONT, pid, NULL, NULL);
+  return done == 0 ? HIL_OK : refused(c);
+}
+
+static bool at_rest(const hil_arch_regs_t *regs) {
+  return (uintptr_t)ARCH_PC(*regs) - ARCH_TRAP_REPORTED_AT == (uintptr_t)worker_trap_rest;
+}
+
+static bool of_no_concern(int signal) {
+  return signal == SIGVTALRM || signal == SIGSTOP || signal == SIGCONT;
+}
+
+static uint64_t cpu_us(const hil_worker_t *w) {
+  clockid_t id;
+  struct timespec t;
+  if (clock_getcpuclockid(w->pid, &id) != 0 || clock_gettime(id, &t) != 0) return UINT64_MAX;
+  return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+/* Execute one instruction of the fault-free step. HIL_OK; HIL_ERR_IO. */
+static int step_once(hil_linux_campaign_t *c) {
+  for (;;) {
+    if (go(c, true) != HIL_OK) return HIL_ERR_IO;
+    const int signal = worker_wait_stop(c->worker);
+    if (signal == SIGTRAP) return HIL_OK;
+    if (!of_no_concern(signal)) return HIL_ERR_IO; /* it comes before the instruction: once more */
+  }
+}
+
+/* Let it run to the end of the step, or until it fails. Returns the signal it stopped with (SIGTRAP also at
+ * rest), 0 if its CPU time is used up, -1 if it has ended. */
+static int run_on(hil_linux_campaign_t *c) {
+  uint64_t began_us = 0;
+  for (;;) {
+    if (go(c, false) != HIL_OK) return -1;
+    const int signal = worker_wait_stop(c->worker);
+    if (!of_no_concern(signal)) return signal;
+    const uint64_t now_us = cpu_us(c->worker);
+    if (!began_us) began_us = now_us;
+    if (now_us - began_us >= c->cpu_limit_us) return 0;
+  }
+}
+
+/* --- open and close ---------------------------------------------------------------------------------- */
+
+static int restore(hil_linux_campaign_t *c, const hil_image_pages_t *pages, const uint8_t *copy) {
+  return image_restore(pages, copy) == HIL_OK ? HIL_OK : refused(c);
+}
+
+/* Keep what the step ends with. */
+static int find_ends(hil_linux_campaign_t *c) {
+  const hil_worker_t *w = c->worker;
+  const uint8_t *sp = (const uint8_t *)(uintptr_t)ARCH_SP(c->end.general);
+  c->stack_len = (size_t)(w->stack + WORKER_STACK_LEN - sp);
+  if (c->stack_len > WORKER_STACK_LEN) return HIL_ERR_IO;
+  image_save(&c->pages, c->at_end);
+  c->end_control = image_at(&c->pages, c->at_end, c->pages.slot[0]);
+  c->end_state = image_at(&c->pages, c->at_end, w->memory.region[REGION_STATE]);
+  c->end_output = image_at(&c->pages, c->at_end, w->memory.region[REGION_OUTPUT]);
+  c->end_stack = c->stack_len ? image_at(&c->pages, c->at_end, sp) : c->at_end; /* nothing is compared */
+  return c->end_control && c->end_state && c->end_output && c->end_stack ? HIL_OK : HIL_ERR_IO;
+}
+
+static int new_copies(hil_linux_campaign_t *c) {
+  c->at_start = image_copy_new(&c->pages);
+  c->at_site = image_copy_new(&c->pages);
+  c->at_end = image_copy_new(&c->pages);
+  return c->at_start && c->at_site && c->at_end ? HIL_OK : HIL_ERR_EXHAUSTED;
+}
+
+/* Run the fault-free step to its end, and keep that. */
+static int run_golden(hil_linux_campaign_t *c, const hil_workload_t *workload, hil_campaign_opened_t *out) {
+  hil_worker_t *w = c->worker;
+  const int signal = run_on(c);
+  int status = registers_get(w, &c->end);
+  if (status != HIL_OK) return status;
+  if (signal != SIGTRAP || !at_rest(&c->end.general)) {
+    w->last_errno =
+        signal > 0 && signal != SIGTRAP ? EFAULT : ETIMEDOUT; /* it crashes, or passes its budget */
+    return HIL_ERR_IO;
+  }
+  status = image_find_pages(&c->pages);
+  if (status == HIL_OK) status = new_copies(c);
+  if (status == HIL_OK) status = find_ends(c);
+  if (status != HIL_OK) return status;
+  out->ticks = c->ticks = w->memory.progress->tick;
+  out->output_digest = hil_digest64(w->memory.region[REGION_OUTPUT], workload->output_len, 0);
+  out->state_digest = hil_digest64(w->memory.region[REGION_STATE], workload->state_len, 0);
+  return HIL_OK;
+}
+
+/* Pages of the regions that nobody has written yet, or that the system has put elsewhere, come to exist: a
+ * region's pages are all among those that are saved, one after the other. */
+static void touch_regions(const hil_linux_campaign_t *c, const hil_workload_t *l) {
+  const size_t page_len = (size_t)sysconf(_SC_PAGESIZE);
+  const size_t lens[] = {1, l->state_len, l->input_len, l->output_len}; /* of the control block, its page */
+  for (size_t slot = 0; slot < sizeof lens / sizeof lens[0]; slot++) {
+    for (size_t at = 0; at < lens[slot]; at += page_len) {
+      (void)*(const volatile uint8_t *)(c->pages.slot[slot] + at);
+    }
+  }
+}
+
+/* What the fault-free step touches and ends with. The worker and its memory are as before it then, also if this
+ * fails. */
+static int record_golden(hil_linux_campaign_t *c, const hil_workload_t *workload,
+                         hil_campaign_opened_t *out) {
+  touch_regions(c, workload);
+  int status = image_find_pages(&c->pages);
+  if (status == HIL_OK) status = registers_get(c->worker, &c->start);
+  if (status != HIL_OK) return status;
+  c->before = c->pages; /* what the step makes beyond these was zero */
+  uint8_t *was = image_copy_new(&c->before);
+  if (!was) return HIL_ERR_EXHAUSTED;
+  image_save(&c->before, was);
+  status = run_golden(c, workload, out);
+  const int restored = restore(c, &c->before, was); /* removes what the step has made */
+  image_copy_free(&c->before, was);
+  if (status != HIL_OK || restored != HIL_OK) return status != HIL_OK ? status : restored;
+  image_save(&c->pages, c->at_start);
+  c->has_start = true;
+  return HIL_OK;
+}
+
+static void describe(const hil_linux_campaign_t *c, const hil_workload_t *workload,
+                     hil_campaign_opened_t *out) {
+  uint8_t *const *slot = c->pages.slot;
+  out->arena = (uint64_t)(uintptr_t)slot[0];
+  out->state_at = (uint32_t)(slot[1] - slot[0]);
+  out->input_at = (uint32_t)(slot[2] - slot[0]);
+  out->output_at = (uint32_t)(slot[3] - slot[0]);
+  out->heap_at = (uint32_t)(slot[4] - slot[0]);
+  out->stack_at = (uint32_t)(slot[5] - slot[0]);
+  out->stack_len = WORKER_STACK_LEN;
+  out->rest = (uint64_t)(uintptr_t)worker_trap_rest;
+  out->text = (uint64_t)(uintptr_t)workload->text_begin;
+  out->text_len = (uint32_t)((uintptr_t)workload->text_end - (uintptr_t)workload->text_begin);
+  out->gpr_count = ARCH_GPR_COUNT;
+  out->gpr_bytes = ARCH_GPR_BYTES;
+  out->vector_bytes = ARCH_VECTOR_BYTES;
+}
+
+/* Go back to the step's start. */
+static int rewind_step(hil_linux_campaign_t *c) {
+  int status = restore(c, &c->pages, c->at_start);
+  if (status == HIL_OK) status = registers_set(c->worker, &c->start);
+  c->position = c->path = c->trace_at = 0;
+  c->site_is_saved = false;
+  memset(&c->traced, 0, sizeof c->traced);
+  return status;
+}
+
+/* Agent and worker take turns and never run at once: on one core no time is lost between them. It is one of
+ * those that a limit leaves the worker. */
+static void share_core(hil_linux_campaign_t *c) {
+  cpu_set_t may, one;
+  const int here = sched_getcpu();
+  size_t core = here < 0 ? CPU_SETSIZE : (size_t)here;
+  if (!c->cores_are_known || sched_getaffinity(c->worker->pid, sizeof may, &may) != 0) return;
+  if (core >= CPU_SETSIZE || !CPU_ISSET(core, &may)) {
+    for (core = 0; core < CPU_SETSIZE - 1 && !CPU_ISSET(core, &may); core++) {
+    }
+  }
+  CPU_ZERO(&one);
+  CPU_SET(core, &one);
+  (void)sched_setaffinity(0, sizeof one, &one);
+  (void)sched_setaffinity(c->worker->pid, sizeof one, &one);
+}
+
+/* A fresh worker, sealed or not. */
+static int start_worker(hil_linux_campaign_t *c, bool sealed) {
+  int status = worker_seal(c->worker, sealed);
+  if (status == HIL_OK) status = worker_start(c->worker);
+  if (status == HIL_OK) (void)knobs_worker(c->knobs, c->worker->pid); /* the next LIMIT reads it back */
+  return status;
+}
+
+int campaign_open(hil_linux_campaign_t *c, hil_worker_t *w, const hil_step_t *step,
+                  const hil_budget_t *budget, hil_campaign_opened_t *out) {
+  if (!ARCH_COUNTS_STEPS) return HIL_ERR_NOSYS;
+  if (!w->workload) return HIL_ERR_STATE;
+  c->worker = w;
+  c->open = true; /* from here on campaign_close has something to put back */
+  c->has_start = false;
+  c->input_len = step->len;
+  memcpy(c->input, w->memory.region[REGION_INPUT], step->len);
+  memcpy(w->memory.region[REGION_INPUT], step->input, step->len);
+  c->cores_are_known = sched_getaffinity(0, sizeof c->cores, &c->cores) == 0;
+  int status = start_worker(c, true);
+  if (status != HIL_OK) return status;
+  share_core(c);
+  c->cpu_limit_us = budget->cpu_us;
+  w->memory.progress->tick = 0;
+  w->memory.progress->stop_tick = budget->max_ticks ? budget->max_ticks + 1u : 0;
+  status = worker_slots(w, c->pages.slot, c->pages.slot_len);
+  if (status == HIL_OK) status = record_golden(c, w->workload, out);
+  if (status == HIL_OK) status = rewind_step(c);
+  if (status == HIL_OK) describe(c, w->workload, out);
+  return status;
+}
+
+int campaign_close(hil_linux_campaign_t *c) {
+  if (!c->open) return HIL_OK;
+  int status = c->has_start ? restore(c, &c->pages, c->at_start) : HIL_OK;
+  memcpy(c->worker->memory.region[REGION_INPUT], c->input, c->input_len);
+  image_copy_free(&c->pages, c->at_start);
+  image_copy_free(&c->pages, c->at_site);
+  image_copy_free(&c->pages, c->at_end);
+  c->at_start = c->at_site = c->at_end = NULL;
+  c->open = c->has_start = false;
+  if (c->cores_are_known) (void)sched_setaffinity(0, sizeof c->cores, &c->cores);
+  const int started = start_worker(c, false);
+  return status == HIL_OK ? started : status;
+}
+
+int campaign_read(hil_linux_campaign_t *c, uint64_t address, uint16_t len, uint8_t *out) {
+  return worker_read_at(c->worker, address, out, len);
+}
+
+/* --- the walk -------------------------------------------------------------------------------------------- */
+
+/* Walk to |position|, or until |until_us|: far instructions take seconds, and the link waits. HIL_OK, also if it
+ * is not there yet; HIL_ERR_ARG: the step ends before; HIL_ERR_IO. */
+static int walk_to(hil_linux_campaign_t *c, uint64_t position, uint64_t until_us) {
+  if (position < c->position) {
+    const int status = rewind_step(c);
+    if (status != HIL_OK) return status;
+  }
+  while (c->position < position && clock_us() < until_us) {
+    hil_arch_regs_t regs;
+    if (registers_get_general(c->worker, &regs) != HIL_OK) return HIL_ERR_IO;
+    const uintptr_t pc = (uintptr_t)ARCH_PC(regs);
+    if (c->position && pc == (uintptr_t)worker_trap_rest) return HIL_ERR_ARG;
+    if (step_once(c) != HIL_OK) return HIL_ERR_IO;
+    c->path = (c->path ^ pc) * 0x100000001b3u;
+    c->position++;
+    c->site_is_saved = false;
+  }
+  return HIL_OK;
+}
+
+static size_t put_varint(uint8_t *out, uint64_t v) {
+  size_t n = 0;
+  for (; v >= 0x80u; v >>= 7) out[n++] = (uint8_t)(v | 0x80u);
+  out[n++] = (uint8_t)v;
+  return n;
+}
+
+static uint64_t zigzag(uint64_t difference) { return difference << 1 ^ (0u - (difference >> 63)); }
+
+/* Write what has changed since |before|. Returns the length. */
+static size_t put_changes(uint8_t *out, const hil_arch_regs_t *before, const hil_arch_regs_t *now) {
+  enum { PC = ARCH_GPR_COUNT - 1 };
+  uint8_t changed = 0;
+  size_t len = 1;
+  len += put_varint(out + len, zigzag(registers_value(now, PC) - registers_value(before, PC)));
+  for (size_t i = 0; i < PC; i++) {
+    const uint64_t difference = registers_value(now, i) - registers_value(before, i);
+    if (!difference) continue;
+    out[len++] = (uint8_t)i;
+    len += put_varint(out + len, zigzag(difference));
+    changed++;
+  }
+  out[0] = changed;
+  return len;
+}
+
+int campaign_walk(hil_linux_campaign_t *c, hil_campaign_trace_t *out) {
+  enum { ENTRY_MAX = 1 + VARINT_MAX + ARCH_GPR_COUNT * (1 + VARINT_MAX) };
+  if (out->position == 0) {
+    const int status = rewind_step(c);
+    if (status != HIL_OK) return status;
+  }
+  if (out->position != c->trace_at || c->position != c->trace_at) return HIL_ERR_ARG; /* a RUN came between */
+  size_t len = 0;
+  while (!out->ended && len + ENTRY_MAX <= sizeof out->bytes) {
+    hil_arch_regs_t now;
+    if (registers_get_general(c->worker, &now) != HIL_OK) return HIL_ERR_IO;
+    out->ended = c->position && (uintptr_t)ARCH_PC(now) == (uintptr_t)worker_trap_rest;
+    if (out->ended) break;
+    len += put_changes(out->bytes + len, &c->traced, &now);
+    c->traced = now;
+    const int status = walk_to(c, c->position + 1u, UINT64_MAX);
+    if (status != HIL_OK) return status;
+  }
+  c->trace_at = c->position;
+  out->len = (uint16_t)len;
+  return HIL_OK;
+}
+
+/* --- experiments -------------------------------------------------------------------------------------- */
+
+static int save_site(hil_linux_campaign_t *c) {
+  if (c->site_is_saved) return HIL_OK;
+  image_save(&c->pages, c->at_site);
+  const int status = registers_get(c->worker, &c->site);
+  c->site_is_saved = status == HIL_OK;
+  return status;
+}
+
+/* Put other machine code where the worker stands, or back what was there. */
+static int patch(hil_linux_campaign_t *c, uint64_t kind) {
+  uint8_t after[16];
+  return worker_sefi(c->worker, (hil_sefi_t)kind, c->patched, after, &c->patched_len);
+}
+
+static int unpatch(hil_linux_campaign_t *c) {
+  const uint64_t at = (uint64_t)ARCH_PC(c->site.general);
+  const int status = c->patched_len ? worker_write_at(c->worker, at, c->patched, c->patched_len) : HIL_OK;
+  c->patched_len = 0;
+  return status;
+}
+
+static int flip(hil_linux_campaign_t *c, const hil_campaign_site_t *site) {
+  hil_arch_regs_t regs = c->site.general;
+  switch (site->space) {
+    case SPACE_MEMORY: c->pages.slot[0][site->byte] ^= site->bit; return HIL_OK;
+    case SPACE_GPR:
+      registers_flip_general(&regs, (size_t)site->byte, site->bit);
+      return registers_set_general(c->worker, &regs);
+    case SPACE_CPU: return patch(c, site->byte);
+    default: return registers_flip_vector(c->worker, &c->site, (size_t)site->byte, site->bit);
+  }
+}
+
+/* Whether a site is one that experiments may hit. */
+static bool is_hittable(const hil_linux_campaign_t *c, const hil_campaign_site_t *site) {
+  if (site->space == SPACE_GPR) return site->byte < (uint64_t)ARCH_GPR_COUNT * ARCH_GPR_BYTES;
+  if (site->space == SPACE_VECTOR) return site->byte < ARCH_VECTOR_BYTES;
+  if (site->space == SPACE_CPU) return site->byte == SEFI_HANG || site->byte == SEFI_CRASH;
+  for (size_t slot = 1; slot < IMAGE_SLOTS; slot++) { /* all but the control block */
+    const uint64_t at = (uint64_t)(c->pages.slot[slot] - c->pages.slot[0]);
+    if (site->byte >= at && site->byte - at < c->pages.slot_len[slot]) return true;
+  }
+  return false;
+}
+
+static uint8_t wrong_bits(const hil_linux_campaign_t *c, size_t len) {
+  const uint8_t *output = c->worker->memory.region[REGION_OUTPUT];
+  unsigned bits = 0;
+  for (size_t i = 0; i < len; i++)
+    bits += (unsigned)__builtin_popcount((unsigned)(output[i] ^ c->end_output[i]));
+  return bits < 255u ? (uint8_t)bits : 255u;
+}
+
+/* Classify a worker that stopped at rest. */
+static hil_outcome_t classify(hil_linux_campaign_t *c, const hil_arch_regs_t *regs, uint8_t *detail) {
+  const hil_worker_t *w = c->worker;
+  const hil_workload_t *l = w->workload;
+  const uint8_t *sp = (const uint8_t *)(uintptr_t)ARCH_SP(*regs);
+  if (memcmp(w->memory.region[REGION_OUTPUT], c->end_output, l->output_len) != 0) {
+    *detail = wrong_bits(c, l->output_len);
+    return OUTCOME_SDC;
+  }
+  bool alike = registers_rest_alike(regs, &c->end.general) &&
+               memcmp(w->memory.region[REGION_STATE], c->end_state, l->state_len) == 0;
+  if (alike) alike = memcmp(sp, c->end_stack, c->stack_len) == 0; /* its pointer is the one of then */
+  if (alike) alike = worker_control_is(c->end_control);
+  if (!alike) return OUTCOME_LATENT;
+  if (w->memory.progress->tick == c->ticks) return OUTCOME_MASKED;
+  *detail = FAILURE_COUNT;
+  return OUTCOME_FAILED;
+}
+
+/* One experiment, from the site and back to it. */
+static int experiment(hil_linux_campaign_t *c, const hil_campaign_site_t *site, hil_outcome_t *outcome,
+                      uint8_t *detail) {
+  hil_arch_regs_t regs;
+  int status = flip(c, site);
+  if (status != HIL_OK) return status;
+  const int signal = run_on(c);
+  if (signal < 0) return HIL_ERR_IO;
+  status = registers_get_general(c->worker, &regs);
+  if (status != HIL_OK) return status;
+  *outcome = OUTCOME_FAILED;
+  *detail = (uint8_t)signal; /* 0: FAILURE_HANG */
+  if (signal == SIGTRAP && at_rest(&regs)) {
+    *outcome = classify(c, &regs, detail);
+  } else if (signal == SIGTRAP &&
+             (uintptr_t)ARCH_PC(regs) - ARCH_TRAP_REPORTED_AT == (uintptr_t)worker_trap_tick) {
+    *detail = FAILURE_HANG; /* more ticks than its budget has */
+  }
+  status = restore(c, &c->pages, c->at_site);
+  if (status == HIL_OK) status = unpatch(c);
+  return status == HIL_OK ? registers_set(c->worker, &c->site) : status;
+}
+
+int campaign_run(hil_linux_campaign_t *c, hil_campaign_run_t *run) {
+  const uint64_t until_us = clock_us() + SLICE_US;
+  while (run->site.bit) {
+    if (!is_hittable(c, &run->site)) return HIL_ERR_ARG;
+    int status = walk_to(c, run->site.position, until_us);
+    if (status == HIL_OK && c->position != run->site.position) return HIL_OK; /* another slice goes on */
+    hil_outcome_t outcome = OUTCOME_FAILED;
+    uint8_t detail = 0;
+    if (status == HIL_OK) status = save_site(c);
+    if (status == HIL_OK) status = experiment(c, &run->site, &outcome, &detail);
+    if (status != HIL_OK) return status;
+    sites_put(run, outcome, detail);
+    if (clock_us() >= until_us) break;
+  }
+  run->outcomes.position = c->position;
+  run->outcomes.path = c->path;
+  return HIL_OK;
+}

@@ -1,0 +1,113 @@
+/* Experiments on one step of the worker. SPDX-License-Identifier: Apache-2.0
+ *
+ * A campaign holds one step fast: it walks the fault-free step by single instructions, and wherever the host
+ * asks for it, flips a bit, lets the worker run to the end of the step, classifies what came of it, and puts
+ * everything back in place. No process is started for an experiment, also not after a fatal signal: ptrace
+ * stops the worker before the signal is delivered.
+ *
+ * The worker is a sealed one (worker.h): it can write nothing but its regions, so restoring these, and its
+ * registers, restores all of it. */
+#ifndef HIL_LINUX_CAMPAIGN_H
+#define HIL_LINUX_CAMPAIGN_H
+
+#include <sched.h>
+
+#include "port_linux.h"
+#include "worker_arch.h"
+
+/* --- campaign_image.c: the memory that the worker can write ----------------------------------------- */
+
+enum {
+  IMAGE_SLOTS = 6,           /* control, state, input, output, scratch, stack */
+  IMAGE_PAGES_MAX = 16384,   /* of the system's pages that a step touches */
+  IMAGE_SLOT_PAGES_MAX = 4096 /* of one slot: 8 MiB in pages of 4 KiB, and what it is rounded up to */
+};
+
+/* The pages that the fault-free step touches, of all slots. Pages beyond do not exist until a wild access
+ * makes them, and are then removed again: their content is zero. */
+typedef struct {
+  size_t page_len;            /* [byte] */
+  uint8_t *slot[IMAGE_SLOTS];
+  size_t slot_len[IMAGE_SLOTS];
+  size_t slot_pages[IMAGE_SLOTS];
+  size_t count;
+  uint8_t *page[IMAGE_PAGES_MAX]; /* where they lie, ascending */
+  uint8_t present[IMAGE_SLOTS][IMAGE_SLOT_PAGES_MAX]; /* whether a page is one of them */
+} hil_image_pages_t;
+
+/* Find the pages that exist now. HIL_OK; HIL_ERR_EXHAUSTED: too many; HIL_ERR_IO. */
+int image_find_pages(hil_image_pages_t *p);
+/* Copy their content to |copy|, or back to where it was. */
+void image_save(const hil_image_pages_t *p, uint8_t *copy);
+/* As |copy| has it, whatever an experiment has done since: pages that it made are removed.
+ * HIL_OK; HIL_ERR_IO. */
+int image_restore(const hil_image_pages_t *p, const uint8_t *copy);
+/* What |copy| has for an address of a page that it holds; NULL for any other. */
+const uint8_t *image_at(const hil_image_pages_t *p, const uint8_t *copy, const uint8_t *address);
+/* Memory for a copy of all its pages; NULL if there is none. */
+uint8_t *image_copy_new(const hil_image_pages_t *p);
+void image_copy_free(const hil_image_pages_t *p, uint8_t *copy);
+
+/* --- campaign_registers.c ------------------------------------------------------------------------------ */
+
+enum { EXTENDED_MAX = 1 << 15 /* [byte] more than any processor's has today */ };
+
+/* All registers of a worker that stands still. */
+typedef struct {
+  hil_arch_regs_t general;
+  int extended_set;    /* as ptrace names it: the largest that this processor has */
+  size_t extended_len; /* [byte] */
+  uint8_t extended[EXTENDED_MAX] __attribute__((aligned(64)));
+} hil_registers_t;
+
+/* HIL_OK; HIL_ERR_IO. */
+int registers_get(hil_worker_t *w, hil_registers_t *out);
+int registers_get_general(hil_worker_t *w, hil_arch_regs_t *out);
+int registers_set(hil_worker_t *w, const hil_registers_t *regs);
+int registers_set_general(hil_worker_t *w, const hil_arch_regs_t *regs);
+/* Flip the bits of |mask| in byte |index| of the general registers, as TARGET_GPR counts them. */
+void registers_flip_general(hil_arch_regs_t *regs, size_t index, uint8_t mask);
+/* The same in the vector registers of the worker, which has |regs|, as TARGET_VECTOR counts them.
+ * HIL_OK; HIL_ERR_IO. */
+int registers_flip_vector(hil_worker_t *w, const hil_registers_t *regs, size_t index, uint8_t mask);
+/* Register |i| of those that TARGET_GPR spans. */
+uint64_t registers_value(const hil_arch_regs_t *regs, size_t i);
+/* Whether two workers at rest would take their next step alike: what a function must preserve is equal. */
+bool registers_rest_alike(const hil_arch_regs_t *a, const hil_arch_regs_t *b);
+
+/* --- campaign.c --------------------------------------------------------------------------------------- */
+
+typedef struct {
+  hil_worker_t *worker;
+  const hil_knobs_t *knobs; /* limits of the worker */
+  bool open;
+  bool has_start; /* |at_start| is what it will be */
+  hil_image_pages_t pages, before; /* those of the step, and those that were there before it */
+  uint8_t *at_start, *at_site, *at_end; /* copies of them */
+  hil_registers_t start, site, end;
+  const uint8_t *end_control, *end_state, *end_output, *end_stack; /* within |at_end| */
+  size_t stack_len;      /* [byte] of the stack at rest */
+  uint16_t input_len;    /* [byte] */
+  uint8_t input[MESSAGE_IO_MAX]; /* that was there before OPEN */
+  bool cores_are_known;
+  cpu_set_t cores;       /* that the agent may use otherwise */
+  uint64_t position;     /* instructions of the step that have been executed */
+  uint64_t path;         /* digest of their program counters */
+  bool site_is_saved;    /* |at_site| and |site| are those of |position| */
+  uint32_t ticks;        /* of the fault-free step */
+  uint8_t patched[16];   /* machine code that a control has replaced */
+  uint8_t patched_len;
+  uint64_t cpu_limit_us; /* of an experiment, from its first timer tick on */
+  uint64_t trace_at;     /* [instruction] where the trace has ended so far, */
+  hil_arch_regs_t traced; /* and the registers as it has reported them */
+} hil_linux_campaign_t;
+
+/* open, trace, run, code and close of hil_campaign_port_t: HIL_OK and the other codes that port.h lists. */
+int campaign_open(hil_linux_campaign_t *c, hil_worker_t *w, const hil_step_t *step,
+                  const hil_budget_t *budget, hil_campaign_opened_t *out);
+int campaign_walk(hil_linux_campaign_t *c, hil_campaign_trace_t *out);
+int campaign_run(hil_linux_campaign_t *c, hil_campaign_run_t *run);
+int campaign_read(hil_linux_campaign_t *c, uint64_t address, uint16_t len, uint8_t *out);
+int campaign_close(hil_linux_campaign_t *c);
+
+#endif

@@ -1,0 +1,188 @@
+/* Sites and outcomes: every experiment once and in order, and no list that means two things.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdint.h>
+
+#include "sites.h"
+#include "unit.h"
+
+static hil_campaign_run_t run;
+
+static void list(const uint8_t *bytes, size_t len) {
+  memset(&run, UNIT_GUARD, sizeof run);
+  run.sites.severity = 0;
+  run.sites.len = (uint16_t)len;
+  memcpy(run.sites.bytes, bytes, len);
+}
+
+static int begin(const uint8_t *bytes, size_t len) {
+  list(bytes, len);
+  return sites_begin(&run);
+}
+
+/* All outcomes of a list, from the code that the host will read them with. */
+static unsigned code_at(size_t i) { return (unsigned)run.outcomes.bytes[i / 4u] >> 2u * (i % 4u) & 3u; }
+
+/* --- what a list means ----------------------------------------------------------------------------- */
+
+static void test_bits_then_bytes_then_sites_are_taken_in_order(void) {
+  /* 300 instructions in: bits 0 and 7 of bytes 5 and 6 of the memory; 2 further: bit 4 of byte 130 of the vector
+   * registers */
+  static const uint8_t bytes[] = {0xac, 0x02, 5u << 2, 0x81, 2, 2, 0x8a, 0x04, 0x10, 1};
+  static const hil_campaign_site_t want[] = {
+      {300, 5, SPACE_MEMORY, 0x01, 0x81, 2},   {300, 5, SPACE_MEMORY, 0x80, 0x81, 2},
+      {300, 6, SPACE_MEMORY, 0x01, 0x81, 1},   {300, 6, SPACE_MEMORY, 0x80, 0x81, 1},
+      {302, 130, SPACE_VECTOR, 0x10, 0x10, 1},
+  };
+  CHECK_EQ(begin(bytes, sizeof bytes), HIL_OK);
+  for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+    CHECK_EQ(run.site.position, want[i].position);
+    CHECK_EQ(run.site.byte, want[i].byte);
+    CHECK_EQ(run.site.space, want[i].space);
+    CHECK_EQ(run.site.bit, want[i].bit);
+    CHECK_EQ(run.site.mask, want[i].mask);
+    CHECK_EQ(run.site.bytes, want[i].bytes);
+    sites_put(&run, OUTCOME_MASKED, 0);
+  }
+  CHECK_EQ(run.site.bit, 0);
+  CHECK_EQ(run.outcomes.count, 5);
+  CHECK_EQ(run.outcomes.len, 2);
+  const hil_campaign_outcomes_t before = run.outcomes;
+  sites_put(&run, OUTCOME_FAILED, 11); /* none is left */
+  CHECK(memcmp(&before, &run.outcomes, sizeof before) == 0);
+}
+
+static void test_the_largest_numbers_are_read(void) {
+  /* position 2^64 - 1, byte 2^62 - 1 of the registers */
+  static const uint8_t bytes[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0xfd,
+                                  0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0xff, 1};
+  CHECK_EQ(begin(bytes, sizeof bytes), HIL_OK);
+  CHECK_EQ(run.site.position, UINT64_MAX);
+  CHECK_EQ(run.site.byte, UINT64_MAX >> 2);
+  CHECK_EQ(run.site.space, SPACE_GPR);
+}
+
+/* --- what is refused --------------------------------------------------------------------------------- */
+
+#define REFUSED(...)                                           \
+  do {                                                         \
+    const uint8_t refused[] = {__VA_ARGS__};                   \
+    CHECK_EQ(begin(refused, sizeof refused), HIL_ERR_PAYLOAD); \
+    CHECK_EQ(run.site.bit, 0);                                 \
+  } while (0)
+
+static void test_malformed_lists_are_refused(void) {
+  static const uint8_t none[1] = {0};
+  CHECK_EQ(begin(none, 0), HIL_ERR_PAYLOAD);
+  REFUSED(0, 0, 0, 1); /* no bit */
+  REFUSED(0, 0, 1, 0); /* no byte */
+  REFUSED(0, 0x80, 0x00, 1, 1); /* a varint longer than it needs to be */
+  REFUSED(0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01, 0, 1, 1); /* of 11 bytes */
+  REFUSED(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0, 1, 1); /* of 65 bits */
+  REFUSED(0, 0, 1, 1, 0, 0, 1); /* the second site is cut off */
+  /* positions that overflow */
+  REFUSED(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0, 1, 1, 1, 0, 1, 1);
+}
+
+static void test_a_list_that_is_cut_off_anywhere_is_refused(void) {
+  static const uint8_t bytes[] = {0xac, 0x02, 0x94, 0x05, 0xff, 3};
+  for (size_t len = 0; len < sizeof bytes; len++) {
+    CHECK_EQ(begin(bytes, len), HIL_ERR_PAYLOAD);
+    CHECK_EQ(run.site.bit, 0);
+  }
+  CHECK_EQ(begin(bytes, sizeof bytes), HIL_OK);
+  run.sites.len = MESSAGE_PACKED_MAX + 1; /* no message has it, and it is not believed */
+  CHECK_EQ(sites_begin(&run), HIL_ERR_PAYLOAD);
+}
+
+static void test_more_experiments_than_fit_into_an_answer_are_refused(void) {
+  static const uint8_t full[] = {0, 0, 0xff, 98}; /* 784 */
+  static const uint8_t more[] = {0, 0, 0xff, 98, 0, 0, 0x40, 1};
+  static const uint8_t many[] = {0, 0, 0xff, 255};
+  CHECK_EQ(begin(full, sizeof full), HIL_OK);
+  CHECK_EQ(begin(more, sizeof more), HIL_ERR_ARG);
+  CHECK_EQ(run.site.bit, 0);
+  CHECK_EQ(begin(many, sizeof many), HIL_ERR_ARG);
+}
+
+/* --- outcomes ---------------------------------------------------------------------------------------- */
+
+static void test_outcomes_of_a_full_list_fit_with_all_their_details(void) {
+  static const uint8_t full[] = {0, 0, 0xff, 98};
+  uint8_t packed[WIRE_PAYLOAD_MAX];
+  size_t len = 0;
+  CHECK_EQ(begin(full, sizeof full), HIL_OK);
+  for (unsigned i = 0; run.site.bit; i++) sites_put(&run, OUTCOME_FAILED, (uint8_t)i);
+  CHECK_EQ(run.outcomes.count, CAMPAIGN_EXPERIMENTS_MAX);
+  CHECK_EQ(run.outcomes.len, 196 + 784);
+  for (size_t i = 0; i < CAMPAIGN_EXPERIMENTS_MAX; i++) {
+    CHECK_EQ(code_at(i), OUTCOME_FAILED);
+    CHECK_EQ(run.outcomes.bytes[196 + i], (uint8_t)i);
+  }
+  CHECK_EQ(hil_campaign_outcomes_pack(&run.outcomes, packed, sizeof packed, &len), HIL_OK);
+}
+
+static void test_details_stand_behind_the_outcomes_for_failures_and_for_severity(void) {
+  static const uint8_t bytes[] = {0, 0, 0x1f, 1}; /* 5 experiments */
+  static const hil_outcome_t outcomes[] = {OUTCOME_SDC, OUTCOME_FAILED, OUTCOME_MASKED, OUTCOME_LATENT,
+                                           OUTCOME_SDC};
+  for (uint8_t severity = 0; severity < 2; severity++) {
+    list(bytes, sizeof bytes);
+    run.sites.severity = severity;
+    CHECK_EQ(sites_begin(&run), HIL_OK);
+    for (uint8_t i = 0; i < 5; i++) sites_put(&run, outcomes[i], (uint8_t)(20 + i));
+    for (size_t i = 0; i < 5; i++) CHECK_EQ(code_at(i), outcomes[i]);
+    CHECK_EQ(run.outcomes.len, severity ? 2 + 3 : 2 + 1);
+    CHECK_EQ(run.outcomes.bytes[2], severity ? 20 : 21);
+    CHECK_EQ(run.outcomes.bytes[3], severity ? 21 : 0);
+    CHECK_EQ(run.outcomes.bytes[4], severity ? 24 : 0);
+  }
+}
+
+/* --- random lists ------------------------------------------------------------------------------------- */
+
+static uint64_t random_state = 20261129;
+
+static uint32_t random_u32(void) {
+  random_state ^= random_state << 13;
+  random_state ^= random_state >> 7;
+  random_state ^= random_state << 17;
+  return (uint32_t)((random_state * 0x2545F4914F6CDD1DU) >> 32);
+}
+
+/* Whatever is accepted ends after as many experiments as fit, each with a bit of its site. */
+static void test_random_lists_end_or_are_refused(void) {
+  unsigned accepted = 0;
+  for (int round = 0; round < 20000; round++) {
+    uint8_t bytes[64];
+    const size_t len = random_u32() % sizeof bytes;
+    for (size_t i = 0; i < len; i++) {
+      bytes[i] = (uint8_t)(random_u32() % 4 ? 1u << random_u32() % 8u & 0x77u : random_u32());
+    }
+    const int status = begin(bytes, len);
+    CHECK(status == HIL_OK || status == HIL_ERR_PAYLOAD || status == HIL_ERR_ARG);
+    CHECK_EQ(run.site.bit != 0, status == HIL_OK);
+    accepted += status == HIL_OK;
+    uint64_t position = 0;
+    for (unsigned left = CAMPAIGN_EXPERIMENTS_MAX; run.site.bit && left; left--) {
+      CHECK(run.site.bit & run.site.mask && !(run.site.bit & (run.site.bit - 1u)));
+      CHECK(run.site.space <= SPACE_CPU && run.site.bytes && run.site.position >= position);
+      position = run.site.position;
+      sites_put(&run, OUTCOME_FAILED, 0xff);
+    }
+    CHECK_EQ(run.site.bit, 0);
+    CHECK(run.outcomes.len <= MESSAGE_PACKED_MAX);
+  }
+  CHECK(accepted > 100);
+}
+
+int main(void) {
+  RUN(test_bits_then_bytes_then_sites_are_taken_in_order);
+  RUN(test_the_largest_numbers_are_read);
+  RUN(test_malformed_lists_are_refused);
+  RUN(test_a_list_that_is_cut_off_anywhere_is_refused);
+  RUN(test_more_experiments_than_fit_into_an_answer_are_refused);
+  RUN(test_outcomes_of_a_full_list_fit_with_all_their_details);
+  RUN(test_details_stand_behind_the_outcomes_for_failures_and_for_severity);
+  RUN(test_random_lists_end_or_are_refused);
+  return UNIT_RESULT();
+}

@@ -1,0 +1,48 @@
+/* The experiments of a campaign: sites in, outcomes out. SPDX-License-Identifier: Apache-2.0
+ *
+ * A CAMPAIGN_RUN lists sites. Each stands for one experiment per bit of its mask, in each of its bytes: these
+ * functions take them one experiment at a time and pack what became of each. Layouts in SPEC.md, section 4.
+ *
+ * Limits: CAMPAIGN_EXPERIMENTS_MAX experiments in one list, so that the outcomes of any list fit into one
+ * answer. */
+#ifndef HIL_SITES_H
+#define HIL_SITES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "message.h"
+#include "status.h"
+
+/* cffi:begin */
+/* The next experiment, and what is left of its site. */
+typedef struct {
+  uint64_t position; /* [instruction] of the step, before which the bit is flipped */
+  uint64_t byte;     /* of the space */
+  uint8_t space;     /* hil_space_t */
+  uint8_t bit;       /* mask of the one bit to flip now; 0: no experiment is left */
+  uint8_t mask;      /* of the site */
+  uint8_t bytes;     /* left of the site, this one included */
+} hil_campaign_site_t;
+
+/* A list of sites that is worked through. */
+typedef struct {
+  hil_campaign_sites_t sites;
+  uint16_t at; /* [byte] of them that was read */
+  hil_campaign_site_t site;
+  hil_campaign_outcomes_t outcomes;
+} hil_campaign_run_t;
+
+/* Go to the first experiment of |run->sites|, with empty outcomes. The list is read to its end first: no other
+ * function here can meet a malformed one.
+ * HIL_OK; HIL_ERR_PAYLOAD: the list is empty or malformed (|run->site.bit| is 0); HIL_ERR_ARG: more experiments
+ * than fit into one answer (likewise). */
+int sites_begin(hil_campaign_run_t *run);
+
+/* Add what became of |run->site| to the outcomes, and go to the next experiment. |detail| is kept where a
+ * hil_outcome_t has a byte more. Nothing happens if no experiment is left. */
+void sites_put(hil_campaign_run_t *run, hil_outcome_t outcome, uint8_t detail);
+/* cffi:end */
+
+#endif

@@ -1,0 +1,44 @@
+"""Analysis of a held step: its trace, its instructions, and the plan of all its faults."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hil.campaign.bench import HeldBoard
+from hil.campaign.decode_x86 import X86Decoder
+from hil.campaign.instruction import Instruction
+from hil.campaign.plan import ExactPlan, plan_of
+from hil.campaign.regions import abi_of, regions_of
+from hil.campaign.trace import Trace, unpack_trace
+from hil.scenario import UpsetTarget
+
+__all__ = ["AnalysedStep", "analyse"]
+
+_INSTRUCTION_MAX: Final = 15  # [byte] the longest of any processor here
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysedStep:
+    """The analysis of a step before any experiment. `code`: the instruction at each address."""
+
+    trace: Trace
+    code: dict[int, Instruction]
+    plan: ExactPlan
+
+
+def analyse(board: HeldBoard, targets: Sequence[UpsetTarget]) -> AnalysedStep:
+    """Trace the step that a board holds, and return the plan of all faults of `targets`.
+
+    Raises: SetupError without capstone; UnsupportedInstruction; UsageError for a target whose
+    faults cannot be enumerated; LinkTimeout, NodeError."""
+    opened = board.step.opened
+    regions = regions_of(opened, board.golden.workload, board.arch, targets)
+    decoder = X86Decoder()
+    trace = unpack_trace(board.step.trace(), opened.gpr_count)
+    code: dict[int, Instruction] = {}
+    for pc in sorted(set(trace.pc.tolist())):
+        code[pc] = decoder.decode(board.step.code(pc, _INSTRUCTION_MAX), pc)
+    plan = plan_of(trace, code, regions, opened.arena, abi_of(board.arch).sp)
+    return AnalysedStep(trace, code, plan)

@@ -1,0 +1,114 @@
+"""The boards of a campaign: each holds the same step."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from hil.campaign.held_step import HeldStep
+from hil.errors import NodeError, SetupError
+from hil.kernel import Golden
+from hil.rig.agent_setup import Budget
+from hil.rig.board_kinds import build_nodes
+from hil.rig.calls import Timing
+from hil.rig.node import DONE, Node
+from hil.rig.program import golden_run
+from hil.rig.rig import Rig
+from hil.scenario import Scenario
+
+__all__ = ["HeldBoard", "held_board"]
+
+_HANG_CPU_US: Final = 46_000
+"""An experiment that takes more CPU time than this, and than a thousand fault-free steps, hangs."""
+_HANG_STEPS: Final = 1000
+_PATIENCE_US: Final = 60_000_000
+
+
+class HeldBoard:
+    """A board that holds step `frame` of a scenario. `arch`: its processor, as its agent calls
+    it."""
+
+    def __init__(self, rig: Rig, golden: Golden, frame: int) -> None:
+        self.rig = rig
+        self.golden = golden
+        self.frame = frame
+        self.node: Node = rig.nodes[0]
+        hello = self.node.hello
+        self.arch = "" if hello is None else hello.arch
+        self.step = self._hold()
+
+    def hold_again(self) -> None:
+        """Hold the step again on a board that has failed: its agent starts a new worker, or has
+        started again itself. Raises: SetupError, LinkTimeout, NodeError."""
+        self.rig.connect(self.node)
+        go_to(self.rig, self.golden_before(), self.frame)
+        self.step = self._hold()
+
+    def golden_before(self) -> Golden:
+        """Return a golden run at the first frame."""
+        return golden_run(self.rig.setup.workload, self.rig.setup.seed)
+
+    def _hold(self) -> HeldStep:
+        try:
+            step = HeldStep(self.rig, self.node, self.frame, self.golden.input)
+        except NodeError as error:
+            raise SetupError(
+                f"an exact campaign is not possible on node {self.node.name}: {error.message}",
+                remedy="it needs a board with Linux whose agent traces its worker: "
+                "`--boards process`, `--boards emulated`, or a real one",
+            ) from error
+        opened = step.opened
+        right = (self.golden.output_digest, self.golden.state_digest)
+        if (opened.output_digest, opened.state_digest) != right:
+            raise SetupError(
+                f"node {self.node.name} does not compute frame {self.frame} as the golden run does"
+            )
+        return step
+
+
+@contextlib.contextmanager
+def held_board(scenario: Scenario, number: int, frame: int) -> Iterator[HeldBoard]:
+    """Open board `number` of the scenario's rig, bring it to `frame` and hold that step; close it
+    afterwards.
+
+    Raises: SetupError, LinkTimeout, NodeError, VersionMismatch."""
+    nodes = build_nodes(scenario)
+    node = nodes[number % len(nodes)]  # software boards are as many as are wanted
+    golden = golden_run(scenario.workload_name, scenario.seed)
+    timeouts = scenario.timeouts
+    timing = Timing(int(timeouts.retry_ms * 1000), int(timeouts.lost_after_ms * 1000))
+    rig = Rig([node], scenario.workload_name, scenario.seed, timing)
+    try:
+        rig.open()
+        cpu_us = go_to(rig, golden, frame)
+        limit_us = _HANG_CPU_US
+        while limit_us < _HANG_STEPS * cpu_us:
+            limit_us *= 10  # in large steps: it is the same in every run
+        rig.setup.budget = Budget(limit_us, 4 * golden.workload.ticks + 64)
+        rig.setup.configure(node)
+        # While an experiment runs the board does not answer.
+        patience_us = max(timing.lost_after_us, _PATIENCE_US)
+        rig.requests.timing = replace(rig.requests.timing, lost_after_us=patience_us)
+        golden.step()
+        yield HeldBoard(rig, golden, frame)
+    finally:
+        rig.close()
+
+
+def go_to(rig: Rig, golden: Golden, frame: int) -> int:
+    """Compute all frames before `frame`; return the CPU time of the slowest [us]."""
+    node, cpu_us = rig.nodes[0], 0
+    rig.load(node)
+    for number in range(frame):
+        golden.step()
+        result = rig.step([node], number, golden.input)[node.name]
+        if result.status != DONE or result.state_digest != golden.state_digest:
+            raise SetupError(
+                f"node {node.name} failed in fault-free frame {number}: "
+                f"{result.reason or 'its result is not the golden one'}",
+                remedy="run `hil doctor`; look at the board's own log",
+            )
+        cpu_us = max(cpu_us, result.cpu_us)
+    return cpu_us

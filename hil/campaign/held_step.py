@@ -1,0 +1,94 @@
+"""A step that a board holds for experiments: its trace, its code, and the outcomes of hits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from hil.errors import SetupError
+from hil.rig.node import Node
+from hil.rig.rig import Rig
+from hil.wire import campaign, encoding
+from hil.wire.messages import Msg
+
+__all__ = ["HeldStep"]
+
+_CODE_MAX: Final = 1000  # [byte] of one answer
+_BUSY_US: Final = 600_000_000
+
+
+class HeldStep:
+    """The step of `frame` on a node of `rig`, held with the input `input_`. The workload is loaded,
+    and the frame before is done. Not thread-safe.
+
+    `opened` says where things lie. Raises: NodeError if the board cannot hold a step; LinkTimeout,
+    as all methods."""
+
+    def __init__(self, rig: Rig, node: Node, frame: int, input_: bytes) -> None:
+        self._rig = rig
+        self._node = node
+        self._timing = replace(rig.requests.timing, busy_us=_BUSY_US)
+        request = encoding.step_request(frame, input_)
+        self.opened = campaign.opened(self._ask(Msg.CAMPAIGN_OPEN, request))
+
+    def _ask(self, type_: Msg, payload: bytes = b"") -> bytes:
+        requests = self._rig.requests
+        call = requests.send(self._node, type_, payload, self._timing)
+        return requests.expect(self._node, call)
+
+    def __enter__(self) -> HeldStep:  # noqa: PYI034  (Python 3.10 has no typing.Self)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the step go: the board has a worker as before."""
+        self._ask(Msg.CAMPAIGN_CLOSE)
+
+    def trace(self) -> bytes:
+        """Return the packed trace of the whole step."""
+        packed, position = bytearray(), 0
+        while True:
+            request = campaign.position_request(position)
+            part = campaign.trace(self._ask(Msg.CAMPAIGN_TRACE, request))
+            if part.position != position:
+                raise SetupError(f"node {self._node.name}: its trace has a gap at {position}")
+            packed += part.packed
+            position += _instructions(part.packed)
+            if part.ended:
+                return bytes(packed)
+
+    def code(self, address: int, length: int) -> bytes:
+        """Return `length` bytes of the worker's memory from `address` on."""
+        content = b""
+        while len(content) < length:
+            count = min(_CODE_MAX, length - len(content))
+            request = campaign.code_request(address + len(content), count)
+            content += campaign.code(self._ask(Msg.CAMPAIGN_CODE, request)).content
+        return content
+
+    def run(self, sites: Sequence[campaign.Site], *, severity: bool = False) -> campaign.Outcomes:
+        """Carry out the experiments of `sites`, which are in order of position and fit into one
+        request. `severity`: the details have the number of wrong bits of each wrong output."""
+        request = campaign.sites_request(sites, severity=severity)
+        return campaign.outcomes(self._ask(Msg.CAMPAIGN_RUN, request))
+
+
+def _instructions(packed: bytes) -> int:
+    """Return how many instructions a packed trace has."""
+    count, at = 0, 0
+    while at < len(packed):
+        changed = packed[at]
+        at = _after_varint(packed, at + 1)
+        for _ in range(changed):
+            at = _after_varint(packed, at + 1)
+        count += 1
+    return count
+
+
+def _after_varint(packed: bytes, at: int) -> int:
+    while packed[at] & 0x80:
+        at += 1
+    return at + 1

@@ -1,0 +1,110 @@
+"""The targets of an exact campaign as regions of the spaces that a board flips bits in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from hil.errors import UsageError
+from hil.kernel import Workload
+from hil.scenario import UpsetTarget
+from hil.upsets.words import NodeEffect
+from hil.wire.campaign import OpenedStep, Space
+
+__all__ = ["EXACT_TARGETS", "Abi", "TargetRegion", "abi_of", "regions_of"]
+
+Codes: TypeAlias = npt.NDArray[np.uint8]
+
+EXACT_TARGETS: Final = (
+    UpsetTarget.STATE,
+    UpsetTarget.INPUT,
+    UpsetTarget.OUTPUT,
+    UpsetTarget.HEAP,
+    UpsetTarget.STACK,
+    UpsetTarget.GPR,
+    UpsetTarget.VECTOR,
+)
+"""The targets whose faults can all be enumerated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abi:
+    """The registers that a calling convention gives a meaning, by their numbers in TARGET_GPR:
+    `preserved` keep their content over a call; `sp` is the stack pointer."""
+
+    preserved: frozenset[int]
+    sp: int
+
+
+_ABIS: Final = {
+    "x86_64": Abi(frozenset({1, 6, 7, 12, 13, 14, 15}), 7),  # rbx rbp rsp r12 to r15
+    "aarch64": Abi(frozenset(range(19, 32)), 31),  # x19 to x30, sp
+}
+
+
+def abi_of(arch: str) -> Abi:
+    """Return the calling convention of a processor that `hil.campaign.disassembler` knows."""
+    return _ABIS[arch]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRegion:
+    """A target: `length` bytes of a space from `first` on.
+
+    `unread`: for each byte, what a fault comes to that nothing reads or overwrites until the step
+    ends. `stack`: only what lies at or above the stack pointer is part of the target."""
+
+    target: UpsetTarget
+    space: Space
+    first: int
+    length: int
+    unread: tuple[NodeEffect, ...]
+    stack: bool = False
+
+
+def regions_of(
+    opened: OpenedStep, workload: Workload, arch: str, targets: Sequence[UpsetTarget]
+) -> tuple[TargetRegion, ...]:
+    """Return the regions of `targets` in a step that is held. Raises: UsageError for a target whose
+    faults cannot be enumerated."""
+    return tuple(_region(target, opened, workload, abi_of(arch)) for target in targets)
+
+
+def _region(target: UpsetTarget, opened: OpenedStep, workload: Workload, abi: Abi) -> TargetRegion:
+    memory, masked = Space.MEMORY, NodeEffect.MASKED
+    match target:
+        case UpsetTarget.STATE:  # the next step reads it
+            size = workload.state_len
+            return TargetRegion(target, memory, opened.state_at, size, (NodeEffect.LATENT,) * size)
+        case UpsetTarget.INPUT:  # the next step has another
+            size = workload.input_len
+            return TargetRegion(target, memory, opened.input_at, size, (masked,) * size)
+        case UpsetTarget.OUTPUT:  # it leaves the system
+            size = workload.output_len
+            return TargetRegion(target, memory, opened.output_at, size, (NodeEffect.SDC,) * size)
+        case UpsetTarget.HEAP:  # no step relies on what it finds there
+            size = workload.scratch_len
+            return TargetRegion(target, memory, opened.heap_at, size, (masked,) * size)
+        case UpsetTarget.STACK:  # see `hil.campaign.plan` for what lies above the stack pointer
+            size = opened.stack_len
+            return TargetRegion(target, memory, opened.stack_at, size, (masked,) * size, stack=True)
+        case UpsetTarget.GPR:
+            unread = tuple(
+                NodeEffect.LATENT if register in abi.preserved else masked
+                for register in range(opened.gpr_count)
+                for _ in range(opened.gpr_bytes)
+            )
+            return TargetRegion(target, Space.GPR, 0, len(unread), unread)
+        case UpsetTarget.VECTOR:
+            size = opened.vector_bytes
+            return TargetRegion(target, Space.VECTOR, 0, size, (masked,) * size)
+        case _:
+            known = ", ".join(EXACT_TARGETS)
+            raise UsageError(
+                f"the faults of target `{target}` cannot all be enumerated",
+                remedy=f"an exact campaign takes {known}",
+            )

@@ -1,0 +1,128 @@
+"""`hil campaign`: what upsets of a step come to, all of them or a sample."""
+
+# ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from hil.cli.options import Json
+from hil.cli.output import answer, say, show
+from hil.errors import UsageError
+from hil.exit_codes import Exit
+
+if TYPE_CHECKING:
+    from hil.campaign.exact import CampaignProgress
+    from hil.scenario import Scenario, UpsetTarget
+
+__all__ = ["HELP", "campaign"]
+
+_EVERY_S: Final = 5.0
+_DEFAULT_TARGETS: Final = "state,input,output,heap"
+
+HELP: Final = (
+    "Hit every bit of a step before every instruction, and say exactly what that comes to.\n\n"
+    "The result file is the same bit for bit whenever it is repeated. A campaign that was "
+    "interrupted continues when the same command is given again."
+)
+
+
+def campaign(  # noqa: PLR0917  (every option is one)
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A file, or a shipped one.")],
+    exact: Annotated[
+        bool, typer.Option("--exact", help="All single-bit faults of one step.")
+    ] = False,
+    targets: Annotated[
+        str, typer.Option(metavar="A,B", help="state, input, output, heap, stack, gpr, vector.")
+    ] = _DEFAULT_TARGETS,
+    frame: Annotated[int, typer.Option(metavar="N", help="The step of this frame.", min=0)] = 3,
+    boards: Annotated[
+        str | None, typer.Option(metavar="KIND", help="process or emulated, instead of its own.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Boards that share the work; default: cores.", min=1),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The result; default: SCENARIO.campaign.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Carry out a campaign (see `HELP`)."""
+    from hil.campaign.exact_campaign import ExactOrder, run_exact_campaign
+    from hil.record.campaign_file import CampaignFile
+    from hil.record.campaign_summary import campaign_summary
+    from hil.scenario import Overrides, load
+    from hil.views.campaign import campaign_table
+
+    if not exact:
+        raise UsageError("which campaign?", remedy="hil campaign SCENARIO --exact")
+    loaded = load(scenario, Overrides(board=boards))
+    plan = loaded.scenario
+    path = Path(f"{plan.name}.campaign") if out is None else out
+    order = ExactOrder(plan, frame, _targets(targets), path, workers or _default_workers(plan))
+    run_exact_campaign(order, _Reporter().report, say)
+    with CampaignFile(path) as file:
+        summary = campaign_summary(file)
+    if as_json:
+        answer({"result": str(path), **summary.as_json()})
+    else:
+        show(lambda glyphs: campaign_table(summary, glyphs))
+        say(f"written: {path}")
+    return Exit.PASS
+
+
+def _targets(text: str) -> tuple[UpsetTarget, ...]:
+    """Return the targets that are named. Raises: UsageError."""
+    from hil.campaign.regions import EXACT_TARGETS
+
+    known = {target.value: target for target in EXACT_TARGETS}
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    wrong = [name for name in names if name not in known]
+    if wrong or not names or len(set(names)) < len(names):
+        what = f"`{wrong[0]}` is none of them" if wrong else "it names each at most once"
+        raise UsageError(
+            f"--targets {text!r}: {what}",
+            remedy=f"targets of an exact campaign: {', '.join(known)}",
+        )
+    return tuple(known[name] for name in names)
+
+
+def _default_workers(scenario: Scenario) -> int:
+    """Return how many boards share the work: as many as cores for processes, else all there are."""
+    from hil.scenario import BoardKind
+
+    nodes = scenario.rig.nodes
+    if nodes[0].board is BoardKind.PROCESS:
+        return len(os.sched_getaffinity(0))
+    return len(nodes)
+
+
+class _Reporter:
+    """Prints the progress every few seconds."""
+
+    def __init__(self) -> None:
+        self._began = self._next = time.monotonic()
+        self._first: int | None = None
+
+    def report(self, progress: CampaignProgress) -> None:
+        """Take the progress; print it if that is due."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first, self._began, self._next = progress.done, now, now + _EVERY_S
+        if now < self._next:
+            return
+        self._next = now + _EVERY_S
+        rate = (progress.done - self._first) / (now - self._began)
+        left_s = (progress.total - progress.done) / rate if rate else 0.0
+        shares = ", ".join(
+            f"{effect.value} {count / progress.done:.1%}"
+            for effect, count in progress.effects.most_common()
+            if count
+        )
+        say(f"{progress.done / progress.total:4.0%}  {rate:,.0f}/s  {left_s:.0f} s left  {shares}")

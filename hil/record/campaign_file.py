@@ -1,0 +1,150 @@
+"""The result file of a campaign: one SQLite file, the same bit for bit whenever and however often
+the campaign is repeated, because it has nothing in it but the results, in their order."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from hil.errors import RecordError
+from hil.record.campaign_rows import EFFECTS, CampaignMeta, ClassRow, InstructionRow, RegionRow
+from hil.upsets.words import NodeEffect
+
+__all__ = ["SCHEMA_VERSION", "CampaignFile", "write_campaign"]
+
+SCHEMA_VERSION: Final = 1
+_APPLICATION_ID: Final = 0x48494C43  # "HILC"
+_COUNTS: Final = ", ".join(f"{effect} INTEGER NOT NULL" for effect in EFFECTS)
+_UNREAD: Final = ", ".join(f"unread_{effect} INTEGER NOT NULL" for effect in EFFECTS[:3])
+_SCHEMA: Final = f"""
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE regions (number INTEGER PRIMARY KEY, target TEXT NOT NULL, length INTEGER NOT NULL,
+  faults INTEGER NOT NULL, overwritten INTEGER NOT NULL, {_UNREAD});
+CREATE TABLE instructions (address INTEGER PRIMARY KEY, executions INTEGER NOT NULL,
+  text TEXT NOT NULL);
+CREATE TABLE classes (number INTEGER PRIMARY KEY, region INTEGER NOT NULL,
+  position INTEGER NOT NULL, byte INTEGER NOT NULL, weight INTEGER NOT NULL,
+  {_COUNTS}, effects BLOB NOT NULL, details BLOB NOT NULL);
+"""
+
+
+@contextmanager
+def _as_record_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise RecordError(f"{path}: {error}") from error
+
+
+def write_campaign(
+    path: Path,
+    meta: CampaignMeta,
+    regions: Iterable[RegionRow],
+    instructions: Iterable[InstructionRow],
+    classes: Iterable[ClassRow],
+) -> None:
+    """Write the result file of a complete campaign: all of it, or none. Raises: RecordError."""
+    draft = path.with_name(f"{path.name}.new")
+    with _as_record_error(path):
+        draft.unlink(missing_ok=True)
+        with closing(sqlite3.connect(draft, isolation_level=None)) as db:
+            db.executescript(
+                f"PRAGMA page_size = 4096; PRAGMA application_id = {_APPLICATION_ID}; "
+                f"PRAGMA user_version = {SCHEMA_VERSION}; PRAGMA journal_mode = OFF; "
+                f"PRAGMA synchronous = OFF; BEGIN; {_SCHEMA}"
+            )
+            values = asdict(meta)
+            db.executemany(
+                "INSERT INTO meta VALUES (?, ?)",
+                [(key, json.dumps(value)) for key, value in sorted(values.items())],
+            )
+            db.executemany(_insert("regions", 8), map(_region_values, regions))
+            rows = ((i.address, i.executions, i.text) for i in instructions)
+            db.executemany(_insert("instructions", 3), rows)
+            db.executemany(_insert("classes", 7 + len(EFFECTS)), map(_class_values, classes))
+            db.execute("COMMIT")
+        with draft.open("rb") as written:
+            os.fsync(written.fileno())
+        draft.replace(path)
+
+
+def _insert(table: str, columns: int) -> str:
+    return f"INSERT INTO {table} VALUES ({','.join('?' * columns)})"
+
+
+def _region_values(row: RegionRow) -> tuple[int | str, ...]:
+    unread = [row.unread.get(effect, 0) for effect in EFFECTS[:3]]
+    return (row.number, row.target, row.length, row.faults, row.overwritten, *unread)
+
+
+def _class_values(row: ClassRow) -> tuple[int | bytes, ...]:
+    counts = [row.effects.count(number) for number in range(len(EFFECTS))]
+    place = (row.number, row.region, row.position, row.byte, row.weight)
+    return (*place, *counts, row.effects, row.details)
+
+
+class CampaignFile:
+    """Reads the result file at `path`. Use it as a context manager.
+
+    Raises: RecordError if there is none, or it is of another kind or a newer version."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with _as_record_error(path):
+            self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+            application = self._db.execute("PRAGMA application_id").fetchone()[0]
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if application != _APPLICATION_ID:
+            self._db.close()
+            raise RecordError(f"{path} is not the result of a campaign")
+        if version > SCHEMA_VERSION:
+            self._db.close()
+            raise RecordError(
+                f"{path} was written by a newer hil (version {version} of its tables)",
+                remedy="install that release, or a later one",
+            )
+
+    def __enter__(self) -> CampaignFile:  # noqa: PYI034  (Python 3.10 has no typing.Self)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._db.close()
+
+    @property
+    def meta(self) -> CampaignMeta:
+        """Return what the campaign was made on."""
+        values = {k: json.loads(v) for k, v in self._db.execute("SELECT key, value FROM meta")}
+        return CampaignMeta(**{**values, "targets": tuple(values["targets"])})
+
+    def regions(self) -> list[RegionRow]:
+        """Return the targets, in their order."""
+        rows = self._db.execute("SELECT * FROM regions ORDER BY number")
+        return [
+            RegionRow(r[0], r[1], r[2], r[3], r[4], dict(zip(EFFECTS[:3], r[5:], strict=True)))
+            for r in rows
+        ]
+
+    def weighted_effects(self) -> dict[int, dict[NodeEffect, int]]:
+        """Return, by region, how many faults the experiments stand for, by effect."""
+        sums = ", ".join(f"sum(weight * {effect})" for effect in EFFECTS)
+        rows = self._db.execute(f"SELECT region, {sums} FROM classes GROUP BY region")
+        return {row[0]: dict(zip(EFFECTS, row[1:], strict=True)) for row in rows}
+
+    def experiments(self) -> int:
+        """Return how many experiments there were."""
+        return 8 * int(self._db.execute("SELECT count(*) FROM classes").fetchone()[0])
+
+    def one_class(self, number: int) -> ClassRow | None:
+        """Return one class; None if there is none of this number."""
+        row = self._db.execute(
+            "SELECT number, region, position, byte, weight, effects, details FROM classes "
+            "WHERE number = ?",
+            (number,),
+        ).fetchone()
+        return None if row is None else ClassRow(*row)

@@ -1,0 +1,101 @@
+"""The journal of a campaign that is going on: the outcomes so far, so that it can be resumed.
+
+It stands beside the result and is removed when that is written. Each part is durable before the
+next begins: whatever kills the campaign, none is lost that was counted, and none is there twice."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from hil.errors import RecordError
+
+__all__ = ["CampaignJournal", "journal_path"]
+
+_SCHEMA = """
+CREATE TABLE identity (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE parts (first INTEGER PRIMARY KEY, effects BLOB NOT NULL, details BLOB NOT NULL);
+"""
+
+
+def journal_path(result: Path) -> Path:
+    """Return where the journal of the campaign with this result file stands."""
+    return result.with_name(f"{result.name}.part")
+
+
+@contextmanager
+def _as_record_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise RecordError(f"{path}: {error}", remedy="delete it to begin anew") from error
+
+
+class CampaignJournal:
+    """Opens the journal at `path`, or begins it. `identity` names the campaign: one of another is
+    refused. Use it as a context manager. Thread-safe for one thread at a time.
+
+    Raises: RecordError, as all methods."""
+
+    def __init__(self, path: Path, identity: Mapping[str, str]) -> None:
+        self.path = path
+        with _as_record_error(path):
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            if not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                self._begin(identity)
+        self._check(identity)
+
+    def _begin(self, identity: Mapping[str, str]) -> None:
+        self._db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+        self._db.execute(
+            "INSERT INTO identity VALUES ('campaign', ?)", (json.dumps(dict(identity)),)
+        )
+
+    def _check(self, identity: Mapping[str, str]) -> None:
+        with _as_record_error(self.path):
+            row = self._db.execute("SELECT value FROM identity").fetchone()
+        stored = json.loads(row[0]) if row else {}
+        for key, value in identity.items():
+            if stored.get(key) != value:
+                raise RecordError(
+                    f"{self.path} is of another campaign: its {key} is {stored.get(key)}, "
+                    f"this one's {value}",
+                    remedy="name another result file, or delete it",
+                )
+
+    def __enter__(self) -> CampaignJournal:  # noqa: PYI034  (Python 3.10 has no typing.Self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._db.close()
+
+    def add(self, first: int, effects: bytes, details: bytes) -> None:
+        """Keep the outcomes of the classes from `first` on, eight bytes for each."""
+        with _as_record_error(self.path):
+            self._db.execute("INSERT INTO parts VALUES (?, ?, ?)", (first, effects, details))
+
+    def parts(self) -> list[tuple[int, bytes, bytes]]:
+        """Return what `add` has kept, by class."""
+        with _as_record_error(self.path):
+            return list(
+                self._db.execute("SELECT first, effects, details FROM parts ORDER BY first")
+            )
+
+    def remove(self) -> None:
+        """Close and remove the journal: its result has been written."""
+        with _as_record_error(self.path):
+            self._db.execute("PRAGMA journal_mode = DELETE")
+        self._db.close()
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,80 @@
+"""The values of a campaign's results: what stands in its file.
+
+A fault is one bit before one instruction; a class is the faults of one byte that do the same (see
+`hil.campaign.def_use`), and has one experiment for each of its bits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from hil.upsets.words import NodeEffect
+
+__all__ = ["EFFECTS", "CampaignMeta", "ClassRow", "InstructionRow", "RegionRow"]
+
+EFFECTS: Final = (
+    NodeEffect.MASKED,
+    NodeEffect.LATENT,
+    NodeEffect.SDC,
+    NodeEffect.CRASH,
+    NodeEffect.HANG,
+    NodeEffect.DETECTED,
+)
+"""The effects of experiments; their place here is their number in the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignMeta:
+    """The conditions of a campaign. `instructions`: of the step; `plan`: digest of its experiments;
+    `path`: digest of the program counters of the fault-free step."""
+
+    hil_version: str
+    scenario: str
+    workload: str
+    seed: int
+    frame: int
+    board: str
+    arch: str
+    targets: tuple[str, ...]
+    instructions: int
+    plan: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegionRow:
+    """One target. `faults`: all there are, bits times instructions; `overwritten` are masked
+    without an experiment; `unread` ones come to what is named, without one."""
+
+    number: int
+    target: str
+    length: int
+    faults: int
+    overwritten: int
+    unread: Mapping[NodeEffect, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """One class: `weight` faults of each bit of `byte` of region `region`, all before the
+    instruction at `position`. `effects` and `details` have a byte for each bit: a number of
+    `EFFECTS`; and the signal of a crash, or how many bits of a wrong output differ (255: or
+    more)."""
+
+    number: int
+    region: int
+    position: int
+    byte: int
+    weight: int
+    effects: bytes
+    details: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InstructionRow:
+    """One instruction of the step: how often it is executed, and its disassembly."""
+
+    address: int
+    executions: int
+    text: str

@@ -1,0 +1,90 @@
+"""The summary of a campaign's result file: how many faults of each target come to what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hil.json_values import JsonObject
+from hil.record.campaign_file import CampaignFile
+from hil.record.campaign_rows import EFFECTS, CampaignMeta
+from hil.upsets.words import NodeEffect
+
+__all__ = ["CampaignSummary", "TargetTotals", "campaign_summary"]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetTotals:
+    """One target: `faults` are all there are, bits times instructions; `measured` of them are known
+    by experiments, the rest without; `effects` has what all of them come to."""
+
+    target: str
+    length: int
+    faults: int
+    measured: int
+    effects: Counter[NodeEffect]
+
+    def share(self, effect: NodeEffect) -> float:
+        """Return the share of all faults that come to `effect`: for SDC the architectural
+        vulnerability factor (AVF) of the target."""
+        return self.effects[effect] / self.faults if self.faults else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignSummary:
+    """A campaign's results, by target and in all."""
+
+    meta: CampaignMeta
+    experiments: int
+    targets: Sequence[TargetTotals]
+
+    @property
+    def total(self) -> TargetTotals:
+        """Return the totals of all targets."""
+        effects: Counter[NodeEffect] = Counter()
+        for target in self.targets:
+            effects += target.effects
+        return TargetTotals(
+            "all",
+            sum(t.length for t in self.targets),
+            sum(t.faults for t in self.targets),
+            sum(t.measured for t in self.targets),
+            effects,
+        )
+
+    def as_json(self) -> JsonObject:
+        """Return the summary as a JSON object: all counts are exact."""
+        meta = self.meta
+        return {
+            "workload": meta.workload,
+            "seed": meta.seed,
+            "frame": meta.frame,
+            "board": meta.board,
+            "arch": meta.arch,
+            "instructions": meta.instructions,
+            "experiments": self.experiments,
+            "targets": {t.target: _totals_json(t) for t in (*self.targets, self.total)},
+        }
+
+
+def _totals_json(totals: TargetTotals) -> JsonObject:
+    return {
+        "bytes": totals.length,
+        "faults": totals.faults,
+        "measured": totals.measured,
+        "effects": {effect.value: totals.effects[effect] for effect in EFFECTS},
+    }
+
+
+def campaign_summary(file: CampaignFile) -> CampaignSummary:
+    """Return the summary of a result file. Raises: RecordError."""
+    measured = file.weighted_effects()
+    targets: list[TargetTotals] = []
+    for region in file.regions():
+        effects = Counter(measured.get(region.number, {}))
+        count = effects.total()
+        effects.update(region.unread)
+        effects[NodeEffect.MASKED] += region.overwritten
+        targets.append(TargetTotals(region.target, region.length, region.faults, count, effects))
+    return CampaignSummary(file.meta, file.experiments(), targets)

@@ -1,0 +1,58 @@
+"""The summary of a campaign, as a table."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hil.record.campaign_rows import EFFECTS
+from hil.record.campaign_summary import CampaignSummary, TargetTotals
+from hil.upsets.words import NodeEffect
+from hil.views.style import BAD, DIM, HEAD, Glyphs
+
+__all__ = ["campaign_table"]
+
+_PERCENT: Final = 100.0
+_SCIENTIFIC_FROM: Final = 10_000_000
+
+
+def campaign_table(summary: CampaignSummary, glyphs: Glyphs) -> RenderableType:
+    """Return the outcomes of all faults, by target, as shares of all faults of each."""
+    meta = summary.meta
+    table = Table(box=None, pad_edge=False, header_style=HEAD)
+    table.add_column("target")
+    for heading in ("bytes", "faults", *(effect.value for effect in EFFECTS)):
+        table.add_column(heading, justify="right")
+    for totals in summary.targets:
+        table.add_row(*_row(totals, glyphs))
+    if len(summary.targets) > 1:
+        table.add_row(*_row(summary.total, glyphs), style=HEAD)
+    where = f"step {meta.frame} of {meta.workload} (seed {meta.seed}), {meta.instructions:,} "
+    return Group(
+        Text(f"Every single-bit fault of {where}instructions, on {meta.board} ({meta.arch})"),
+        Text(""),
+        table,
+        Text(""),
+        Text(
+            f"Shares of all faults: each bit of a target before each instruction. "
+            f"{summary.experiments:,} experiments stand for {summary.total.measured:,} of them; "
+            "the others are overwritten, or read by nobody. Exact: there is no interval.",
+            style=DIM,
+        ),
+    )
+
+
+def _row(totals: TargetTotals, glyphs: Glyphs) -> list[Text]:
+    cells = [Text(totals.target), Text(f"{totals.length:,}"), Text(_count(totals.faults))]
+    for effect in EFFECTS:
+        count = totals.effects[effect]
+        text = f"{_PERCENT * totals.share(effect):.3f} %" if count else glyphs.none
+        cells.append(Text(text, style=BAD if effect is NodeEffect.SDC and count else ""))
+    return cells
+
+
+def _count(faults: int) -> str:
+    return f"{faults:.3e}" if faults >= _SCIENTIFIC_FROM else f"{faults:,}"

@@ -1,0 +1,265 @@
+"""A step that a process board holds: its experiments leave nothing behind, and nothing that happens
+to its worker is for good."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from hil.campaign.held_step import HeldStep
+from hil.campaign.trace import unpack_trace
+from hil.errors import NodeError
+from hil.kernel import Golden, workload
+from hil.rig.agent_setup import Budget
+from hil.rig.backends.process import ProcessBoard
+from hil.rig.calls import Timing
+from hil.rig.node import Node, NodeResult
+from hil.rig.rig import Rig
+from hil.wire.campaign import Outcomes, Site, Space, position_request
+from hil.wire.encoding import limit_request
+from hil.wire.messages import Limits, Msg
+
+pytestmark = pytest.mark.ptrace
+
+SEED = 11
+PASSED = 3
+"""Frames before the one that is held."""
+
+MASKED, LATENT, SDC, FAILED = range(4)
+
+
+class HeldBoard:
+    """A process board, the golden run beside it, and `PASSED` frames behind both."""
+
+    def __init__(self, name: str) -> None:
+        self.board = ProcessBoard("a")
+        self.node = Node("a", 0, self.board)
+        self.rig = Rig([self.node], name, SEED, Timing())
+        ticks = 2 * workload(name).ticks + 8
+        self.rig.setup.budget = Budget(200_000, ticks)
+        self.golden = Golden(name, SEED)
+        self.rig.open()
+        self.rig.load(self.node)
+        for frame in range(PASSED):
+            self.golden.step()
+            self.check(self.step(frame))
+        self.golden.step()
+
+    def step(self, frame: int) -> NodeResult:
+        return self.rig.step([self.node], frame, self.golden.input_of(frame))["a"]
+
+    def check(self, result: NodeResult) -> None:
+        assert result.output_digest == self.golden.output_digest
+        assert result.state_digest == self.golden.state_digest
+
+    def hold(self) -> HeldStep:
+        return HeldStep(self.rig, self.node, PASSED, self.golden.input_of(PASSED))
+
+    def check_that_it_works(self) -> None:
+        """The frame that was held, and the one after it, are golden."""
+        self.check(self.step(PASSED))
+        self.golden.step()
+        self.check(self.step(PASSED + 1))
+
+    @property
+    def pid(self) -> int:
+        assert self.board.pid is not None
+        return self.board.pid
+
+    @property
+    def worker(self) -> int:
+        (pid,) = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return int(pid)
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[[str], HeldBoard]]:
+    made: list[HeldBoard] = []
+
+    def board(name: str) -> HeldBoard:
+        made.append(HeldBoard(name))
+        return made[-1]
+
+    yield board
+    for one in made:
+        one.rig.close()
+
+
+def length_of(held: HeldStep) -> int:
+    """The number of instructions of the step."""
+    return unpack_trace(held.trace(), held.opened.gpr_count).length
+
+
+def random_sites(held: HeldStep, length: int, count: int, rng: random.Random) -> list[Site]:
+    """Sites of every kind, in the order of their instructions."""
+    o = held.opened
+    stack_top = o.stack_at + o.stack_len
+    places = [
+        (Space.MEMORY, o.state_at, 64),
+        (Space.MEMORY, o.input_at, 8),
+        (Space.MEMORY, o.output_at, 8),
+        (Space.MEMORY, o.heap_at, 64),
+        (Space.MEMORY, stack_top - 256, 256),
+        (Space.GPR, 0, o.gpr_count * o.gpr_bytes),
+        (Space.VECTOR, 0, o.vector_bytes),
+    ]
+    sites: list[Site] = []
+    for i, position in enumerate(sorted(rng.randrange(length) for _ in range(count))):
+        space, first, size = places[i % len(places)]
+        sites.append(Site(position, space, first + rng.randrange(size), 1 << rng.randrange(8)))
+    return sites
+
+
+def outcomes_of(held: HeldStep, sites: list[Site]) -> Outcomes:
+    return held.run(sites, severity=True)
+
+
+def test_a_held_step_is_the_golden_one(make: Callable[[str], HeldBoard]) -> None:
+    one = make("sha256")
+    with one.hold() as held:
+        assert held.opened.output_digest == one.golden.output_digest
+        assert held.opened.state_digest == one.golden.state_digest
+        assert held.opened.ticks == one.golden.workload.ticks
+        assert length_of(held) > 10_000
+    one.check_that_it_works()
+
+
+def test_experiments_leave_nothing_behind(make: Callable[[str], HeldBoard]) -> None:
+    """Each outcome is the same alone in a fresh campaign, after all the others, and once more."""
+    one = make("attitude")
+    rng = random.Random(5)
+    with one.hold() as held:
+        packed = held.trace()
+        sites = random_sites(held, length_of(held), 140, rng)
+        together = outcomes_of(held, sites)
+        assert outcomes_of(held, sites) == together
+        assert held.trace() == packed
+        assert outcomes_of(held, sites) == together
+    assert len(set(together.codes)) == 4, "every outcome was seen"
+    for i in rng.sample(range(len(sites)), 40):
+        with one.hold() as held:
+            assert outcomes_of(held, [sites[i]]).codes == together.codes[i : i + 1], sites[i]
+    one.check_that_it_works()
+
+
+def test_a_bit_that_hits_at_the_end_is_seen(make: Callable[[str], HeldBoard]) -> None:
+    one = make("attitude")
+    with one.hold() as held:
+        end = length_of(held)
+        o = held.opened
+        sites = [
+            Site(end, Space.MEMORY, o.state_at),
+            Site(end, Space.MEMORY, o.output_at),
+            Site(end, Space.MEMORY, o.heap_at),
+        ]
+        outcomes = outcomes_of(held, sites)
+    assert outcomes.codes == bytes([LATENT] * 8 + [SDC] * 8 + [MASKED] * 8)
+    assert outcomes.details == bytes([1] * 8)
+
+
+def test_what_cannot_be_hit_is_refused(make: Callable[[str], HeldBoard]) -> None:
+    one = make("attitude")
+    with one.hold() as held:
+        o = held.opened
+        end = length_of(held)
+        for site in (
+            Site(end + 1, Space.MEMORY, o.state_at),
+            Site(0, Space.MEMORY, 0),  # the control block, which is the bench's
+            Site(0, Space.MEMORY, o.stack_at + o.stack_len),
+            Site(0, Space.GPR, o.gpr_count * o.gpr_bytes),
+            Site(0, Space.VECTOR, o.vector_bytes),
+            Site(2**64 - 1, Space.GPR, 0),
+        ):
+            with pytest.raises(NodeError, match="argument out of range"):
+                held.run([site])
+        held.run([Site(7, Space.GPR, 0)])
+        for position in (7, 9):
+            request = position_request(position)
+            with pytest.raises(NodeError, match="argument out of range"):
+                held._ask(Msg.CAMPAIGN_TRACE, request)  # it does not go on from where a run is
+        assert length_of(held) == end
+    one.check_that_it_works()
+
+
+def test_a_worker_that_is_killed_in_a_campaign_is_replaced(
+    make: Callable[[str], HeldBoard],
+) -> None:
+    one = make("attitude")
+    held = one.hold()
+    sites = [Site(0, Space.MEMORY, held.opened.state_at, bytes=98)]
+    before = outcomes_of(held, sites)
+    os.kill(one.worker, signal.SIGKILL)
+    for _ in range(2):
+        with pytest.raises(NodeError, match="system"):
+            held.run(sites)
+    with pytest.raises(NodeError):
+        held.trace()
+    with one.hold() as held:
+        assert outcomes_of(held, sites) == before
+        os.kill(one.worker, signal.SIGKILL)
+    one.check_that_it_works()
+
+
+def test_an_open_that_fails_half_way_changes_nothing(make: Callable[[str], HeldBoard]) -> None:
+    """The step passes its budget of ticks: state, cores and worker are as before."""
+    one = make("sha256")
+    cores = os.sched_getaffinity(one.pid)
+    one.rig.setup.budget = Budget(200_000, 3)
+    one.rig.setup.refresh_budgets([one.node])
+    for _ in range(3):
+        with pytest.raises(NodeError, match="system"):
+            one.hold()
+        assert os.sched_getaffinity(one.pid) == cores
+    one.rig.setup.budget = Budget(200_000, 1000)
+    one.rig.setup.refresh_budgets([one.node])
+    one.check_that_it_works()
+
+
+def test_the_agent_has_its_cores_back(make: Callable[[str], HeldBoard]) -> None:
+    one = make("attitude")
+    cores = os.sched_getaffinity(one.pid)
+    with one.hold() as held:
+        assert len(os.sched_getaffinity(one.pid)) == 1
+        assert os.sched_getaffinity(one.worker) == os.sched_getaffinity(one.pid)
+    assert os.sched_getaffinity(one.pid) == cores
+    assert os.sched_getaffinity(one.worker) == cores
+    held = one.hold()
+    del held
+    one.rig.reset(one.node)
+    assert os.sched_getaffinity(one.pid) == cores
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_a_limit_of_cores_outlives_a_campaign(make: Callable[[str], HeldBoard]) -> None:
+    one = make("attitude")
+    one.rig.requests.ask(one.node, Msg.LIMIT, limit_request(Limits(cores=1)))
+    limited = os.sched_getaffinity(one.worker)
+    assert len(limited) == 1
+    with one.hold():
+        assert os.sched_getaffinity(one.worker) == limited
+    assert os.sched_getaffinity(one.worker) == limited
+    one.check_that_it_works()
+
+
+def test_campaigns_leave_no_memory_descriptor_or_process(make: Callable[[str], HeldBoard]) -> None:
+    one = make("attitude")
+
+    def resources() -> tuple[int, int, int]:
+        status = Path(f"/proc/{one.pid}/status").read_text()
+        (size,) = (int(s.split()[1]) for s in status.splitlines() if s.startswith("VmSize"))
+        maps = Path(f"/proc/{one.pid}/maps").read_text().count("\n")
+        return size, maps, len(list(Path(f"/proc/{one.pid}/fd").iterdir()))
+
+    with one.hold():
+        pass
+    before = resources()
+    for _ in range(50):
+        with one.hold() as held:
+            held.run([Site(40, Space.MEMORY, held.opened.state_at, bytes=8)])
+    assert resources() == before
+    assert one.worker  # one, and no zombie beside it
