@@ -90,7 +90,7 @@ typedef enum {
   SPACE_MEMORY = 0, /* the worker's memory, counted from hil_campaign_opened_t.arena */
   SPACE_GPR = 1,    /* as TARGET_GPR */
   SPACE_VECTOR = 2, /* as TARGET_VECTOR */
-  SPACE_CPU = 3     /* as TARGET_CPU, byte number SEFI_HANG or SEFI_CRASH: to see that both are found */
+  SPACE_CPU = 3     /* as TARGET_CPU, byte number SEFI_HANG or SEFI_CRASH: to show that they are seen */
 } hil_space_t;
 
 /* What became of it: the two bits of its outcome, and for a failure one byte more. */
