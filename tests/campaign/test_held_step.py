@@ -31,17 +31,19 @@ PASSED = 3
 """Frames before the one that is held."""
 
 MASKED, LATENT, SDC, FAILED = range(4)
+HANG = 0
+SEFI_HANG, SEFI_CRASH = 1, 2
 
 
 class HeldBoard:
     """A process board, the golden run beside it, and `PASSED` frames behind both."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, cpu_us: int = 200_000, lost_after_us: int = 5_000_000) -> None:
         self.board = ProcessBoard("a")
         self.node = Node("a", 0, self.board)
-        self.rig = Rig([self.node], name, SEED, Timing())
+        self.rig = Rig([self.node], name, SEED, Timing(lost_after_us=lost_after_us))
         ticks = 2 * workload(name).ticks + 8
-        self.rig.setup.budget = Budget(200_000, ticks)
+        self.rig.setup.budget = Budget(cpu_us, ticks)
         self.golden = Golden(name, SEED)
         self.rig.open()
         self.rig.load(self.node)
@@ -78,11 +80,11 @@ class HeldBoard:
 
 
 @pytest.fixture
-def make() -> Iterator[Callable[[str], HeldBoard]]:
+def make() -> Iterator[Callable[..., HeldBoard]]:
     made: list[HeldBoard] = []
 
-    def board(name: str) -> HeldBoard:
-        made.append(HeldBoard(name))
+    def board(name: str, **options: int) -> HeldBoard:
+        made.append(HeldBoard(name, **options))
         return made[-1]
 
     yield board
@@ -119,7 +121,7 @@ def outcomes_of(held: HeldStep, sites: list[Site]) -> Outcomes:
     return held.run(sites, severity=True)
 
 
-def test_a_held_step_is_the_golden_one(make: Callable[[str], HeldBoard]) -> None:
+def test_a_held_step_is_the_golden_one(make: Callable[..., HeldBoard]) -> None:
     one = make("sha256")
     with one.hold() as held:
         assert held.opened.output_digest == one.golden.output_digest
@@ -129,7 +131,7 @@ def test_a_held_step_is_the_golden_one(make: Callable[[str], HeldBoard]) -> None
     one.check_that_it_works()
 
 
-def test_experiments_leave_nothing_behind(make: Callable[[str], HeldBoard]) -> None:
+def test_experiments_leave_nothing_behind(make: Callable[..., HeldBoard]) -> None:
     """Each outcome is the same alone in a fresh campaign, after all the others, and once more."""
     one = make("attitude")
     rng = random.Random(5)
@@ -147,7 +149,7 @@ def test_experiments_leave_nothing_behind(make: Callable[[str], HeldBoard]) -> N
     one.check_that_it_works()
 
 
-def test_a_bit_that_hits_at_the_end_is_seen(make: Callable[[str], HeldBoard]) -> None:
+def test_a_bit_that_hits_at_the_end_is_seen(make: Callable[..., HeldBoard]) -> None:
     one = make("attitude")
     with one.hold() as held:
         end = length_of(held)
@@ -162,7 +164,7 @@ def test_a_bit_that_hits_at_the_end_is_seen(make: Callable[[str], HeldBoard]) ->
     assert outcomes.details == bytes([1] * 8)
 
 
-def test_what_cannot_be_hit_is_refused(make: Callable[[str], HeldBoard]) -> None:
+def test_what_cannot_be_hit_is_refused(make: Callable[..., HeldBoard]) -> None:
     one = make("attitude")
     with one.hold() as held:
         o = held.opened
@@ -187,7 +189,7 @@ def test_what_cannot_be_hit_is_refused(make: Callable[[str], HeldBoard]) -> None
 
 
 def test_a_worker_that_is_killed_in_a_campaign_is_replaced(
-    make: Callable[[str], HeldBoard],
+    make: Callable[..., HeldBoard],
 ) -> None:
     one = make("attitude")
     held = one.hold()
@@ -205,7 +207,20 @@ def test_a_worker_that_is_killed_in_a_campaign_is_replaced(
     one.check_that_it_works()
 
 
-def test_an_open_that_fails_half_way_changes_nothing(make: Callable[[str], HeldBoard]) -> None:
+def test_the_link_is_served_while_an_experiment_hangs(make: Callable[..., HeldBoard]) -> None:
+    """Its budget is more than twice as long as the host waits for a sign of life."""
+    one = make("attitude", cpu_us=4_500_000, lost_after_us=2_000_000)
+    with one.hold() as held:
+        last = Site(502, Space.MEMORY, held.opened.heap_at)
+        alone = outcomes_of(held, [last])
+        sites = [Site(500, Space.CPU, SEFI_HANG, 1), Site(501, Space.CPU, SEFI_CRASH, 1), last]
+        outcomes = outcomes_of(held, sites)
+    assert outcomes.codes == bytes([FAILED, FAILED]) + alone.codes
+    assert outcomes.details == bytes([HANG, signal.SIGILL]) + alone.details
+    one.check_that_it_works()
+
+
+def test_an_open_that_fails_half_way_changes_nothing(make: Callable[..., HeldBoard]) -> None:
     """The step passes its budget of ticks: state, cores and worker are as before."""
     one = make("sha256")
     cores = os.sched_getaffinity(one.pid)
@@ -220,7 +235,7 @@ def test_an_open_that_fails_half_way_changes_nothing(make: Callable[[str], HeldB
     one.check_that_it_works()
 
 
-def test_the_agent_has_its_cores_back(make: Callable[[str], HeldBoard]) -> None:
+def test_the_agent_has_its_cores_back(make: Callable[..., HeldBoard]) -> None:
     one = make("attitude")
     cores = os.sched_getaffinity(one.pid)
     with one.hold() as held:
@@ -235,7 +250,7 @@ def test_the_agent_has_its_cores_back(make: Callable[[str], HeldBoard]) -> None:
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
-def test_a_limit_of_cores_outlives_a_campaign(make: Callable[[str], HeldBoard]) -> None:
+def test_a_limit_of_cores_outlives_a_campaign(make: Callable[..., HeldBoard]) -> None:
     one = make("attitude")
     one.rig.requests.ask(one.node, Msg.LIMIT, limit_request(Limits(cores=1)))
     limited = os.sched_getaffinity(one.worker)
@@ -246,7 +261,7 @@ def test_a_limit_of_cores_outlives_a_campaign(make: Callable[[str], HeldBoard]) 
     one.check_that_it_works()
 
 
-def test_campaigns_leave_no_memory_descriptor_or_process(make: Callable[[str], HeldBoard]) -> None:
+def test_campaigns_leave_no_memory_descriptor_or_process(make: Callable[..., HeldBoard]) -> None:
     one = make("attitude")
 
     def resources() -> tuple[int, int, int]:

@@ -11,8 +11,8 @@
  *   1. Between two calls the worker stands still in the fault-free step, after |position| instructions.
  *   2. An experiment begins only where |site| and |at_site| hold what it will be restored to.
  *   3. Hangs are found by CPU time and ticks: how busy the machine is changes no outcome.
- *   4. A slice ends after the first experiment that ends later than SLICE_US from its begin, and on the walk at that
- *      time: one experiment, which its budget bounds, is the longest that the link waits. */
+ *   4. A slice ends SLICE_US after its begin: on the walk, between two experiments, or within one, at the next
+ *      timer tick of the worker, which stands still until the next slice. */
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -26,6 +26,7 @@
 
 enum {
   SLICE_US = 10000, /* [us] of experiments between two looks at the link */
+  NOT_YET = -2,     /* beside signals */
   VARINT_MAX = 10   /* [byte] */
 };
 
@@ -75,16 +76,17 @@ static int step_once(hil_linux_campaign_t *c) {
 }
 
 /* Let it run to the end of the step, or until it fails. Returns the signal it stopped with (SIGTRAP also at
- * rest), 0 if its CPU time is used up, -1 if it has ended. */
-static int run_on(hil_linux_campaign_t *c) {
-  uint64_t began_us = 0;
+ * rest), 0 if its CPU time is used up, -1 if it has ended; NOT_YET if neither has happened until |until_us|: it
+ * stands still then, and is to run on. */
+static int run_on(hil_linux_campaign_t *c, uint64_t until_us) {
   for (;;) {
     if (go(c, false) != HIL_OK) return -1;
     const int signal = worker_wait_stop(c->worker);
     if (!of_no_concern(signal)) return signal;
     const uint64_t now_us = cpu_us(c->worker);
-    if (!began_us) began_us = now_us;
-    if (now_us - began_us >= c->cpu_limit_us) return 0;
+    if (!c->began_us) c->began_us = now_us;
+    if (now_us - c->began_us >= c->cpu_limit_us) return 0;
+    if (clock_us() >= until_us) return NOT_YET;
   }
 }
 
@@ -118,7 +120,8 @@ static int new_copies(hil_linux_campaign_t *c) {
 /* Run the fault-free step to its end, and keep that. */
 static int run_golden(hil_linux_campaign_t *c, const hil_workload_t *workload, hil_campaign_opened_t *out) {
   hil_worker_t *w = c->worker;
-  const int signal = run_on(c);
+  c->began_us = 0;
+  const int signal = run_on(c, UINT64_MAX);
   int status = registers_get(w, &c->end);
   if (status != HIL_OK) return status;
   if (signal != SIGTRAP || !at_rest(&c->end.general)) {
@@ -192,7 +195,7 @@ static int rewind_step(hil_linux_campaign_t *c) {
   int status = restore(c, &c->pages, c->at_start);
   if (status == HIL_OK) status = registers_set(c->worker, &c->start);
   c->position = c->path = c->trace_at = 0;
-  c->site_is_saved = false;
+  c->site_is_saved = c->under_way = false;
   memset(&c->traced, 0, sizeof c->traced);
   return status;
 }
@@ -409,43 +412,61 @@ static hil_outcome_t classify(hil_linux_campaign_t *c, const hil_arch_regs_t *re
   return OUTCOME_FAILED;
 }
 
-/* One experiment, from the site and back to it. */
-static int experiment(hil_linux_campaign_t *c, const hil_campaign_site_t *site, hil_outcome_t *outcome,
-                      uint8_t *detail) {
+/* Begin an experiment: at its site, with its bit flipped. HIL_OK, also if it is not there at |until_us|. */
+static int begin(hil_linux_campaign_t *c, const hil_campaign_site_t *site, uint64_t until_us) {
+  if (!is_hittable(c, site)) return HIL_ERR_ARG;
+  int status = walk_to(c, site->position, until_us);
+  if (status != HIL_OK || c->position != site->position) return status;
+  status = save_site(c);
+  if (status != HIL_OK) return status;
+  c->began_us = 0;
+  c->under_way = true;
+  return flip(c, site);
+}
+
+/* The worker has stopped with |signal|, or 0 (run_on): classify that, and go back to the site. */
+static int end(hil_linux_campaign_t *c, int signal, hil_outcome_t *outcome, uint8_t *detail) {
   hil_arch_regs_t regs;
-  int status = flip(c, site);
+  int status = registers_get_general(c->worker, &regs);
   if (status != HIL_OK) return status;
-  const int signal = run_on(c);
-  if (signal < 0) return HIL_ERR_IO;
-  status = registers_get_general(c->worker, &regs);
-  if (status != HIL_OK) return status;
+  const uintptr_t trap = (uintptr_t)ARCH_PC(regs) - ARCH_TRAP_REPORTED_AT;
   *outcome = OUTCOME_FAILED;
   *detail = (uint8_t)signal; /* 0: FAILURE_HANG */
   if (signal == SIGTRAP && at_rest(&regs)) {
+    *detail = 0;
     *outcome = classify(c, &regs, detail);
-  } else if (signal == SIGTRAP &&
-             (uintptr_t)ARCH_PC(regs) - ARCH_TRAP_REPORTED_AT == (uintptr_t)worker_trap_tick) {
+  } else if (signal == SIGTRAP && trap == (uintptr_t)worker_trap_tick) {
     *detail = FAILURE_HANG; /* more ticks than its budget has */
   }
   status = restore(c, &c->pages, c->at_site);
   if (status == HIL_OK) status = unpatch(c);
-  return status == HIL_OK ? registers_set(c->worker, &c->site) : status;
+  if (status == HIL_OK) status = registers_set(c->worker, &c->site);
+  c->under_way = false;
+  return status;
+}
+
+/* A slice of one experiment. HIL_OK, also if it is not at its end at |until_us|. */
+static int proceed(hil_linux_campaign_t *c, hil_campaign_run_t *run, uint64_t until_us) {
+  hil_outcome_t outcome = OUTCOME_FAILED;
+  uint8_t detail = 0;
+  if (!c->under_way) {
+    const int status = begin(c, &run->site, until_us);
+    if (status != HIL_OK || !c->under_way) return status;
+  }
+  const int signal = run_on(c, until_us);
+  if (signal == NOT_YET) return HIL_OK;
+  const int status = signal < 0 ? HIL_ERR_IO : end(c, signal, &outcome, &detail);
+  if (status == HIL_OK) sites_put(run, outcome, detail);
+  return status;
 }
 
 int campaign_run(hil_linux_campaign_t *c, hil_campaign_run_t *run) {
   const uint64_t until_us = clock_us() + SLICE_US;
-  while (run->site.bit) {
-    if (!is_hittable(c, &run->site)) return HIL_ERR_ARG;
-    int status = walk_to(c, run->site.position, until_us);
-    if (status == HIL_OK && c->position != run->site.position) return HIL_OK; /* another slice goes on */
-    hil_outcome_t outcome = OUTCOME_FAILED;
-    uint8_t detail = 0;
-    if (status == HIL_OK) status = save_site(c);
-    if (status == HIL_OK) status = experiment(c, &run->site, &outcome, &detail);
+  do {
+    const int status = proceed(c, run, until_us);
+    if (status != HIL_OK && c->under_way) worker_kill(c->worker); /* it is not what it was before */
     if (status != HIL_OK) return status;
-    sites_put(run, outcome, detail);
-    if (clock_us() >= until_us) break;
-  }
+  } while (run->site.bit && clock_us() < until_us);
   run->outcomes.position = c->position;
   run->outcomes.path = c->path;
   return HIL_OK;

@@ -94,6 +94,8 @@ typedef struct {
   uint64_t position;     /* instructions of the step that have been executed */
   uint64_t path;         /* digest of their program counters */
   bool site_is_saved;    /* |at_site| and |site| are those of |position| */
+  bool under_way;        /* an experiment: the worker is somewhere behind that */
+  uint64_t began_us;     /* CPU time of the worker at its first timer tick; 0: there was none yet */
   uint32_t ticks;        /* of the fault-free step */
   uint8_t patched[16];   /* machine code that a control has replaced */
   uint8_t patched_len;
