@@ -264,6 +264,7 @@ SAMPLES = {
     ): "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/hil run quickstart",
     ("README.md", "frame      time  verdict"): "hil replay RUN",
     ("README.md", "leo-iss-day: 24:00:00.000"): "hil orbit leo-iss-day",
+    ("README.md", "target  bytes     faults"): "hil campaign memory-storm --exact --boards process",
 }
 TABLE = ("README.md", "┌────┬")
 """What sqlite3 shows of the second query before it."""
@@ -277,7 +278,7 @@ DRAWINGS = {
     ("csrc/SPEC.md", "+-------+---", "change of the"),
     ("csrc/SPEC.md", "+------------------+---", "4 x byte + space"),
 }
-NOT_THERE_YET = {"hil report", "hil export", "hil campaign"}
+NOT_THERE_YET = {"hil report", "hil export"}
 
 
 def key_of(table: object, block: Block) -> tuple[str, ...] | None:
