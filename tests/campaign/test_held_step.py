@@ -117,6 +117,15 @@ def random_sites(held: HeldStep, length: int, count: int, rng: random.Random) ->
     return sites
 
 
+def resident_kib(pid: int, address: int) -> int:
+    """The memory in use [KiB] of the mapping that begins at an address."""
+    lines = iter(Path(f"/proc/{pid}/smaps").read_text().splitlines())
+    for line in lines:
+        if line.startswith(f"{address:x}-"):
+            return int(next(one for one in lines if one.startswith("Rss:")).split()[1])
+    raise AssertionError(f"no mapping at {address:#x}")
+
+
 def outcomes_of(held: HeldStep, sites: list[Site]) -> Outcomes:
     return held.run(sites, severity=True)
 
@@ -146,6 +155,19 @@ def test_experiments_leave_nothing_behind(make: Callable[..., HeldBoard]) -> Non
     for i in rng.sample(range(len(sites)), 40):
         with one.hold() as held:
             assert outcomes_of(held, [sites[i]]).codes == together.codes[i : i + 1], sites[i]
+    one.check_that_it_works()
+
+
+def test_pages_that_an_experiment_made_are_removed(make: Callable[..., HeldBoard]) -> None:
+    """The step goes on upon a stack elsewhere, where there were no pages."""
+    one = make("attitude")
+    with one.hold() as held:
+        o = held.opened
+        stack_pointer = 8 * {17: 7, 33: 31}[o.gpr_count]
+        before = resident_kib(one.worker, o.arena + o.stack_at)
+        sites = [Site(at, Space.GPR, stack_pointer + 1, 0xF0, 2) for at in range(0, 1200, 60)]
+        outcomes_of(held, sites)
+        assert resident_kib(one.worker, o.arena + o.stack_at) == before > 0
     one.check_that_it_works()
 
 
