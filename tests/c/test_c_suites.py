@@ -16,6 +16,7 @@ import pytest
 
 CSRC = Path(__file__).resolve().parents[2] / "csrc"
 TESTS = sorted(path.stem for path in CSRC.glob("tests/test_*.c"))
+TESTS.append("test_agent_without_campaigns")  # test_agent.c, with the agent of a small board
 FUZZ = sorted(path.stem for path in CSRC.glob("fuzz/fuzz_*.c"))
 
 

@@ -64,14 +64,17 @@ bool seal_find(const uint8_t *arena, size_t arena_len) {
 }
 
 /* The system writes into the data of a thread that has registered a restartable sequence, as the C library
- * does, whenever it runs on another core: that must end before this data cannot be written. */
+ * does, whenever it runs on another core: that must end before this data cannot be written. It ends only for
+ * the length that was registered, which the C library does not say. */
 static bool leave_rseq(void) {
 #if defined(RSEQ_SIG)
-  enum { REGISTERED_LEN = 32 /* [byte] by every C library so far */ };
+  enum { SHORTEST = 32, LONGEST = 512, STEP = 4 }; /* [byte] the first by every C library so far */
   if (!__rseq_size) return true;
   char *area = (char *)__builtin_thread_pointer() + __rseq_offset;
-  return syscall(SYS_rseq, area, REGISTERED_LEN, RSEQ_FLAG_UNREGISTER, RSEQ_SIG) == 0 ||
-         syscall(SYS_rseq, area, __rseq_size, RSEQ_FLAG_UNREGISTER, RSEQ_SIG) == 0;
+  for (unsigned len = SHORTEST; len <= LONGEST; len += STEP) {
+    if (syscall(SYS_rseq, area, len, RSEQ_FLAG_UNREGISTER, RSEQ_SIG) == 0) return true;
+  }
+  return false;
 #else
   return true;
 #endif
