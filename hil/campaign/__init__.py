@@ -5,7 +5,7 @@ exact, controls     the experiments on one board; before them, hits whose effect
 bench, held_step    the boards of a campaign, and one that holds a step for experiments
 regions             the targets
 trace               the registers before each instruction of a step
-disassembler, decode_x86, instruction    what each instruction touches
+disassembler, decode_x86, decode_a64, instruction    what each instruction touches
 def_use, plan, analysis    the classes of faults that do the same, and the experiments for them
 
 Results are in `hil.record`: the journal of a campaign, and its file."""

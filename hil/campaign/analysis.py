@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hil.campaign.bench import HeldBoard
+from hil.campaign.decode_a64 import A64Decoder
 from hil.campaign.decode_x86 import X86Decoder
 from hil.campaign.instruction import Instruction
 from hil.campaign.plan import ExactPlan, plan_of
@@ -35,7 +36,7 @@ def analyse(board: HeldBoard, targets: Sequence[UpsetTarget]) -> AnalysedStep:
     faults cannot be enumerated; LinkTimeout, NodeError."""
     opened = board.step.opened
     regions = regions_of(opened, board.golden.workload, board.arch, targets)
-    decoder = X86Decoder()
+    decoder = A64Decoder() if board.arch == "aarch64" else X86Decoder()
     trace = unpack_trace(board.step.trace(), opened.gpr_count)
     code: dict[int, Instruction] = {}
     for pc in sorted(set(trace.pc.tolist())):

@@ -3,22 +3,27 @@ is found out."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from hil.campaign.analysis import AnalysedStep
 from hil.campaign.bench import HeldBoard
 from hil.campaign.exact import effects_of
+from hil.campaign.instruction import Instruction
 from hil.campaign.plan import ExactPlan
 from hil.errors import SetupError
 from hil.record.campaign_rows import EFFECTS
 from hil.upsets.words import NodeEffect
 from hil.wire.campaign import Site, Space
 
-__all__ = ["check_controls"]
+__all__ = ["check_controls", "check_decoder"]
 
 _SEFI_HANG: Final = 1  # hil_sefi_t
 _SEFI_CRASH: Final = 2
 _HALF: Final = 2
+_CHECKED_BITS: Final = 0x81
+_SITES_OF_ONE: Final = 64  # request
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,48 @@ def _controls(board: HeldBoard, length: int) -> list[_Control]:
         _Control("a hit of unused heap", Site(length, memory, opened.heap_at, 0x10),
                  NodeEffect.MASKED),
     ]  # fmt: skip
+
+
+def check_decoder(board: HeldBoard, step: AnalysedStep) -> int:
+    """Hit what each instruction of a step is said to overwrite, before its first execution; return
+    how many hits that were. All must be masked: what is deduced without experiments rests on it.
+
+    Raises: SetupError if one is not."""
+    first: dict[int, int] = {}
+    for position, pc in enumerate(step.trace.pc.tolist()):
+        first.setdefault(pc, position)
+    spaces = {region.space for region in step.plan.regions}
+    sites = sorted(
+        Site(position, space, byte, _CHECKED_BITS)
+        for pc, position in first.items()
+        for space, byte in _overwritten(step.code[pc])
+        if space in spaces
+    )
+    for begin in range(0, len(sites), _SITES_OF_ONE):
+        part = sites[begin : begin + _SITES_OF_ONE]
+        effects, _ = effects_of(board.step.run(part, severity=True))
+        for number, effect in enumerate(effects):
+            if EFFECTS[effect] is not NodeEffect.MASKED:
+                site = part[number // _CHECKED_BITS.bit_count()]
+                text = step.code[int(step.trace.pc[site.position])].text
+                raise SetupError(
+                    f"node {board.node.name}: `{text}` does not overwrite byte {site.byte} of "
+                    f"{site.space.name}, as the disassembler says",
+                    remedy="please report it, with the version of capstone",
+                )
+    return len(sites)
+
+
+def _overwritten(instruction: Instruction) -> Iterator[tuple[Space, int]]:
+    """Return the registers' bytes that an instruction overwrites without reading them."""
+    for space, reads, kills in (
+        (Space.GPR, instruction.general_reads, instruction.general_kills),
+        (Space.VECTOR, instruction.vector_reads, instruction.vector_kills),
+    ):
+        read = {b for part in reads for b in range(part.first, part.first + part.length)}
+        killed = {b for part in kills for b in range(part.first, part.first + part.length)}
+        for byte in killed - read:
+            yield space, byte
 
 
 def check_controls(board: HeldBoard, plan: ExactPlan) -> int:

@@ -13,13 +13,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from hil.campaign.disassembler import disassembler
-from hil.campaign.instruction import Instruction, MemoryAccess, RegisterBytes
-from hil.errors import HilError
+from hil.campaign.instruction import (
+    Instruction,
+    MemoryAccess,
+    RegisterBytes,
+    UnsupportedInstruction,
+)
 
 if TYPE_CHECKING:
     import capstone
 
-__all__ = ["UnsupportedInstruction", "X86Decoder"]
+__all__ = ["X86Decoder"]
 
 _GENERAL: Final = ("ax", "bx", "cx", "dx", "si", "di", "bp", "sp")
 _PC: Final = 16
@@ -50,10 +54,6 @@ _STORES: Final = (
 these as read.)"""
 _UNSUPPORTED: Final = ("enter", "maskmov", "vmaskmov", "vpmaskmov", "vpgather", "vgather")
 _UNSUPPORTED_TOO: Final = ("vpscatter", "vscatter", "xsave", "xrstor", "fxsave", "fxrstor", "xlat")
-
-
-class UnsupportedInstruction(HilError):
-    """An exact campaign cannot know what an instruction accesses."""
 
 
 def _register_bytes(name: str) -> RegisterBytes | None:

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hil.campaign.instruction import Instruction, MemoryAccess, RegisterBytes
+from hil.campaign.instruction import Extension, Instruction, MemoryAccess, RegisterBytes
 from hil.campaign.regions import TargetRegion
 from hil.campaign.trace import Addresses, Trace
 from hil.wire.campaign import Space
@@ -107,7 +107,7 @@ def _add_memory(
     if access.base is not None:
         address += rows[:, access.base]
     if access.index is not None:
-        address += rows[:, access.index] * np.uint64(access.scale)
+        address += _extended(rows[:, access.index], access.extension) * np.uint64(access.scale)
     first = (address - np.uint64(arena)).astype(np.int64)
     offsets = np.arange(access.size, dtype=np.int64)
     events.add(
@@ -115,6 +115,18 @@ def _add_memory(
         (first[:, None] + offsets[None, :]).ravel(),
         access.reads or not access.kills,
     )
+
+
+def _extended(index: Addresses, extension: Extension) -> Addresses:
+    if extension is Extension.UNSIGNED_32:
+        low: Addresses = np.bitwise_and(index, np.uint64(0xFFFFFFFF))
+        return low
+    if extension is Extension.SIGNED_32:
+        signed: Addresses = (
+            index.astype(np.uint32).astype(np.int32).astype(np.int64).astype(np.uint64)
+        )
+        return signed
+    return index
 
 
 def _add_registers(

@@ -13,7 +13,7 @@ from pathlib import Path
 from hil import __version__
 from hil.campaign.analysis import AnalysedStep, analyse
 from hil.campaign.bench import HeldBoard, held_board
-from hil.campaign.controls import check_controls
+from hil.campaign.controls import check_controls, check_decoder
 from hil.campaign.exact import CampaignProgress, ExactRun, missing_ranges
 from hil.campaign.plan import BITS, ExactPlan
 from hil.errors import UsageError
@@ -58,6 +58,7 @@ def run_exact_campaign(
         step = analyse(board, order.targets)
         plan, meta = step.plan, _meta(order, board, step)
         check_controls(board, plan)
+        check_decoder(board, step)
         identity = {key: str(getattr(meta, key)) for key in CampaignMeta.__slots__}
         with CampaignJournal(journal_path(order.result), identity) as journal:
             run = ExactRun(plan, journal, report)

@@ -7,10 +7,25 @@ experiments, and never an error."""
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["Instruction", "MemoryAccess", "RegisterBytes"]
+from hil.errors import HilError
+
+__all__ = ["Extension", "Instruction", "MemoryAccess", "RegisterBytes", "UnsupportedInstruction"]
+
+
+class UnsupportedInstruction(HilError):
+    """An exact campaign cannot know what an instruction accesses."""
+
+
+class Extension(enum.Enum):
+    """How the index of an address is extended before it is scaled."""
+
+    NONE = 0  # all of the register
+    UNSIGNED_32 = 1  # its lower half, with zeros
+    SIGNED_32 = 2  # its lower half, with its sign
 
 
 class RegisterBytes(NamedTuple):
@@ -34,6 +49,7 @@ class MemoryAccess:
     reads: bool
     kills: bool
     counter: int | None = None
+    extension: Extension = Extension.NONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hil.campaign.decode_x86 import UnsupportedInstruction, X86Decoder
-from hil.campaign.instruction import RegisterBytes
+from hil.campaign.decode_x86 import X86Decoder
+from hil.campaign.instruction import RegisterBytes, UnsupportedInstruction
 
 AX, BX, CX, DX, SI, DI, BP, SP = range(8)
 

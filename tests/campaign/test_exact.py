@@ -16,7 +16,7 @@ import pytest
 
 from hil.campaign.analysis import AnalysedStep, analyse
 from hil.campaign.bench import HeldBoard, held_board
-from hil.campaign.controls import check_controls
+from hil.campaign.controls import check_controls, check_decoder
 from hil.campaign.def_use import Area, classes_of
 from hil.campaign.exact import effects_of, missing_ranges
 from hil.campaign.exact_campaign import ExactOrder, run_exact_campaign
@@ -30,14 +30,17 @@ from hil.scenario import Scenario, UpsetTarget
 from hil.upsets.words import NodeEffect
 from hil.wire.campaign import Site
 
+from ..emulated import possible
+
 pytestmark = pytest.mark.ptrace
+__all__ = ["possible"]
 
 PORTABLE = (UpsetTarget.STATE, UpsetTarget.INPUT, UpsetTarget.OUTPUT, UpsetTarget.HEAP)
 FRAME = 3
 
 
-def scenario(workload: str) -> Scenario:
-    rig = {"scheme": "simplex", "board": "process"}
+def scenario(workload: str, board: str = "process") -> Scenario:
+    rig = {"scheme": "simplex", "board": board}
     return Scenario.model_validate({"workload": workload, "frames": 10, "rig": rig})
 
 
@@ -57,9 +60,16 @@ def summary_of(path: Path) -> CampaignSummary:
 # --- pruned equals unpruned -----------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def attitude() -> Iterator[tuple[HeldBoard, AnalysedStep, tuple[Area, ...]]]:
-    with held_board(scenario("attitude"), 0, FRAME) as board:
+EMULATED = [pytest.mark.slow, pytest.mark.emulated]
+
+
+@pytest.fixture(scope="module", params=["process", pytest.param("emulated", marks=EMULATED)])
+def attitude(
+    request: pytest.FixtureRequest,
+) -> Iterator[tuple[HeldBoard, AnalysedStep, tuple[Area, ...]]]:
+    if request.param == "emulated":
+        request.getfixturevalue("possible")
+    with held_board(scenario("attitude", request.param), 0, FRAME) as board:
         step = analyse(board, EXACT_TARGETS)
         areas = classes_of(
             step.trace, step.code, step.plan.regions, board.step.opened.arena, abi_of(board.arch).sp
@@ -143,6 +153,7 @@ def test_controls_are_judged_right(
 ) -> None:
     board, step, _ = attitude
     assert check_controls(board, step.plan) == 7
+    assert check_decoder(board, step) > 1000
 
 
 # --- known answers --------------------------------------------------------------------------------
