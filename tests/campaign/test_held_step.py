@@ -16,6 +16,7 @@ from hil.campaign.trace import unpack_trace
 from hil.errors import NodeError
 from hil.kernel import Golden, workload
 from hil.rig.agent_setup import Budget
+from hil.rig.backends.inproc import InprocBoard
 from hil.rig.backends.process import ProcessBoard
 from hil.rig.calls import Timing
 from hil.rig.node import Node, NodeResult
@@ -128,6 +129,18 @@ def resident_kib(pid: int, address: int) -> int:
 
 def outcomes_of(held: HeldStep, sites: list[Site]) -> Outcomes:
     return held.run(sites, severity=True)
+
+
+def test_a_board_that_cannot_hold_a_step_says_so() -> None:
+    node = Node("a", 0, InprocBoard("a", 0))
+    rig = Rig([node], "attitude", SEED, Timing())
+    rig.open()
+    rig.load(node)
+    try:
+        with pytest.raises(NodeError, match="CAMPAIGN_OPEN"):
+            HeldStep(rig, node, 0, Golden("attitude", SEED).input_of(0))
+    finally:
+        rig.close()
 
 
 def test_a_held_step_is_the_golden_one(make: Callable[..., HeldBoard]) -> None:

@@ -5,7 +5,7 @@
  * everything back in place. No process is started for an experiment, also not after a fatal signal: ptrace
  * stops the worker before the signal is delivered.
  *
- * The worker is a sealed one (worker.h): it can write nothing but its regions, so restoring these, and its
+ * The worker is a sealed one (worker_seal): it can write nothing but its regions, so restoring these, and its
  * registers, restores all of it. */
 #ifndef HIL_LINUX_CAMPAIGN_H
 #define HIL_LINUX_CAMPAIGN_H
