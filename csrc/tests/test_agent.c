@@ -335,7 +335,8 @@ static int stub_program(void *context, const hil_program_query_t *query, hil_pro
   out->kept = 3;
   out->offset = query->offset;
   out->len = (uint16_t)(3u - query->offset);
-  memcpy(out->bytes, &"why"[query->offset], out->len);
+  static const char why[] = "why";
+  memcpy(out->bytes, why + query->offset, out->len);
   return HIL_OK;
 }
 
