@@ -21,7 +21,7 @@ class UnsupportedInstruction(HilError):
 
 
 class Extension(enum.Enum):
-    """How the index of an address is extended before it is scaled."""
+    """The extension of the index of an address, before it is scaled."""
 
     NONE = 0  # all of the register
     UNSIGNED_32 = 1  # its lower half, with zeros
