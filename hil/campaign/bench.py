@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from hil.campaign.held_step import HeldStep
-from hil.errors import NodeError, SetupError
+from hil.errors import LinkTimeout, NodeError, SetupError
 from hil.kernel import Golden
 from hil.rig.agent_setup import Budget
 from hil.rig.board_kinds import build_nodes
@@ -40,15 +40,14 @@ class HeldBoard:
         self.step = self._hold()
 
     def hold_again(self) -> None:
-        """Hold the step again on a board that has failed: its agent starts a new worker, or has
-        started again itself. Raises: SetupError, LinkTimeout, NodeError."""
-        self.rig.connect(self.node)
-        go_to(self.rig, self.golden_before(), self.frame)
-        self.step = self._hold()
-
-    def golden_before(self) -> Golden:
-        """Return a golden run at the first frame."""
-        return golden_run(self.rig.setup.workload, self.rig.setup.seed)
+        """Hold the step again on a board that has lost its worker, or has started again. Raises:
+        SetupError, LinkTimeout, NodeError."""
+        try:
+            self.step = HeldStep(self.rig, self.node, self.frame, self.golden.input)
+        except (LinkTimeout, NodeError):  # its agent has started again, without the workload
+            setup = self.rig.setup
+            _go_to(self.rig, golden_run(setup.workload, setup.seed), self.frame)
+            self.step = self._hold()
 
     def _hold(self) -> HeldStep:
         try:
@@ -82,7 +81,7 @@ def held_board(scenario: Scenario, number: int, frame: int) -> Iterator[HeldBoar
     rig = Rig([node], scenario.workload_name, scenario.seed, timing)
     try:
         rig.open()
-        cpu_us = go_to(rig, golden, frame)
+        cpu_us = _go_to(rig, golden, frame)
         limit_us = _HANG_CPU_US
         while limit_us < _HANG_STEPS * cpu_us:
             limit_us *= 10  # in large steps: it is the same in every run
@@ -97,7 +96,7 @@ def held_board(scenario: Scenario, number: int, frame: int) -> Iterator[HeldBoar
         rig.close()
 
 
-def go_to(rig: Rig, golden: Golden, frame: int) -> int:
+def _go_to(rig: Rig, golden: Golden, frame: int) -> int:
     """Compute all frames before `frame`; return the CPU time of the slowest [us]."""
     node, cpu_us = rig.nodes[0], 0
     rig.load(node)

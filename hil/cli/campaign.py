@@ -65,6 +65,13 @@ def campaign(  # noqa: PLR0917  (every option is one)
     loaded = load(scenario, Overrides(board=boards))
     plan = loaded.scenario
     path = Path(f"{plan.name}.campaign") if out is None else out
+    if not path.parent.is_dir():
+        raise UsageError(f"--out {path}: there is no folder {path.parent}", remedy="make it first")
+    if frame >= plan.frame_count:
+        raise UsageError(
+            f"--frame {frame}: {plan.name} has {plan.frame_count} frames",
+            remedy=f"name one from 0 to {plan.frame_count - 1}",
+        )
     order = ExactOrder(plan, frame, _targets(targets), path, workers or _default_workers(plan))
     run_exact_campaign(order, _Reporter().report, say)
     with CampaignFile(path) as file:

@@ -16,6 +16,7 @@ from hil.errors import RecordError
 
 __all__ = ["CampaignJournal", "journal_path"]
 
+_PATIENCE_S = 1.0
 _SCHEMA = """
 CREATE TABLE identity (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE parts (first INTEGER PRIMARY KEY, effects BLOB NOT NULL, details BLOB NOT NULL);
@@ -31,6 +32,13 @@ def journal_path(result: Path) -> Path:
 def _as_record_error(path: Path) -> Iterator[None]:
     try:
         yield
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise RecordError(
+                f"{path}: another campaign is writing it",
+                remedy="wait for its end, or name another result file with --out",
+            ) from error
+        raise RecordError(f"{path}: {error}") from error
     except sqlite3.Error as error:
         raise RecordError(f"{path}: {error}", remedy="delete it to begin anew") from error
 
@@ -44,7 +52,9 @@ class CampaignJournal:
     def __init__(self, path: Path, identity: Mapping[str, str]) -> None:
         self.path = path
         with _as_record_error(path):
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(
+                path, isolation_level=None, check_same_thread=False, timeout=_PATIENCE_S
+            )
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("PRAGMA journal_mode = WAL")

@@ -4,6 +4,7 @@ whenever and however often it is made."""
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -18,14 +19,15 @@ from hil.campaign.analysis import AnalysedStep, analyse
 from hil.campaign.bench import HeldBoard, held_board
 from hil.campaign.controls import check_controls, check_decoder
 from hil.campaign.def_use import Area, classes_of
-from hil.campaign.exact import effects_of, missing_ranges
+from hil.campaign.exact import CampaignProgress, ExactRun, effects_of, missing_ranges
 from hil.campaign.exact_campaign import ExactOrder, run_exact_campaign
 from hil.campaign.regions import EXACT_TARGETS, abi_of
-from hil.errors import RecordError, SetupError, UsageError
+from hil.errors import LinkTimeout, RecordError, SetupError, UsageError
 from hil.record.campaign_file import CampaignFile
 from hil.record.campaign_journal import CampaignJournal, journal_path
 from hil.record.campaign_rows import EFFECTS
 from hil.record.campaign_summary import CampaignSummary, campaign_summary
+from hil.rig.backends.process import ProcessBoard
 from hil.scenario import Scenario, UpsetTarget
 from hil.upsets.words import NodeEffect
 from hil.wire.campaign import Site
@@ -244,11 +246,84 @@ def test_a_campaign_that_is_killed_continues_where_it_was(tmp_path: Path, kills:
     assert (tmp_path / "parts").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
+@pytest.mark.parametrize("victim", ["worker", "agent"])
+def test_what_a_killed_worker_was_doing_is_done_again(tmp_path: Path, victim: str) -> None:
+    """A worker is replaced; an agent that is gone ends the campaign, and nothing is lost."""
+
+    def carried_out(name: str, kill: bool) -> list[tuple[int, bytes, bytes]]:
+        with held_board(scenario("attitude"), 0, FRAME) as board:
+            plan = analyse(board, PORTABLE).plan
+            with CampaignJournal(tmp_path / name, {}) as journal:
+                victims = [board] if kill else []
+
+                def report(progress: CampaignProgress) -> None:
+                    if victims and progress.done > 1000:
+                        os.kill(process_of(victims.pop(), victim), signal.SIGKILL)
+
+                run = ExactRun(plan, journal, report)
+                end = plan.classes
+                if kill and victim == "agent":
+                    with pytest.raises(LinkTimeout):
+                        run.carry_out(board, 0, end)
+                else:
+                    run.carry_out(board, 0, end)
+                return journal.parts()
+
+    whole, disturbed = carried_out("whole", kill=False), carried_out("disturbed", kill=True)
+    assert disturbed == whole[: len(disturbed)]
+    assert len(disturbed) == len(whole) if victim == "worker" else 1 < len(disturbed) < len(whole)
+
+
+def process_of(board: HeldBoard, which: str) -> int:
+    process = board.node.board
+    assert isinstance(process, ProcessBoard)
+    assert process.pid is not None
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return int(children[0]) if which == "worker" else process.pid
+
+
 def test_a_journal_of_another_campaign_is_refused(tmp_path: Path) -> None:
     with CampaignJournal(journal_path(tmp_path / "a"), {"plan": "another"}):
         pass
     with pytest.raises(RecordError, match="of another campaign"):
         campaign(tmp_path / "a", "attitude")
+
+
+def test_a_journal_that_another_campaign_writes_is_left_alone(tmp_path: Path) -> None:
+    path = journal_path(tmp_path / "a")
+    with CampaignJournal(path, {"plan": "one"}) as journal:
+        with pytest.raises(RecordError, match="another campaign is writing it"):
+            CampaignJournal(path, {"plan": "one"})
+        journal.add(0, b"\0" * 8, b"\0" * 8)
+    with CampaignJournal(path, {"plan": "one"}) as journal:
+        assert journal.parts() == [(0, b"\0" * 8, b"\0" * 8)]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--targets", "text"), "`text` is none of them"),
+        (("--targets", "state,state"), "names each at most once"),
+        (("--frame", "10"), "has 10 frames"),
+        (("--out", "no/such/file"), "no folder no/such"),
+        ((), ""),
+    ],
+)
+def test_a_wrong_command_line_is_one_message(
+    tmp_path: Path, words: tuple[str, ...], message: str
+) -> None:
+    (tmp_path / "s.yaml").write_text(
+        "schema: 1\nworkload: attitude\nframes: 10\nrig: {scheme: simplex, board: inproc}\n"
+    )
+    ended = subprocess.run(
+        _hil("campaign", "s.yaml", "--exact", *words),
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    expected = message or "not possible on node"
+    assert expected in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.returncode == (2 if message else 3)
+    assert not list(tmp_path.glob("*.campaign*"))
 
 
 def test_a_board_without_a_process_cannot_hold_a_step(tmp_path: Path) -> None:
