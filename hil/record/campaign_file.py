@@ -98,13 +98,20 @@ class CampaignFile:
         self.path = path
         with _as_record_error(path):
             self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        try:
+            self._check()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _check(self) -> None:
+        path = self.path
+        with _as_record_error(path):
             application = self._db.execute("PRAGMA application_id").fetchone()[0]
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if application != _APPLICATION_ID:
-            self._db.close()
             raise RecordError(f"{path} is not the result of a campaign")
         if version > SCHEMA_VERSION:
-            self._db.close()
             raise RecordError(
                 f"{path} was written by a newer hil (version {version} of its tables)",
                 remedy="install that release, or a later one",

@@ -55,12 +55,20 @@ class CampaignJournal:
             self._db = sqlite3.connect(
                 path, isolation_level=None, check_same_thread=False, timeout=_PATIENCE_S
             )
-            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.execute("PRAGMA journal_mode = WAL")
-            if not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                self._begin(identity)
-        self._check(identity)
+        try:
+            with _as_record_error(path):
+                self._open(identity)
+            self._check(identity)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _open(self, identity: Mapping[str, str]) -> None:
+        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        if not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            self._begin(identity)
 
     def _begin(self, identity: Mapping[str, str]) -> None:
         self._db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
