@@ -21,8 +21,8 @@ from hil.scenario import Scenario
 __all__ = ["HeldBoard", "held_board"]
 
 _HANG_CPU_US: Final = 46_000
-"""An experiment that takes more CPU time than this, and than a thousand fault-free steps, hangs."""
-_HANG_STEPS: Final = 1000
+"""An experiment that takes more CPU time than this, and than 200 fault-free steps, hangs."""
+_HANG_STEPS: Final = 200
 _PATIENCE_US: Final = 60_000_000
 
 
@@ -97,7 +97,8 @@ def held_board(scenario: Scenario, number: int, frame: int) -> Iterator[HeldBoar
 
 
 def _go_to(rig: Rig, golden: Golden, frame: int) -> int:
-    """Compute all frames before `frame`; return the CPU time of the slowest [us]."""
+    """Compute all frames before `frame`; return the CPU time of the fastest [us], which a
+    busy computer disturbs least."""
     node, cpu_us = rig.nodes[0], 0
     rig.load(node)
     for number in range(frame):
@@ -109,5 +110,5 @@ def _go_to(rig: Rig, golden: Golden, frame: int) -> int:
                 f"{result.reason or 'its result is not the golden one'}",
                 remedy="run `hil doctor`; look at the board's own log",
             )
-        cpu_us = max(cpu_us, result.cpu_us)
+        cpu_us = min(cpu_us, result.cpu_us) if number else result.cpu_us
     return cpu_us

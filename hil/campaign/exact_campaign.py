@@ -20,6 +20,7 @@ from hil.errors import UsageError
 from hil.record.campaign_file import write_campaign
 from hil.record.campaign_journal import CampaignJournal, journal_path
 from hil.record.campaign_rows import CampaignMeta, ClassRow, InstructionRow, RegionRow
+from hil.rig.reservation import BenchReservation, uses_of_run
 from hil.scenario import BoardKind, Scenario, UpsetTarget
 
 __all__ = ["ExactOrder", "run_exact_campaign"]
@@ -51,6 +52,8 @@ def run_exact_campaign(
             remedy="name another file with --out, or delete it",
         )
     with ExitStack() as stack:
+        reservation = BenchReservation(uses_of_run(order.scenario))
+        stack.enter_context(reservation).acquire()
         _keep_to_core(order, 0)
         stack.callback(_free_cores)
         board = stack.enter_context(held_board(order.scenario, 0, order.frame))
@@ -83,7 +86,9 @@ def _carry_out(
 ) -> None:
     """Carry out the experiments of the `missing` ranges: this thread with `board`, others with
     boards of their own."""
-    shares = _shares(missing, order.workers)
+    nodes = order.scenario.rig.nodes
+    real = nodes[0].board is BoardKind.SERIAL  # there are no more than there are
+    shares = _shares(missing, min(order.workers, len(nodes)) if real else order.workers)
     failures: list[BaseException] = []
 
     def work(number: int, share: Sequence[tuple[int, int]]) -> None:

@@ -39,9 +39,19 @@ def campaign_table(summary: CampaignSummary, glyphs: Glyphs) -> RenderableType:
         Text(
             f"Shares of all faults: each bit of a target before each instruction. "
             f"{summary.experiments:,} experiments stand for {summary.total.measured:,} of them; "
-            "the others are overwritten, or read by nobody. Exact: there is no interval.",
+            f"the others are overwritten, or read by nobody. {_certainty(summary)}",
             style=DIM,
         ),
+    )
+
+
+def _certainty(summary: CampaignSummary) -> str:
+    """Return how exact the counts are: a limit of CPU time tells hangs, and nothing else does."""
+    if not summary.total.effects[NodeEffect.HANG]:
+        return "Exact: there is no interval."
+    return (
+        "Exact, but for loops that last just as long as the limit of CPU time: these may be hangs "
+        "in one campaign and not in another."
     )
 
 

@@ -28,11 +28,13 @@ from hil.record.campaign_journal import CampaignJournal, journal_path
 from hil.record.campaign_rows import EFFECTS
 from hil.record.campaign_summary import CampaignSummary, campaign_summary
 from hil.rig.backends.process import ProcessBoard
+from hil.rig.reservation import BenchInUse
 from hil.scenario import Scenario, UpsetTarget
 from hil.upsets.words import NodeEffect
 from hil.wire.campaign import Site
 
 from ..emulated import possible
+from ..rig.test_reservation import own_url, reserved_elsewhere
 
 pytestmark = pytest.mark.ptrace
 __all__ = ["possible"]
@@ -99,8 +101,7 @@ def test_a_fault_does_what_the_experiment_of_its_class_does(
     rng = random.Random(f"{target}")
     area = areas[[region.target for region in step.plan.regions].index(target)]
     region, classes = area.region, len(area.position)
-    if not classes:
-        return  # nothing accesses it
+    assert classes
     pointer = abi_of(board.arch).sp
     checked = 0
     for _ in range(5):
@@ -136,7 +137,7 @@ def test_a_fault_that_nothing_reads_comes_to_what_is_deduced(
     region, count = area.region, len(area.unread_byte)
     start = int(step.trace.registers[0, abi_of(board.arch).sp]) - board.step.opened.arena
     sites: list[tuple[Site, NodeEffect]] = []
-    for _ in range(700 if count else 0):
+    for _ in range(700):
         number = rng.randrange(count)
         byte, weight = int(area.unread_byte[number]), int(area.unread_weight[number])
         position = step.plan.length - 1
@@ -324,6 +325,16 @@ def test_a_wrong_command_line_is_one_message(
     assert "Traceback" not in ended.stderr
     assert ended.returncode == (2 if message else 3)
     assert not list(tmp_path.glob("*.campaign*"))
+
+
+def test_a_board_that_somebody_has_reserved_is_not_touched(tmp_path: Path) -> None:
+    port = own_url()
+    node = {"name": "a", "board": "serial", "port": port}
+    rig = {"scheme": "simplex", "nodes": [node]}
+    real = Scenario.model_validate({"workload": "attitude", "frames": 10, "rig": rig})
+    order = ExactOrder(real, FRAME, PORTABLE, tmp_path / "a", 1)
+    with reserved_elsewhere(port), pytest.raises(BenchInUse, match="/runs/theirs"):
+        run_exact_campaign(order, lambda _: None, lambda _: None)
 
 
 def test_a_board_without_a_process_cannot_hold_a_step(tmp_path: Path) -> None:
