@@ -184,6 +184,7 @@ def test_sha256_shows_every_fault_that_is_read(tmp_path: Path) -> None:
 # --- the result file ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_result_is_the_same_for_any_number_of_boards(tmp_path: Path) -> None:
     one, two = campaign(tmp_path / "1", "attitude"), campaign(tmp_path / "2", "attitude", workers=3)
     assert one.read_bytes() == two.read_bytes()
@@ -208,7 +209,8 @@ def _hil(*words: str) -> list[str]:
     return [sys.executable, "-m", "hil", *words]
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [2, 50])
 def test_a_campaign_that_is_killed_continues_where_it_was(tmp_path: Path, kills: int) -> None:
     rng = random.Random(kills)
     (tmp_path / "s.yaml").write_text(

@@ -242,6 +242,7 @@ def test_a_worker_that_is_killed_in_a_campaign_is_replaced(
     one.check_that_it_works()
 
 
+@pytest.mark.slow
 def test_the_link_is_served_while_an_experiment_hangs(make: Callable[..., HeldBoard]) -> None:
     """Its budget is more than twice as long as the host waits for a sign of life."""
     one = make("attitude", cpu_us=4_500_000, lost_after_us=2_000_000)

@@ -70,6 +70,7 @@ def test_a_run_waits_for_the_bench_and_says_for_whom(hil: Hil, bench: Path) -> N
     assert run.returncode == 0, out + err
 
 
+@pytest.mark.slow
 def test_a_run_with_a_screen_waits_before_the_screen_appears(hil: Hil, bench: Path) -> None:
     held = reserved(bench)
     terminal = Terminal(hil, "run", "s.yaml", "--bench", str(bench), "--wait-bench", "10m")
@@ -86,6 +87,7 @@ def test_a_run_with_a_screen_waits_before_the_screen_appears(hil: Hil, bench: Pa
         terminal.close()
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_waiting(hil: Hil, bench: Path) -> None:
     with reserved(bench):
         run = hil.start("run", "s.yaml", "--bench", bench, "--wait-bench", "10m")

@@ -250,6 +250,7 @@ def test_a_port_in_use_exits_3_and_names_the_user(hil: Hil) -> None:
     assert f"(pid {os.getpid()})" in done.err
 
 
+@pytest.mark.slow
 def test_a_port_with_nobody_behind_it_exits_3(hil: Hil) -> None:
     with pty_pair() as (_, port):
         bench_of(hil, port)
@@ -306,6 +307,7 @@ def test_out_that_cannot_be_made_exits_3(hil: Hil, out: str) -> None:
     assert out in done.json["error"]
 
 
+@pytest.mark.slow
 def test_a_disk_that_becomes_full_exits_3_and_keeps_what_was_written(hil: Hil) -> None:
     def small_files() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
@@ -403,6 +405,7 @@ def test_the_first_signal_ends_after_the_frame(hil: Hil, number: signal.Signals)
     assert again.json["run_digest"] == answer["run_digest"]
 
 
+@pytest.mark.slow
 def test_the_second_signal_ends_at_once(hil: Hil) -> None:
     hil.write("slow.yaml", TINY + "frame_ms: 60000\npace: realtime\n")
     process = hil.start("run", "slow.yaml", "--out", "r")

@@ -163,6 +163,7 @@ def test_a_run_opens_the_screen_and_its_end_gives_the_summary(
     assert lines["run_digest"] in tail
 
 
+@pytest.mark.slow
 def test_leaving_the_screen_leaves_the_run_alone(hil: Hil, running: Terminal) -> None:
     running.keys("q")
     running.wait_for("Leave the screen?")
@@ -306,6 +307,7 @@ def test_no_color_and_ascii(hil: Hil, started: Callable[..., Terminal]) -> None:
     assert terminal.shown.isascii()
 
 
+@pytest.mark.slow
 def test_what_is_told_to_a_run_is_recorded(hil: Hil, started: Callable[..., Terminal]) -> None:
     hil.write("long.yaml", LONG)
     started("run", "long.yaml", "--out", "r", "--control").wait_for("LIVE")

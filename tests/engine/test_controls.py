@@ -302,6 +302,7 @@ def test_a_flipped_bit_of_a_checkpoint_is_corrected_or_overwritten(
     assert result.verdicts["unanimous"] == 410 and result.unexplained == 0
 
 
+@pytest.mark.slow
 def test_single_stepping_to_a_position_is_not_cpu_time_of_the_worker(tmp_path: Path) -> None:
     """Going instruction by instruction takes a hundred times as long as running: not the worker's
     fault, and no hang."""

@@ -69,6 +69,7 @@ def lying(node: int, scheme: str, agent: Path, out: Path) -> Loop:
 
 
 @pytest.mark.parametrize("node", mostly_slow([0, 1, 2], keep=1))
+@pytest.mark.slow
 def test_an_agent_that_lies_after_digesting_is_outvoted_in_the_same_frame(
     node: int, lying_agent: Path, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ from hil.redundancy import checkpoints, electorate, rollback
 from hil.redundancy.electorate import TRUSTED_AFTER
 from hil.scenario import WORKLOADS, Scenario
 from hil.scenario.words import SchemeName
+from tests.amount import mostly_slow
 
 from .sequences import Fault, Trial, sequences, try_all
 
@@ -92,6 +93,7 @@ def test_pairs_of_faults_lose_nothing_that_the_scheme_promises(scheme: str, tmp_
     assert check(share(trials, 120), scheme, tmp_path) == min(120, len(trials))
 
 
+@pytest.mark.slow
 def test_one_node_that_is_hit_while_two_have_no_power_is_wrong_no_longer_than_it_is_alone(
     tmp_path: Path,
 ) -> None:
@@ -481,7 +483,7 @@ def test_a_pair_goes_back_soon_after_the_end_of_a_stuck_bit(every: int, tmp_path
     assert 0 < result.metrics["unresolved"] <= 4
 
 
-@pytest.mark.parametrize("second", [645, 900, 1900])
+@pytest.mark.parametrize("second", mostly_slow([645, 900, 1900], keep=1))
 def test_a_pair_does_not_wait_for_what_an_earlier_fault_has_cost(
     second: int, tmp_path: Path
 ) -> None:

@@ -101,6 +101,7 @@ def test_a_board_that_falls_silent_in_the_last_frame_is_lost(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("upset", [True, False], ids=["of an upset", "of nothing"])
+@pytest.mark.slow
 def test_a_board_that_is_only_late_when_the_run_ends_hangs_if_it_stays_silent(
     tmp_path: Path, upset: bool
 ) -> None:

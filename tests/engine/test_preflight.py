@@ -11,6 +11,7 @@ import pytest
 from hil.engine.loop import Loop, RunSetup
 from hil.errors import LinkTimeout, SetupError
 from hil.record.run_result import RunResult
+from tests.amount import mostly_slow
 from tests.engine.cabled_boards import Board, bench, scenario
 from tests.rig.cable import End
 
@@ -54,7 +55,7 @@ def wait_run(boards: dict[str, Board], out: Path, wait_s: float) -> RunResult:
     return Loop(flight, out, setup=RunSetup(wait_boards_us=int(wait_s * 1e6))).run()
 
 
-@pytest.mark.parametrize("absent", ["silent", "unplugged", "unplugged later"])
+@pytest.mark.parametrize("absent", mostly_slow(["silent", "unplugged", "unplugged later"], keep=1))
 def test_boards_that_come_up_within_the_time_to_wait_take_part(tmp_path: Path, absent: str) -> None:
     (tmp_path / "run").mkdir()
     with bench(tmp_path) as boards:

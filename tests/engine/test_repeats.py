@@ -90,7 +90,7 @@ def dynamic_agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("addresses", "why"),
     [
-        ("fixed", ""),
+        pytest.param("fixed", "", marks=pytest.mark.slow),
         (
             "random",
             "registers, stack or machine code of node a were hit, and the addresses of its agent "

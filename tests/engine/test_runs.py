@@ -508,8 +508,8 @@ def test_a_wall_clock_trigger_on_a_real_process_is_not_reproducible(tmp_path: Pa
     assert not on_processes.reproducible
     (upset,) = rows(tmp_path / "process", "SELECT * FROM upsets")
     assert upset["planned_us"] == 3 and upset["state"] in ("injected", "missed")
-    if upset["state"] == "injected":
-        assert upset["at_us"] >= 3
+    if upset["state"] == "injected":  # its time is CPU time of the worker, the trigger's is not
+        assert upset["at_us"] < 1_000_000
 
 
 @pytest.mark.parametrize(("frame_ms", "pace"), [(5, "realtime"), (100, "20x")])

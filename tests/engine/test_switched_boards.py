@@ -21,6 +21,7 @@ from hil.rig.power.protocol import PowerReading
 from hil.scenario.supply import SupplyConfig, SupplyKind
 from hil.views.alarm_limits import Level
 from hil.views.screen.model.alarm_feed import AlarmFeed
+from tests.amount import mostly_slow
 from tests.cli.conftest import Hil, hil, ready
 from tests.engine.cabled_boards import Acts, Board, Socket, bench, powered, powered_run, rows
 
@@ -218,6 +219,7 @@ def test_a_board_that_never_returns_is_waited_for_only_as_long_as_a_boot_takes(
     assert repair["detail"] == "its power was cycled, and its agent has not answered since"
 
 
+@pytest.mark.slow
 def test_an_unpaced_run_whose_boards_are_all_away_waits_and_goes_on_from_the_hosts_copy(
     tmp_path: Path,
 ) -> None:
@@ -240,6 +242,7 @@ def test_an_unpaced_run_whose_boards_are_all_away_waits_and_goes_on_from_the_hos
     assert starts and min(starts) > 1000, "not from the beginning"
 
 
+@pytest.mark.slow
 def test_power_that_returns_is_not_switched_off_again_first(tmp_path: Path) -> None:
     """The board was off for longer than a power cycle takes: it only has to be switched on."""
     cut = {"target": "board", "action": "power_loss", "returns_after_frames": 40}
@@ -341,7 +344,7 @@ PLANT = {
 }
 
 
-@pytest.mark.parametrize("kind", [SlowToSwitch, Refusing])
+@pytest.mark.parametrize("kind", mostly_slow([SlowToSwitch, Refusing], keep=1))
 def test_no_frame_waits_for_a_supply_that_the_plant_switches(
     tmp_path: Path, kind: type[Socket]
 ) -> None:

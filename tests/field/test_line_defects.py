@@ -151,6 +151,7 @@ def test_a_line_that_changes_bytes_is_named_by_discover(
         if fault.id in {"telnet", "xonxoff", "7 bits", "even out"}
     ],
 )
+@pytest.mark.slow
 def test_a_line_that_changes_bytes_is_named_by_the_run_that_it_prevents(
     hil: Hil, to_board: Defect, to_host: Defect, what: str, way: str, remedy: str
 ) -> None:

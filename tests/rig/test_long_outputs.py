@@ -21,6 +21,7 @@ from hil.rig.rig import Rig
 from hil.scenario import Scenario
 from hil.verification.replay import verify
 from hil.wire.messages import Arm
+from tests.amount import mostly_slow
 
 from .contract import SEED
 from .exec_rig import HOSTILE, MakeRig, python
@@ -99,7 +100,7 @@ def test_a_board_that_does_not_answer_leaves_its_output_empty(make_rig: MakeRig)
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("unvoted", ["deliver", "hold"])
+@pytest.mark.parametrize("unvoted", mostly_slow(["deliver", "hold"], keep=1))
 def test_a_run_with_long_outputs_is_recorded_and_verified(
     tmp_path: Path, allow: Callable[..., None], unvoted: str
 ) -> None:

@@ -125,6 +125,7 @@ def test_a_run_that_is_ended_by_a_signal_leaves_no_process_behind(
             until(lambda pid=pid: gone(pid), f"the end of {pid} after {number.name}")  # type: ignore[misc]
 
 
+@pytest.mark.slow
 def test_a_suspended_agent_ends_with_its_host(
     tmp_path: Path,
     allow: Allow,

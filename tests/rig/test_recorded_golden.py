@@ -212,6 +212,7 @@ def test_wrong_results_are_told_by_the_recorded_run(
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.slow
 def test_long_outputs_are_recorded_too(tmp_path: Path, allow: Callable[..., None]) -> None:
     allow(bad=python(HOSTILE, "lengthy", "99"))
     data = scenario(program="bad").model_dump(by_alias=True)

@@ -292,6 +292,7 @@ def test_silent_connections_do_not_keep_the_host_out(agent: TcpAgent) -> None:
         assert open_files(agent) < 20
 
 
+@pytest.mark.slow
 def test_a_silent_connection_is_closed_in_the_end(agent: TcpAgent) -> None:
     with dial(agent) as silent:
         line(silent)
@@ -300,6 +301,7 @@ def test_a_silent_connection_is_closed_in_the_end(agent: TcpAgent) -> None:
         assert time.monotonic() - began_s > 4, "a slow host has its time"
 
 
+@pytest.mark.slow
 def test_an_agent_survives_many_connections_that_come_and_go(agent: TcpAgent) -> None:
     for number in range(300):
         connection = dial(agent)

@@ -29,6 +29,7 @@ from hil.scenario import (
     parse_scenario,
     scenario_schema,
 )
+from tests.amount import mostly_slow
 
 EMULATED = ("board-ram-storm", "emulated-rpi")
 SHIPPED = (
@@ -609,7 +610,7 @@ def test_the_schemas_are_plain_json() -> None:
         assert str(schema["$schema"]).startswith("https://json-schema.org/")
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", mostly_slow(SHIPPED, keep=4))
 def test_the_schema_accepts_every_shipped_scenario(name: str) -> None:
     assert errors(scenario_schema(), (assets.scenarios_dir() / f"{name}.yaml").read_text()) == []
 

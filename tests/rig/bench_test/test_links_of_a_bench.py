@@ -100,6 +100,7 @@ def test_a_healthy_bench_passes_with_a_row_for_each_board(
     assert text[-1] == "✔ PASS   1 board tested, no fault found"
 
 
+@pytest.mark.slow
 def test_the_highest_rate_is_that_at_which_no_frame_is_damaged(
     stack: ExitStack, bench: Make, tmp_path: Path
 ) -> None:
@@ -179,6 +180,7 @@ def test_an_echo_is_named_and_the_others_are_tested(
     assert lines[-1] == "✘ FAIL   1 fault found on 2 boards"
 
 
+@pytest.mark.slow
 def test_a_console_that_echoes_is_no_crossed_cable(stack: ExitStack, bench: Make) -> None:
     port = stack.enter_context(pty_that(lambda data: data + b"\r\nraspberrypi login: "))
     report = report_of(bench(("left", port, "")))

@@ -118,6 +118,7 @@ def test_a_healthy_bench_passes_with_boot_time_and_current(hil: Hil, bench: FedB
     )
 
 
+@pytest.mark.slow
 def test_the_table_shows_what_was_measured(hil: Hil, bench: FedBench) -> None:
     done = hil("bench", "test", bench.file, "--yes", "--use", "middle")
     heading, row, *_, result = done.out.splitlines()
@@ -140,6 +141,7 @@ def test_boards_without_a_supply_are_tested_for_their_link_alone(hil: Hil, bench
     assert bench.switched() == []
 
 
+@pytest.mark.slow
 def test_an_output_that_was_off_is_on_for_the_test_and_off_again(bench: FedBench) -> None:
     with BenchSupplies(load_bench(bench.file)) as supplies:
         supplies.power("middle").off()
@@ -152,6 +154,7 @@ def test_an_output_that_was_off_is_on_for_the_test_and_off_again(bench: FedBench
 
 
 @pytest.mark.parametrize("bench", [("123", "--boot", "1.2")], indirect=True)
+@pytest.mark.slow
 def test_boot_times_are_written_and_the_rest_of_the_file_stays(hil: Hil, bench: FedBench) -> None:
     with bench.file.open("a") as file:
         file.write("# my bench\n")
@@ -169,6 +172,7 @@ def test_boot_times_are_written_and_the_rest_of_the_file_stays(hil: Hil, bench: 
     assert after == before, "the faulty board, too, stays as it was"
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_written_costs_no_measures(hil: Hil, bench: FedBench) -> None:
     process = hil.start("bench", "test", bench.file, "--yes", "--use", "left", "--write")
     wait_until(lambda: ("1", "OFF") in bench.switched(), 30.0)
@@ -228,6 +232,7 @@ def test_crossed_supply_cables_are_named_once(bench: FedBench) -> None:
 
 
 @pytest.mark.parametrize("bench", [("231",)], indirect=True)
+@pytest.mark.slow
 def test_supply_cables_that_are_exchanged_in_a_circle_are_each_named(bench: FedBench) -> None:
     report = bench.test()
     assert faults(report) == [
@@ -365,6 +370,7 @@ def test_an_interrupted_test_leaves_all_outputs_on(
     assert bench.off_now() == set() and "Traceback" not in out + err
 
 
+@pytest.mark.slow
 def test_a_supply_that_fails_while_a_board_is_off_gets_it_switched_on_in_the_end(
     bench: FedBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -439,6 +445,7 @@ def test_nothing_is_switched_unasked(hil: Hil, bench: FedBench) -> None:
     assert bench.switched() == []
 
 
+@pytest.mark.slow
 def test_two_tests_of_different_boards_at_once_switch_their_own_outputs_only(
     hil: Hil, bench: FedBench
 ) -> None:

@@ -23,6 +23,7 @@ from hil.rig.bench_test.power_cycle import CyclePatience
 from hil.rig.power.bench_supplies import BenchSupplies
 from hil.scenario import load_bench
 from hil.scenario.bench_report import BenchFault, BenchTestReport, SwitchState
+from tests.amount import mostly_slow
 
 from ..cable import Cable
 from .test_links_of_a_bench import numbered, pty_that
@@ -143,7 +144,7 @@ class SwitchedBench:
             return BenchTester(file, boards, powers, patience=QUICK).run()
 
 
-@pytest.fixture(params=["relay", "plug"])
+@pytest.fixture(params=mostly_slow(["plug", "relay"], keep=1))
 def bench(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[SwitchedBench]:
