@@ -16,7 +16,8 @@ record              the database of a run
 control             commands to a running run
 engine              one run
 campaign            what upsets come to: all of them, by experiments
-verification, views    a record computed again; what people see of a run
+verification, views, report
+                    a record computed again; what people see of a run; pages for a browser
 perf, doctor        measurements, and checks of this computer
 cli                 the command line
 

@@ -70,7 +70,7 @@ ROOMS = [
     {"control"},
     {"engine"},
     {"campaign"},
-    {"verification", "views"},
+    {"verification", "views", "report"},
     {"perf", "doctor"},
     {"cli"},
     {"__main__"},
@@ -82,6 +82,7 @@ BLIND = {
     "record": {"plant"},
     "control": {"scenario", "plant", "rig", "redundancy", "upsets", "record"},
     "views": {"engine", "rig"},
+    "report": {"engine", "rig", "campaign"},
 }
 
 

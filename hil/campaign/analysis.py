@@ -22,10 +22,12 @@ _INSTRUCTION_MAX: Final = 15  # [byte] the longest of any processor here
 
 @dataclass(frozen=True, slots=True)
 class AnalysedStep:
-    """The analysis of a step before any experiment. `code`: the instruction at each address."""
+    """The analysis of a step before any experiment. `code`: the instruction at each address;
+    `content`: the bytes of the board's memory from there on."""
 
     trace: Trace
     code: dict[int, Instruction]
+    content: dict[int, bytes]
     plan: ExactPlan
 
 
@@ -39,7 +41,9 @@ def analyse(board: HeldBoard, targets: Sequence[UpsetTarget]) -> AnalysedStep:
     decoder = A64Decoder() if board.arch == "aarch64" else X86Decoder()
     trace = unpack_trace(board.step.trace(), opened.gpr_count)
     code: dict[int, Instruction] = {}
+    content: dict[int, bytes] = {}
     for pc in sorted(set(trace.pc.tolist())):
-        code[pc] = decoder.decode(board.step.code(pc, _INSTRUCTION_MAX), pc)
+        content[pc] = board.step.code(pc, _INSTRUCTION_MAX)
+        code[pc] = decoder.decode(content[pc], pc)
     plan = plan_of(trace, code, regions, opened.arena, abi_of(board.arch).sp)
-    return AnalysedStep(trace, code, plan)
+    return AnalysedStep(trace, code, content, plan)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,10 +15,12 @@ from hil.campaign.bench import HeldBoard, held_board
 from hil.campaign.controls import check_controls, check_decoder
 from hil.campaign.exact import CampaignProgress, ExactRun, missing_ranges
 from hil.campaign.plan import BITS, ExactPlan
+from hil.campaign.step_rows import instructions_of, step_rows_of
+from hil.campaign.symbols import require_elf_reader, symbols_of
 from hil.errors import UsageError
 from hil.record.campaign_file import write_campaign
 from hil.record.campaign_journal import CampaignJournal, journal_path
-from hil.record.campaign_rows import CampaignMeta, ClassRow, InstructionRow, RegionRow
+from hil.record.campaign_rows import CampaignMeta, ClassRow, RegionRow
 from hil.rig.reservation import BenchReservation, uses_of_run
 from hil.scenario import BoardKind, Scenario, UpsetTarget
 
@@ -51,6 +52,7 @@ def run_exact_campaign(
             f"{order.result} exists already",
             remedy="name another file with --out, or delete it",
         )
+    require_elf_reader()
     with ExitStack() as stack:
         reservation = BenchReservation(uses_of_run(order.scenario))
         stack.enter_context(reservation).acquire()
@@ -62,13 +64,19 @@ def run_exact_campaign(
         plan, meta = step.plan, _meta(order, board, step)
         check_controls(board, plan)
         check_decoder(board, step)
+        symbols = symbols_of(board.node.capabilities.read_executable(), step.content)
         identity = {key: str(getattr(meta, key)) for key in CampaignMeta.__slots__}
         with CampaignJournal(journal_path(order.result), identity) as journal:
             run = ExactRun(plan, journal, report)
             say(f"{BITS * plan.classes:,} experiments")
             _carry_out(order, run, board, _missing(journal, plan))
             write_campaign(
-                order.result, meta, _regions(plan), _instructions(step), _classes(plan, journal)
+                order.result,
+                meta,
+                _regions(plan),
+                instructions_of(step, symbols),
+                _classes(plan, journal),
+                step_rows_of(board, step, symbols),
             )
             journal.remove()
 
@@ -175,12 +183,6 @@ def _regions(plan: ExactPlan) -> Iterator[RegionRow]:
     for number, (region, known) in enumerate(zip(plan.regions, plan.deduced, strict=True)):
         target = region.target.value
         yield RegionRow(number, target, region.length, known.space, known.overwritten, known.unread)
-
-
-def _instructions(step: AnalysedStep) -> Iterator[InstructionRow]:
-    executions = Counter(step.trace.pc.tolist())
-    for address in sorted(step.code):
-        yield InstructionRow(address, executions[address], step.code[address].text)
 
 
 def _classes(plan: ExactPlan, journal: CampaignJournal) -> Iterator[ClassRow]:

@@ -29,11 +29,13 @@ BITS: Final = 8
 @dataclass(frozen=True, slots=True)
 class Deduced:
     """The faults of a region that are known without an experiment, in bits times instructions.
-    `space`: all there are; `overwritten` ones are masked; `unread` ones by what they come to."""
+    `space`: all there are; `overwritten` ones are masked; `unread` ones by what they come to.
+    `unread_bytes`: the same in detail, as byte, weight and effect."""
 
     space: int
     overwritten: int
     unread: Mapping[NodeEffect, int]
+    unread_bytes: tuple[tuple[int, int, NodeEffect], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +144,12 @@ def plan_of(
 
 def _deduced(area: Area, stack_end: int) -> Deduced:
     unread: Counter[NodeEffect] = Counter()
+    unread_bytes: list[tuple[int, int, NodeEffect]] = []
     region = area.region
     for byte, weight in zip(area.unread_byte.tolist(), area.unread_weight.tolist(), strict=True):
         alive = region.stack and region.first + byte >= stack_end
-        unread[NodeEffect.LATENT if alive else region.unread[byte]] += BITS * weight
+        effect = NodeEffect.LATENT if alive else region.unread[byte]
+        unread[effect] += BITS * weight
+        unread_bytes.append((byte, weight, effect))
     overwritten = BITS * int(area.weight[~area.read].sum())
-    return Deduced(area.space_bits, overwritten, dict(unread))
+    return Deduced(area.space_bits, overwritten, dict(unread), tuple(unread_bytes))

@@ -34,15 +34,28 @@ EXACT_TARGETS: Final = (
 @dataclass(frozen=True, slots=True)
 class Abi:
     """The registers that a calling convention gives a meaning, by their numbers in TARGET_GPR:
-    `preserved` keep their content over a call; `sp` is the stack pointer."""
+    `preserved` keep their content over a call; `sp` is the stack pointer. `general` are the names
+    of all in TARGET_GPR; those of the vector registers are `vector` and a number, and each has
+    `vector_bytes`."""
 
     preserved: frozenset[int]
     sp: int
+    general: tuple[str, ...]
+    vector: str
+    vector_bytes: int = 16
 
 
+_X86_NAMES: Final = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp")
 _ABIS: Final = {
-    "x86_64": Abi(frozenset({1, 6, 7, 12, 13, 14, 15}), 7),  # rbx rbp rsp r12 to r15
-    "aarch64": Abi(frozenset(range(19, 32)), 31),  # x19 to x30, sp
+    "x86_64": Abi(  # rbx rbp rsp r12 to r15
+        frozenset({1, 6, 7, 12, 13, 14, 15}),
+        7,
+        (*_X86_NAMES, *(f"r{n}" for n in range(8, 16)), "rip"),
+        "xmm",
+    ),
+    "aarch64": Abi(  # x19 to x30, sp
+        frozenset(range(19, 32)), 31, (*(f"x{n}" for n in range(31)), "sp", "pc"), "v"
+    ),
 }
 
 

@@ -2,7 +2,7 @@
 
 entry               all commands, in the order of `hil --help`
 run, orbit, watch, replay, console, control, check, scenario, board, board_install, discover,
-bench, power, doctor, campaign
+bench, power, doctor, campaign, report
                     the commands, a module for each, or for a group of them
 options, run_options    options that commands share
 prepare, announce, background    a run before it begins, and its process when a screen shows it

@@ -25,6 +25,7 @@ from hil.cli import (
     orbit,
     power,
     replay,
+    report,
     run,
     scenario,
     watch,
@@ -96,6 +97,7 @@ app.command()(doctor.perf)
 app.command(help=discover.HELP)(discover.discover)
 app.command()(orbit.orbit)
 app.command(help=campaign.HELP)(campaign.campaign)
+app.command(help=report.HELP)(report.report)
 app.add_typer(board.board_app, name="board")
 app.add_typer(bench.bench_app, name="bench")
 app.add_typer(power.power_app, name="power")

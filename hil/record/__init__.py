@@ -25,5 +25,6 @@ run_result, result_json    the result of a run, and how it is read from JSON
 limit_orders        what a row of `limits` says of an order to a board
 
 campaign_file, campaign_rows, campaign_summary    the result of a campaign, and what it comes to
+campaign_step       what the step of a campaign does, for maps and listings
 campaign_journal    the outcomes of a campaign that is going on
 """

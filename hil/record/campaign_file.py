@@ -6,19 +6,26 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from hil.errors import RecordError
-from hil.record.campaign_rows import EFFECTS, CampaignMeta, ClassRow, InstructionRow, RegionRow
+from hil.record.campaign_rows import (
+    EFFECTS,
+    CampaignMeta,
+    ClassRow,
+    InstructionRow,
+    RegionRow,
+    StepRows,
+)
 from hil.upsets.words import NodeEffect
 
 __all__ = ["SCHEMA_VERSION", "CampaignFile", "write_campaign"]
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 _APPLICATION_ID: Final = 0x48494C43  # "HILC"
 _COUNTS: Final = ", ".join(f"{effect} INTEGER NOT NULL" for effect in EFFECTS)
 _UNREAD: Final = ", ".join(f"unread_{effect} INTEGER NOT NULL" for effect in EFFECTS[:3])
@@ -27,7 +34,14 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE regions (number INTEGER PRIMARY KEY, target TEXT NOT NULL, length INTEGER NOT NULL,
   faults INTEGER NOT NULL, overwritten INTEGER NOT NULL, {_UNREAD});
 CREATE TABLE instructions (address INTEGER PRIMARY KEY, executions INTEGER NOT NULL,
-  text TEXT NOT NULL);
+  text TEXT NOT NULL, symbol TEXT NOT NULL, file TEXT NOT NULL, line INTEGER NOT NULL);
+CREATE TABLE unread (region INTEGER NOT NULL, byte INTEGER NOT NULL, weight INTEGER NOT NULL,
+  effect INTEGER NOT NULL, PRIMARY KEY (region, byte)) WITHOUT ROWID;
+CREATE TABLE path (position INTEGER PRIMARY KEY, address INTEGER NOT NULL);
+CREATE TABLE stack (position INTEGER PRIMARY KEY, byte INTEGER NOT NULL);
+CREATE TABLE parts (region INTEGER NOT NULL, first INTEGER NOT NULL, length INTEGER NOT NULL,
+  name TEXT NOT NULL, PRIMARY KEY (region, first)) WITHOUT ROWID;
+CREATE TABLE sources (file TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE classes (number INTEGER PRIMARY KEY, region INTEGER NOT NULL,
   position INTEGER NOT NULL, byte INTEGER NOT NULL, weight INTEGER NOT NULL,
   {_COUNTS}, effects BLOB NOT NULL, details BLOB NOT NULL);
@@ -48,6 +62,7 @@ def write_campaign(
     regions: Iterable[RegionRow],
     instructions: Iterable[InstructionRow],
     classes: Iterable[ClassRow],
+    step: StepRows,
 ) -> None:
     """Write the result file of a complete campaign: all of it, or none. Raises: RecordError."""
     draft = path.with_name(f"{path.name}.new")
@@ -65,8 +80,8 @@ def write_campaign(
                 [(key, json.dumps(value)) for key, value in sorted(values.items())],
             )
             db.executemany(_insert("regions", 8), map(_region_values, regions))
-            rows = ((i.address, i.executions, i.text) for i in instructions)
-            db.executemany(_insert("instructions", 3), rows)
+            db.executemany(_insert("instructions", 6), map(astuple, instructions))
+            _write_step(db, step)
             db.executemany(_insert("classes", 7 + len(EFFECTS)), map(_class_values, classes))
             db.execute("COMMIT")
         with draft.open("rb") as written:
@@ -76,6 +91,15 @@ def write_campaign(
 
 def _insert(table: str, columns: int) -> str:
     return f"INSERT INTO {table} VALUES ({','.join('?' * columns)})"
+
+
+def _write_step(db: sqlite3.Connection, step: StepRows) -> None:
+    unread = ((u.region, u.byte, u.weight, EFFECTS.index(u.effect)) for u in step.unread)
+    db.executemany(_insert("unread", 4), unread)
+    db.executemany(_insert("path", 2), map(astuple, step.path))
+    db.executemany(_insert("stack", 2), map(astuple, step.stack))
+    db.executemany(_insert("parts", 4), map(astuple, step.parts))
+    db.executemany(_insert("sources", 2), map(astuple, step.sources))
 
 
 def _region_values(row: RegionRow) -> tuple[int | str, ...]:
@@ -90,7 +114,7 @@ def _class_values(row: ClassRow) -> tuple[int | bytes, ...]:
 
 
 class CampaignFile:
-    """Reads the result file at `path`. Use it as a context manager.
+    """Reads the result file at `path`. Use it as a context manager. `version`: of its tables.
 
     Raises: RecordError if there is none, or it is of another kind or a newer version."""
 
@@ -109,6 +133,7 @@ class CampaignFile:
         with _as_record_error(path):
             application = self._db.execute("PRAGMA application_id").fetchone()[0]
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        self.version = int(version)
         if application != _APPLICATION_ID:
             raise RecordError(f"{path} is not the result of a campaign")
         if version > SCHEMA_VERSION:
@@ -122,6 +147,11 @@ class CampaignFile:
 
     def __exit__(self, *exc: object) -> None:
         self._db.close()
+
+    def select(self, query: str) -> Sequence[tuple[Any, ...]]:
+        """Return all rows of a query of this room. Raises: RecordError."""
+        with _as_record_error(self.path):
+            return self._db.execute(query).fetchall()
 
     @property
     def meta(self) -> CampaignMeta:

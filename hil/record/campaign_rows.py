@@ -5,13 +5,25 @@ A fault is one bit before one instruction; a class is the faults of one byte tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from hil.upsets.words import NodeEffect
 
-__all__ = ["EFFECTS", "CampaignMeta", "ClassRow", "InstructionRow", "RegionRow"]
+__all__ = [
+    "EFFECTS",
+    "CampaignMeta",
+    "ClassRow",
+    "InstructionRow",
+    "PartRow",
+    "PathRow",
+    "RegionRow",
+    "SourceRow",
+    "StackRow",
+    "StepRows",
+    "UnreadRow",
+]
 
 EFFECTS: Final = (
     NodeEffect.MASKED,
@@ -73,8 +85,72 @@ class ClassRow:
 
 @dataclass(frozen=True, slots=True)
 class InstructionRow:
-    """One instruction of the step: how often it is executed, and its disassembly."""
+    """One instruction of the step: how often it is executed, and its disassembly. `symbol`: the
+    function that it is part of; `file` and `line`: its source, by the executable's DWARF. Empty and
+    0: not known."""
 
     address: int
     executions: int
     text: str
+    symbol: str = ""
+    file: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadRow:
+    """The faults of one byte that nothing reads or overwrites until the step ends: `weight` of each
+    bit, which come to `effect`."""
+
+    region: int
+    byte: int
+    weight: int
+    effect: NodeEffect
+
+
+@dataclass(frozen=True, slots=True)
+class PathRow:
+    """A jump of the fault-free step: from `position` on, up to the next row, the instructions of
+    the result file follow each other in the order of their addresses, from `address` on."""
+
+    position: int
+    address: int
+
+
+@dataclass(frozen=True, slots=True)
+class StackRow:
+    """A move of the stack pointer: before the instructions from `position` on, only the bytes from
+    `byte` of its region on are part of the stack."""
+
+    position: int
+    byte: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartRow:
+    """A part of a region that has a name of its own: a register."""
+
+    region: int
+    first: int
+    length: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """The text of a source file that instructions of the step come from."""
+
+    file: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepRows:
+    """The rows that say what the step itself does, besides the outcomes of faults: with them the
+    whole fault space can be drawn."""
+
+    unread: Sequence[UnreadRow] = ()
+    path: Sequence[PathRow] = ()
+    stack: Sequence[StackRow] = ()
+    parts: Sequence[PartRow] = ()
+    sources: Sequence[SourceRow] = ()

@@ -176,6 +176,14 @@ class WritesErrors(Protocol):
     """Takes that text from the board's next start on."""
 
 
+@runtime_checkable
+class KnownExecutable(Protocol):
+    """A board whose agent's executable file this computer has."""
+
+    def read_executable(self) -> bytes:
+        """Return the content of that file. Raises: OSError."""
+
+
 class Capabilities:
     """The capabilities of one board, with defaults for those that it lacks.
 
@@ -199,6 +207,7 @@ class Capabilities:
         self._addresses = board if isinstance(board, ReportsAddresses) else None
         self._remarks = board if isinstance(board, Remarks) else None
         self._errors = board if isinstance(board, WritesErrors) else None
+        self._executable = board if isinstance(board, KnownExecutable) else None
 
     @property
     def port(self) -> str | None:
@@ -280,6 +289,14 @@ class Capabilities:
         """Return whether its agents were loaded at the same addresses as in another run; None: not
         known."""
         return None if self._addresses is None else self._addresses.fixed_addresses
+
+    def read_executable(self) -> bytes | None:
+        """Return the content of its agent's executable file; None: this computer does not have
+        it."""
+        try:
+            return None if self._executable is None else self._executable.read_executable()
+        except OSError:
+            return None
 
 
 # --- transports -----------------------------------------------------------------------------------

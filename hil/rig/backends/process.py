@@ -69,6 +69,9 @@ class ProcessBoard:
         self.fixed_addresses: bool | None = True
         self.port = ""
 
+    def read_executable(self) -> bytes:
+        return self._agent.read_bytes()
+
     @property
     def pid(self) -> int | None:
         """Return the process id of the agent; None without one."""

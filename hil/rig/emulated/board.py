@@ -148,6 +148,9 @@ class EmulatedBoard:
         self._idle = _Idle(None, 0.0, 0)
         self._tail = bytearray()  # the latest bytes from the serial port: frames and console
 
+    def read_executable(self) -> bytes:
+        return self._agent
+
     @property
     def boot_timeout_us(self) -> int:
         """Return how long to wait for a boot at this computer's present load [us]."""

@@ -1,0 +1,9 @@
+"""Reports: pages for people who were not there. They know the record, and nothing of the engine.
+
+campaign_report     the page of a campaign: one HTML file that needs no network
+campaign_figures    its numbers: by target, byte, bit, register, instruction, line and function
+campaign_sections, campaign_listing    its tables and bars; its source and disassembly
+fault_map, packed   the data of its fault-space map, and how they are packed into the page
+markup              HTML from values
+
+page/ has the style and the scripts of pages, which are copied into them."""
