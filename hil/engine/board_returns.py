@@ -6,7 +6,7 @@ those that are back are repaired. A run does not wait for them, with two excepti
 the time that a board may take to boot (`timeouts.boot_s`), or to answer if nothing says that it
 boots (`timeouts.lost_after_ms`):
 
-    an unpaced run, whose frames take no time of their own, waits if no node is left in service, and
+    a run that is not in real time (unpaced, or faster) waits if no node is left in service, and
         before its last frames, in which a node could not vote again any more;
     every run that is not ended early waits after its last frame: whether a board returns decides
         the outcomes of its upsets, and whether it is lost."""
@@ -101,7 +101,7 @@ class BoardReturns:
     def waits(self, frame: int) -> bool:
         """Wait a moment if the run has to before `frame`; return whether it must wait longer."""
         self.awaited = []
-        if not self._rig.reconnector.searches_any or self._times.pacer.paced:
+        if not self._rig.reconnector.searches_any or self._times.pacer.real_time:
             return False
         remaining = self._times.frame_count - self._times.nominal(frame)
         margin = self._recovery.policy.reintegrate_frames + 1 + len(self._rig.nodes)

@@ -1,4 +1,4 @@
-"""Catching up: in a paced run, nodes that are behind compute the frames that they have missed.
+"""Catching up: in real time, nodes that are behind compute the frames that they have missed.
 
 A node that was late holds the state of an earlier frame, which is as good as that of the others: it
 only has to compute on. The inputs of past frames come from the golden run, as a flight computer has

@@ -247,7 +247,7 @@ def not_reproducible(
         return f"an operator steered it ({count} command{'s'[: count > 1]})"
     if outside.why:
         return outside.why
-    if times.deadlines:
+    if times.pacer.paced and not times.virtual:
         return "a paced run depends on real time (--pace free does not)"
     if any(node.board.can_return for node in nodes if node.board.kind == BoardKind.EMULATED):
         return "what an operating system does next depends on real time"

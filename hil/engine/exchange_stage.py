@@ -203,7 +203,7 @@ class ExchangeStage:
         return Timing(timing.retry_us, patience_us, noise_patience=1, busy_us=timing.lost_after_us)
 
     def _explain_silence(self, results: dict[str, NodeResult], listened_us: int) -> None:
-        """Add to silent results what is known of the board's process; in a paced run, also mark
+        """Add to silent results what is known of the board's process; in real time, also mark
         those that are only late.
 
         A node is silent only while the host listens to it, `listened_us` in this frame: not while

@@ -1,4 +1,5 @@
-"""Lateness: whether the node or this computer is why no answer came by the end of a paced frame.
+"""Lateness: whether the node or this computer is why no answer came by the end of a frame, in a run
+in real time.
 
 A busy computer reads its links late, begins a frame late, or gives a software board no CPU time.
 That is a slip of the host, not an anomaly of the node. The rule: a node itself is late if it has
@@ -41,8 +42,8 @@ _NEEDS_FACTOR: Final = 2
 
 
 class Lateness:
-    """Judges the late nodes of a paced run. Call `begin`, `own_times` and `judge` in each frame.
-    Not thread-safe."""
+    """Judges the late nodes of a run in real time. Call `begin`, `own_times` and `judge` in each
+    frame. Not thread-safe."""
 
     def __init__(self, clock: Clock, pressure: Pressure | None = None) -> None:
         self._pressure = Pressure(clock) if pressure is None else pressure

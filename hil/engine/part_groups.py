@@ -56,7 +56,7 @@ class FrameTimes:
     @property
     def deadlines(self) -> bool:
         """Return whether the end of a frame is the deadline for answers."""
-        return self.pacer.paced and not self.virtual
+        return self.pacer.real_time and not self.virtual
 
 
 @dataclass(frozen=True, slots=True)

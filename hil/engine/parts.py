@@ -75,7 +75,8 @@ def assemble(
     limits.check()
     timeouts = scenario.timeouts
     timing = Timing(int(timeouts.retry_ms * 1000), int(timeouts.lost_after_ms * 1000))
-    if scenario.pace_factor is not None:  # frames have their times: noise is waited for no longer
+    pacer, metrics = Pacer(scenario.frame_us, scenario.pace_factor, clock), Metrics()
+    if pacer.real_time:  # frames have their times: noise is waited for no longer
         timing = replace(timing, noise_patience=1)
     rig = Rig(nodes, scenario.workload_name, scenario.seed, timing, clock)
     rig.setup.program = program
@@ -83,7 +84,6 @@ def assemble(
     rig.setup.scrub_words = scenario.recovery.scrub_words
     plant = plant or _plant_of(scenario)
     virtual = all(n.board is BoardKind.INPROC for n in scenario.rig.nodes)
-    pacer, metrics = Pacer(scenario.frame_us, scenario.pace_factor, clock), Metrics()
     redundancy = _redundancy(scenario, rig, golden)
     return Parts(
         scenario=scenario,

@@ -18,6 +18,7 @@ class Pacer:
 
     def __init__(self, frame_us: int, factor: float | None, clock: Clock = HOST) -> None:
         self._clock = clock
+        self.factor = factor
         self.period_us = None if factor is None else frame_us / factor
         self._due_us: float | None = None
 
@@ -25,6 +26,12 @@ class Pacer:
     def paced(self) -> bool:
         """Return whether frames begin at times on the clock, not as soon as possible."""
         return self.period_us is not None
+
+    @property
+    def real_time(self) -> bool:
+        """Return whether a frame takes no less time than in flight, so that its end is a deadline.
+        Faster than that, frames are as late as they are."""
+        return self.factor is not None and self.factor <= 1
 
     def wait(self, stop: Callable[[], bool]) -> int:
         """Sleep until the next frame is due, or `stop` says so.
@@ -63,6 +70,7 @@ class Pacer:
 
     def change(self, frame_us: int, factor: float | None) -> None:
         """Change the pace from the next frame on."""
+        self.factor = factor
         self.period_us = None if factor is None else frame_us / factor
         self.restart()
 
