@@ -135,6 +135,9 @@ typedef struct {
   bool open;        /* a step is held */
   bool active;      /* a RUN is under way: |run| */
   uint16_t seq;     /* of that RUN */
+  bool waits;       /* another RUN waits for its end: |next| */
+  uint16_t next_seq;
+  hil_campaign_sites_t next;
   uint64_t next_us; /* when its duty allows it to proceed */
   union {
     struct {

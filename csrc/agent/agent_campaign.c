@@ -11,8 +11,12 @@
  *
  * HELLO, HEALTH, LIMIT, BAUD and RESET change nothing in this picture, but a RESET gives up the RUN.
  *
+ * A RUN that comes while another one is under way waits for its end: so a slow line carries one while the board
+ * works on the other. One waits, no more.
+ *
  * Invariants:
- *   1. |active| only while the campaign is open, and until its answer has been queued.
+ *   1. |active| only while the campaign is open, and until its answer has been queued; |waits| only while
+ *      |active|.
  *   2. The sites of a RUN were read once to their end before the first experiment: they are well-formed, and
  *      their outcomes fit into the answer (sites.c 3).
  *   3. After it ended, however it ended, memory is as before OPEN and there is a fresh worker, or none and
@@ -41,7 +45,7 @@ static void conclude(hil_agent_t *a, uint8_t type, uint16_t seq, int status, con
 
 static void close_campaign(hil_agent_t *a) {
   if (!a->campaign.open) return;
-  a->campaign.open = a->campaign.active = false;
+  a->campaign.open = a->campaign.active = a->campaign.waits = false;
   a->worker.alive = a->port.campaign->close(a->port.context) == HIL_OK;
 }
 
@@ -120,10 +124,9 @@ static void read_code(hil_agent_t *a, uint16_t seq, const uint8_t *payload, size
 
 /* --- experiments ---------------------------------------------------------------------------------------- */
 
-static void begin_run(hil_agent_t *a, uint16_t seq, const uint8_t *payload, size_t len) {
-  hil_campaign_run_t *run = &a->campaign.run;
-  int status = hil_campaign_sites_unpack(&run->sites, payload, len);
-  if (status == HIL_OK) status = sites_begin(run);
+/* Begin the RUN whose sites are there, if |status| says that they are some. */
+static void begin_sites(hil_agent_t *a, uint16_t seq, int status) {
+  if (status == HIL_OK) status = sites_begin(&a->campaign.run);
   if (status != HIL_OK) {
     agent_answer_error(a, HIL_MSG_CAMPAIGN_RUN, seq, status);
     return;
@@ -132,9 +135,27 @@ static void begin_run(hil_agent_t *a, uint16_t seq, const uint8_t *payload, size
   a->campaign.active = true;
 }
 
+static void begin_run(hil_agent_t *a, uint16_t seq, const uint8_t *payload, size_t len) {
+  begin_sites(a, seq, hil_campaign_sites_unpack(&a->campaign.run.sites, payload, len));
+}
+
 bool agent_campaign_is_active(const hil_agent_t *a) { return a->campaign.active; }
 
-void agent_campaign_stop(hil_agent_t *a) { a->campaign.active = false; }
+bool agent_campaign_keep_next(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload,
+                              size_t len) {
+  hil_agent_campaign_t *c = &a->campaign;
+  if (type != HIL_MSG_CAMPAIGN_RUN || c->waits || seq == c->seq) return false;
+  const int status = hil_campaign_sites_unpack(&c->next, payload, len);
+  if (status == HIL_OK) {
+    c->next_seq = seq;
+    c->waits = true;
+  } else {
+    agent_answer_error(a, type, seq, status);
+  }
+  return true;
+}
+
+void agent_campaign_stop(hil_agent_t *a) { a->campaign.active = a->campaign.waits = false; }
 
 static void answer_run(hil_agent_t *a, int status) {
   uint8_t answer[WIRE_PAYLOAD_MAX];
@@ -155,7 +176,11 @@ uint32_t agent_campaign_poll(hil_agent_t *a) {
   if (status == HIL_OK && a->campaign.run.site.bit) return agent_wait_us(a->campaign.next_us - ended_us);
   a->campaign.active = false;
   answer_run(a, status);
-  return UINT32_MAX;
+  if (!a->campaign.waits) return UINT32_MAX;
+  a->campaign.waits = false;
+  a->campaign.run.sites = a->campaign.next;
+  begin_sites(a, a->campaign.next_seq, HIL_OK);
+  return a->campaign.active ? agent_wait_us(a->campaign.next_us - ended_us) : UINT32_MAX;
 }
 
 /* --- requests ------------------------------------------------------------------------------------------- */

@@ -89,7 +89,9 @@ uint32_t agent_baud_poll(hil_agent_t *a);
 bool agent_campaign_request(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len);
 /* Whether a RUN is under way. */
 bool agent_campaign_is_active(const hil_agent_t *a);
-/* Give up the RUN under way, unanswered. */
+/* While a RUN is under way: keep the next one until then. False if this is none, or one waits already. */
+bool agent_campaign_keep_next(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len);
+/* Give up the RUN under way and the one that waits, unanswered. */
 void agent_campaign_stop(hil_agent_t *a);
 /* Let a RUN proceed. Returns the time in us after which it wants to be called again; UINT32_MAX: no need. */
 uint32_t agent_campaign_poll(hil_agent_t *a);
@@ -101,6 +103,11 @@ static inline bool agent_campaign_request(hil_agent_t *a, uint8_t type, uint16_t
 }
 static inline bool agent_campaign_is_active(const hil_agent_t *a) {
   (void)a;
+  return false;
+}
+static inline bool agent_campaign_keep_next(hil_agent_t *a, uint8_t type, uint16_t seq,
+                                            const uint8_t *payload, size_t len) {
+  (void)a, (void)type, (void)seq, (void)payload, (void)len;
   return false;
 }
 static inline void agent_campaign_stop(hil_agent_t *a) { (void)a; }

@@ -407,6 +407,7 @@ void agent_request(hil_agent_t *a, const hil_wire_frame_t *frame) {
     default: break;
   }
   if (agent_campaign_is_active(a)) {
+    if (agent_campaign_keep_next(a, q.type, q.seq, q.payload, q.len)) return;
     agent_answer_not_now(a, q.type, q.seq, AGENT_BUSY);
     return;
   }

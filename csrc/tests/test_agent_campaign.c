@@ -549,8 +549,8 @@ static void malformed_sites_are_refused_before_the_first_experiment(void) {
 }
 
 static void while_experiments_run_other_requests_are_answered_busy(void) {
-  static const uint8_t types[] = {HIL_MSG_STEP,           HIL_MSG_BAUD,          HIL_MSG_LOAD,
-                                  HIL_MSG_CAMPAIGN_CLOSE, HIL_MSG_CAMPAIGN_OPEN, HIL_MSG_CAMPAIGN_RUN};
+  static const uint8_t types[] = {HIL_MSG_STEP, HIL_MSG_BAUD, HIL_MSG_LOAD, HIL_MSG_CAMPAIGN_CLOSE,
+                                  HIL_MSG_CAMPAIGN_OPEN};
   open_step();
   begin_run();
   const uint16_t run_seq = seq;
@@ -573,6 +573,93 @@ static void while_experiments_run_other_requests_are_answered_busy(void) {
   CHECK(last.type == (HIL_MSG_CAMPAIGN_RUN | HIL_MSG_ANSWER) && last.seq == run_seq);
   CHECK_EQ(s.runs, 12);
   CHECK_EQ(s.opens, 1);
+}
+
+/* Let it work until there is an answer. */
+static void work(void) {
+  answer_count = 0;
+  for (int turns = 0; turns < 100 && !answer_count; turns++) (void)turn();
+}
+
+static bool is_run_answer(uint16_t number) {
+  return last.type == (HIL_MSG_CAMPAIGN_RUN | HIL_MSG_ANSWER) && last.seq == number;
+}
+
+static void a_second_run_waits_for_the_end_of_the_first(void) {
+  open_step();
+  begin_run();
+  const uint16_t first = seq;
+  pack_sites(eight, sizeof eight);
+  seq++;
+  give(HIL_MSG_CAMPAIGN_RUN);
+  (void)turn();
+  CHECK_EQ(answer_count, 0);
+  give(HIL_MSG_CAMPAIGN_RUN); /* a repeat of the one that waits */
+  (void)turn();
+  CHECK_EQ(expect_refusal(HIL_MSG_CAMPAIGN_RUN, HIL_ERR_STATE), 1);
+  seq++;
+  give(HIL_MSG_CAMPAIGN_RUN); /* a third one */
+  (void)turn();
+  CHECK_EQ(expect_refusal(HIL_MSG_CAMPAIGN_RUN, HIL_ERR_STATE), 1);
+  work();
+  CHECK(is_run_answer(first));
+  CHECK_EQ(s.runs, 12);
+  work();
+  hil_campaign_outcomes_t m;
+  CHECK(is_run_answer((uint16_t)(first + 1u)));
+  CHECK_EQ(hil_campaign_outcomes_unpack(&m, last.payload, last.len), HIL_OK);
+  CHECK_EQ(m.count, 8);
+  CHECK_EQ(s.runs, 12 + 8);
+  CHECK_EQ(turn(), UINT32_MAX);
+  seq = first; /* its answer was lost: it is carried out again */
+  pack_sites(twelve, sizeof twelve);
+  give(HIL_MSG_CAMPAIGN_RUN);
+  work();
+  CHECK(is_run_answer(first));
+  CHECK_EQ(s.runs, 12 + 8 + 12);
+}
+
+static void a_second_run_that_is_malformed_is_refused_at_once_or_when_it_begins(void) {
+  static const uint8_t no_bit[] = {5, 0, 0, 1};
+  open_step();
+  begin_run();
+  payload_len = 1;
+  seq++;
+  give(HIL_MSG_CAMPAIGN_RUN);
+  (void)turn();
+  expect_refusal(HIL_MSG_CAMPAIGN_RUN, HIL_ERR_PAYLOAD);
+  pack_sites(no_bit, sizeof no_bit);
+  seq++;
+  give(HIL_MSG_CAMPAIGN_RUN);
+  for (int turns = 0; turns < 100; turns++) (void)turn();
+  CHECK_EQ(answer_count, 2); /* of the first, then of this one */
+  CHECK(last.type == HIL_MSG_ERROR && last.seq == seq);
+  CHECK_EQ(s.runs, 12);
+  CHECK(s.is_held);
+}
+
+static void a_second_run_is_carried_out_though_the_first_fails_and_given_up_by_a_reset(void) {
+  open_step();
+  s.runs_until_failure = 6;
+  s.run_status = HIL_ERR_IO;
+  begin_run();
+  seq++;
+  pack_sites(eight, sizeof eight);
+  give(HIL_MSG_CAMPAIGN_RUN);
+  for (int turns = 0; turns < 100; turns++) (void)turn();
+  CHECK_EQ(answer_count, 2);
+  CHECK(is_run_answer(seq));
+  CHECK_EQ(s.runs, 6 + 8);
+  s.runs = 0;
+  begin_run();
+  seq++;
+  give(HIL_MSG_CAMPAIGN_RUN);
+  seq++;
+  payload_len = 0;
+  give(HIL_MSG_RESET);
+  for (int turns = 0; turns < 20; turns++) (void)turn();
+  CHECK(is_answer(HIL_MSG_RESET));
+  CHECK_EQ(s.runs, 1);
 }
 
 static void a_failure_in_the_middle_ends_the_run_and_not_the_campaign(void) {
@@ -655,6 +742,9 @@ int main(void) {
   RUN(a_run_answers_with_the_outcome_of_every_experiment);
   RUN(malformed_sites_are_refused_before_the_first_experiment);
   RUN(while_experiments_run_other_requests_are_answered_busy);
+  RUN(a_second_run_waits_for_the_end_of_the_first);
+  RUN(a_second_run_that_is_malformed_is_refused_at_once_or_when_it_begins);
+  RUN(a_second_run_is_carried_out_though_the_first_fails_and_given_up_by_a_reset);
   RUN(a_failure_in_the_middle_ends_the_run_and_not_the_campaign);
   RUN(a_reset_gives_up_the_run);
   RUN(experiments_keep_the_limits_of_the_board);

@@ -2,6 +2,12 @@
 
 exact_campaign      a campaign from beginning to end: boards, plan, experiments, result file
 exact, controls     the experiments on one board; before them, hits whose effects are certain
+preparation         the plan of a step, after controls
+executor            the seam to what carries experiments out, on ranges of them
+local, cluster      boards of this computer, and those of the workers of a cluster
+cluster_tasks, board_pool    what a worker of a cluster does, and the boards that it keeps open
+ranges              ranges of experiments, and how they are cut up
+outcome_keeper, progress, fault_layout    what comes back: kept, counted, and where it lies
 bench, held_step    the boards of a campaign, and one that holds a step for experiments
 regions             the targets
 trace               the registers before each instruction of a step

@@ -1,10 +1,10 @@
-"""The boards of a campaign: each holds the same step."""
+"""The boards of an exact campaign: each holds the same step."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hil.campaign.held_step import HeldStep
@@ -15,10 +15,11 @@ from hil.rig.board_kinds import build_nodes
 from hil.rig.calls import Timing
 from hil.rig.node import DONE, Node
 from hil.rig.program import golden_run
+from hil.rig.reservation import BenchReservation, uses_of
 from hil.rig.rig import Rig
-from hil.scenario import Scenario
+from hil.scenario import BoardKind, Scenario
 
-__all__ = ["HeldBoard", "held_board"]
+__all__ = ["HeldBoard", "HeldBoards", "held_board", "held_node"]
 
 _HANG_CPU_US: Final = 46_000
 """An experiment that takes more CPU time than this, and than 200 fault-free steps, hangs."""
@@ -38,6 +39,20 @@ class HeldBoard:
         hello = self.node.hello
         self.arch = "" if hello is None else hello.arch
         self.step = self._hold()
+
+    @property
+    def limit_us(self) -> int:
+        """Return the CPU time from which on a step hangs [us]."""
+        return self.rig.setup.budget.cpu_us
+
+    def limit_cpu(self, limit_us: int) -> None:
+        """Let a step hang from this CPU time on [us]. Raises: SetupError, LinkTimeout,
+        NodeError."""
+        budget = self.rig.setup.budget
+        if limit_us != budget.cpu_us:
+            self.rig.setup.budget = replace(budget, cpu_us=limit_us)
+            self.rig.setup.configure(self.node)
+            self.hold_again()
 
     def hold_again(self) -> None:
         """Hold the step again on a board that has lost its worker, or has started again. Raises:
@@ -67,14 +82,49 @@ class HeldBoard:
         return step
 
 
+@dataclass(frozen=True, slots=True)
+class HeldBoards:
+    """The boards of a scenario, each of which is to hold step `frame`. `reserved`: each board that
+    is opened is reserved first; otherwise the caller has reserved all."""
+
+    scenario: Scenario
+    frame: int
+    reserved: bool = False
+
+    @contextlib.contextmanager
+    def open(self, number: int) -> Iterator[HeldBoard]:
+        """Open board `number`, let it hold the step, and close it afterwards.
+
+        Raises: SetupError, LinkTimeout, NodeError, VersionMismatch."""
+        nodes = self.scenario.rig.nodes
+        with contextlib.ExitStack() as stack:
+            if self.reserved and nodes[0].board is BoardKind.SERIAL:
+                if number >= len(nodes):
+                    raise SetupError(
+                        f"{self.scenario.name} has {len(nodes)} boards, and one more is wanted",
+                        remedy="let each worker offer as many as it has: --resources hil-board=N",
+                    )
+                reservation = BenchReservation(uses_of(nodes[number]))
+                stack.enter_context(reservation).acquire()
+            yield stack.enter_context(held_board(self.scenario, number, self.frame))
+
+
 @contextlib.contextmanager
 def held_board(scenario: Scenario, number: int, frame: int) -> Iterator[HeldBoard]:
-    """Open board `number` of the scenario's rig, bring it to `frame` and hold that step; close it
-    afterwards.
+    """Open board `number` of the scenario's rig and let it hold step `frame`; close it afterwards.
 
     Raises: SetupError, LinkTimeout, NodeError, VersionMismatch."""
     nodes = build_nodes(scenario)
     node = nodes[number % len(nodes)]  # software boards are as many as are wanted
+    with held_node(node, scenario, frame) as board:
+        yield board
+
+
+@contextlib.contextmanager
+def held_node(node: Node, scenario: Scenario, frame: int) -> Iterator[HeldBoard]:
+    """Open the board of a node, bring it to `frame` and hold that step; close it afterwards.
+
+    Raises: SetupError, LinkTimeout, NodeError, VersionMismatch."""
     golden = golden_run(scenario.workload_name, scenario.seed)
     timeouts = scenario.timeouts
     timing = Timing(int(timeouts.retry_ms * 1000), int(timeouts.lost_after_ms * 1000))

@@ -1,26 +1,25 @@
-"""The exact campaign: an experiment for every class of faults of one step.
+"""The experiments of an exact campaign: some for every class of faults of one step.
 
-The boards of a campaign share its experiments: each has a contiguous part of them, walks the
-fault-free step there and carries them out in place. What a board reports is checked against the
-path of the fault-free step, and kept in the journal before the next is asked for."""
+A board walks the fault-free step to each site and carries the experiments out in place. What it
+reports is checked against the path of the fault-free step."""
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from hil.campaign.bench import HeldBoard
+from hil.campaign.executor import RangeOutcomes
 from hil.campaign.plan import BITS, Batch, ExactPlan
+from hil.campaign.ranges import Range
 from hil.errors import LinkTimeout, NodeError, SetupError
-from hil.record.campaign_journal import CampaignJournal
 from hil.record.campaign_rows import EFFECTS
 from hil.upsets.words import NodeEffect
-from hil.wire.campaign import Outcomes
+from hil.wire.campaign import OpenedStep, Outcomes, Site, Space
 
-__all__ = ["ExactRun", "effects_of", "missing_ranges"]
+__all__ = ["ExactExperiments", "effects_of"]
 
 _TRIES: Final = 3
 _CODES: Final = (NodeEffect.MASKED, NodeEffect.LATENT, NodeEffect.SDC)
@@ -28,15 +27,6 @@ _CODES: Final = (NodeEffect.MASKED, NodeEffect.LATENT, NodeEffect.SDC)
 _FAILED: Final = 3
 _HANG: Final = 0
 _COUNT: Final = 255
-
-
-@dataclass(frozen=True, slots=True)
-class CampaignProgress:
-    """The progress of a campaign, in experiments; `effects` counts those done by effect."""
-
-    done: int
-    total: int
-    effects: Counter[NodeEffect]
 
 
 def effects_of(outcomes: Outcomes) -> tuple[bytes, bytes]:
@@ -56,88 +46,91 @@ def effects_of(outcomes: Outcomes) -> tuple[bytes, bytes]:
     return bytes(effects), bytes(details)
 
 
-def missing_ranges(done: Sequence[tuple[int, int]], classes: int) -> list[tuple[int, int]]:
-    """Return the ranges of classes, as (first, end), that are not among `done`, which are (first,
-    count) in order."""
-    missing, at = [], 0
-    for first, count in done:
-        if first > at:
-            missing.append((at, first))
-        at = first + count
-    if at < classes:
-        missing.append((at, classes))
-    return missing
+@dataclass(frozen=True, slots=True)
+class ExactExperiments:
+    """The experiments of `plan`, whose units are its classes. `opened` is the layout of the worker
+    on the board that the plan was made with, `limit_us` the CPU time from which on a step hangs
+    there."""
 
-
-class ExactRun:
-    """Carries out the experiments of `plan` and keeps their outcomes in `journal`. `report` gets
-    the progress, from any thread. Thread-safe: each board has a thread of its own."""
-
-    def __init__(
-        self,
-        plan: ExactPlan,
-        journal: CampaignJournal,
-        report: Callable[[CampaignProgress], None],
-    ) -> None:
-        self._plan = plan
-        self._journal = journal
-        self._report = report
-        self._lock = threading.Lock()
-        self._effects: Counter[NodeEffect] = Counter()
-        self._stopped = threading.Event()
-        for _, effects, _ in journal.parts():
-            self._count(effects)
-
-    def _count(self, effects: bytes) -> None:
-        for number, effect in enumerate(EFFECTS):
-            self._effects[effect] += effects.count(number)
-
-    def stop(self) -> None:
-        """Make all boards stop after the request that they carry out."""
-        self._stopped.set()
+    plan: ExactPlan
+    opened: OpenedStep
+    limit_us: int
 
     @property
-    def progress(self) -> CampaignProgress:
-        """Return how far the campaign is."""
-        total = BITS * self._plan.classes
-        return CampaignProgress(self._effects.total(), total, Counter(self._effects))
+    def digest(self) -> str:
+        """Return the digest of the plan."""
+        return self.plan.digest
 
-    def carry_out(self, board: HeldBoard, first: int, end: int) -> None:
-        """Carry out the experiments of the classes from `first` to `end` on one board.
+    def admit(self, board: HeldBoard) -> None:
+        """Check that a board has the same worker, and walks the whole path of the fault-free step;
+        give it the same limit of CPU time. Raises: SetupError, LinkTimeout, NodeError."""
+        board.limit_cpu(self.limit_us)
+        if board.step.opened != self.opened:
+            raise _another_build(board, "its worker lies otherwise in memory")
+        last = Site(self.plan.length, Space.MEMORY, self.opened.input_at, 1)
+        outcomes = board.step.run([last], severity=True)
+        self._check_path(board, self.plan.length, outcomes)
 
-        Raises: SetupError if it leaves the fault-free path; LinkTimeout or NodeError if it fails
-        again and again; RecordError."""
-        for batch in self._plan.batches(first, end):
-            if self._stopped.is_set():
-                return
-            effects, details = effects_of(self._outcomes(board, batch))
-            with self._lock:
-                self._journal.add(batch.first, effects, details)
-                self._count(effects)
-                progress = self.progress
-            self._report(progress)
+    def carry_out(
+        self,
+        board: HeldBoard,
+        units: Range,
+        keep: Callable[[RangeOutcomes], None],
+        stopped: Callable[[], bool],
+    ) -> None:
+        """Carry out the experiments of a range of classes; give `keep` what each request came to.
 
-    def _outcomes(self, board: HeldBoard, batch: Batch) -> Outcomes:
-        for left in reversed(range(_TRIES)):
+        Raises: SetupError if the board leaves the fault-free path; LinkTimeout or NodeError if it
+        fails again and again; what `keep` raises."""
+        at, tries = units.first, 0
+
+        def take(batch: Batch, outcomes: Outcomes) -> None:
+            nonlocal at, tries
+            self._check_path(board, batch.sites[-1].position, outcomes)
+            if len(outcomes.codes) != BITS * batch.count:
+                raise SetupError(f"node {board.node.name} left experiments out")
+            at, tries = batch.first + batch.count, 0
+            keep(RangeOutcomes(batch.first, batch.count, *effects_of(outcomes)))
+
+        while at < units.end and not stopped():
             try:
-                outcomes = board.step.run(batch.sites, severity=True)
+                self._carry_out_from(board, Range(at, units.end), take, stopped)
             except (LinkTimeout, NodeError):
-                if not left:
+                tries += 1
+                if tries == _TRIES:
                     raise
                 board.hold_again()
-                continue
-            self._check(board, batch, outcomes)
-            return outcomes
-        raise AssertionError  # the last try returns or raises
 
-    def _check(self, board: HeldBoard, batch: Batch, outcomes: Outcomes) -> None:
-        position = batch.sites[-1].position
-        path = self._plan.path[position]
+    def _carry_out_from(
+        self,
+        board: HeldBoard,
+        units: Range,
+        take: Callable[[Batch, Outcomes], None],
+        stopped: Callable[[], bool],
+    ) -> None:
+        under_way: deque[Batch] = deque()
+
+        def requests() -> Iterator[Sequence[Site]]:
+            for batch in self.plan.batches(units.first, units.end):
+                if stopped():
+                    return
+                under_way.append(batch)
+                yield batch.sites
+
+        board.step.run_all(requests(), lambda outcomes: take(under_way.popleft(), outcomes))
+
+    def _check_path(self, board: HeldBoard, position: int, outcomes: Outcomes) -> None:
+        path = self.plan.path[position]
         if (outcomes.position, outcomes.path) != (position, path):
-            raise SetupError(
-                f"node {board.node.name} does not walk the path of the fault-free step: at "
-                f"instruction {position} its digest is {outcomes.path:#x}, not {path:#x}",
-                remedy="its agent must be the same build, at fixed addresses (`hil doctor`)",
+            raise _another_build(
+                board,
+                f"at instruction {position} the digest of its path is {outcomes.path:#x}, "
+                f"not {path:#x}",
             )
-        if len(outcomes.codes) != BITS * batch.count:
-            raise SetupError(f"node {board.node.name} left experiments out")
+
+
+def _another_build(board: HeldBoard, why: str) -> SetupError:
+    return SetupError(
+        f"node {board.node.name} does not walk the path of the fault-free step: {why}",
+        remedy="its agent must be the same build, at fixed addresses (`hil doctor`)",
+    )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
 from hil.errors import SetupError
+from hil.rig.exchange import run_calls
 from hil.rig.node import Node
 from hil.rig.rig import Rig
+from hil.rig.series_call import SeriesCall
 from hil.wire import campaign, encoding
 from hil.wire.messages import Msg
 
@@ -74,6 +77,28 @@ class HeldStep:
         request. `severity`: the details have the number of wrong bits of each wrong output."""
         request = campaign.sites_request(sites, severity=severity)
         return campaign.outcomes(self._ask(Msg.CAMPAIGN_RUN, request))
+
+    def run_all(
+        self,
+        requests: Iterable[Sequence[campaign.Site]],
+        on_outcomes: Callable[[campaign.Outcomes], None],
+    ) -> None:
+        """Carry out one request after the other, each as `run` with severity; the next is under way
+        while the board works on one. `on_outcomes` gets the outcomes of each, in order; what it
+        raises ends it."""
+        payloads = (campaign.sites_request(sites, severity=True) for sites in requests)
+        first = next(payloads, None)
+        if first is None:
+            return
+        call = SeriesCall(
+            self._node.link,
+            Msg.CAMPAIGN_RUN,
+            itertools.chain([first], payloads),
+            lambda answer: on_outcomes(campaign.outcomes(answer)),
+            self._rig.requests.next_seq,
+        )
+        run_calls([call], self._timing)
+        self._rig.requests.expect(self._node, call)
 
 
 def _instructions(packed: bytes) -> int:

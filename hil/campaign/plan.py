@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from hil.campaign.def_use import Area, Bytes, Positions, classes_of
+from hil.campaign.fault_layout import FaultLayout
 from hil.campaign.instruction import Instruction
 from hil.campaign.regions import Codes, TargetRegion
 from hil.campaign.trace import Trace, path_digests
@@ -66,6 +67,21 @@ class ExactPlan:
     def classes(self) -> int:
         """Return the number of classes; each has eight experiments."""
         return len(self.position)
+
+    @property
+    def layout(self) -> FaultLayout:
+        """Return where the classes lie; a class strikes just before the instruction that reads
+        its byte."""
+        return FaultLayout(
+            tuple(region.target.value for region in self.regions),
+            tuple(region.length for region in self.regions),
+            self.length,
+            "instruction",
+            BITS,
+            self.region.astype(np.int64),
+            self.byte,
+            self.position,
+        )
 
     @property
     def digest(self) -> str:

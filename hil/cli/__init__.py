@@ -5,6 +5,7 @@ run, orbit, watch, replay, console, control, check, scenario, board, board_insta
 bench, power, doctor, campaign, report
                     the commands, a module for each, or for a group of them
 options, run_options    options that commands share
+campaign_progress   a campaign while it goes on
 prepare, announce, background    a run before it begins, and its process when a screen shows it
 record              opens the records of earlier runs
 output, session, failures    what is printed, and what a command that fails still reports

@@ -5,24 +5,24 @@
 from __future__ import annotations
 
 import os
-import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from hil.cli.options import Json
+from hil.cli.campaign_progress import CampaignDisplay, Dask, TableAlone, check_executor
+from hil.cli.options import Ascii, Json
 from hil.cli.output import answer, say, show
+from hil.cli.run_options import NoTui
 from hil.errors import UsageError
 from hil.exit_codes import Exit
 
 if TYPE_CHECKING:
-    from hil.campaign.exact import CampaignProgress
     from hil.scenario import Scenario, UpsetTarget
 
 __all__ = ["HELP", "campaign"]
 
-_EVERY_S: Final = 5.0
 _DEFAULT_TARGETS: Final = "state,input,output,heap"
 
 HELP: Final = (
@@ -32,7 +32,7 @@ HELP: Final = (
 )
 
 
-def campaign(  # noqa: PLR0917  (every option is one)
+def campaign(  # noqa: PLR0913, PLR0917  (every option is one)
     scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A file, or a shipped one.")],
     exact: Annotated[
         bool, typer.Option("--exact", help="All single-bit faults of one step.")
@@ -51,7 +51,11 @@ def campaign(  # noqa: PLR0917  (every option is one)
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The result; default: SCENARIO.campaign.")
     ] = None,
+    dask: Dask = None,
+    no_tui: NoTui = False,
+    ascii_only: Ascii = False,
     as_json: Json = False,
+    quiet: TableAlone = False,
 ) -> int:
     """Carry out a campaign (see `HELP`)."""
     from hil.campaign.exact_campaign import ExactOrder, run_exact_campaign
@@ -65,6 +69,30 @@ def campaign(  # noqa: PLR0917  (every option is one)
     loaded = load(scenario, Overrides(board=boards))
     plan = loaded.scenario
     path = Path(f"{plan.name}.campaign") if out is None else out
+    _check(plan, frame, path)
+    check_executor(dask, workers)
+    count = workers or _default_workers(plan)
+    order = ExactOrder(plan, frame, _targets(targets), path, count, dask)
+    display = CampaignDisplay(
+        f"{plan.name}: every fault of step {frame} of {plan.workload_name}, in {targets}",
+        screen=not (no_tui or as_json or quiet),
+        quiet=quiet,
+        ascii_only=ascii_only,
+    )
+    display.carry_out(partial(run_exact_campaign, order))
+    with CampaignFile(path) as file:
+        summary = campaign_summary(file)
+    if as_json:
+        answer({"result": str(path), **summary.as_json()})
+    else:
+        show(lambda glyphs: campaign_table(summary, glyphs))
+        if not quiet:
+            say(f"written: {path}")
+    return Exit.PASS
+
+
+def _check(plan: Scenario, frame: int, path: Path) -> None:
+    """Check where a campaign is to strike and to write. Raises: UsageError."""
     if not path.parent.is_dir():
         raise UsageError(f"--out {path}: there is no folder {path.parent}", remedy="make it first")
     if frame >= plan.frame_count:
@@ -72,16 +100,6 @@ def campaign(  # noqa: PLR0917  (every option is one)
             f"--frame {frame}: {plan.name} has {plan.frame_count} frames",
             remedy=f"name one from 0 to {plan.frame_count - 1}",
         )
-    order = ExactOrder(plan, frame, _targets(targets), path, workers or _default_workers(plan))
-    run_exact_campaign(order, _Reporter().report, say)
-    with CampaignFile(path) as file:
-        summary = campaign_summary(file)
-    if as_json:
-        answer({"result": str(path), **summary.as_json()})
-    else:
-        show(lambda glyphs: campaign_table(summary, glyphs))
-        say(f"written: {path}")
-    return Exit.PASS
 
 
 def _targets(text: str) -> tuple[UpsetTarget, ...]:
@@ -108,28 +126,3 @@ def _default_workers(scenario: Scenario) -> int:
     if nodes[0].board is BoardKind.PROCESS:
         return len(os.sched_getaffinity(0))
     return len(nodes)
-
-
-class _Reporter:
-    """Prints the progress every few seconds."""
-
-    def __init__(self) -> None:
-        self._began = self._next = time.monotonic()
-        self._first: int | None = None
-
-    def report(self, progress: CampaignProgress) -> None:
-        """Take the progress; print it if that is due."""
-        now = time.monotonic()
-        if self._first is None:
-            self._first, self._began, self._next = progress.done, now, now + _EVERY_S
-        if now < self._next:
-            return
-        self._next = now + _EVERY_S
-        rate = (progress.done - self._first) / (now - self._began)
-        left_s = (progress.total - progress.done) / rate if rate else 0.0
-        shares = ", ".join(
-            f"{effect.value} {count / progress.done:.1%}"
-            for effect, count in progress.effects.most_common()
-            if count
-        )
-        say(f"{progress.done / progress.total:4.0%}  {rate:,.0f}/s  {left_s:.0f} s left  {shares}")

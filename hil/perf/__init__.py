@@ -10,7 +10,9 @@ computing, plant_cost    vote, digest and codec of the kernel; a day of the plan
 run_rate            whole runs: frames per second, memory, size of the record
 wire_cost           messages, bulk transfers, latency, resync
 screen_cost         the screen on a long record
-pacing, echo, long_record    what they measure with: slow lines, ptys without hil, a long record
+exact_cost          exact campaigns, also behind a slow line
+pacing, echo, long_record, gdb_injector
+                    what they measure with: slow lines, ptys without hil, a long record, GDB
 """
 
 from hil.perf.row import PerfRow

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from hil.errors import UsageError
-from hil.perf import computing, plant_cost, run_rate, screen_cost, wire_cost
+from hil.perf import computing, exact_cost, plant_cost, run_rate, screen_cost, wire_cost
 from hil.perf.row import PerfRow
 
 GROUPS: Final[Mapping[str, Callable[[bool], Iterator[PerfRow]]]] = {
@@ -19,6 +19,8 @@ GROUPS: Final[Mapping[str, Callable[[bool], Iterator[PerfRow]]]] = {
     "latency": wire_cost.latency,
     "resync": wire_cost.resync,
     "campaign": run_rate.campaign,
+    "exact": exact_cost.exact,
+    "slow-line": exact_cost.slow_line,
     "soak": run_rate.soak,
     "plant": plant_cost.plant,
     "screen": screen_cost.screen,

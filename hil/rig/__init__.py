@@ -11,6 +11,7 @@ console             a package: what boards print
 discovery, bench_test    packages: which boards answer at which ports; the test of a bench
 
 requests, calls, exchange    one request to a node; calls to several, and the wait for answers
+series_call         requests to one node, of which the next waits there for the one before
 resync              finds and replaces the chunks of a state that differ
 link, link_state    frames over a transport, and the state of the connection
 low_latency         an adapter's driver that passes on at once what arrives

@@ -1,6 +1,7 @@
 """The views: what people see of a run. They know the record, and nothing of the engine.
 
 screen              a package: the operator's screen on a terminal
+campaign_screen     a package: the screen of a campaign that is going on
 progress            the progress of a run, in lines
 summary             a package: the end of a run on one page
 listing             a run frame by frame

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,11 @@ from hil.campaign.analysis import AnalysedStep, analyse
 from hil.campaign.bench import HeldBoard, held_board
 from hil.campaign.controls import check_controls, check_decoder
 from hil.campaign.def_use import Area, classes_of
-from hil.campaign.exact import CampaignProgress, ExactRun, effects_of, missing_ranges
+from hil.campaign.exact import ExactExperiments, effects_of
 from hil.campaign.exact_campaign import ExactOrder, run_exact_campaign
+from hil.campaign.outcome_keeper import OutcomeKeeper
+from hil.campaign.progress import CampaignProgress
+from hil.campaign.ranges import Range
 from hil.campaign.regions import EXACT_TARGETS, abi_of
 from hil.errors import LinkTimeout, RecordError, SetupError, UsageError
 from hil.record.campaign_file import CampaignFile
@@ -199,12 +204,6 @@ def test_a_file_that_is_no_result_is_refused(tmp_path: Path) -> None:
         CampaignFile(tmp_path / "text")
 
 
-def test_missing_ranges() -> None:
-    assert missing_ranges([], 5) == [(0, 5)]
-    assert missing_ranges([(0, 2), (2, 3)], 5) == []
-    assert missing_ranges([(1, 2), (4, 1)], 6) == [(0, 1), (3, 4), (5, 6)]
-
-
 def _hil(*words: str) -> list[str]:
     return [sys.executable, "-m", "hil", *words]
 
@@ -256,6 +255,7 @@ def test_what_a_killed_worker_was_doing_is_done_again(tmp_path: Path, victim: st
     def carried_out(name: str, kill: bool) -> list[tuple[int, bytes, bytes]]:
         with held_board(scenario("attitude"), 0, FRAME) as board:
             plan = analyse(board, PORTABLE).plan
+            experiments = ExactExperiments(plan, board.step.opened, board.limit_us)
             with CampaignJournal(tmp_path / name, {}) as journal:
                 victims = [board] if kill else []
 
@@ -263,18 +263,42 @@ def test_what_a_killed_worker_was_doing_is_done_again(tmp_path: Path, victim: st
                     if victims and progress.done > 1000:
                         os.kill(process_of(victims.pop(), victim), signal.SIGKILL)
 
-                run = ExactRun(plan, journal, report)
-                end = plan.classes
-                if kill and victim == "agent":
-                    with pytest.raises(LinkTimeout):
-                        run.carry_out(board, 0, end)
-                else:
-                    run.carry_out(board, 0, end)
+                keeper = OutcomeKeeper(journal, plan.layout, report)
+                dies = kill and victim == "agent"
+                with pytest.raises(LinkTimeout) if dies else nullcontext():
+                    experiments.carry_out(board, Range(0, plan.classes), keeper.keep, lambda: False)
                 return journal.parts()
 
     whole, disturbed = carried_out("whole", kill=False), carried_out("disturbed", kill=True)
     assert disturbed == whole[: len(disturbed)]
     assert len(disturbed) == len(whole) if victim == "worker" else 1 < len(disturbed) < len(whole)
+
+
+@pytest.mark.parametrize("other", ["path", "layout"])
+def test_a_board_that_does_something_else_is_not_admitted(other: str) -> None:
+    with held_board(scenario("attitude"), 0, FRAME) as board:
+        step = analyse(board, PORTABLE)
+        mine = ExactExperiments(step.plan, board.step.opened, board.limit_us)
+        mine.admit(board)
+        path = (*step.plan.path[:-1], step.plan.path[-1] ^ 1)
+        theirs = (
+            replace(mine, plan=replace(step.plan, path=path))
+            if other == "path"
+            else replace(mine, opened=replace(mine.opened, vector_bytes=64))
+        )
+        with pytest.raises(SetupError, match="does not walk the path of the fault-free step"):
+            theirs.admit(board)
+        mine.admit(board)
+
+
+def test_a_board_takes_over_the_limit_of_the_campaign() -> None:
+    """So that a slower computer calls the same loops hangs."""
+    with held_board(scenario("attitude"), 0, FRAME) as board:
+        step = analyse(board, PORTABLE)
+        limit_us = 10 * board.limit_us
+        ExactExperiments(step.plan, board.step.opened, limit_us).admit(board)
+        assert board.limit_us == limit_us
+        assert check_controls(board, step.plan)
 
 
 def process_of(board: HeldBoard, which: str) -> int:

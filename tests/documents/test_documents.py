@@ -100,6 +100,7 @@ def on_console(reader: Reader) -> str:
 
 DISCOVER = Rule("boards", on_ports("hil discover PORTS -o bench.yaml"))
 SSH = Rule("a board that is reached by ssh")
+DASK = Rule("a cluster", by="tests/campaign/test_cluster.py")
 RULES: dict[tuple[str, str], Rule] = {
     (
         "README.md",
@@ -135,6 +136,17 @@ RULES: dict[tuple[str, str], Rule] = {
     ("README.md", "hil orbit leo-iss-day -o day.csv --plot day.svg"): Rule(
         "matplotlib, an extra", "hil orbit leo-iss-day -o day.csv"
     ),
+    # tests/campaign/test_cluster.py carries these out, with processes of this computer
+    ("README.md", "dask scheduler --port 8786"): DASK,
+    (
+        "README.md",
+        "dask worker tcp://192.168.1.10:8786 --nthreads 2 --resources hil-board=2",
+    ): DASK,
+    (
+        "README.md",
+        "hil campaign memory-storm --exact --boards process --out far "
+        "--dask tcp://192.168.1.10:8786",
+    ): DASK,
     ("README.md", ".venv/bin/pip install -q -e '.[test,lint]'"): Rule("a network", by=".[lint]"),
     ("README.md", ".venv/bin/pytest -q"): Rule("it is this very suite", by="pytest -q"),
     ("README.md", ".venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy"): Rule(

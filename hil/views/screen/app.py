@@ -27,6 +27,7 @@ from hil.views.screen.footer import Keys
 from hil.views.screen.key_bindings import BINDINGS, footer_place, key_text, key_works
 from hil.views.screen.model.playback import Player
 from hil.views.screen.page_actions import PageActions
+from hil.views.screen.pages.help import help_lines
 from hil.views.screen.pages.status import runs_line
 from hil.views.screen.pages.style import Marks
 from hil.views.screen.presenter import Presenter
@@ -235,7 +236,7 @@ class ScreenApp(PageActions):
 
     def action_help_page(self) -> None:
         """Show the page of keys and marks."""
-        self.push_screen(Help(self.marks))
+        self.push_screen(Help(help_lines(self.marks)))
 
     async def on_event(self, event: Event) -> None:
         """Let Textual handle an event; drop keys that arrive while the last screen is removed."""

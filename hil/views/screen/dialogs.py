@@ -7,7 +7,7 @@ the first has closed it. Each dialog therefore closes once, and closes nothing b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, TypeVar
 
 from rich.text import Text
@@ -20,8 +20,6 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
 from hil.printable import printable
-from hil.views.screen.pages.help import help_lines
-from hil.views.screen.pages.style import Marks
 
 __all__ = ["Ask", "Confirm", "Help", "Palette"]
 
@@ -54,10 +52,9 @@ class Help(_Dialog[None]):
         Binding("down,j", "scroll(1)", "Down", show=False),
     ]
 
-    def __init__(self, marks: Marks) -> None:
+    def __init__(self, lines: Sequence[Text]) -> None:
         super().__init__()
-        lines = Static(Text("\n").join(help_lines(marks)))
-        self._page = VerticalScroll(lines, can_focus=False)
+        self._page = VerticalScroll(Static(Text("\n").join(lines)), can_focus=False)
 
     def compose(self) -> ComposeResult:
         """Yield the widgets of the dialog."""
