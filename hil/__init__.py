@@ -14,6 +14,7 @@ redundancy          which output is delivered, and how a node is recovered
 upsets              one upset, from plan to outcome
 record              the database of a run
 control             commands to a running run
+analysis            statistics of results: campaigns compared, failures in orbit
 engine              one run
 campaign            what upsets come to: all of them, by experiments
 verification, views, report

@@ -68,6 +68,7 @@ ROOMS = [
     {"upsets"},
     {"record"},
     {"control"},
+    {"analysis"},
     {"engine"},
     {"campaign"},
     {"verification", "views", "report"},

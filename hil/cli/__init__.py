@@ -2,8 +2,9 @@
 
 entry               all commands, in the order of `hil --help`
 run, orbit, watch, replay, console, control, check, scenario, board, board_install, discover,
-bench, power, doctor, campaign, report
+bench, power, doctor, campaign, report, compare
                     the commands, a module for each, or for a group of them
+outlook             protection, vulnerability and failures in orbit: options of `hil compare`
 options, run_options    options that commands share
 campaign_progress   a campaign while it goes on
 prepare, announce, background    a run before it begins, and its process when a screen shows it

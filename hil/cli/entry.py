@@ -18,6 +18,7 @@ from hil.cli import (
     board,
     campaign,
     check,
+    compare,
     console,
     control,
     discover,
@@ -97,6 +98,7 @@ app.command()(doctor.perf)
 app.command(help=discover.HELP)(discover.discover)
 app.command()(orbit.orbit)
 app.command(help=campaign.HELP)(campaign.campaign)
+app.command(help=compare.HELP)(compare.compare)
 app.command(help=report.HELP)(report.report)
 app.add_typer(board.board_app, name="board")
 app.add_typer(bench.bench_app, name="bench")

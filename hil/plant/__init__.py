@@ -25,6 +25,7 @@ board_parts, board_speed    what a board adds to these models, and how fast it c
 
 radiation           a package: fluxes, and the upset rates that follow from them
 sections, strikes   the cross-sections of a board, and the upsets that hit it
+bit_rates           how often one bit of a board's memory is upset
 anomaly             where the South Atlantic Anomaly is, for maps
 
 profile, profile_columns, profile_csv, profile_npz    values over time, as files

@@ -21,7 +21,7 @@ from hil.scenario import Scenario
 from hil.scenario.load import UNPLACED
 from hil.scenario.plant.flight import PlantConfig, ThermalCaseName
 
-__all__ = ["BuiltPlant", "boards_of", "build_plant"]
+__all__ = ["BuiltPlant", "boards_of", "build_plant", "flown_profile"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def build_plant(scenario: Scenario) -> BuiltPlant:
     assert plant is not None
     boards = boards_of(scenario)
     duration_s = scenario.frame_count * scenario.frame_us / 1e6
-    profile = None if plant.profile is None else _profile(plant)
+    profile = None if plant.profile is None else flown_profile(plant)
     built = system = None
     if plant.orbit is not None:
         orbit = orbit_of(plant.orbit, plant)
@@ -97,7 +97,8 @@ def build_plant(scenario: Scenario) -> BuiltPlant:
     return BuiltPlant(boards, built, sky, flight, Strikes(sky, names, scenario.seed, plant.step_us))
 
 
-def _profile(plant: PlantConfig) -> Profile:
+def flown_profile(plant: PlantConfig) -> Profile:
+    """Read the flight profile that a plant names. Raises: ConfigError."""
     name = plant.profile
     assert name is not None
     path = Path(name)

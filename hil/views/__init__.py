@@ -11,6 +11,8 @@ alarm_limits        the limits of alarms, from the record
 orbit               the survey of a flight, as text and as a picture
 tables, boards, scenarios, discovery, supplies, bench_test, campaign
                     the answers of the other commands
+campaign_comparison, campaign_protection, campaign_rates
+                    two campaigns compared; what protection would buy; failures in orbit
 style               glyphs, colours and consoles that all views share
 
 All but the screen return or print text; the caller decides where it goes."""

@@ -119,10 +119,14 @@ class Bendel2:
         """Return the energy [MeV] up to which there are no upsets."""
         return self.a_mev
 
+    @property
+    def limit_cm2(self) -> float:
+        """Return the cross-section [cm2] of one bit at high energies."""
+        return 1e-12 * (self.b / self.a_mev) ** 14
+
     def __call__(self, x: Floats) -> Floats:
         y = np.maximum(np.asarray(x) - self.a_mev, 0.0) * math.sqrt(18.0 / self.a_mev)
-        limit_cm2 = 1e-12 * (self.b / self.a_mev) ** 14
-        out: Floats = limit_cm2 * (-np.expm1(-0.18 * np.sqrt(y))) ** 4
+        out: Floats = self.limit_cm2 * (-np.expm1(-0.18 * np.sqrt(y))) ** 4
         return out
 
 

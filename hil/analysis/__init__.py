@@ -1,0 +1,8 @@
+"""Statistics of results: what counts mean, how sure they are, and what they come to.
+
+fault_sums          faults of an exact campaign, by byte, instruction and function
+comparison          two campaigns beside each other
+pairing, mcnemar    two campaigns fault by fault
+protection          what protecting the worst places would buy
+vulnerability       AVF, program and parameter vulnerability factor
+failure_rates       failures per day, FIT and MTTF on a board in an orbit"""

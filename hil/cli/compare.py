@@ -1,0 +1,133 @@
+"""`hil compare`: two campaigns beside each other, and what the counts of one come to."""
+
+# ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from hil.cli.options import Json
+from hil.cli.outlook import Outlook, OutlookOptions, flown_rates, outlook_of
+from hil.cli.output import answer, show
+from hil.errors import UsageError
+from hil.exit_codes import Exit
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from hil.analysis.comparison import Comparison
+    from hil.json_values import JsonValue
+    from hil.record.campaign_file import CampaignFile
+    from hil.views.style import Glyphs
+
+__all__ = ["HELP", "compare"]
+
+_WIDTH: Final = 100
+
+HELP: Final = (
+    "Compare two campaigns: which program has more failures, how many, and where.\n\n"
+    "What counts are absolute numbers of faults, not percentages: a larger program has more "
+    "faults. Campaigns that had the same faults are also compared fault by fault (McNemar's exact "
+    "test).\n\n"
+    "Of one campaign, or of both: what protecting the worst places would buy (--protect), "
+    "vulnerability factors (--factors), and failures in orbit (--orbit)."
+)
+
+
+def compare(  # noqa: PLR0917  (every option is one)
+    a: Annotated[Path, typer.Argument(metavar="A", help="Result file of a campaign.")],
+    b: Annotated[Path | None, typer.Argument(metavar="[B]", help="Result file of another.")] = None,
+    top: Annotated[
+        int, typer.Option(metavar="N", help="List the N worst bytes, functions, instructions.")
+    ] = 5,
+    protect: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B", help="What protecting the worst bytes of these targets would buy; all."
+        ),
+    ] = None,
+    factors: Annotated[
+        bool, typer.Option("--factors", help="AVF, program and parameter vulnerability factor.")
+    ] = False,
+    orbit: Annotated[
+        str | None,
+        typer.Option(metavar="SCENARIO", help="Failures a day, FIT and MTTF in this flight."),
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(metavar="NAME", help="In orbit: on this board, not its own.")
+    ] = None,
+    duty: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="In orbit: share of the time that the step runs, 0 to 1."),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Compare two campaigns (see `HELP`)."""
+    from hil.record.campaign_file import CampaignFile
+
+    options = OutlookOptions(protect, factors, orbit, profile, duty)
+    if top < 0:
+        raise UsageError(f"--top {top} is not a number of places", remedy="name one from 0 on")
+    if not options.wanted and b is None:
+        raise UsageError(
+            f"compare {a} with what?", remedy=f"hil compare {a} B.campaign, or --protect all"
+        )
+    with ExitStack() as stack:
+        paths = [a] if b is None else [a, b]
+        files = [stack.enter_context(CampaignFile(path)) for path in paths]
+        comparison = None if b is None else _compared(files[0], files[1], top)
+        rates = flown_rates(options)
+        outlooks = [outlook_of(f, options, rates) for f in files] if options.wanted else []
+    if as_json:
+        answer(_document(paths, comparison, outlooks))
+    else:
+        show(lambda glyphs: _report(paths, comparison, outlooks, glyphs), width=_WIDTH)
+    return Exit.PASS
+
+
+def _compared(a: CampaignFile, b: CampaignFile, top: int) -> Comparison:
+    from hil.analysis.comparison import compare as compare_exact
+
+    if not set(a.meta.targets) & set(b.meta.targets):
+        raise UsageError(
+            f"{a.path} and {b.path} have no target in common",
+            remedy="give both campaigns the same --targets",
+        )
+    return compare_exact(a, b, top)
+
+
+def _document(
+    paths: list[Path], comparison: Comparison | None, outlooks: list[Outlook]
+) -> dict[str, JsonValue]:
+    if comparison is None:
+        return {"result": str(paths[0]), **outlooks[0].as_json()}
+    document = dict(comparison.as_json())
+    if outlooks:
+        named = zip(("a", "b"), outlooks, strict=True)
+        document["outlook"] = {name: outlook.as_json() for name, outlook in named}
+    return document
+
+
+def _report(
+    paths: list[Path],
+    comparison: Comparison | None,
+    outlooks: list[Outlook],
+    glyphs: Glyphs,
+) -> RenderableType:
+    from rich.console import Group
+    from rich.text import Text
+
+    from hil.views.campaign_comparison import comparison_report
+    from hil.views.style import HEAD
+
+    if comparison is None:
+        return outlooks[0].report(glyphs)
+    parts: list[RenderableType] = [comparison_report(comparison, glyphs)]
+    for name, path, outlook in zip("AB", paths, outlooks, strict=False):
+        heading = Text(f"{name}  {path.name}", style=HEAD)
+        parts += [Text(""), heading, Text(""), outlook.report(glyphs)]
+    return Group(*parts)
