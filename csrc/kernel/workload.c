@@ -11,13 +11,24 @@
 #define INFER(X) X(infer)
 #endif
 
+/* Those of a user, beside these: -D'HIL_OWN_WORKLOADS(X)=X(mine)' and mine.c (`hil board build --workload mine.c`). */
+#ifndef HIL_OWN_WORKLOADS
+#define HIL_OWN_WORKLOADS(X)
+#endif
+
 /* One line per workload: kernel/workloads/NAME.c defines workload_NAME. */
 #define WORKLOADS(X) \
   X(attitude)        \
   INFER(X)           \
   X(matmul)          \
   X(sha256)          \
-  X(archive)
+  X(archive)         \
+  X(fft)             \
+  X(qsort)           \
+  X(aes128)          \
+  X(crc32)           \
+  X(mekf)            \
+  HIL_OWN_WORKLOADS(X)
 
 #define DECLARE(name) extern const hil_workload_t workload_##name;
 WORKLOADS(DECLARE)

@@ -18,7 +18,10 @@ from hil.scenario.problems import did_you_mean, one_of, wrong
 from hil.scenario.yaml.messages import describe
 from hil.word_enum import Word
 
-WORKLOADS: tuple[str, ...] = ("infer", "matmul", "sha256", "attitude", "archive")
+WORKLOADS: tuple[str, ...] = (
+    *("infer", "matmul", "sha256", "attitude", "archive"),
+    *("fft", "qsort", "aes128", "crc32", "mekf"),
+)
 """The workloads compiled into every agent (csrc/kernel/workload.c)."""
 
 EXEC = "exec"
@@ -222,7 +225,8 @@ def _workload(value: str) -> str:
     known = (*WORKLOADS, EXEC)
     if value not in known:
         raise wrong(
-            f"there is no workload `{value[:40]}`; expected {one_of(known)}",
+            f"there is no workload `{value[:40]}`; expected {one_of(known)}, or a C file of your "
+            "own (NAME.c)",
             did_you_mean(value, known),
         )
     return value
@@ -270,6 +274,12 @@ def _board_device(value: str) -> str:
     return value
 
 
+def _sha256(value: str) -> str:
+    if len(value) != 64 or not set(value) <= set("0123456789abcdef"):
+        raise wrong(f"{describe(value)} is not a SHA-256; expected 64 of 0-9 and a-f")
+    return value
+
+
 def _weight(value: object) -> object:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not (is_number and 0 <= value <= 1e12):  # type: ignore[operator]
@@ -308,6 +318,7 @@ ScenarioName = Annotated[str, AfterValidator(_name(SCENARIO_NAME_PATTERN, "scena
 ProgramName = Annotated[str, AfterValidator(_name(r"[a-z0-9_-]{1,10}", "program"))]
 PlaceName = Annotated[str, AfterValidator(_name(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,63}", "place"))]
 WorkloadName = Annotated[str, AfterValidator(_workload)]
+Sha256 = Annotated[str, AfterValidator(_sha256)]
 PortName = Annotated[str, AfterValidator(port_name)]
 AdapterName = Annotated[str, AfterValidator(_adapter)]
 Baud = Annotated[Int, AfterValidator(_baud), Field(json_schema_extra={"enum": list(BAUD_RATES)})]

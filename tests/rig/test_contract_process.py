@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hil.kernel import Golden
+from hil.kernel import Golden, workloads
 from hil.rig.agent_setup import Budget
 from hil.rig.backends.inproc import InprocBoard
 from hil.rig.backends.process import ProcessBoard
@@ -42,7 +42,7 @@ def portable(result: NodeResult) -> NodeResult:
     return result._replace(cpu_us=0, step_us=0)
 
 
-@pytest.mark.parametrize("name", ["attitude", "infer", "matmul", "sha256", "archive"])
+@pytest.mark.parametrize("name", [w.name for w in workloads()])
 def test_both_kinds_do_and_tell_the_same(mixed: Rig, name: str) -> None:
     mixed.setup.workload = name
     rng = random.Random(name)
