@@ -36,6 +36,7 @@ __all__ = [
     "unpack",
     "vote_bitwise",
     "workload",
+    "workload_of",
     "workloads",
 ]
 
@@ -131,7 +132,8 @@ class Workload:
     text_len: int
 
 
-def _workload(w: Any) -> Workload:
+def workload_of(w: Any) -> Workload:
+    """Return the workload that a `hil_workload_t *` describes."""
     return Workload(
         ffi.string(w.name).decode(),
         w.state_len,
@@ -147,7 +149,7 @@ def workloads() -> list[Workload]:
     """Return all registered workloads."""
     out: list[Workload] = []
     while (w := lib.workload_at(len(out))) != ffi.NULL:
-        out.append(_workload(w))
+        out.append(workload_of(w))
     return out
 
 
@@ -156,19 +158,20 @@ def workload(name: str) -> Workload:
     w = lib.workload_find(name.encode())
     if w == ffi.NULL:
         raise KernelError(int(lib.HIL_ERR_ARG), f"workload {name!r}")
-    return _workload(w)
+    return workload_of(w)
 
 
 class Golden:
-    """The fault-free run, computed here by the same kernel.
+    """The fault-free run, computed here by the same kernel. `own`: the `hil_workload_t *` of a
+    workload that is not in the kernel, which must outlive this.
 
     After `step()`: `input`, `output`, `output_digest`, `state_digest` belong to frame `next_frame
     - 1`."""
 
-    def __init__(self, name: str, seed: int) -> None:
-        self.workload = workload(name)
+    def __init__(self, name: str, seed: int, own: Any = None) -> None:
+        self.workload = workload(name) if own is None else workload_of(own)
         self.seed = seed
-        w = lib.workload_find(name.encode())
+        w = lib.workload_find(name.encode()) if own is None else own
         size = int(lib.golden_memory(w))
         self._memory = ffi.new("uint8_t[]", size)
         self.handle = ffi.new("hil_golden_t *")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hil.board_types.agent_build import cached_agent, target_named
+from hil.board_types.agent_build import cached_agent
+from hil.board_types.compilers import target_named
 from hil.errors import HilError
 from hil.rig.calls import Timing
 from hil.rig.emulated import machine

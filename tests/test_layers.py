@@ -598,7 +598,7 @@ OTHER_WORDS = {
     ("hil.scenario.plant.power", "off"),  # the name of a load's lowest level
     ("hil.record.limit_orders", "off"),  # in an order that is stored
     ("hil.record.write_connection", "full"),  # in a message of SQLite's
-    ("hil.board_types.agent_build", "version"),  # an argument of a compiler
+    ("hil.board_types.compilers", "version"),  # an argument of a compiler
     ("hil.views.screen.pages.overview.nodes", "board"),  # a heading
 }
 """These mean another thing than the member of an enumeration that has the same text."""

@@ -55,13 +55,18 @@ static int region_range(const hil_agent_t *a, uint8_t region, uint64_t offset, u
   return region <= REGION_OUTPUT && span_within(offset, len, sizes[region]) ? HIL_OK : HIL_ERR_ARG;
 }
 
+static const hil_workload_t *registered(const hil_agent_t *a, const char *name) {
+  const hil_workload_t *own = a->port.own;
+  return own && strcmp(own->name, name) == 0 ? own : workload_find(name);
+}
+
 static void load(hil_agent_t *a, const hil_request_t *q) {
   hil_load_t m;
   if (hil_load_unpack(&m, q->payload, q->len) != HIL_OK) {
     refuse(a, q, HIL_ERR_PAYLOAD);
     return;
   }
-  const hil_workload_t *w = workload_find(m.workload);
+  const hil_workload_t *w = registered(a, m.workload);
   if (!w && (!a->port.find || strncmp(m.workload, "exec:", 5) != 0)) {
     refuse(a, q, HIL_ERR_NOSYS);
     return;

@@ -132,6 +132,9 @@ typedef struct {
    * cannot run at this rate; HIL_ERR_NOSYS: what is open is not a serial line; HIL_ERR_IO. */
   int (*set_baud)(void *context, uint32_t baud, bool now);
 
+  /* A workload beside those of the registry, in the host's process. Null: there is none. */
+  const hil_workload_t *own;
+
   /* A workload that the kernel does not have, such as a program on this board, with its initial state for
    * |seed|; what was loaded before is discarded. |out| is valid until the next call. Null: there are none.
    * HIL_OK; HIL_ERR_NOSYS: there is none of that name; HIL_ERR_IO: it does not start. */

@@ -1,7 +1,8 @@
 /* Workloads: deterministic step functions over a state region. SPDX-License-Identifier: Apache-2.0
  *
  * How to add one: write kernel/workloads/NAME.c with the three functions below, every function that
- * runs inside a step marked WORKLOAD_TEXT(NAME), and add one line to the registry in workload.c.
+ * runs inside a step marked WORKLOAD_TEXT(NAME), and add one line to the registry in workload.c. One of your own
+ * needs no change here: scenarios/workloads/template.c.
  *
  * Rules that make it votable:
  *   1. Bit-identical everywhere: integers, or doubles with + - * / only (no libm, no contraction).

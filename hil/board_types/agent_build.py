@@ -3,112 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
-import platform
-import shutil
 import struct
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from hil import assets
+from hil.board_types.compilers import (
+    COMPILE_FLAGS,
+    BuildTarget,
+    Compiler,
+    cache_dir,
+    compile_once,
+    find_compiler,
+    run_compiler,
+)
+from hil.board_types.workload_build import checked_object, raise_clash
 from hil.errors import SetupError, UsageError
-from hil.extras import install_command
+from hil.scenario.c_workload import CSource
 
 __all__ = [
-    "TARGETS",
-    "BuildTarget",
     "BuiltAgent",
-    "Compiler",
     "build_agent",
-    "cache_dir",
     "cached_agent",
     "cached_agent_is_there",
     "elf_problem",
-    "find_compiler",
-    "target_named",
 ]
 
-_TIMEOUT_S: Final = 600
-# The same as csrc/CMakeLists.txt: bits must not depend on who compiles. But for the warnings: one
-# that a compiler of tomorrow has thought of must not keep an agent from its board.
-_FLAGS: Final = (
-    "-std=c11",
-    "-O2",
-    "-ftree-vectorize",
-    "-D_GNU_SOURCE",
-    "-D_FILE_OFFSET_BITS=64",
-    "-fvisibility=hidden",
-    "-ffp-contract=off",
-    "-fno-tree-slp-vectorize",
-    "-fno-stack-protector",
-    "-static",
-    "-no-pie",
-    "-s",
-)
+_FLAGS: Final = (*COMPILE_FLAGS, "-fvisibility=hidden")
+_LINK_FLAGS: Final = ("-static", "-no-pie", "-s")
 _LAYERS: Final = ("kernel", "kernel/workloads", "wire", "agent", "port/linux")
-_REMEDY: Final = f"{install_command('cross')} (brings zig, a compiler for every target)"
-
-
-@dataclass(frozen=True, slots=True)
-class BuildTarget:
-    """A kind of processor with Linux.
-
-    `triples`: prefixes of cross compilers; `machine`: its number in ELF files; `also`: other names
-    of it, such as `uname -m` prints.
-    """
-
-    name: str
-    zig: str
-    triples: tuple[str, ...]
-    machine: int
-    bits: int
-    also: tuple[str, ...] = ()
-
-
-TARGETS: Final = (
-    BuildTarget(
-        "aarch64",
-        "aarch64-linux-musl",
-        ("aarch64-linux-gnu", "aarch64-linux-musl", "aarch64-unknown-linux-gnu"),
-        183,
-        64,
-        ("arm64",),
-    ),
-    BuildTarget(
-        "x86-64",
-        "x86_64-linux-musl",
-        ("x86_64-linux-gnu", "x86_64-linux-musl"),
-        62,
-        64,
-        ("x86_64", "amd64"),
-    ),
-    BuildTarget(
-        "riscv64", "riscv64-linux-musl", ("riscv64-linux-gnu", "riscv64-linux-musl"), 243, 64
-    ),
-    BuildTarget(
-        "armv7",
-        "arm-linux-musleabihf",
-        ("arm-linux-gnueabihf", "armv7l-linux-musleabihf"),
-        40,
-        32,
-        ("armv7l", "armv8l", "armhf", "arm"),
-    ),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Compiler:
-    """A compiler: the beginning of its command, its version, and why it was chosen."""
-
-    command: tuple[str, ...]
-    version: str
-    why: str
+_REGISTRY: Final = "workload.c"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,87 +49,6 @@ class BuiltAgent:
     size: int
 
 
-def target_named(name: str) -> BuildTarget:
-    """Return the target of that name, or of a triple that begins with it.
-
-    Raises:
-        UsageError: There is no such target.
-    """
-    wanted = name.lower()
-    for target in TARGETS:
-        names = (target.name, target.zig, *target.triples, *target.also)
-        if wanted in names or wanted.split("-")[0] in (target.name, *target.also):
-            return target
-    known = ", ".join(target.name for target in TARGETS)
-    raise UsageError(f"there is no target `{name[:60]}`", remedy=f"one of {known}")
-
-
-def native() -> BuildTarget | None:
-    """Return the target that this computer is, if it is one."""
-    machine = platform.machine().lower()
-    return next((t for t in TARGETS if machine in (t.name, *t.also)), None)
-
-
-# --- compilers ------------------------------------------------------------------------------------
-
-
-def _version_of(command: tuple[str, ...]) -> str | None:
-    """Return the first line of a compiler's `--version`; None if it cannot be started."""
-    option = "version" if command[-1] == "cc" and len(command) > 1 else "--version"
-    start = command[:-1] if option == "version" else command
-    try:
-        done = subprocess.run(
-            [*start, option], capture_output=True, text=True, timeout=60, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    first = done.stdout.strip().split("\n")[0]
-    if done.returncode != 0 or not first:
-        return None
-    return f"zig {first}" if option == "version" else first
-
-
-def _candidates(target: BuildTarget) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield compilers that may be installed, the best first, and why they would be chosen."""
-    if native() == target:
-        for name in ("cc", "gcc", "clang"):
-            if path := shutil.which(name):
-                yield (path,), f"this computer is {target.name} itself"
-                break
-    for triple in target.triples:
-        if path := shutil.which(f"{triple}-gcc"):
-            yield (path,), "a cross compiler of this system"
-    zig = ("-target", target.zig, "-mcpu=baseline")
-    if importlib.util.find_spec("ziglang") is not None:
-        yield (sys.executable, "-m", "ziglang", "cc", *zig), "zig, from the Python package ziglang"
-    if path := shutil.which("zig"):
-        yield (path, "cc", *zig), "zig, found on the PATH"
-
-
-def find_compiler(target: BuildTarget, given: str | None = None) -> Compiler:
-    """Return the compiler for `target`; `given` names one instead of a choice.
-
-    Raises:
-        SetupError: No compiler can be started.
-    """
-    if given is not None:
-        path = shutil.which(given)
-        version = _version_of((path,)) if path else None
-        if path is None or version is None:
-            raise SetupError(f"the compiler {given} cannot be started", remedy="check its name")
-        return Compiler((path,), version, "it was asked for")
-    for command, why in _candidates(target):
-        asked = command[: command.index("cc") + 1] if "cc" in command else command
-        version = _version_of(asked)
-        if version is not None:
-            return Compiler(command, version, why)
-    raise SetupError(
-        f"there is no compiler for {target.name} here: looked for "
-        f"{', '.join(f'{triple}-gcc' for triple in target.triples)}, ziglang and zig",
-        remedy=f"{_REMEDY}; or apt install gcc-{target.triples[0].replace('_', '-')}",
-    )
-
-
 # --- building -------------------------------------------------------------------------------------
 
 
@@ -210,10 +57,11 @@ def _sources() -> list[Path]:
     return [path for layer in _LAYERS for path in sorted((folder / layer).glob("*.c"))]
 
 
-def _command(compiler: Compiler, out: Path) -> list[str]:
+def _compiling(compiler: Compiler) -> list[str]:
+    """Return the beginning of a command that compiles sources of the agent."""
     folder = assets.sources_dir()
     include = [f"-I{folder / layer}" for layer in ("kernel", "wire", "agent")]
-    return [*compiler.command, *_FLAGS, *include, "-o", str(out), *map(str, _sources())]
+    return [*compiler.command, *_FLAGS, *include]
 
 
 def build_agent(
@@ -221,12 +69,15 @@ def build_agent(
     out: Path,
     compiler: Compiler | None = None,
     say: Callable[[str], None] = lambda _: None,
+    workloads: Sequence[CSource] = (),
 ) -> BuiltAgent:
-    """Compile the agent for `target` into the file `out`, and check it.
+    """Compile the agent for `target` into the file `out`, and check it. `workloads` are in it
+    beside those of hil.
 
     Raises:
         SetupError: That is not possible on this computer.
         UsageError: `out` cannot be written.
+        ConfigError: A workload does not compile, or cannot be part of an agent.
     """
     if out.is_dir():
         raise UsageError(f"cannot write {out}: it is a folder", remedy="name a file with -o")
@@ -243,7 +94,7 @@ def build_agent(
     os.close(number)
     made = Path(name)
     try:
-        _compile(_command(compiler, made), target)
+        _compile(compiler, target, made, workloads)
         problem = elf_problem(made.read_bytes(), target)
         if problem:
             raise SetupError(
@@ -259,25 +110,43 @@ def build_agent(
     return BuiltAgent(out, target, compiler, out.stat().st_size)
 
 
-def _compile(command: list[str], target: BuildTarget) -> None:
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT_S,
-            check=False,
+def _compile(
+    compiler: Compiler, target: BuildTarget, out: Path, workloads: Sequence[CSource]
+) -> None:
+    if not workloads:
+        messages = run_compiler(
+            [*_compiling(compiler), *_LINK_FLAGS, "-o", str(out), *map(str, _sources())]
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise SetupError(f"the compiler failed: {error}", remedy=_REMEDY) from error
-    if done.returncode != 0:
-        lines = done.stderr.strip().split("\n")
+        _raise_if_any(messages, target)
+        return
+    objects = _objects_without_registry(compiler, target)
+    registry = assets.sources_dir() / "kernel" / _REGISTRY
+    entries = " ".join(f"X({source.name})" for source in workloads)
+    with tempfile.TemporaryDirectory(prefix="hil-workload-") as folder:
+        own = [checked_object(source, compiler, Path(folder), *_FLAGS) for source in workloads]
+        command = [*_compiling(compiler), *_LINK_FLAGS, f"-DHIL_OWN_WORKLOADS(X)={entries}"]
+        messages = run_compiler([*command, "-o", str(out), *map(str, [registry, *own, *objects])])
+    raise_clash(messages, workloads)
+    _raise_if_any(messages, target)
+
+
+def _raise_if_any(messages: str, target: BuildTarget) -> None:
+    if messages:
+        lines = messages.split("\n")
         telling = next((line for line in lines if "error" in line), lines[0])
         raise SetupError(
             f"hil-agent does not compile for {target.name}: {telling[:300]}",
             remedy="name another compiler with --compiler, or please report it",
         )
+
+
+def _objects_without_registry(compiler: Compiler, target: BuildTarget) -> list[Path]:
+    """Return the compiled sources of the agent but the registry, which are cached: an agent with
+    another workload is then linked in a moment."""
+    folder = cache_dir() / "agents" / f"objects-{target.name}-{_key(compiler)}"
+    sources = [path for path in _sources() if path.name != _REGISTRY]
+    _raise_if_any(compile_once(_compiling(compiler), sources, folder), target)
+    return sorted(folder.glob("*.o"))
 
 
 def elf_problem(content: bytes, target: BuildTarget) -> str:
@@ -303,26 +172,26 @@ def elf_problem(content: bytes, target: BuildTarget) -> str:
 # --- kept ones ------------------------------------------------------------------------------------
 
 
-def cache_dir() -> Path:
-    """Return the cache folder for results that are slow to obtain: $XDG_CACHE_HOME or ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
-    return Path(base) / "hil"
-
-
-def cached_agent(target: BuildTarget, say: Callable[[str], None] = lambda _: None) -> Path:
-    """Return an agent for `target`, built at most once from these sources by this compiler.
+def cached_agent(
+    target: BuildTarget,
+    say: Callable[[str], None] = lambda _: None,
+    workloads: Sequence[CSource] = (),
+) -> Path:
+    """Return an agent for `target`, built at most once from these sources by this compiler, with
+    `workloads` beside those of hil.
 
     $HIL_AGENT_X (X: the target in capitals) names one instead.
 
     Raises:
         SetupError: It cannot be built, or $HIL_AGENT_X is not such an agent.
+        ConfigError: A workload does not compile, or cannot be part of an agent.
     """
     if (given := _from_environment(target)) is not None:
         return given
     compiler = find_compiler(target)
-    cached = _from_cache(target, compiler)
+    cached = _from_cache(target, compiler, workloads)
     if not cached.is_file():
-        build_agent(target, cached, compiler, say)
+        build_agent(target, cached, compiler, say, workloads)
     return cached
 
 
@@ -349,11 +218,17 @@ def _from_environment(target: BuildTarget) -> Path | None:
     return Path(given)
 
 
-def _from_cache(target: BuildTarget, compiler: Compiler) -> Path:
+def _from_cache(target: BuildTarget, compiler: Compiler, workloads: Sequence[CSource] = ()) -> Path:
     """Return where the agent of these sources by this compiler is cached."""
-    key = hashlib.sha256(repr((compiler.command, compiler.version, _FLAGS)).encode())
+    own = "".join(f"-{source.name}-{source.sha256[:16]}" for source in workloads)
+    return cache_dir() / "agents" / f"hil-agent-{target.name}-{_key(compiler)}{own}"
+
+
+def _key(compiler: Compiler) -> str:
+    """Return a word for the agent's sources and for what compiles them."""
+    key = hashlib.sha256(repr((compiler.command, compiler.version, _FLAGS, _LINK_FLAGS)).encode())
     folder = assets.sources_dir()
     for layer in _LAYERS:
         for path in sorted((folder / layer).glob("*.[ch]")):
             key.update(path.name.encode() + b"\0" + path.read_bytes())
-    return cache_dir() / "agents" / f"hil-agent-{target.name}-{key.hexdigest()[:16]}"
+    return key.hexdigest()[:16]

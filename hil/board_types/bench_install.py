@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from hil import __version__
-from hil.board_types.agent_build import BuildTarget, target_named
 from hil.board_types.agent_install import carry_out, make_plan, make_removal
 from hil.board_types.board_programs import BoardProgram, check_machine, programs_of_start
 from hil.board_types.board_survey import BoardSurvey, survey
 from hil.board_types.catalogue import load_board_profile
+from hil.board_types.compilers import BuildTarget, target_named
 from hil.errors import HilError, LinkError, SetupError, UsageError
 from hil.json_values import JsonObject
 from hil.kernel import WIRE_VERSION

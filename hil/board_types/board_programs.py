@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from hil.board_types.agent_build import BuildTarget
+from hil.board_types.compilers import BuildTarget
 from hil.errors import UsageError
 
 __all__ = ["PROGRAMS", "BoardProgram", "board_programs", "check_machine", "programs_of_start"]

@@ -14,7 +14,9 @@ from hil.rig.agent_setup import Budget
 from hil.rig.board_kinds import build_nodes
 from hil.rig.calls import Timing
 from hil.rig.node import DONE, Node
+from hil.rig.own_workload import own_workload
 from hil.rig.program import golden_run
+from hil.rig.program_options import ProgramOptions
 from hil.rig.reservation import BenchReservation, uses_of
 from hil.rig.rig import Rig
 from hil.scenario import BoardKind, Scenario
@@ -61,7 +63,7 @@ class HeldBoard:
             self.step = HeldStep(self.rig, self.node, self.frame, self.golden.input)
         except (LinkTimeout, NodeError):  # its agent has started again, without the workload
             setup = self.rig.setup
-            _go_to(self.rig, golden_run(setup.workload, setup.seed), self.frame)
+            _go_to(self.rig, golden_run(setup.workload, setup.seed, setup.program), self.frame)
             self.step = self._hold()
 
     def _hold(self) -> HeldStep:
@@ -125,10 +127,12 @@ def held_node(node: Node, scenario: Scenario, frame: int) -> Iterator[HeldBoard]
     """Open the board of a node, bring it to `frame` and hold that step; close it afterwards.
 
     Raises: SetupError, LinkTimeout, NodeError, VersionMismatch."""
-    golden = golden_run(scenario.workload_name, scenario.seed)
+    program = ProgramOptions(own=own_workload(scenario))
+    golden = golden_run(scenario.workload_name, scenario.seed, program)
     timeouts = scenario.timeouts
     timing = Timing(int(timeouts.retry_ms * 1000), int(timeouts.lost_after_ms * 1000))
     rig = Rig([node], scenario.workload_name, scenario.seed, timing)
+    rig.setup.program = program
     try:
         rig.open()
         cpu_us = _go_to(rig, golden, frame)

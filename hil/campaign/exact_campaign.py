@@ -22,6 +22,7 @@ from hil.errors import UsageError
 from hil.record.campaign_file import write_campaign
 from hil.record.campaign_journal import CampaignJournal, journal_path
 from hil.record.campaign_rows import CampaignMeta, ClassRow, RegionRow
+from hil.rig.own_workload import own_workload
 from hil.rig.reservation import BenchReservation, uses_of_run
 from hil.scenario import BoardKind, Scenario, UpsetTarget
 
@@ -115,6 +116,7 @@ def _executor(order: ExactOrder, say: Callable[[str], None]) -> Iterator[Executo
 
 def _meta(order: ExactOrder, step: PreparedStep) -> CampaignMeta:
     scenario, plan = order.scenario, step.experiments.plan
+    own = own_workload(scenario)
     return CampaignMeta(
         hil_version=__version__,
         scenario=scenario.name,
@@ -127,6 +129,7 @@ def _meta(order: ExactOrder, step: PreparedStep) -> CampaignMeta:
         instructions=plan.length,
         plan=plan.digest,
         path=f"{plan.path[-1]:016x}",
+        source_sha256="" if own is None else own.source.sha256,
     )
 
 

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from hil.cli.board_install import install, target_for
-from hil.cli.options import AnyCompiler, AnyTarget, Json
+from hil.cli.board_install import c_sources, install, target_for
+from hil.cli.options import AnyCompiler, AnyTarget, Json, Workloads
 from hil.cli.output import answer, out, say, show
 from hil.cli.signals import ended_by_signals
 from hil.errors import SetupError, UsageError
@@ -74,16 +74,19 @@ def build(
         Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write it there.")
     ] = None,
     compiler: AnyCompiler = None,
+    workload: Workloads = None,
     as_json: Json = False,
 ) -> int:
     """Compile hil-agent for a board: one static file without dependencies."""
-    from hil.board_types.agent_build import build_agent, find_compiler
+    from hil.board_types.agent_build import build_agent
+    from hil.board_types.compilers import find_compiler
 
     if profile is not None and target is not None:
         raise UsageError("PROFILE and --target exclude each other", remedy="give only one")
     wanted = target_for(profile, target)
+    own = c_sources(workload)
     chosen = find_compiler(wanted, compiler)
-    built = build_agent(wanted, file or Path(f"hil-agent-{wanted.name}"), chosen, say)
+    built = build_agent(wanted, file or Path(f"hil-agent-{wanted.name}"), chosen, say, own)
     if as_json:
         answer(
             {
@@ -93,10 +96,12 @@ def build(
                 "static": True,
                 "compiler": built.compiler.version,
                 "why": built.compiler.why,
+                "workloads": {source.name: source.sha256 for source in own},
             }
         )
     else:
-        out(f"{built.path}: hil-agent for {wanted.name}, static, {built.size // 1024} KiB")
+        beside = "".join(f", with workload {source.name}" for source in own)
+        out(f"{built.path}: hil-agent for {wanted.name}, static, {built.size // 1024} KiB{beside}")
     return Exit.PASS
 
 

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hil.cli.options import AnyCompiler, AnyTarget, Json
+from hil.cli.options import AnyCompiler, AnyTarget, Json, Workloads
 from hil.cli.output import answer, out, say, show
 from hil.errors import SetupError, UsageError
 from hil.exit_codes import Exit
 
 if TYPE_CHECKING:
-    from hil.board_types.agent_build import BuildTarget
+    from collections.abc import Sequence
+
     from hil.board_types.agent_install import Plan
+    from hil.board_types.compilers import BuildTarget
+    from hil.scenario.c_workload import CSource
 
 __all__ = ["install", "target_for"]
 
@@ -68,6 +71,7 @@ class _Request:
     programs: list[str] | None
     target: str | None
     compiler: str | None
+    workloads: tuple[CSource, ...]
     files: Path | None
     dry_run: bool
 
@@ -82,6 +86,7 @@ def install(  # noqa: PLR0913, PLR0917  (every option is one)
     programs: Programs = None,
     target: AnyTarget = None,
     compiler: AnyCompiler = None,
+    workload: Workloads = None,
     files: Files = None,
     uninstall: Uninstall = False,
     dry_run: DryRun = False,
@@ -93,14 +98,20 @@ def install(  # noqa: PLR0913, PLR0917  (every option is one)
     are skipped. sudo on a board may ask for its password. Exit codes: 0 all boards are as wanted, 2
     wrong command line or file, 3 a board failed.
     """
-    request = _Request(profile, device, baud, programs or None, target, compiler, files, dry_run)
+    own = c_sources(workload)
+    request = _Request(
+        profile, device, baud, programs or None, target, compiler, own, files, dry_run
+    )
     if (host is None) == (bench is None):
         raise UsageError(
             "on which board?" if host is None else "USER@HOST and --bench exclude each other",
             remedy="hil board install pi@192.168.1.20 --profile raspberry-pi-4b, or --bench FILE",
         )
-    if uninstall and programs:
-        raise UsageError("--uninstall removes programs, too", remedy="leave --exec out")
+    if uninstall and (programs or own):
+        raise UsageError(
+            "--uninstall removes programs and workloads, too",
+            remedy="leave --exec and --workload out",
+        )
     if bench is not None:
         _refuse_single(request)
         return _install_on_bench(bench, use, request, uninstall=uninstall, as_json=as_json)
@@ -149,7 +160,7 @@ def _install_on_bench(
 
     def agent_for(target: BuildTarget) -> Path:
         if target.name not in agents:
-            agents[target.name] = _agent(target, request.compiler)
+            agents[target.name] = _agent(target, request)
         return agents[target.name]
 
     installer = BenchInstaller(agent_for, say, programs=programs, dry_run=request.dry_run)
@@ -166,10 +177,10 @@ def _install_on_bench(
 
 
 def _install(host: str, request: _Request) -> int:
-    from hil.board_types.agent_build import target_named
     from hil.board_types.agent_install import carry_out, make_plan
     from hil.board_types.board_programs import board_programs, check_machine
     from hil.board_types.catalogue import load_board_profile
+    from hil.board_types.compilers import target_named
 
     device, baud = request.device, request.baud
     loaded = load_board_profile(request.profile) if request.profile else None
@@ -197,7 +208,7 @@ def _install(host: str, request: _Request) -> int:
     else:
         chosen = expected or target_named("aarch64")
     check_machine(programs, chosen)
-    agent = _agent(chosen, request.compiler)
+    agent = _agent(chosen, request)
     if request.files is None:
         carry_out(plan, agent, say)
         out(f"hil-agent runs on {host}, port {device} at {plan.baud} baud")
@@ -260,8 +271,8 @@ def _write_copy(plan: Plan, agent: Path, folder: Path) -> None:
 
 def target_for(profile: str | None, target: str | None) -> BuildTarget:
     """Return the processor to compile for. Raises: UsageError if it is not known."""
-    from hil.board_types.agent_build import native, target_named
     from hil.board_types.catalogue import load_board_profile
+    from hil.board_types.compilers import native, target_named
     from hil.board_types.profile_summary import AGENT_TARGETS
 
     if target is not None:
@@ -287,8 +298,8 @@ def _target_on(host: str, expected: BuildTarget | None, *, asked: bool) -> Build
     system, on which a 64-bit agent cannot be started. `asked`: `expected` is from the command line.
 
     Raises: SetupError if no agent exists for it; UsageError if it is not the one asked for."""
-    from hil.board_types.agent_build import target_named
     from hil.board_types.agent_install import machine_of
+    from hil.board_types.compilers import target_named
 
     machine = machine_of(host)
     try:
@@ -308,11 +319,29 @@ def _target_on(host: str, expected: BuildTarget | None, *, asked: bool) -> Build
     return reported
 
 
-def _agent(target: BuildTarget, compiler: str | None) -> Path:
-    """Return an agent for `target`, built at most once, or by the given compiler."""
-    from hil.board_types.agent_build import build_agent, cache_dir, cached_agent, find_compiler
+def c_sources(files: Sequence[Path] | None) -> tuple[CSource, ...]:
+    """Return the texts of the workloads that are to be compiled into an agent.
 
-    if compiler is None:
-        return cached_agent(target, say)
+    Raises: UsageError for a name that is not a workload's, or twice; ConfigError if a file cannot
+    be used."""
+    from hil.scenario.c_workload import c_workload_name, read_c_source
+
+    try:
+        names = [c_workload_name(str(file)) for file in files or ()]
+    except ValueError as error:
+        raise UsageError(f"--workload: {error}") from None
+    if len(set(names)) < len(names):
+        raise UsageError("--workload: two files have one name", remedy="rename one of them")
+    return tuple(read_c_source(file) for file in files or ())
+
+
+def _agent(target: BuildTarget, request: _Request) -> Path:
+    """Return an agent for `target`, built at most once, or by the given compiler."""
+    from hil.board_types.agent_build import build_agent, cached_agent
+    from hil.board_types.compilers import cache_dir, find_compiler
+
+    if request.compiler is None:
+        return cached_agent(target, say, request.workloads)
     file = cache_dir() / "agents" / f"hil-agent-{target.name}-asked"
-    return build_agent(target, file, find_compiler(target, compiler), say).path
+    compiler = find_compiler(target, request.compiler)
+    return build_agent(target, file, compiler, say, request.workloads).path

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AnyCompiler", "AnyTarget", "Ascii", "Json", "RunFolder"]
+__all__ = ["AnyCompiler", "AnyTarget", "Ascii", "Json", "RunFolder", "Workloads"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead.")]
 Ascii = Annotated[bool, typer.Option("--ascii", help="The screen in ASCII.")]
@@ -18,4 +18,12 @@ AnyCompiler = Annotated[
 AnyTarget = Annotated[
     str | None,
     typer.Option(metavar="TRIPLE", help="aarch64, armv7, riscv64 or x86-64, or a triple of one."),
+]
+Workloads = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--workload",
+        metavar="NAME.c",
+        help="Compile this workload of your own in (scenarios/workloads/template.c); repeat it.",
+    ),
 ]

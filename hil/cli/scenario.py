@@ -76,14 +76,40 @@ def copy(
         ),
     ] = None,
 ) -> int:
-    """Copy a shipped scenario, to change it. An existing file is never overwritten."""
+    """Copy a shipped scenario, and the C file that it names, to change them. An existing file is
+    never overwritten."""
     source = _shipped(name)
     target = Path(destination or ".")
     if target.is_dir() or (destination or "").endswith(os.sep):
         target /= f"{name}.yaml"
+    beside = _beside(source)
+    for file in beside:
+        if (target.parent / file).exists():
+            raise UsageError(
+                f"{target.parent / file} exists already, and is not overwritten",
+                remedy="copy to another folder",
+            )
     _write_new(target, source.read_bytes())
-    say(f"copied to {target}; after a change: hil check {quoted(target)}")
+    for file, content in beside.items():
+        (target.parent / file).parent.mkdir(parents=True, exist_ok=True)
+        _write_new(target.parent / file, content)
+    also = "".join(f" and {target.parent / file}" for file in beside)
+    say(f"copied to {target}{also}; after a change: hil check {quoted(target)}")
     return Exit.PASS
+
+
+def _beside(scenario: Path) -> dict[Path, bytes]:
+    """Return the C file that a scenario names, and those that it includes, by their paths relative
+    to the scenario's folder; nothing if it names none."""
+    from hil.scenario import load_scenario
+    from hil.scenario.c_workload import read_c_source
+
+    config = load_scenario(scenario).c_workload
+    if config is None:
+        return {}
+    source = read_c_source(Path(config.c))
+    folder = source.path.parent.relative_to(scenario.parent.resolve())
+    return {folder / name: content for name, content in source.files}
 
 
 def _shipped(name: str) -> Path:

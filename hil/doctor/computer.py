@@ -78,7 +78,8 @@ def _kernel() -> Finding:
 
 def _emulated_boards() -> Finding:
     """Check for what an emulated board needs, without booting one, which takes many seconds."""
-    from hil.board_types.agent_build import cached_agent_is_there, find_compiler, target_named
+    from hil.board_types.agent_build import cached_agent_is_there
+    from hil.board_types.compilers import find_compiler, target_named
     from hil.rig.emulated.fetch import boot_files, have_boot_files
     from hil.rig.emulated.machine import qemu_version
 
@@ -104,7 +105,7 @@ def _emulated_boards() -> Finding:
 
 
 def _compilers() -> Finding:
-    from hil.board_types.agent_build import TARGETS, find_compiler
+    from hil.board_types.compilers import TARGETS, find_compiler
 
     available: list[str] = []
     missing: list[str] = []

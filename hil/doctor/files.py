@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hil import assets
 from hil.errors import ConfigError, HilError, Problem, SetupError
@@ -17,8 +17,12 @@ from hil.json_values import JsonObject
 from hil.scenario import Expectation, Scenario, find_scenario, load
 from hil.scenario.bench import BenchConfig, bench_of
 from hil.scenario.load import placing
+from hil.scenario.words import BoardKind
 from hil.scenario.yaml.document import Document
 from hil.scenario.yaml.reader import read_yaml
+
+if TYPE_CHECKING:
+    from hil.kernel import Workload
 
 __all__ = ["Checked", "check", "check_all"]
 
@@ -198,11 +202,25 @@ def _profile_text(path: Path) -> str:
 
 
 def _check_upsets(scenario: Scenario, path: Path) -> None:
-    """Check upsets against the step and the size of their target. Raises: ConfigError."""
+    """Check upsets against the step and the size of their target, and the C file that is the
+    workload, if one is. Raises: ConfigError; SetupError if that cannot be compiled here."""
     from hil.upsets.limits import check_upsets  # noqa: PLC0415  (the kernel; a bench needs none)
 
+    own = None if scenario.c_workload is None else _checked_c_file(scenario)
     with placing(path):
-        check_upsets(scenario)
+        check_upsets(scenario, own)
+
+
+def _checked_c_file(scenario: Scenario) -> Workload:
+    """Compile and try the C file that is the workload of a scenario. Raises: ConfigError,
+    SetupError."""
+    from hil.rig.own_workload import own_workload  # noqa: PLC0415  (the rig)
+
+    own = own_workload(scenario)
+    assert own is not None
+    if any(node.board is BoardKind.INPROC for node in scenario.rig.nodes):
+        own.check_total()
+    return own.workload
 
 
 def _check_plant(scenario: Scenario, path: Path) -> None:

@@ -13,6 +13,7 @@ from hil.errors import RecordError, SetupError
 from hil.rig.board_kinds import build_nodes
 from hil.rig.calls import Timing
 from hil.rig.golden_recording import record_run
+from hil.rig.own_workload import own_workload
 from hil.rig.program_options import ProgramOptions
 from hil.rig.recorded_run import GoldenResults, recorded_run_of, sha256_of
 from hil.rig.rig import Rig
@@ -36,17 +37,17 @@ def options_of(
     resumes: bool,
     wait_us: int = 0,
 ) -> tuple[ProgramOptions, Scenario]:
-    """Return what the program of a scenario is given, if it has one, and the scenario. A golden run
-    that is to be recorded is computed on the boards now, and kept in `run_dir`, and its digest is
-    filled in; a run that `resumes` takes the one that is there. Boards are
-    waited for as long as `wait_us` at the start [us]; `report` gets the number of frames that are
+    """Return what the program or C file of a scenario is given, if it has one, and the scenario.
+    A golden run that is to be recorded is computed on the boards now, and kept in `run_dir`, and
+    its digest is filled in; a run that `resumes` takes the one that is there. Boards are waited for
+    as long as `wait_us` at the start [us]; `report` gets the number of frames that are
     recorded.
 
     Raises: ConfigError for inputs that cannot be used; SetupError, LinkTimeout and NodeError from
     the recording; RecordError if the file cannot be written or read, or is another one."""
     program = scenario.exec
     if program is None:
-        return ProgramOptions(), scenario
+        return ProgramOptions(own=own_workload(scenario)), scenario
     options = ProgramOptions(
         init_us=round(program.init_s * 1e6),
         inputs=None if program.input is None else read_inputs(program.input),

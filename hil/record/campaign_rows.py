@@ -39,7 +39,8 @@ EFFECTS: Final = (
 @dataclass(frozen=True, slots=True)
 class CampaignMeta:
     """The conditions of a campaign. `instructions`: of the step; `plan`: digest of its experiments;
-    `path`: digest of the program counters of the fault-free step."""
+    `path`: digest of the program counters of the fault-free step; `source_sha256`: that of the C
+    file that is the workload, empty if it is one of hil's."""
 
     hil_version: str
     scenario: str
@@ -52,6 +53,7 @@ class CampaignMeta:
     instructions: int
     plan: str
     path: str
+    source_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from hil.json_values import JsonObject, JsonValue
@@ -120,7 +121,7 @@ class RecordedScenario:
             text,
             name=_text(content, "name"),
             summary=_text(content, "summary"),
-            workload=_text(content, "workload"),
+            workload=_workload_name(content),
             seed=_whole(content.get("seed")),
             scheme=_text(rig, "scheme"),
             pace=_text(content, "pace") or "free",
@@ -164,6 +165,12 @@ def _inner(content: JsonObject, key: str) -> JsonObject:
 def _text(content: JsonObject, key: str) -> str:
     value = content.get(key)
     return str(value) if isinstance(value, (str, int, float)) else ""
+
+
+def _workload_name(content: JsonObject) -> str:
+    """Return the name of a workload; that of a C file is the file's."""
+    file = _text(_inner(content, "workload"), "c")
+    return PurePosixPath(file).stem or _text(content, "workload")
 
 
 def _number(value: JsonValue) -> float | None:

@@ -106,6 +106,13 @@ class AgentSetup:
                 f"node {node.name}: its agent does not allow a program `{name}`",
                 remedy=f"start it with --exec {name}=/path; process boards take it from $HIL_EXEC",
             )
+        own = self.program.own
+        if own is not None and isinstance(call.result, Refusal) and call.result.status == _NOSYS:
+            raise NodeError(
+                f"node {node.name}: its agent has no workload `{self.workload}`",
+                remedy="put one on the board that has it: `hil board build --workload "
+                f"{own.source.path.name}`, or `hil board install` with the same option",
+            )
         answer = self.expect_worker(node, call)
         self._requests.ask(node, Msg.BUDGET, self._budget_request())
         self.loaded = decoding.workload_of_loaded(self.workload, answer)

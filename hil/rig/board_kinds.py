@@ -6,12 +6,13 @@ from __future__ import annotations
 from hil.board_types.supply_limits import check_supply
 from hil.clock import HOST, Clock
 from hil.rig.backends.inproc import InprocBoard
-from hil.rig.backends.process import ProcessBoard, find_agent
+from hil.rig.backends.process import ProcessBoard, agent_with, find_agent
 from hil.rig.backends.serial_board import SerialBoard
 from hil.rig.console.port import ConsolePort
 from hil.rig.emulated.board import EmulatedBoard
 from hil.rig.labgrid_place import LabgridPlace
 from hil.rig.node import Board, Node
+from hil.rig.own_workload import OwnWorkload, own_workload
 from hil.rig.power import make
 from hil.scenario import BoardKind, Scenario, UpsetTarget
 from hil.scenario import NodeConfig as NodeSpec
@@ -19,15 +20,17 @@ from hil.scenario.console import CONSOLE_BAUD
 from hil.scenario.console_patterns import own_patterns
 
 
-def _board(spec: NodeSpec, index: int, *, beside: bool) -> Board:
-    """Return the board of `spec`. Each kind has its case: mypy reports a kind without one."""
+def _board(spec: NodeSpec, index: int, own: OwnWorkload | None, *, beside: bool) -> Board:
+    """Return the board of `spec`, whose agent has the workload `own` if there is one. Each kind has
+    its case: mypy reports a kind without one."""
     match spec.board:
         case BoardKind.INPROC:
-            return InprocBoard(spec.name, index)
+            return InprocBoard(spec.name, index, own)
         case BoardKind.PROCESS:
-            return ProcessBoard(spec.name, find_agent())
+            return ProcessBoard(spec.name, find_agent() if own is None else agent_with(own))
         case BoardKind.EMULATED:
-            return EmulatedBoard(spec.name, can_return=beside)
+            workloads = () if own is None else (own.source,)
+            return EmulatedBoard(spec.name, can_return=beside, workloads=workloads)
         case BoardKind.SERIAL:
             return _serial_board(spec)
 
@@ -56,8 +59,11 @@ def _serial_board(spec: NodeSpec) -> SerialBoard:
 
 
 def build_nodes(scenario: Scenario, clock: Clock = HOST) -> list[Node]:
-    """Return one node per entry of the scenario's rig. Raises: SetupError if a board's program is
-    missing."""
+    """Return one node per entry of the scenario's rig.
+
+    Raises: SetupError if a board's program is missing; ConfigError if the C file that is the
+    workload cannot be used."""
+    own = own_workload(scenario)
     upsets = scenario.upsets
     # A run that depends on real time continues while an emulated board boots; a reproducible run
     # waits for it.
@@ -69,7 +75,7 @@ def build_nodes(scenario: Scenario, clock: Clock = HOST) -> list[Node]:
         )
     )
     nodes = [
-        Node(spec.name, index, _board(spec, index, beside=beside), clock)
+        Node(spec.name, index, _board(spec, index, own, beside=beside), clock)
         for index, spec in enumerate(scenario.rig.nodes)
     ]
     for node in nodes:

@@ -70,11 +70,13 @@ _USUAL: Final = ProgramOptions()
 
 
 def golden_run(workload: str, seed: int, program: ProgramOptions = _USUAL) -> Golden:
-    """Begin the golden run of a workload: of the kernel, or of a program on this computer, with
-    these options.
+    """Begin the golden run of a workload: of the kernel, of a C file, or of a program on this
+    computer, with these options.
 
     Raises: SetupError if this computer does not allow the program, or it does not start;
     ConfigError if its inputs do not fit."""
+    if program.own is not None:
+        return program.own.golden_run(seed)
     if not workload.startswith(PREFIX):
         return Golden(workload, seed)
     if program.recorded is not None:

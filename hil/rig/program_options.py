@@ -1,11 +1,12 @@
-"""The options of a program that is the workload: its time to start, its inputs, and results that
-are right."""
+"""The options of a workload that is not the kernel's: a program with its time to start, its inputs,
+and results that are right; or a user's own C file."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from hil.kernel import Random
+from hil.rig.own_workload import OwnWorkload
 from hil.rig.recorded_run import GoldenResults
 from hil.scenario.program_input import ProgramInputs
 
@@ -14,14 +15,16 @@ __all__ = ["ProgramOptions"]
 
 @dataclass(frozen=True, slots=True)
 class ProgramOptions:
-    """The options of a program. `init_us`: the time in which it must answer INIT [us]; `inputs`:
-    those of the frames, None: random bytes; `frames`: so many need one, None: not known;
-    `recorded`: the golden run, None: the program of this computer computes it."""
+    """The options of a program, or a C file. `init_us`: the time in which it must answer INIT [us];
+    `inputs`: those of the frames, None: random bytes; `frames`: so many need one, None: not known;
+    `recorded`: the golden run, None: the program of this computer computes it; `own`: the C file,
+    loaded into this process, None: the workload is another."""
 
     init_us: int = 10_000_000
     inputs: ProgramInputs | None = None
     frames: int | None = None
     recorded: GoldenResults | None = None
+    own: OwnWorkload | None = None
 
     def mismatch(self, length: int, frames: int | None) -> str:
         """Return why the inputs are not those of a program that takes `length` bytes, in a run of

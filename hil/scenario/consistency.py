@@ -15,7 +15,6 @@ from hil.scenario.program import ExecConfig
 from hil.scenario.rig import NodeConfig
 from hil.scenario.upsets import UpsetEventConfig, UpsetRateConfig, UpsetsConfig
 from hil.scenario.words import (
-    EXEC,
     FRAMES_MAX,
     PROCESS_TARGETS,
     BoardAction,
@@ -152,19 +151,19 @@ def _too_late(
 
 
 def program_findings(
-    workload: str,
+    is_program: bool,
     program: ExecConfig | None,
     nodes: Sequence[NodeConfig],
     upsets: UpsetsConfig,
 ) -> Findings:
     """Return the problems between a program as the workload and the rest of a scenario."""
     findings = Findings()
-    if (program is None) == (workload == EXEC):
+    if (program is None) is is_program:
         findings.add(
             "exec",
             "the workload `exec` needs to know which program; expected {program: NAME}"
             if program is None
-            else f"workload {workload} does not run a program",
+            else "this workload does not run a program",
             "" if program is None else "remove `exec:`, or write `workload: exec`",
         )
     if program is None:

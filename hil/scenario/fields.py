@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict
 
@@ -14,6 +14,10 @@ Fraction = Annotated[Float, Field(ge=0, le=1)]
 Efficiency = Annotated[Float, Field(gt=0, le=1)]
 Celsius = Annotated[Float, Field(ge=-273.15, le=1700)]
 PartName = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[a-z0-9][a-z0-9_.+-]*$")]
+
+NAME_FORM: Final = "[workload name]"
+C_FORM: Final = "[C file]"
+"""The tags of the two forms of `workload:`. Pydantic puts them into the places of problems."""
 
 
 class FrozenModel(BaseModel):

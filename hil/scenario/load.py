@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from hil import assets
 from hil.errors import ConfigError, Problem, UsageError
 from hil.scenario import overrides as override
+from hil.scenario.c_workload import read_c_source
 from hil.scenario.consistency import length_findings, upset_findings
 from hil.scenario.model import SCHEMA_VERSION, Scenario
 from hil.scenario.overrides import Overrides
@@ -104,8 +105,20 @@ def load(source: str | Path, overrides: Overrides | None = None) -> Loaded:
     """
     path = find_scenario(source)
     scenario, effects = _scenario_of(read_yaml(path), path.stem, overrides)
-    scenario = _with_inputs(_beside(scenario, path), path)
+    scenario = _with_inputs(_with_source(_beside(scenario, path)), path)
     return Loaded(scenario, path, tuple(effects.notices), tuple(effects.left_out))
+
+
+def _with_source(scenario: Scenario) -> Scenario:
+    """Read the C file that is the workload of a scenario, if one is, and fill in its digest.
+
+    Raises: ConfigError if it cannot be used."""
+    config = scenario.c_workload
+    if config is None:
+        return scenario
+    source = read_c_source(Path(config.c), config.sha256)
+    filled = config.model_copy(update={"sha256": source.sha256})
+    return scenario.model_copy(update={"workload": filled})
 
 
 def _with_inputs(scenario: Scenario, path: Path) -> Scenario:
@@ -147,6 +160,9 @@ def _beside(scenario: Scenario, path: Path) -> Scenario:
         }
     )
     update: dict[str, object] = {"rig": rig}
+    if scenario.c_workload is not None:
+        file = str((path.parent / scenario.c_workload.c).resolve())
+        update["workload"] = scenario.c_workload.model_copy(update={"c": file})
     if scenario.exec is not None and scenario.exec.input is not None:
         given = scenario.exec.input
         files = {"hex": given.hex, "raw": given.raw}

@@ -14,13 +14,16 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
+    Discriminator,
     Field,
+    Tag,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from hil.scenario.alarms import AlarmsConfig
+from hil.scenario.c_workload import CWorkloadConfig, workload_form
 from hil.scenario.consistency import (
     length_findings,
     plant_findings,
@@ -36,7 +39,7 @@ from hil.scenario.expect import (
     effective_expectations,
     parse_expectation,
 )
-from hil.scenario.fields import Float, FrozenModel, Int, Positive
+from hil.scenario.fields import C_FORM, NAME_FORM, Float, FrozenModel, Int, Positive
 from hil.scenario.plant.flight import PlantConfig
 from hil.scenario.problems import Findings, wrong, wrong_at
 from hil.scenario.program import ExecConfig
@@ -55,6 +58,11 @@ from hil.scenario.words import (
 from hil.scenario.yaml.messages import describe
 
 __all__ = ["SCHEMA_VERSION", "RecoveryConfig", "Scenario", "TimeoutsConfig"]
+
+WorkloadChoice = Annotated[
+    Annotated[WorkloadName, Tag(NAME_FORM)] | Annotated[CWorkloadConfig, Tag(C_FORM)],
+    Discriminator(workload_form),
+]
 
 SCHEMA_VERSION = 1
 """The newest `schema:` that is understood. It grows when an old file would change its meaning."""
@@ -147,8 +155,9 @@ class Scenario(FrozenModel):
         default="scenario", description="1 to 64 of a-z, 0-9 and -; default: the name of the file."
     )
     summary: str = Field(default="", description="What the scenario demonstrates, in a sentence.")
-    workload: WorkloadName = Field(
-        description="What every node computes.", json_schema_extra={"enum": [*WORKLOADS, EXEC]}
+    workload: WorkloadChoice = Field(
+        description="What every node computes: a workload of hil, or a C file of your own.",
+        json_schema_extra={"enum": [*WORKLOADS, EXEC]},
     )
     exec: ExecConfig | None = Field(
         default=None, description="With `workload: exec`, and required there: which program."
@@ -199,7 +208,14 @@ class Scenario(FrozenModel):
     @property
     def workload_name(self) -> str:
         """Return the name of the workload that the boards use."""
+        if isinstance(self.workload, CWorkloadConfig):
+            return self.workload.name
         return self.workload if self.exec is None else f"exec:{self.exec.program}"
+
+    @property
+    def c_workload(self) -> CWorkloadConfig | None:
+        """Return the C file that is the workload; None if another one is."""
+        return self.workload if isinstance(self.workload, CWorkloadConfig) else None
 
     @property
     def frame_us(self) -> int:
@@ -304,7 +320,8 @@ class Scenario(FrozenModel):
         rates = dict(enumerate(self.upsets.rates))
         findings += upset_findings(frame_count, self.frame_us, boards, events, rates)
         findings += plant_findings(self.plant, self.rig.nodes, self.upsets, self.frame_ms)
-        findings += program_findings(self.workload, self.exec, self.rig.nodes, self.upsets)
+        is_program = self.workload == EXEC
+        findings += program_findings(is_program, self.exec, self.rig.nodes, self.upsets)
         if self.upsets.allow_missed and "events.missed" in self.expect:
             findings.add(
                 ("upsets", "allow_missed"),

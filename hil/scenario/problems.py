@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from hil.errors import ConfigError, Problem
-from hil.scenario.fields import FrozenModel
+from hil.scenario.fields import C_FORM, NAME_FORM, FrozenModel
 from hil.scenario.numerals import number_remedy
 from hil.scenario.yaml.document import Document, KeyPath
 from hil.scenario.yaml.messages import describe
@@ -168,9 +168,12 @@ _BOOLEANS = dict.fromkeys(("yes", "on", "y", "true"), "write true") | dict.fromk
 )
 
 
+_NO_STEPS = ("[key]", NAME_FORM, C_FORM)
+
+
 def written_path(loc: Sequence[str | int], document: Document) -> KeyPath:
     """Convert a path in the model to the path in the file, where a shorter form may stand."""
-    path = tuple(step for step in loc if step != "[key]")
+    path = tuple(step for step in loc if step not in _NO_STEPS)
     known = 0
     while known < len(path) and document.written(path[: known + 1]):
         known += 1

@@ -8,8 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hil.scenario.fields import Float, FrozenModel
 from hil.scenario.problems import Findings, one_of, wrong, wrong_at
-from hil.scenario.words import ProgramName, word_of
-from hil.scenario.yaml.messages import describe
+from hil.scenario.words import ProgramName, Sha256, word_of
 from hil.word_enum import Word
 
 __all__ = ["INPUT_MAX", "ExecConfig", "ExecInputConfig", "GoldenSource", "hex_bytes"]
@@ -52,12 +51,6 @@ def _hex_text(value: str) -> str:
         raise wrong(str(error)) from None
 
 
-def _digest(value: str) -> str:
-    if len(value) != 64 or not set(value) <= set("0123456789abcdef"):
-        raise wrong(f"{describe(value)} is not a SHA-256; expected 64 of 0-9 and a-f")
-    return value
-
-
 class ExecInputConfig(FrozenModel):
     """The inputs of a program, one for each frame: from a file, or written down."""
 
@@ -78,7 +71,7 @@ class ExecInputConfig(FrozenModel):
         default=False,
         description="Begin again after the last input; otherwise there must be one for each frame.",
     )
-    sha256: Annotated[str, AfterValidator(_digest)] | None = Field(
+    sha256: Sha256 | None = Field(
         default=None,
         description="SHA-256 of the file, filled in when the scenario is loaded: a run that is "
         "resumed refuses a file that has changed.",
@@ -139,7 +132,7 @@ class ExecConfig(FrozenModel):
         "recorded, a fault-free run on the boards before this one, for programs of which this "
         "computer cannot compute the same bits.",
     )
-    golden_sha256: Annotated[str, AfterValidator(_digest)] | None = Field(
+    golden_sha256: Sha256 | None = Field(
         default=None,
         description="SHA-256 of the golden run that was recorded (golden.bin of the run folder), "
         "filled in by the run; a scenario that has it refuses boards that compute another.",

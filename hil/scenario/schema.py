@@ -12,6 +12,7 @@ from typing import Any
 
 from hil.json_values import JsonObject
 from hil.scenario.bench import BenchConfig
+from hil.scenario.c_workload import CWorkloadConfig
 from hil.scenario.expect import KNOWN_METRICS, NONE
 from hil.scenario.model import Scenario
 from hil.scenario.rig import NodeConfig
@@ -35,6 +36,14 @@ def scenario_schema() -> JsonObject:
     schema = Scenario.model_json_schema(by_alias=True)
     parts: dict[str, Any] = schema["$defs"]
     top: dict[str, Any] = schema["properties"]
+    top["workload"] = {
+        "anyOf": [
+            {"enum": top["workload"]["enum"]},
+            {"type": "string", "pattern": r"^(.*/)?[a-z][a-z0-9_]{0,14}\.c$"},
+            {"$ref": f"#/$defs/{CWorkloadConfig.__name__}"},
+        ],
+        "description": top["workload"]["description"],
+    }
     top["name"]["pattern"] = f"^{SCENARIO_NAME_PATTERN}$"
     top["expect"]["anyOf"] = [
         {

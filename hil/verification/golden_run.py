@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from hil.engine.golden_source import GOLDEN_FILE, read_golden_file
-from hil.errors import ConfigError, RecordError
+from hil.errors import ConfigError, RecordError, SetupError
 from hil.kernel import Golden
+from hil.rig.own_workload import own_workload
 from hil.rig.program import RecordedGolden
 from hil.rig.program_options import ProgramOptions
 from hil.scenario import Scenario
+from hil.scenario.c_workload import CWorkloadConfig
 from hil.scenario.program import ExecConfig, GoldenSource
 from hil.scenario.program_input import read_inputs
 from hil.verification.findings import Verification
@@ -53,6 +55,28 @@ def _recorded_golden(out: Verification, scenario: Scenario, run_dir: Path) -> Go
     return RecordedGolden(run, ProgramOptions())
 
 
+def _golden_of_c_file(
+    out: Verification, scenario: Scenario, config: CWorkloadConfig
+) -> Golden | None:
+    """Return the golden run of a C file; None if it is not there any more, or cannot be compiled
+    here."""
+    try:
+        own = own_workload(scenario)
+    except (ConfigError, SetupError) as error:
+        why = error.problems[0] if isinstance(error, ConfigError) else error.message
+        out.not_covered.append(
+            f"the golden run of the workload `{config.name}`, of SHA-256 {config.sha256}, was not "
+            f"computed again: {why}"
+        )
+        return None
+    assert own is not None
+    out.covered.append(
+        f"the golden run was computed again from {config.c}, which has the recorded SHA-256, and "
+        "the seed"
+    )
+    return own.golden_run(scenario.seed)
+
+
 def golden_of(out: Verification, scenario: Scenario, run_dir: Path) -> Golden | None:
     """Return the golden run, to be computed again from its seed, or as it was recorded; None for
     another program."""
@@ -65,5 +89,7 @@ def golden_of(out: Verification, scenario: Scenario, run_dir: Path) -> Golden | 
             "is not part of hil; what was recorded as correct was taken as correct"
         )
         return None
+    if scenario.c_workload is not None:
+        return _golden_of_c_file(out, scenario, scenario.c_workload)
     out.covered.append("the golden run was computed again from workload and seed")
-    return Golden(scenario.workload, scenario.seed)
+    return Golden(scenario.workload_name, scenario.seed)

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from hil import __version__
-from hil.board_types.agent_build import build_agent, native, target_named
+from hil.board_types.agent_build import build_agent
 from hil.board_types.agent_install import make_plan, make_removal, write_folder
 from hil.board_types.board_programs import board_programs, check_machine, programs_of_start
 from hil.board_types.board_survey import root_state, survey_of
+from hil.board_types.compilers import native, target_named
 from hil.errors import LinkError, UsageError
 from hil.kernel import WIRE_VERSION
 from hil.scenario.bench_report import RootState
@@ -202,7 +203,7 @@ boards:
         (("--bench", "bench.yaml"), "does not say how to reach right over ssh"),
         (("--bench", "bench.yaml", "--baud", "115200"), "--baud is for a single board"),
         (("pi@pi", "--use", "left"), "--use and --json are for --bench FILE"),
-        (("pi@pi", "--uninstall", "--exec", "f=/x"), "--uninstall removes programs, too"),
+        (("pi@pi", "--uninstall", "--exec", "f=/x"), "--uninstall removes programs and workloads, too"),
         (("--bench", "bench.yaml", "--use", "left", "--exec", "f"), "expected NAME=PATH"),
     ],
 )

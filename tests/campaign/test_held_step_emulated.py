@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hil.board_types.agent_build import find_compiler, target_named
+from hil.board_types.compilers import find_compiler, target_named
 from hil.campaign.held_step import HeldStep
 from hil.campaign.trace import path_digests, unpack_trace
 from hil.kernel import Golden

@@ -11,15 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from hil.board_types.agent_build import (
-    TARGETS,
-    BuildTarget,
-    build_agent,
-    elf_problem,
-    native,
-    target_named,
-)
+from hil.board_types.agent_build import build_agent, elf_problem
 from hil.board_types.agent_install import make_plan
+from hil.board_types.compilers import TARGETS, BuildTarget, native, target_named
 from hil.errors import UsageError
 
 

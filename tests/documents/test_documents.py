@@ -238,6 +238,7 @@ SLOW = {
     ("README.md", "cmake -S csrc -B agent"),
     ("README.md", "hil orbit leo-iss-day"),
     ("README.md", "hil board build"),
+    ("README.md", "hil scenario copy own-workload"),
     ("boards/README.md", "sudo apt-get install"),
     ("boards/README.md", "hil board emulate"),
     ("csrc/README.md", "cmake -S csrc"),

@@ -45,6 +45,7 @@ SHIPPED = (
     "nominal",
     "one-node-dies",
     "one-node-lies",
+    "own-workload",
     "quickstart",
     "saa-pass",
     "seu-storm",

@@ -38,7 +38,7 @@ WORK: Workload = workload("infer")
 
 def plan(s: Scenario) -> list[UpsetPlan]:
     """Every upset of a run."""
-    planner = UpsetPlanner(s, workload(s.workload))
+    planner = UpsetPlanner(s, workload(s.workload_name))
     out: list[UpsetPlan] = []
     while (frame := planner.next_frame) is not None:
         out += planner.due(frame, settled=True)

@@ -30,6 +30,7 @@ struct inproc {
   bool begun; /* a step was begun and has not ended */
   hil_cpu_t cpu;
   uint64_t clock_us;
+  const hil_workload_t *own; /* beside the registry; null: none */
   const hil_workload_t *workload;
   hil_workload_io_t io;
   hil_progress_t progress;
@@ -214,7 +215,8 @@ static uint32_t last_error(void *context) {
 /* --- the host's side ------------------------------------------------------------------------------- */
 
 static void boot(hil_inproc_t *b) {
-  const hil_port_t port = {.context = b, /* no interrupt, resume, limit, set_baud, find, sensors */
+  const hil_port_t port = {.context = b,
+                           .own = b->own, /* no interrupt, resume, limit, set_baud, find, sensors */
                            .tx = tx,
                            .now_us = now_us,
                            .load = load,
@@ -252,8 +254,14 @@ int inproc_init(hil_inproc_t *b, uint64_t boot_seed) {
   philox_init(&b->boots, boot_seed, 0);
   b->powered = true;
   b->reset_due = false;
+  b->own = NULL;
   boot(b);
   return HIL_OK;
+}
+
+void inproc_add_workload(hil_inproc_t *b, const hil_workload_t *own) {
+  b->own = own; /* for its next boots, */
+  b->agent.port.own = own; /* and this one */
 }
 
 void inproc_power(hil_inproc_t *b, bool on) {

@@ -26,6 +26,9 @@ size_t inproc_size(void);
  * null or misaligned pointer. */
 int inproc_init(hil_inproc_t *b, uint64_t boot_seed);
 
+/* Let the board know a workload beside those of the registry. It must outlive the board. */
+void inproc_add_workload(hil_inproc_t *b, const hil_workload_t *own);
+
 /* Switch the power. Without power the board takes bytes and sends nothing. */
 void inproc_power(hil_inproc_t *b, bool on);
 

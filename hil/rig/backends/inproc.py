@@ -8,6 +8,7 @@ from typing import Any
 from hil._kernel import ffi, lib
 from hil.kernel import Golden, check
 from hil.rig.backends.capabilities import Batchable
+from hil.rig.own_workload import OwnWorkload
 from hil.rig.transport import TransportLost
 
 _OUT_CAP = 1 << 16
@@ -22,18 +23,24 @@ def _aligned(size: int) -> tuple[Any, Any]:
 
 class InprocBoard:
     """One virtual board, which is its own transport: its answer can be read when `write` returns.
-    Not thread-safe."""
+    `own`: a workload that it has beside those of the kernel. Not thread-safe.
+
+    Raises: SetupError if `own` is not safe to be computed with upsets in this process."""
 
     kind = "inproc"
     can_cycle = True
     can_return = False
 
-    def __init__(self, name: str, index: int) -> None:
+    def __init__(self, name: str, index: int, own: OwnWorkload | None = None) -> None:
         self.name = name
         self.fd: int | None = None
         self._owner, memory = _aligned(lib.inproc_size())
         self.handle = ffi.cast("hil_inproc_t *", memory)
         check(lib.inproc_init(self.handle, index + 1), "inproc_init")
+        if own is not None:
+            own.check_total()
+            lib.inproc_add_workload(self.handle, own.handle)
+        self._own = own  # which must outlive the board
         self._rx = bytearray()
         self._out = ffi.new("uint8_t[]", _OUT_CAP)
         self._n = ffi.new("size_t *")

@@ -9,11 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from hil.board_types.agent_build import cached_agent
+from hil.board_types.compilers import native
 from hil.clock import HOST
 from hil.errors import SetupError
 from hil.rig.addresses import addresses_of
 from hil.rig.backends.stderr_reader import StderrReader, StderrSink
 from hil.rig.offspring import ADOPTION, Mark, end_with_all
+from hil.rig.own_workload import OwnWorkload
 from hil.rig.processor_use import ProcessorUse
 from hil.rig.program import agent_options
 from hil.rig.transport import SerialTransport
@@ -46,6 +49,18 @@ def find_agent() -> Path:
         "the hil-agent executable was not found",
         remedy="install this package again with pip (it builds hil-agent), or set HIL_AGENT",
     )
+
+
+def agent_with(own: OwnWorkload) -> Path:
+    """Return an agent for this computer that has the workload `own`: $HIL_AGENT, or one that is
+    compiled.
+
+    Raises: SetupError or ConfigError if that is not possible."""
+    if os.environ.get("HIL_AGENT"):
+        return find_agent()
+    target = native()
+    assert target is not None, "the workload is compiled for this computer already"
+    return cached_agent(target, workloads=(own.source,))
 
 
 class ProcessBoard:

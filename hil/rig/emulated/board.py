@@ -6,12 +6,13 @@ import contextlib
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from hil._kernel import ffi, lib
-from hil.board_types.agent_build import cached_agent, target_named
+from hil.board_types.agent_build import cached_agent
+from hil.board_types.compilers import target_named
 from hil.clock import HOST, writable
 from hil.errors import SetupError
 from hil.kernel import check
@@ -21,6 +22,7 @@ from hil.rig.emulated.machine import Machine, find_qemu
 from hil.rig.emulated.ram import GUEST_BYTES, kernel_span
 from hil.rig.processor_use import ProcessorUse
 from hil.rig.transport import TransportLost
+from hil.scenario.c_workload import CSource
 from hil.scenario.words import PatternKind, RamPart
 
 __all__ = ["EmulatedBoard", "RamHit", "boot_timeout_us"]
@@ -122,7 +124,8 @@ class EmulatedBoard:
     """A Raspberry Pi 3 that QEMU emulates, with the agent as its only program.
 
     `say`: is called with progress messages; `can_return`: the run does not wait while it boots
-    after a power cycle, but the reconnector searches for it. Raises: SetupError if the emulator, a
+    after a power cycle, but the reconnector searches for it; `workloads`: C files that its agent
+    has beside the workloads of hil. Raises: SetupError if the emulator, a
     compiler for the agent or a kernel is missing. Thread-safe for `connect` and power."""
 
     kind = "emulated"
@@ -134,6 +137,7 @@ class EmulatedBoard:
         say: Callable[[str], None] = lambda _: None,
         *,
         can_return: bool = False,
+        workloads: Sequence[CSource] = (),
     ) -> None:
         self.name = name
         self.can_return = can_return
@@ -141,7 +145,7 @@ class EmulatedBoard:
         self._over = False
         find_qemu()
         self._boot: BootFiles = boot_files(say)
-        self._agent = cached_agent(target_named("aarch64"), say).read_bytes()
+        self._agent = cached_agent(target_named("aarch64"), say, workloads).read_bytes()
         self._kernel = kernel_span(self._boot.kernel)
         self._machine: Machine | None = None
         self._boots = 0  # without the restarts of the present machine

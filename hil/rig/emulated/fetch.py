@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from hil.board_types.agent_build import cache_dir
+from hil.board_types.compilers import cache_dir
 from hil.errors import SetupError
 
 __all__ = ["BootFiles", "boot_files", "have_boot_files"]

@@ -1,0 +1,135 @@
+"""A user's own C file as the workload of this computer's boards, and of its golden run.
+
+It is compiled as a library, and loaded into this process. Before that, it is tried in a process of
+its own (`hil.rig.workload_trial`): what it does wrong there is a message, not the end of hil."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from hil._kernel import ffi
+from hil.board_types.workload_build import cached_library
+from hil.errors import ConfigError, Problem, SetupError
+from hil.kernel import Golden, Workload, workload_of
+from hil.rig.program_words import signal_name
+from hil.scenario import Scenario
+from hil.scenario.c_workload import CSource, read_c_source
+
+__all__ = ["OwnWorkload", "own_workload"]
+
+_TRIAL_S: Final = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class OwnWorkload:
+    """The workload of a C file. `handle`: its `hil_workload_t *`, valid until the process ends."""
+
+    source: CSource
+    library: Path
+    handle: Any = field(repr=False)
+
+    @property
+    def workload(self) -> Workload:
+        """Return its name and sizes."""
+        return workload_of(self.handle)
+
+    def golden_run(self, seed: int) -> Golden:
+        """Begin its golden run."""
+        return Golden(self.source.name, seed, self.handle)
+
+    def check_total(self) -> None:
+        """Check that it computes with any bytes in its memory: an in-process board would end hil
+        otherwise. Raises: SetupError if it does not."""
+        problem = _trial(self.library, self.source.name, "any-bytes")
+        if problem:
+            raise SetupError(
+                f"{self.source.path} cannot be computed by inproc boards: {problem}",
+                remedy="use `--boards process`, where a crash is an outcome; or follow rule 2 of "
+                "csrc/kernel/workload.h",
+            )
+
+
+def own_workload(scenario: Scenario) -> OwnWorkload | None:
+    """Return the workload of a scenario that is a C file; None if another one is. It is compiled if
+    that was not done before.
+
+    Raises: ConfigError if the file has changed since the scenario was loaded, does not compile, or
+    is not a workload; SetupError if this computer cannot compile it. Thread-safe."""
+    config = scenario.c_workload
+    if config is None:
+        return None
+    source = read_c_source(Path(config.c), config.sha256)
+    library = cached_library(source)
+    problem = _trial(library, source.name, "fault-free")
+    if problem:
+        remedy = "csrc/kernel/workload.h has the rules"
+        raise ConfigError([Problem(str(source.path), 0, 0, "", problem, remedy)])
+    return OwnWorkload(source, library, _loaded(library, source.name))
+
+
+@cache
+def _loaded(library: Path, name: str) -> Any:
+    """Load a library, and return its workload. The C code may be loaded once only: its addresses
+    are compared."""
+    loaded = ctypes.CDLL(str(library), mode=os.RTLD_NOW | os.RTLD_LOCAL)
+    where = ctypes.addressof(ctypes.c_char.in_dll(loaded, f"workload_{name}"))
+    return ffi.cast("hil_workload_t *", where)
+
+
+def _trial(library: Path, name: str, phase: str) -> str:
+    """Return what a workload does wrong in a trial; empty if nothing. The answer is kept beside the
+    library."""
+    kept = library.with_suffix(f".{phase}")
+    try:
+        return kept.read_text(encoding="utf-8")
+    except OSError:
+        problem = _carried_out(library, name, phase)
+    draft = kept.with_suffix(f".{os.getpid()}")
+    try:
+        draft.write_text(problem, encoding="utf-8")
+        draft.replace(kept)
+    except OSError:  # it is tried again the next time
+        draft.unlink(missing_ok=True)
+    return problem
+
+
+def _carried_out(library: Path, name: str, phase: str) -> str:
+    command = [sys.executable, "-m", "hil.rig.workload_trial", str(library), name, phase]
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TRIAL_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        said = error.stdout or b""
+        text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+        return f"it did not end within {_TRIAL_S:g} s {_last(text)}"
+    except OSError as error:
+        raise SetupError(f"cannot start {sys.executable}: {error}") from error
+    if done.returncode < 0:
+        return f"it died of {signal_name(-done.returncode)} {_last(done.stdout)}"
+    if done.returncode:
+        raise SetupError(
+            f"the trial of the workload {name} failed: {done.stderr.strip()[-300:]}",
+            remedy="run `hil doctor`",
+        )
+    last = _last(done.stdout)
+    return last.removeprefix("wrong: ") if last.startswith("wrong: ") else ""
+
+
+def _last(text: str) -> str:
+    """Return the last line of what a trial says: where it is, or what is wrong."""
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else "when it was loaded"

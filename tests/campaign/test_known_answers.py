@@ -1,0 +1,86 @@
+"""Programs whose vulnerability is known: a campaign measures exactly that."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hil import assets
+from hil.campaign.analysis import analyse
+from hil.campaign.bench import held_board
+from hil.campaign.exact import effects_of
+from hil.record.campaign_file import CampaignFile
+from hil.record.campaign_rows import EFFECTS
+from hil.scenario import UpsetTarget, load_scenario
+from hil.upsets.words import NodeEffect
+from hil.wire.campaign import Site, Space
+
+pytestmark = pytest.mark.ptrace
+
+QUARTER = assets.scenarios_dir() / "workloads" / "quarter.yaml"
+MATTERS = 0x11  # the bits of each byte of the state that reach the output
+
+
+def campaign(folder: Path, *words: str) -> Any:
+    done = subprocess.run(
+        [sys.executable, "-m", "hil", "campaign", QUARTER, "--exact", "--json", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def test_a_quarter_of_what_is_read_of_the_state_matters_exactly(tmp_path: Path) -> None:
+    state = campaign(tmp_path, "--targets", "state")["targets"]["state"]
+    effects = state["effects"]
+    wrong = effects["sdc"]
+    assert wrong > 0
+    assert 4 * wrong == state["measured"]
+    assert effects["crash"] == effects["hang"] == effects["detected"] == 0
+    with CampaignFile(tmp_path / "quarter.campaign") as file:
+        assert file.meta.workload == "quarter"
+        own = load_scenario(QUARTER).c_workload
+        assert own is not None
+        assert file.meta.source_sha256 == own.sha256
+        classes = [file.one_class(number) for number in range(file.experiments() // 8)]
+    expected = bytes(
+        EFFECTS.index(NodeEffect.SDC if MATTERS >> bit & 1 else NodeEffect.MASKED)
+        for bit in range(8)
+    )
+    assert sorted(c.byte for c in classes if c is not None) == list(range(64))
+    assert {c.effects for c in classes if c is not None} == {expected}
+    # Just one bit of the output is wrong, each time.
+    assert {c.details for c in classes if c is not None} == {
+        bytes(MATTERS >> bit & 1 for bit in range(8))
+    }
+
+
+def test_a_quarter_of_the_bits_of_the_state_at_rest_matter_exactly() -> None:
+    """Each bit of the state, flipped before the first instruction of the step."""
+    with held_board(load_scenario(QUARTER), 0, 3) as board:
+        first = analyse(board, [UpsetTarget.STATE]).plan.regions[0].first
+        effects = []
+        for byte in range(0, 64, 8):
+            sites = [Site(0, Space.MEMORY, first + byte + i, 0xFF) for i in range(8)]
+            numbers, _ = effects_of(board.step.run(sites, severity=True))
+            effects += [EFFECTS[number] for number in numbers]
+    assert len(effects) == 512
+    assert effects.count(NodeEffect.SDC) * 4 == 512
+    assert effects.count(NodeEffect.MASKED) * 4 == 3 * 512
+
+
+@pytest.mark.slow
+def test_registers_and_stack_of_a_c_file_are_enumerated_and_repeat(tmp_path: Path) -> None:
+    words = ("--targets", "state,input,output,stack,gpr,vector")
+    first = campaign(tmp_path, *words, "--out", "a", "--workers", "1")
+    second = campaign(tmp_path, *words, "--out", "b", "--workers", "2")
+    assert first["targets"] == second["targets"]
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert first["targets"]["gpr"]["effects"]["crash"] > 0
