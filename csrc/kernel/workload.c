@@ -3,12 +3,27 @@
 
 #include <string.h>
 
-/* Its tables of weights are half of a small board's flash: -DHIL_WITHOUT_INFER builds an agent without it, and
- * without infer.c. */
+/* The large ones, which a build for a small board leaves out together with their files: the weights of infer are
+ * half of its flash. */
 #ifdef HIL_WITHOUT_INFER
 #define INFER(X)
 #else
 #define INFER(X) X(infer)
+#endif
+#ifdef HIL_WITHOUT_FFT
+#define FFT(X)
+#else
+#define FFT(X) X(fft)
+#endif
+#ifdef HIL_WITHOUT_AES128
+#define AES128(X)
+#else
+#define AES128(X) X(aes128)
+#endif
+#ifdef HIL_WITHOUT_MEKF
+#define MEKF(X)
+#else
+#define MEKF(X) X(mekf)
 #endif
 
 /* Those of a user, beside these: -D'HIL_OWN_WORKLOADS(X)=X(mine)' and mine.c (`hil board build --workload mine.c`). */
@@ -23,11 +38,11 @@
   X(matmul)          \
   X(sha256)          \
   X(archive)         \
-  X(fft)             \
+  FFT(X)             \
   X(qsort)           \
-  X(aes128)          \
+  AES128(X)          \
   X(crc32)           \
-  X(mekf)            \
+  MEKF(X)            \
   HIL_OWN_WORKLOADS(X)
 
 #define DECLARE(name) extern const hil_workload_t workload_##name;

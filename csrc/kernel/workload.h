@@ -80,8 +80,9 @@ const hil_workload_t *workload_at(int index);
 const hil_workload_t *workload_find(const char *name);
 /* cffi:end */
 
-/* Count one tick. Returns what stop() did: non-zero if the step must be abandoned. */
-static inline int progress_tick(hil_progress_t *p) {
+/* Count one tick. Returns what stop() did: non-zero if the step must be abandoned. Always a part of the step's
+ * own machine code. */
+static inline __attribute__((always_inline)) int progress_tick(hil_progress_t *p) {
   const uint32_t tick = p->tick + 1u;
   p->tick = tick;
   return tick == p->stop_tick ? p->stop(p->context, tick) : 0;
