@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from hil import assets
-from hil.board_types.agent_build import find_compiler, native
+from hil.board_types.compilers import find_compiler, native
 from hil.errors import SetupError
 from hil.kernel import Random
 from hil.upsets.words import NodeEffect

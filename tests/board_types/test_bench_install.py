@@ -203,7 +203,7 @@ boards:
         (("--bench", "bench.yaml"), "does not say how to reach right over ssh"),
         (("--bench", "bench.yaml", "--baud", "115200"), "--baud is for a single board"),
         (("pi@pi", "--use", "left"), "--use and --json are for --bench FILE"),
-        (("pi@pi", "--uninstall", "--exec", "f=/x"), "--uninstall removes programs and workloads, too"),
+        (("pi@pi", "--uninstall", "--exec", "f=/x"), "removes programs and workloads, too"),
         (("--bench", "bench.yaml", "--use", "left", "--exec", "f"), "expected NAME=PATH"),
     ],
 )

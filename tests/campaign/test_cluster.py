@@ -253,7 +253,8 @@ def test_a_worker_with_another_version_is_refused(
 @needs_dask
 def test_a_worker_with_another_agent_is_refused(cluster: Cluster, tmp_path: Path) -> None:
     """Its instructions lie elsewhere, so that its path has another digest."""
-    from hil.board_types.agent_build import build_agent, native  # noqa: PLC0415
+    from hil.board_types.agent_build import build_agent  # noqa: PLC0415
+    from hil.board_types.compilers import native  # noqa: PLC0415
 
     target = native()
     assert target is not None
