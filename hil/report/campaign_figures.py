@@ -73,9 +73,14 @@ class Group:
 
 def figures_of(file: CampaignFile) -> CampaignFigures:
     """Return the numbers of a result file. Raises: RecordError, also for one that contradicts
-    itself."""
+    itself, and for one of a sampled campaign."""
     summary, step, classes = campaign_summary(file), step_rows(file), class_columns(file)
     instructions = instruction_rows(file)
+    if not len(classes.position) and not step.path:
+        raise RecordError(
+            f"{file.path} is not the result of an exact campaign: only those have a page",
+            remedy="hil campaign SCENARIO --exact",
+        )
     _check(file, summary, classes)
     path = path_of(step, instructions, summary.meta.instructions)
     if len(path) != summary.meta.instructions:

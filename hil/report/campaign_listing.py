@@ -160,8 +160,8 @@ def _listing_head(*names: str) -> str:
 
 def disassembly_section(figures: CampaignFigures) -> str:
     """Return the instructions of each function, with the source lines that they come from."""
-    most = max((int(_without_masked(counts).sum()) for counts in figures.read_by), default=0)
-    return "".join(_function(name, members, figures, most) for name, members in _runs(figures))
+    anchors: set[str] = set()
+    return "".join(_function(name, members, figures, anchors) for name, members in _runs(figures))
 
 
 def _runs(figures: CampaignFigures) -> Iterator[tuple[str, list[int]]]:
@@ -177,7 +177,11 @@ def _runs(figures: CampaignFigures) -> Iterator[tuple[str, list[int]]]:
         yield name, members
 
 
-def _function(name: str, members: Sequence[int], figures: CampaignFigures, most: int) -> str:
+def _function(
+    name: str, members: Sequence[int], figures: CampaignFigures, anchors: set[str]
+) -> str:
+    """Return one function; the first of its name gets its anchor, and is added to `anchors`."""
+    most = max(int(_without_masked(figures.read_by[number]).sum()) for number in members)
     texts = {source.file: source.text.splitlines() for source in figures.step.sources}
     rows: list[str] = []
     place = ("", 0)
@@ -202,4 +206,6 @@ def _function(name: str, members: Sequence[int], figures: CampaignFigures, most:
     title = f"{text(name or 'without a name')} <span class=note>{note}</span>"
     head = _listing_head("executed", "address", "")
     body = element("div", element("table", head + "".join(rows), class_="listing"), class_="wide")
-    return f'<details id="f-{text(name)}"><summary>{title}</summary>{body}</details>'
+    anchor = f' id="f-{text(name)}"' if name and name not in anchors else ""
+    anchors.add(name)
+    return f"<details{anchor}><summary>{title}</summary>{body}</details>"

@@ -228,7 +228,7 @@ def altered(result: Path, folder: Path, statement: str) -> Path:
     path = folder / "altered.campaign"
     path.write_bytes(result.read_bytes())
     with closing(sqlite3.connect(path)) as db:
-        db.execute(statement)
+        db.executescript(statement)
         db.commit()
     return path
 
@@ -244,6 +244,7 @@ def altered(result: Path, folder: Path, statement: str) -> Path:
         ("UPDATE classes SET effects = x'00' WHERE number = 7", "not eight outcomes"),
         ("DELETE FROM path", "its path"),
         ("DROP TABLE unread", "no such table"),
+        ("DELETE FROM classes; DELETE FROM path", "not the result of an exact campaign"),
     ],
 )
 def test_a_file_that_is_damaged_or_of_another_version_is_refused(
