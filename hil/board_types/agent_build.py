@@ -34,7 +34,8 @@ __all__ = [
 ]
 
 _FLAGS: Final = (*COMPILE_FLAGS, "-fvisibility=hidden")
-_LINK_FLAGS: Final = ("-static", "-no-pie", "-s")
+_LINK_FLAGS: Final = ("-static", "-no-pie")
+_STRIPPED: Final = "-s"
 _LAYERS: Final = ("kernel", "kernel/workloads", "wire", "agent", "port/linux")
 _REGISTRY: Final = "workload.c"
 
@@ -115,7 +116,7 @@ def _compile(
 ) -> None:
     if not workloads:
         messages = run_compiler(
-            [*_compiling(compiler), *_LINK_FLAGS, "-o", str(out), *map(str, _sources())]
+            [*_compiling(compiler), *_LINK_FLAGS, _STRIPPED, "-o", str(out), *map(str, _sources())]
         )
         _raise_if_any(messages, target)
         return
@@ -123,7 +124,9 @@ def _compile(
     registry = assets.sources_dir() / "kernel" / _REGISTRY
     entries = " ".join(f"X({source.name})" for source in workloads)
     with tempfile.TemporaryDirectory(prefix="hil-workload-") as folder:
-        own = [checked_object(source, compiler, Path(folder), *_FLAGS) for source in workloads]
+        # With its symbols and lines: reports of campaigns name them.
+        flags = (*_FLAGS, "-g")
+        own = [checked_object(source, compiler, Path(folder), *flags) for source in workloads]
         command = [*_compiling(compiler), *_LINK_FLAGS, f"-DHIL_OWN_WORKLOADS(X)={entries}"]
         messages = run_compiler([*command, "-o", str(out), *map(str, [registry, *own, *objects])])
     raise_clash(messages, workloads)
@@ -219,8 +222,11 @@ def _from_environment(target: BuildTarget) -> Path | None:
 
 
 def _from_cache(target: BuildTarget, compiler: Compiler, workloads: Sequence[CSource] = ()) -> Path:
-    """Return where the agent of these sources by this compiler is cached."""
+    """Return where the agent of these sources by this compiler is cached. It names the places of
+    the workloads' files, for reports that show them."""
     own = "".join(f"-{source.name}-{source.sha256[:16]}" for source in workloads)
+    places = "".join(str(source.path.resolve()) for source in workloads)
+    own += f"-{hashlib.sha256(places.encode()).hexdigest()[:8]}" if workloads else ""
     return cache_dir() / "agents" / f"hil-agent-{target.name}-{_key(compiler)}{own}"
 
 

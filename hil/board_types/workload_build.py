@@ -63,7 +63,10 @@ def checked_object(source: CSource, compiler: Compiler, folder: Path, *flags: st
         (place / name).write_bytes(content)
     kernel = assets.sources_dir() / "kernel"
     made = folder / f"{source.name}.o"
-    command = [*compiler.command, *flags, f"-I{kernel}", "-c", source.path.name, "-o", str(made)]
+    # Names of files are those of the user, not of their copies.
+    names = f"-fdebug-prefix-map={place}={source.path.parent.resolve()}"
+    command = [*compiler.command, *flags, names, f"-I{kernel}"]
+    command += ["-c", source.path.name, "-o", str(made)]
     messages = run_compiler(command, place)
     if messages:
         raise _does_not_compile(messages, source)

@@ -49,6 +49,8 @@ def test_a_quarter_of_what_is_read_of_the_state_matters_exactly(tmp_path: Path) 
         own = load_scenario(QUARTER).c_workload
         assert own is not None
         assert file.meta.source_sha256 == own.sha256
+        lines = file.select("SELECT DISTINCT file, line FROM instructions WHERE symbol = 'step'")
+        texts = dict(file.select("SELECT file, text FROM sources"))
         classes = [file.one_class(number) for number in range(file.experiments() // 8)]
     expected = bytes(
         EFFECTS.index(NodeEffect.SDC if MATTERS >> bit & 1 else NodeEffect.MASKED)
@@ -56,6 +58,11 @@ def test_a_quarter_of_what_is_read_of_the_state_matters_exactly(tmp_path: Path) 
     )
     assert sorted(c.byte for c in classes if c is not None) == list(range(64))
     assert {c.effects for c in classes if c is not None} == {expected}
+    # The instructions and lines of the user's own file are in the result, for its report.
+    text = QUARTER.with_suffix(".c").read_text()
+    assert texts["quarter.c"] == text
+    wanted = next(n for n, line in enumerate(text.splitlines(), 1) if "MATTERS)" in line)
+    assert ("quarter.c", wanted) in lines
     # Just one bit of the output is wrong, each time.
     assert {c.details for c in classes if c is not None} == {
         bytes(MATTERS >> bit & 1 for bit in range(8))

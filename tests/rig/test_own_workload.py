@@ -83,6 +83,7 @@ def test_boards_compute_it_as_the_golden_run_does(tmp_path: Path, board: str) ->
         rig.close()
 
 
+@pytest.mark.slow
 def test_an_agent_without_it_says_so(tmp_path: Path) -> None:
     scenario = scenario_of(tmp_path, "mine")
     node = Node("a", 0, ProcessBoard("a"))  # as it was installed
@@ -97,6 +98,7 @@ def test_an_agent_without_it_says_so(tmp_path: Path) -> None:
         rig.close()
 
 
+@pytest.mark.slow
 def test_a_file_of_the_same_name_and_another_text_is_another_workload(tmp_path: Path) -> None:
     outputs = []
     for number in (2, 4):
@@ -117,6 +119,7 @@ def test_a_file_that_has_changed_since_it_was_loaded_is_refused(tmp_path: Path) 
         own_workload(scenario)
 
 
+@pytest.mark.slow
 def test_it_is_compiled_and_tried_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scenario = scenario_of(tmp_path, "mine")
     first = loaded(scenario)
@@ -200,6 +203,7 @@ def test_what_cannot_be_compiled_is_one_message_with_its_line(
     assert problem.line == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -252,6 +256,7 @@ def test_a_rule_that_does_not_hold_is_one_message(
     assert message in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_workload_that_is_not_total_runs_on_processes_alone(tmp_path: Path) -> None:
     trap = "if (rate >> 60) position += *(volatile uint64_t *)8;\n  position += rate;"
     own = loaded(scenario_of(tmp_path, "mine", (TOTAL, trap)))
@@ -263,6 +268,7 @@ def test_a_workload_that_is_not_total_runs_on_processes_alone(tmp_path: Path) ->
     assert "--boards process" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_step_that_ignores_that_it_is_abandoned_is_not_for_inproc_boards(tmp_path: Path) -> None:
     old = "if (progress_tick(progress)) {\n    return HIL_ERR_STATE;\n  }"
     own = loaded(scenario_of(tmp_path, "mine", (old, "(void)progress_tick(progress);")))
@@ -307,6 +313,7 @@ def hil(cwd: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess[st
     return done
 
 
+@pytest.mark.slow
 def test_a_run_is_verified_and_resumed_with_the_same_text_only(tmp_path: Path) -> None:
     scenario_of(tmp_path, "mine", frames=400)
     assert "mine" in hil(tmp_path, "check", "s.yaml").stdout
@@ -322,6 +329,7 @@ def test_a_run_is_verified_and_resumed_with_the_same_text_only(tmp_path: Path) -
     assert "was not computed again" in " ".join(verified.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -338,6 +346,7 @@ def test_a_bad_file_is_said_before_anything_begins(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_an_agent_is_built_with_it(tmp_path: Path) -> None:
     target = native()
     if target is None:
@@ -357,6 +366,7 @@ def test_an_agent_is_built_with_it(tmp_path: Path) -> None:
         rig.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -372,6 +382,7 @@ def test_a_workload_that_cannot_be_built_in_is_one_message(
     assert said in hil(tmp_path, "board", "build", *words, code=2).stderr
 
 
+@pytest.mark.slow
 def test_the_copy_of_the_shipped_one_has_its_c_file(tmp_path: Path) -> None:
     hil(tmp_path, "scenario", "copy", "own-workload", "mine.yaml")
     assert (tmp_path / "workloads" / "template.c").is_file()
