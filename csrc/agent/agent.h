@@ -23,6 +23,7 @@
 typedef struct {
   hil_arm_t arm;
   hil_report_t report;
+  hil_watch_t watch; /* of what it changed */
   bool used;
   bool settled; /* its frame has ended and has reported it */
 } hil_agent_upset_t;

@@ -153,6 +153,23 @@ static void report(hil_agent_t *a, const hil_request_t *q) {
   }
 }
 
+static void activation(hil_agent_t *a, const hil_request_t *q) {
+  uint32_t id = 0;
+  int status = a->port.watch ? hil_id_unpack(&id, q->payload, q->len) : HIL_ERR_NOSYS;
+  const hil_agent_upset_t *u = status == HIL_OK ? agent_upset_find(a, id) : NULL;
+  if (status == HIL_OK && !u) status = HIL_ERR_ARG;
+  if (status != HIL_OK) {
+    refuse(a, q, status);
+    return;
+  }
+  const hil_activation_t m = {.id = id, .first = u->watch.first, .reason = u->watch.reason};
+  uint8_t payload[16];
+  size_t len;
+  if (hil_activation_pack(&m, payload, sizeof payload, &len) == HIL_OK) {
+    agent_answer(a, HIL_MSG_ACTIVATION, q->seq, payload, len);
+  }
+}
+
 static void spans(hil_agent_t *a, const hil_request_t *q) {
   hil_spans_query_t m;
   int status = hil_spans_query_unpack(&m, q->payload, q->len);
@@ -364,6 +381,7 @@ static void dispatch(hil_agent_t *a, const hil_request_t *q) {
     case HIL_MSG_STEP: step(a, q); break;
     case HIL_MSG_ARM: arm(a, q); break;
     case HIL_MSG_REPORT: report(a, q); break;
+    case HIL_MSG_ACTIVATION: activation(a, q); break;
     case HIL_MSG_SPANS: spans(a, q); break;
     case HIL_MSG_READ: read_region(a, q); break;
     case HIL_MSG_WRITE: write_region(a, q); break;

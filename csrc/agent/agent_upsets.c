@@ -200,6 +200,31 @@ static int hit(hil_agent_t *a, hil_agent_upset_t *u) {
   return HIL_OK;
 }
 
+/* From now on: what does the worker do first with what |u| changed? */
+static void watch(hil_agent_t *a, hil_agent_upset_t *u) {
+  const hil_report_t *r = &u->report;
+  hil_watch_t *w = &u->watch;
+  const uint8_t target = u->arm.target;
+  if (!a->port.watch || !r->changed) return;
+  if (is_register(target) || is_checkpoint(target) || target == TARGET_AGENT || target == TARGET_CPU) {
+    w->reason = UNWATCHED_TARGET;
+    return;
+  }
+  if (u->arm.kind == UPSET_STUCK) {
+    w->reason = UNWATCHED_STUCK;
+    return;
+  }
+  hil_upset_window_t window;
+  const hil_upset_pattern_t pattern = {u->arm.kind, u->arm.width, r->bit, u->arm.value};
+  if (upset_window(&pattern, r->space / 8u, &window) != HIL_OK) return;
+  w->target = (hil_target_t)target;
+  w->offset = window.offset;
+  for (uint32_t i = 0; i < r->len; i++) {
+    if (r->before[i] != r->after[i]) w->changed |= (uint16_t)(1u << i);
+  }
+  a->port.watch->begin(a->port.context, w);
+}
+
 static int hit_cpu(hil_agent_t *a, hil_agent_upset_t *u) {
   if (u->arm.kind == SEFI_RESET) {
     agent_fall_silent(a); /* a board that resets sends nothing more */
@@ -237,6 +262,7 @@ static void inject(hil_agent_t *a, hil_agent_upset_t *u, bool begun, uint32_t ti
     return;
   }
   r->state = UPSET_INJECTED;
+  watch(a, u);
   if (u->arm.target == TARGET_AGENT) {
     a->injector.memory_hit = *r;
     a->injector.hit_unreported = true;
@@ -322,6 +348,7 @@ static bool persisted(hil_agent_t *a, const hil_agent_upset_t *u) {
 uint8_t agent_upsets_settle(hil_agent_t *a) {
   uint8_t count = 0;
   if (!a->injector.disturbed) return count;
+  if (a->port.watch) a->port.watch->end(a->port.context);
   for (uint32_t i = 0; i < AGENT_UPSETS_MAX; i++) {
     hil_agent_upset_t *u = &a->injector.upsets[i];
     if (!u->used || u->settled || u->arm.frame != a->step.frame) continue;

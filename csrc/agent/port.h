@@ -50,6 +50,23 @@ typedef struct {
   int (*close)(void *context);
 } hil_campaign_port_t;
 
+/* Bytes of the worker of which the first access is wanted. */
+typedef struct {
+  hil_target_t target;
+  uint64_t offset; /* [byte] in the target, */
+  uint16_t changed; /* bit i set: byte i from there is one of them; at least one bit is */
+  uint8_t first; /* hil_first_access_t and hil_unwatched_t: the port fills them in */
+  uint8_t reason;
+} hil_watch_t;
+
+/* What the worker does with bytes that an upset has changed. */
+typedef struct {
+  /* With the worker standing still: watch these bytes from now on. The port keeps |w| until |end|. */
+  void (*begin)(void *context, hil_watch_t *w);
+  /* The step has ended, or the worker has: fill in all that were begun. */
+  void (*end)(void *context);
+} hil_watch_port_t;
+
 typedef struct {
   void *context;
 
@@ -148,6 +165,8 @@ typedef struct {
   int (*program)(void *context, const hil_program_query_t *query, hil_program_t *out);
   /* Null: no experiments are possible on this board. */
   const hil_campaign_port_t *campaign;
+  /* Null: this board cannot watch what its worker accesses. */
+  const hil_watch_port_t *watch;
 } hil_port_t;
 
 #endif

@@ -55,6 +55,9 @@ static void report_check(const hil_report_t *m) {
   REQUIRE(m->verified <= 1 && m->changed <= 1 && m->persisted <= 1);
   REQUIRE(m->detail <= 0 && m->detail >= HIL_ERR_IO);
 }
+static void activation_check(const hil_activation_t *m) {
+  REQUIRE(m->first <= FIRST_NONE && m->reason <= UNWATCHED_INSTRUCTION);
+}
 static void spans_query_check(const hil_spans_query_t *m) {
   REQUIRE(m->region <= REGION_OUTPUT && m->count <= MESSAGE_SPANS_MAX);
 }
@@ -164,7 +167,7 @@ WRAP(hello) WRAP(load) WRAP(loaded) WRAP(budget) WRAP(step) WRAP(reply) WRAP(arm
 WRAP(spans_query) WRAP(spans) WRAP(range) WRAP(data) WRAP(sync) WRAP(done) WRAP(refusal) WRAP(nak)
 WRAP(health) WRAP(limits) WRAP(limited) WRAP(baud) WRAP(sensors) WRAP(program_query) WRAP(program)
 WRAP(campaign_opened) WRAP(campaign_position) WRAP(campaign_trace) WRAP(campaign_code_query)
-WRAP(campaign_code) WRAP(campaign_sites) WRAP(campaign_outcomes)
+WRAP(campaign_code) WRAP(campaign_sites) WRAP(campaign_outcomes) WRAP(activation)
 /* clang-format on */
 
 typedef uint32_t hil_ident_t; /* the one payload that is not a struct */
@@ -208,6 +211,7 @@ static const hil_layout_t layouts[] = {
     LAYOUT(campaign_code),
     LAYOUT(campaign_sites),
     LAYOUT(campaign_outcomes),
+    LAYOUT(activation),
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 

@@ -48,6 +48,10 @@ static struct {
   hil_limits_t limits;
   int resetted;
   unsigned finds;
+  hil_watch_t *watch;  /* begun last, until its end */
+  hil_watch_t watched; /* as it was begun */
+  unsigned watches;
+  uint8_t first; /* what the worker does first with it */
   uint32_t baud;       /* 0: as at the start */
   int bauds_busy;      /* so often bytes wait to leave */
   int baud_breaks;     /* the line refuses a rate that it said it knows */
@@ -340,6 +344,22 @@ static int stub_program(void *context, const hil_program_query_t *query, hil_pro
   return HIL_OK;
 }
 
+static void stub_watch_begin(void *context, hil_watch_t *w) {
+  (void)context;
+  CHECK(w->changed && !w->first && !w->reason);
+  s.watch = w;
+  s.watched = *w;
+  s.watches++;
+}
+
+static void stub_watch_end(void *context) {
+  (void)context;
+  if (s.watch) s.watch->first = s.first;
+  s.watch = NULL;
+}
+
+static const hil_watch_port_t stub_watch = {.begin = stub_watch_begin, .end = stub_watch_end};
+
 static const hil_port_t stub_port = {.tx = stub_tx,
                                      .now_us = stub_now_us,
                                      .load = stub_load,
@@ -364,7 +384,8 @@ static const hil_port_t stub_port = {.tx = stub_tx,
                                      .set_baud = stub_set_baud,
                                      .find = stub_find,
                                      .sensors = stub_sensors,
-                                     .program = stub_program};
+                                     .program = stub_program,
+                                     .watch = &stub_watch};
 
 /* --- the host -------------------------------------------------------------------------------------- */
 
@@ -663,6 +684,7 @@ static void pack_request(uint8_t type) {
     case HIL_MSG_BUDGET: (void)hil_budget_pack(&b, payload, sizeof payload, &payload_len); break;
     case HIL_MSG_STEP: pack_step(0); break;
     case HIL_MSG_ARM: (void)hil_arm_pack(&a, payload, sizeof payload, &payload_len); break;
+    case HIL_MSG_ACTIVATION:
     case HIL_MSG_REPORT: (void)hil_id_pack(1, payload, sizeof payload, &payload_len); break;
     case HIL_MSG_SPANS: (void)hil_spans_query_pack(&q, payload, sizeof payload, &payload_len); break;
     case HIL_MSG_READ: (void)hil_range_pack(&r, payload, sizeof payload, &payload_len); break;
@@ -711,7 +733,8 @@ static const struct {
                 {HIL_MSG_CAMPAIGN_CODE, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
                 {HIL_MSG_CAMPAIGN_RUN, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
                 {HIL_MSG_CAMPAIGN_CLOSE, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
-                {0x19, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
+                {HIL_MSG_ACTIVATION, {HIL_ERR_ARG, HIL_ERR_ARG, HIL_ERR_STATE, HIL_ERR_ARG}},
+                {0x21, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
                 {0x7f, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}}};
 enum { EXPECTED = sizeof expected / sizeof expected[0] };
 
@@ -793,7 +816,7 @@ static void bit_n_of_the_agents_memory_is_the_same_bit_as_in_every_release(void)
 static void a_payload_of_the_wrong_length_is_refused_and_changes_nothing(void) {
   static const uint8_t types[] = {HIL_MSG_LOAD,   HIL_MSG_BUDGET, HIL_MSG_STEP, HIL_MSG_ARM,
                                   HIL_MSG_REPORT, HIL_MSG_SPANS,  HIL_MSG_READ, HIL_MSG_WRITE,
-                                  HIL_MSG_SYNC,   HIL_MSG_LIMIT,  HIL_MSG_BAUD};
+                                  HIL_MSG_SYNC,   HIL_MSG_LIMIT,  HIL_MSG_BAUD, HIL_MSG_ACTIVATION};
   for (size_t i = 0; i < sizeof types; i++) {
     come_to(AGENT_READY);
     for (int longer = 0; longer < 2; longer++) {
@@ -1296,6 +1319,75 @@ static void a_position_that_is_not_reached_is_missed(void) {
     CHECK_EQ(r.verified, 0);
     CHECK_EQ(r.detail, HIL_ERR_STATE);
   }
+}
+
+static hil_activation_t activation(uint32_t id) {
+  hil_activation_t m;
+  memset(&m, 0, sizeof m);
+  CHECK_EQ(hil_id_pack(id, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(HIL_MSG_ACTIVATION);
+  const hil_answer_t *a = only(HIL_MSG_ACTIVATION | HIL_MSG_ANSWER);
+  CHECK(a && hil_activation_unpack(&m, a->payload, a->len) == HIL_OK);
+  CHECK_EQ(m.id, id);
+  return m;
+}
+
+static void the_bytes_that_an_upset_changed_are_watched_until_the_step_ends(void) {
+  begin("sha256");
+  hil_arm_t across = flip(1, 0, TARGET_STATE, 3, 15);
+  across.kind = UPSET_ADJACENT;
+  across.width = 2;
+  arm(&across);
+  s.first = FIRST_OVERWRITTEN;
+  step(0);
+  CHECK_EQ(s.watches, 1);
+  CHECK_EQ(s.watched.target, TARGET_STATE);
+  CHECK_EQ(s.watched.offset, 1);
+  CHECK_EQ(s.watched.changed, 3);
+  CHECK(!s.watch);
+  CHECK_EQ(activation(1).first, FIRST_OVERWRITTEN);
+  CHECK_EQ(activation(1).reason, UNWATCHED_NOT);
+  CHECK_EQ(hil_id_pack(2, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(HIL_MSG_ACTIVATION);
+  expect_refusal(HIL_MSG_ACTIVATION, HIL_ERR_ARG);
+}
+
+static void what_has_no_first_access_is_not_watched(void) {
+  begin("sha256");
+  golden_frame(0);
+  ask_checkpoint();
+  CHECK(only(HIL_MSG_CHECKPOINT | HIL_MSG_ANSWER) != NULL);
+  const hil_arm_t kept_copy = flip(1, 1, TARGET_CHECKPOINT, 0, 5);
+  hil_arm_t stuck = flip(2, 1, TARGET_STATE, 0, 5), same = flip(3, 1, TARGET_STACK, 0, 0);
+  const hil_arm_t missed = flip(4, 1, TARGET_STATE, 1000000, 5);
+  stuck.kind = UPSET_STUCK;
+  stuck.value = !(s.memory[0] >> 5 & 1u);
+  same.kind = UPSET_ZERO_WORD;
+  same.width = 8;
+  arm(&kept_copy);
+  arm(&stuck);
+  arm(&same);
+  arm(&missed);
+  step(1);
+  CHECK_EQ(s.watches, 0);
+  CHECK_EQ(activation(1).reason, UNWATCHED_TARGET);
+  CHECK_EQ(activation(2).reason, UNWATCHED_STUCK);
+  CHECK(report(3).state == UPSET_INJECTED && !report(3).changed);
+  CHECK_EQ(activation(3).reason, UNWATCHED_NOT);
+  CHECK_EQ(activation(4).reason, UNWATCHED_NOT);
+  for (uint32_t id = 1; id <= 4; id++) CHECK_EQ(activation(id).first, FIRST_UNKNOWN);
+}
+
+static void a_board_that_can_watch_nothing_refuses_to_be_asked(void) {
+  begin("sha256");
+  s.agent.port.watch = NULL;
+  const hil_arm_t a = flip(1, 0, TARGET_STATE, 3, 5);
+  arm(&a);
+  step(0);
+  CHECK_EQ(report(1).state, UPSET_INJECTED);
+  CHECK_EQ(hil_id_pack(1, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(HIL_MSG_ACTIVATION);
+  expect_refusal(HIL_MSG_ACTIVATION, HIL_ERR_NOSYS);
 }
 
 static void a_step_that_dies_misses_the_upsets_behind(void) {
@@ -2431,6 +2523,9 @@ static void run_requests_and_frames(void) {
 static void run_upsets(void) {
   RUN(an_upset_hits_at_its_position_and_tick);
   RUN(a_position_that_is_not_reached_is_missed);
+  RUN(the_bytes_that_an_upset_changed_are_watched_until_the_step_ends);
+  RUN(what_has_no_first_access_is_not_watched);
+  RUN(a_board_that_can_watch_nothing_refuses_to_be_asked);
   RUN(a_step_that_dies_misses_the_upsets_behind);
   RUN(a_frozen_processor_is_hung);
   RUN(a_board_that_resets_sends_nothing_more);

@@ -256,6 +256,13 @@ FILL(limited) {
   m->detail = random_u32();
 }
 
+FILL(activation) {
+  SELF(hil_activation_t);
+  m->id = random_u32();
+  m->first = between(FIRST_UNKNOWN, FIRST_NONE);
+  m->reason = between(UNWATCHED_NOT, UNWATCHED_INSTRUCTION);
+}
+
 FILL(baud) {
   SELF(hil_baud_t);
   m->baud = random_u32();
@@ -385,6 +392,7 @@ typedef union {
   hil_campaign_code_t campaign_code;
   hil_campaign_sites_t campaign_sites;
   hil_campaign_outcomes_t campaign_outcomes;
+  hil_activation_t activation;
 } hil_any_t;
 
 #define WRAP(name, argument)                                                             \
@@ -403,6 +411,7 @@ WRAP(health, m) WRAP(limits, m) WRAP(limited, m)
 WRAP(baud, m) WRAP(sensors, m) WRAP(program_query, m) WRAP(program, m)
 WRAP(campaign_opened, m) WRAP(campaign_position, m) WRAP(campaign_trace, m)
 WRAP(campaign_code_query, m) WRAP(campaign_code, m) WRAP(campaign_sites, m) WRAP(campaign_outcomes, m)
+WRAP(activation, m)
 /* clang-format on */
 
 typedef struct {
@@ -450,6 +459,7 @@ static const hil_layout_t layouts[] = {
     LAYOUT(campaign_code, 10, 1, 1000),
     LAYOUT(campaign_sites, 3, 1, 1000),
     LAYOUT(campaign_outcomes, 20, 1, 1000),
+    LAYOUT(activation, 6, 0, 0),
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 
@@ -544,7 +554,8 @@ static const hil_range_check_t ranges[] = {
     {"done", 0, 1, 15},          {"refusal", 1, -9, -1},      {"nak", 0, -9, -1},
     {"refusal", 0, -128, 127},   {"limits", 3, 0, 1},         {"limited", 3, 0, 1},
     {"limited", 40, 0, 31},      {"limited", 41, 0, 63},      {"sensors", 33, 1, 3},
-    {"campaign_trace", 8, 0, 1}, {"campaign_sites", 0, 0, 1},
+    {"campaign_trace", 8, 0, 1}, {"campaign_sites", 0, 0, 1}, {"activation", 4, 0, 3},
+    {"activation", 5, 0, 5},
 };
 
 static void test_values_outside_an_enumeration_are_refused(void) {

@@ -187,6 +187,12 @@ static const hil_field_t report_fields[] = {
     RAW(hil_report_t, after),
 };
 
+static const hil_field_t activation_fields[] = {
+    INT(hil_activation_t, id),
+    ENUM(hil_activation_t, first, FIRST_UNKNOWN, FIRST_NONE),
+    ENUM(hil_activation_t, reason, UNWATCHED_NOT, UNWATCHED_INSTRUCTION),
+};
+
 static const hil_field_t spans_query_fields[] = {
     ENUM(hil_spans_query_t, region, REGION_STATE, REGION_OUTPUT),
     INT(hil_spans_query_t, span),
@@ -480,6 +486,7 @@ PACK(budget) UNPACK(budget)
 PACK(step) UNPACK(step)
 PACK(reply) UNPACK(reply)
 PACK(report) UNPACK(report)
+PACK(activation) UNPACK(activation)
 PACK(spans_query) UNPACK(spans_query)
 PACK(spans) UNPACK(spans)
 PACK(range) UNPACK(range)

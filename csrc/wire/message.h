@@ -54,6 +54,7 @@ typedef enum {
   HIL_MSG_CAMPAIGN_CODE = 0x16,  /* hil_campaign_code_query_t -> hil_campaign_code_t: its instructions */
   HIL_MSG_CAMPAIGN_RUN = 0x17,   /* hil_campaign_sites_t -> hil_campaign_outcomes_t: experiments on it */
   HIL_MSG_CAMPAIGN_CLOSE = 0x18, /* - -> hil_sync_t: a worker as before OPEN */
+  HIL_MSG_ACTIVATION = 0x20, /* id u32 -> hil_activation_t: what the worker did with an upset first */
   HIL_MSG_ANSWER = 0x80,     /* flag: an answer to the type below it */
   HIL_MSG_ERROR = 0xfe,      /* hil_refusal_t: the request with this seq was refused */
   HIL_MSG_NAK = 0xff         /* hil_nak_t: bytes arrived that are not a frame (seq 0) */
@@ -126,6 +127,24 @@ typedef enum {
   UPSET_MISSED = 2,   /* the step ended, or died, before the position was reached */
   UPSET_FAILED = 3    /* the system refused (detail) */
 } hil_upset_state_t;
+
+/* What the worker did first, until the end of the step, with the bytes that an upset changed. */
+typedef enum {
+  FIRST_UNKNOWN = 0,     /* hil_activation_t.reason says why */
+  FIRST_ACTIVATED = 1,   /* it read one of them; of machine code: it executed that instruction */
+  FIRST_OVERWRITTEN = 2, /* it overwrote all of them, and had read none */
+  FIRST_NONE = 3         /* neither: it read none, and left one or all of them as they were */
+} hil_first_access_t;
+
+/* Why that is not known. */
+typedef enum {
+  UNWATCHED_NOT = 0,        /* it is known, or the upset was not injected or changed nothing */
+  UNWATCHED_TARGET = 1,     /* not of this target: registers, the agent's memory, a whole program */
+  UNWATCHED_STUCK = 2,      /* a cell that is held has no first access */
+  UNWATCHED_REFUSED = 3,    /* there are no debug registers, or the system refuses them */
+  UNWATCHED_FULL = 4,       /* more bytes were changed in this step than they can watch */
+  UNWATCHED_INSTRUCTION = 5 /* it was written by an instruction that may have read it first */
+} hil_unwatched_t;
 
 /* What a LIMIT asks for; the bits of hil_limited_t.refused. */
 typedef enum {
@@ -238,6 +257,12 @@ typedef struct {
   uint8_t before[16];
   uint8_t after[16];
 } hil_report_t;
+
+typedef struct {
+  uint32_t id;
+  uint8_t first;  /* hil_first_access_t */
+  uint8_t reason; /* hil_unwatched_t */
+} hil_activation_t;
 
 typedef struct {
   uint8_t region; /* hil_region_t */
@@ -490,6 +515,8 @@ int hil_id_pack(uint32_t id, uint8_t *out, size_t cap, size_t *out_len);
 int hil_id_unpack(uint32_t *id, const uint8_t *data, size_t len);
 int hil_report_pack(const hil_report_t *m, uint8_t *out, size_t cap, size_t *out_len);
 int hil_report_unpack(hil_report_t *m, const uint8_t *data, size_t len);
+int hil_activation_pack(const hil_activation_t *m, uint8_t *out, size_t cap, size_t *out_len);
+int hil_activation_unpack(hil_activation_t *m, const uint8_t *data, size_t len);
 int hil_spans_query_pack(const hil_spans_query_t *m, uint8_t *out, size_t cap, size_t *out_len);
 int hil_spans_query_unpack(hil_spans_query_t *m, const uint8_t *data, size_t len);
 int hil_spans_pack(const hil_spans_t *m, uint8_t *out, size_t cap, size_t *out_len);

@@ -237,11 +237,11 @@ def _all(totals: Mapping[str, TargetTotals]) -> TargetTotals:
     effects: Counter[NodeEffect] = Counter()
     for one in totals.values():
         effects += one.effects
-    length = sum(t.length for t in totals.values())
-    faults, measured = (
-        sum(getattr(t, name) for t in totals.values()) for name in ("faults", "measured")
+    length, faults, measured, overwritten = (
+        sum(getattr(t, name) for t in totals.values())
+        for name in ("length", "faults", "measured", "overwritten")
     )
-    return TargetTotals("all", length, faults, measured, effects)
+    return TargetTotals("all", length, faults, measured, overwritten, effects)
 
 
 def _quantities(a: TargetTotals, b: TargetTotals) -> tuple[Quantity, ...]:

@@ -11,12 +11,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Final
 
 from hil.record.outages import Outage, mean_time_to_repair_s, timed_by_host
 from hil.record.run_result import UpsetEvents, UpsetTotals
 from hil.redundancy.voting import Verdict, VerdictKind
 from hil.scenario import Scenario, UpsetTarget
-from hil.upsets.words import EFFECTS, OUTCOMES, NodeEffect, SystemOutcome, UpsetState
+from hil.upsets.words import (
+    ACTIVATIONS,
+    EFFECTS,
+    OUTCOMES,
+    NodeEffect,
+    SystemOutcome,
+    UpsetState,
+)
+
+_UNKNOWN: Final = "unknown"  # in counts, where a name is needed
 
 
 @dataclass(slots=True)
@@ -121,16 +131,20 @@ def events_until(scenario: Scenario, frame: int) -> int:
 
 
 def upset_counts(
-    kinds: Iterable[tuple[str, bool, str, str, str, int]], planned: int, made: int
+    kinds: Iterable[tuple[str, bool, str, str, str, str, int]], planned: int, made: int
 ) -> UpsetTotals:
-    """Return the injected upsets by target, node effect and system outcome; only verified ones are
-    injected. `kinds`: state, whether verified, target, effect, outcome, and how many there are.
-    `planned`: how many of `upsets.events` should have happened, `made` how many were injected."""
+    """Return the injected upsets by target, node effect, system outcome and activation; only
+    verified ones are injected. `kinds`: state, whether verified, target, effect, outcome,
+    activation, and how many there are. `planned`: how many of `upsets.events` should have happened,
+    `made` how many were injected."""
     injected = missed = 0
     targets: Counter[str] = Counter()
     effects: Counter[str] = Counter(dict.fromkeys((e.value for e in EFFECTS), 0))
     outcomes: Counter[str] = Counter(dict.fromkeys((o.value for o in OUTCOMES), 0))
-    for state, verified, target, effect, outcome, count in kinds:
+    activations: Counter[str] = Counter(
+        dict.fromkeys((*(a.value for a in ACTIVATIONS), _UNKNOWN), 0)
+    )
+    for state, verified, target, effect, outcome, activation, count in kinds:
         if state != UpsetState.INJECTED or not verified:
             missed += count
             continue
@@ -138,6 +152,7 @@ def upset_counts(
         targets[target] += count
         effects[effect or NodeEffect.MASKED.value] += count
         outcomes[outcome or SystemOutcome.NO_EFFECT.value] += count
+        activations[activation or _UNKNOWN] += count
     return UpsetTotals(
         injected=injected,
         verified=injected,
@@ -146,6 +161,7 @@ def upset_counts(
         by_target=dict(sorted(targets.items())),
         by_node_effect=dict(effects),
         by_system_outcome=dict(outcomes),
+        by_activation=dict(activations),
     )
 
 
@@ -214,6 +230,7 @@ def flat(
         ("by_target", upsets.by_target),
         ("by_node_effect", upsets.by_node_effect),
         ("by_system_outcome", upsets.by_system_outcome),
+        ("by_activation", upsets.by_activation),
     ):
         for name, count in counts.items():
             out[f"{group}.{name}"] = count

@@ -21,7 +21,14 @@ from hil.record.snapshot_rows import recorded_snapshot, upset_at_snapshot
 from hil.run_outcome import RunOutcome
 from hil.scenario import Scenario
 from hil.upsets.upset import Assessment, InjectionReport, Upset, UpsetPlan
-from hil.upsets.words import NodeEffect, SystemOutcome, UpsetState, UpsetTarget, kind_of
+from hil.upsets.words import (
+    Activation,
+    NodeEffect,
+    SystemOutcome,
+    UpsetState,
+    UpsetTarget,
+    kind_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +131,7 @@ def _upset(row: RecordedUpset, *, hold_frames: int, permanent: bool, boot: int) 
         before=row.before,
         after=row.after,
         boot=boot,
+        activation=Activation(row.activation),
     )
     assessment = Assessment(
         NodeEffect(row.effect),

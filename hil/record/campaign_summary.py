@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hil.json_values import JsonObject
 from hil.record.campaign_file import CampaignFile
 from hil.record.campaign_rows import EFFECTS, CampaignMeta
-from hil.upsets.words import NodeEffect
+from hil.upsets.words import Activation, NodeEffect
 
 __all__ = ["CampaignSummary", "TargetTotals", "campaign_summary"]
 
@@ -17,13 +17,22 @@ __all__ = ["CampaignSummary", "TargetTotals", "campaign_summary"]
 @dataclass(frozen=True, slots=True)
 class TargetTotals:
     """One target: `faults` are all there are, bits times instructions; `measured` of them are known
-    by experiments, the rest without; `effects` has what all of them come to."""
+    by experiments, the rest without; `effects` has what all of them come to.
+
+    What an experiment stands for is read by an instruction: so `measured` faults are activated. The
+    next access overwrites `overwritten` ones; no instruction of the step accesses the others."""
 
     target: str
     length: int
     faults: int
     measured: int
+    overwritten: int
     effects: Counter[NodeEffect]
+
+    @property
+    def not_accessed(self) -> int:
+        """Return how many faults nothing reads or overwrites until the step ends."""
+        return self.faults - self.measured - self.overwritten
 
     def share(self, effect: NodeEffect) -> float:
         """Return the share of all faults that come to `effect`: for SDC the architectural
@@ -50,6 +59,7 @@ class CampaignSummary:
             sum(t.length for t in self.targets),
             sum(t.faults for t in self.targets),
             sum(t.measured for t in self.targets),
+            sum(t.overwritten for t in self.targets),
             effects,
         )
 
@@ -74,6 +84,11 @@ def _totals_json(totals: TargetTotals) -> JsonObject:
         "faults": totals.faults,
         "measured": totals.measured,
         "effects": {effect.value: totals.effects[effect] for effect in EFFECTS},
+        "activation": {
+            Activation.ACTIVATED.value: totals.measured,
+            Activation.OVERWRITTEN.value: totals.overwritten,
+            Activation.NOT_ACCESSED.value: totals.not_accessed,
+        },
     }
 
 
@@ -86,5 +101,6 @@ def campaign_summary(file: CampaignFile) -> CampaignSummary:
         count = effects.total()
         effects.update(region.unread)
         effects[NodeEffect.MASKED] += region.overwritten
-        targets.append(TargetTotals(region.target, region.length, region.faults, count, effects))
+        sizes = (region.length, region.faults, count, region.overwritten)
+        targets.append(TargetTotals(region.target, *sizes, effects))
     return CampaignSummary(file.meta, file.experiments(), targets)

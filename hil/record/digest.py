@@ -2,7 +2,8 @@
 
 SHA-256 over two parts: the packed frames in order (every node's status and digests, every verdict),
 and a canonical line for each upset and each transition. Real times, process ids and link counters
-are not part of it. What a portable upset read before and after is; for registers and machine code
+are not part of it, nor is the activation of upsets, which not every board knows. What a portable
+upset read before and after is; for registers and machine code
 it is not, because a dead register may hold anything. Nodes are identified by position, so that
 boards of a bench may have other names."""
 

@@ -28,6 +28,7 @@ __all__ = [
     "first_missed_upset",
     "first_repair",
     "first_slip",
+    "first_upset_with_activation",
     "first_upset_with_effect",
     "first_upset_with_outcome",
     "first_wrong_output",
@@ -83,6 +84,13 @@ def first_upset_with_effect(record: Rows, effect: str) -> RecordedUpset | None:
 def first_upset_with_outcome(record: Rows, outcome: str) -> RecordedUpset | None:
     """Return the first injected upset with an outcome."""
     return _first(record, RecordedUpset, "upsets", "WHERE state='injected' AND outcome=?", outcome)
+
+
+def first_upset_with_activation(record: Rows, activation: str) -> RecordedUpset | None:
+    """Return the first injected upset with an activation; with an empty one, of which it is not
+    known."""
+    where = "WHERE state='injected' AND activation=?"
+    return _first(record, RecordedUpset, "upsets", where, activation)
 
 
 def first_missed_upset(record: Rows) -> RecordedUpset | None:

@@ -75,6 +75,14 @@ MIGRATIONS: Final = (
         ("link_counts", "throttling"),
         (AddedColumn("health", "power_mw", "INTEGER"),),
     ),
+    Migration(
+        4,
+        (),
+        (
+            AddedColumn("upsets", "activation", "TEXT NOT NULL DEFAULT ''", "''"),
+            AddedColumn("upsets_at_snapshot", "activation", "TEXT NOT NULL DEFAULT ''", "''"),
+        ),
+    ),
 )
 """In order; the last one leads to SCHEMA_VERSION."""
 

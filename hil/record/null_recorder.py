@@ -107,9 +107,11 @@ class _MemoryTally:
         )
 
     def upset_counts(self) -> list[UpsetCount]:
-        """Return how many upsets there are of each state, target, effect and outcome."""
+        """Return how many upsets there are of each state, target, effect, outcome and
+        activation."""
         counts = Counter(
-            (u.state, bool(u.verified), u.target, u.effect, u.outcome) for u in self.upsets.values()
+            (u.state, bool(u.verified), u.target, u.effect, u.outcome, u.activation)
+            for u in self.upsets.values()
         )
         return [UpsetCount(*kind, count) for kind, count in sorted(counts.items())]
 

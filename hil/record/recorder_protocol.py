@@ -57,6 +57,7 @@ class UpsetCount(NamedTuple):
     target: str
     effect: str
     outcome: str
+    activation: str
     upsets: int
 
 
@@ -159,7 +160,8 @@ class RunTally(Protocol):
         """Return the run digest of everything recorded so far."""
 
     def upset_counts(self) -> list[UpsetCount]:
-        """Return how many upsets there are of each state, target, effect and outcome."""
+        """Return how many upsets there are of each state, target, effect, outcome and
+        activation."""
 
     def events_injected(self) -> int:
         """Return how many of the scenario's `upsets.events` were injected and read back."""

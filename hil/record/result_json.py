@@ -220,6 +220,7 @@ def _upset_totals(fields: Fields) -> UpsetTotals:
         fields.integers("by_target"),
         fields.integers("by_node_effect"),
         fields.integers("by_system_outcome"),
+        fields.integers("by_activation"),
     )
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "executed_commands",
     "frames_skipped",
     "frames_without_unanimity",
+    "injected_by_activation",
     "injected_by_effect",
     "injected_by_outcome",
     "injected_by_target",
@@ -90,7 +91,7 @@ def executed_commands(record: Rows) -> int:
 
 
 def count_upsets(record: Rows) -> list[UpsetCount]:
-    """Return how many upsets there are of each state, target, effect and outcome."""
+    """Return how many upsets there are of each state, target, effect, outcome and activation."""
     return [UpsetCount(*row) for row in record.rows(UPSET_COUNTS)]
 
 
@@ -117,6 +118,11 @@ def injected_by_effect(record: Rows) -> dict[str, int]:
 def injected_by_outcome(record: Rows) -> dict[str, int]:
     """Return how many injected upsets had each outcome; no_effect if it has none."""
     return _injected_by(record, "outcome", "no_effect")
+
+
+def injected_by_activation(record: Rows) -> dict[str, int]:
+    """Return how many injected upsets had each activation; unknown if it is not known."""
+    return _injected_by(record, "activation", "unknown")
 
 
 def _injected_by(record: Rows, column: str, default: str) -> dict[str, int]:

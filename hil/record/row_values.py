@@ -184,6 +184,7 @@ class RecordedUpset:
     dormant: int
     detected_frame: int | None
     resolved_frame: int | None
+    activation: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,7 @@ def upset_row(u: Upset) -> tuple[Any, ...]:
         a.dormant,
         a.detected_frame,
         a.resolved_frame,
+        r.activation,
     )
 
 

@@ -85,8 +85,9 @@ class UpsetEvents:
 
 @dataclass(frozen=True, slots=True)
 class UpsetTotals:
-    """The number of injected upsets, in all and by target, node effect and system outcome; only
-    those that were read back (`verified`) count as injected."""
+    """The number of injected upsets, in all and by target, node effect, system outcome and
+    activation; only those that were read back (`verified`) count as injected. The activation is
+    `unknown` where no board could know it."""
 
     injected: int
     verified: int
@@ -95,6 +96,7 @@ class UpsetTotals:
     by_target: Mapping[str, int]
     by_node_effect: Mapping[str, int]
     by_system_outcome: Mapping[str, int]
+    by_activation: Mapping[str, int]
 
     def as_json(self) -> JsonObject:
         """Return the totals as `upsets` of a result."""
@@ -106,6 +108,7 @@ class UpsetTotals:
             "by_target": self.by_target,
             "by_node_effect": self.by_node_effect,
             "by_system_outcome": self.by_system_outcome,
+            "by_activation": self.by_activation,
         }
 
 
@@ -129,8 +132,8 @@ class RecordTally:
 
     `verdicts` has the frames by the name of their verdict, `voting` all frames by how many nodes
     voted, skipped frames included. `available`, `sdc_frames`, `unresolved` and `held_frames` are
-    those of `hil.engine.metrics`; `upset_kinds` has the upsets by state, target, effect and
-    outcome."""
+    those of `hil.engine.metrics`; `upset_kinds` has the upsets by state, target, effect, outcome
+    and activation."""
 
     frames: int
     skipped: int
@@ -172,7 +175,7 @@ class RecordTally:
             "voting": {str(nodes): frames for nodes, frames in self.voting.items()},
             "upsets": self.upsets.as_json(),
             "upset_kinds": [
-                [k.state, k.verified, k.target, k.effect, k.outcome, k.upsets]
+                [k.state, k.verified, k.target, k.effect, k.outcome, k.activation, k.upsets]
                 for k in self.upset_kinds
             ],
             "isolated": self.isolated,

@@ -17,9 +17,11 @@ second and node (round_trip_us: from the last step's request to its answer; powe
 board, by its rails), `links` the counters
 of the newest moment, `link_counts` those of each such moment (node: its idx), `link_events` what
 became of a link: absent, connecting, connected, lost. An
-upset has its row as soon as it was made; its outcome comes later. The view `throttling` has the
-bits of `health.throttled` (Raspberry Pi), each in a column: those of the reading's moment, and
-those of the time since the board booted.
+upset has its row as soon as it was made; its outcome comes later. `activation` is the first access
+of the worker to what it changed, in the same step: activated (read, or executed), overwritten,
+not_accessed, or empty: not known. It is no part of the run digest: not every board knows it. The
+view `throttling` has the bits of `health.throttled` (Raspberry Pi), each in a column: those of the
+reading's moment, and those of the time since the board booted.
 
 `power` is what bench supplies measured; event is empty, `cut: ...` for a latch-up that was cut off,
 or how the instrument failed.
@@ -45,7 +47,7 @@ from __future__ import annotations
 
 from typing import Final
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 """Whoever changes `TABLES` raises it, and adds a step to hil.record.migrations."""
 
 _UPSET_COLUMNS: Final = """
@@ -56,7 +58,8 @@ _UPSET_COLUMNS: Final = """
   tick INTEGER NOT NULL, steps INTEGER NOT NULL, at_us INTEGER NOT NULL, pc_offset INTEGER,
   bit INTEGER NOT NULL, space INTEGER NOT NULL, before BLOB NOT NULL, after BLOB NOT NULL,
   effect TEXT NOT NULL, signal INTEGER NOT NULL, outcome TEXT NOT NULL, shared INTEGER NOT NULL,
-  dormant INTEGER NOT NULL, detected_frame INTEGER, resolved_frame INTEGER
+  dormant INTEGER NOT NULL, detected_frame INTEGER, resolved_frame INTEGER,
+  activation TEXT NOT NULL
 """
 
 UPSET_COLUMN_NAMES: Final = tuple(

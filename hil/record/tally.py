@@ -20,8 +20,8 @@ __all__ = ["INJECTED", "UPSET_COUNTS", "WrittenTally"]
 INJECTED: Final = "state='injected' AND verified"
 """SQL that is true of an upset that was made and read back."""
 UPSET_COUNTS: Final = (
-    "SELECT state, verified, target, effect, outcome, count(*) FROM upsets "
-    "GROUP BY state, verified, target, effect, outcome"
+    "SELECT state, verified, target, effect, outcome, activation, count(*) FROM upsets "
+    "GROUP BY state, verified, target, effect, outcome, activation"
 )
 """The query whose rows are `UpsetCount`."""
 
@@ -51,7 +51,8 @@ class WrittenTally:
         return digest
 
     def upset_counts(self) -> list[UpsetCount]:
-        """Return how many upsets there are of each state, target, effect and outcome."""
+        """Return how many upsets there are of each state, target, effect, outcome and
+        activation."""
         self._settle()
         return [UpsetCount(*row) for row in self._connection.fetch(UPSET_COUNTS)]
 

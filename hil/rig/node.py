@@ -199,6 +199,7 @@ class Node:
         self.loads = 0  # how often the workload was loaded
         self.workers = 0  # how often a worker was started
         self.loaded_boot: int | None = None  # boot id of the agent when the workload was loaded
+        self.unwatched_boot: int | None = None  # boot id of an agent that reports no activations
         self.power_cuts: set[PowerCut] = set()
         self.power_cycle_had_no_effect = False  # the same agent answered after the last one
         self.clock = ClockFit()

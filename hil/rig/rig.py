@@ -33,6 +33,7 @@ from hil.rig.reconnect import Reconnector
 from hil.rig.requests import Requests, status_text
 from hil.wire import decoding, encoding
 from hil.wire.messages import (
+    ActivationReport,
     Arm,
     Health,
     Hello,
@@ -185,6 +186,21 @@ class Rig:
         if not isinstance(call.result, bytes):
             return None
         report = decoding.report(call.result)
+        return report if report.id == id_ else None
+
+    def activation(self, node: Node, id_: int) -> ActivationReport | None:
+        """Return what a board knows of the first access to what an upset has changed; None if it
+        knows nothing. A board that cannot report this is asked once, until its agent starts
+        again."""
+        boot = node.link.boot_id
+        if boot is not None and node.unwatched_boot == boot:
+            return None
+        call = self.requests.send(node, Msg.ACTIVATION, encoding.id_request(id_))
+        if isinstance(call.result, Refusal) and call.result.status == lib.HIL_ERR_NOSYS:
+            node.unwatched_boot = boot
+        if not isinstance(call.result, bytes):
+            return None
+        report = decoding.activation(call.result)
         return report if report.id == id_ else None
 
     def health(self, nodes: Sequence[Node], timing: Timing | None = None) -> Mapping[str, Health]:

@@ -79,6 +79,7 @@ KNOWN_METRICS: tuple[str, ...] = (
             "unavailable",
         )
     ),
+    *(f"by_activation.{name}" for name in ("activated", "overwritten", "not_accessed", "unknown")),
     *(
         f"by_target.{name}"
         for name in (

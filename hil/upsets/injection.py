@@ -27,10 +27,21 @@ from hil.upsets.checkpoint_watch import CheckpointWatch
 from hil.upsets.power_cuts import PowerCuts
 from hil.upsets.upset import InjectionReport, Upset, UpsetPlan
 from hil.upsets.words import UpsetState
-from hil.wire.messages import Arm
+from hil.wire.messages import Arm, Unwatched
 
 __all__ = ["Injector", "arm_of", "hit_ram"]
 
+_WATCHED: Final = frozenset(
+    {
+        UpsetTarget.STATE,
+        UpsetTarget.INPUT,
+        UpsetTarget.OUTPUT,
+        UpsetTarget.STACK,
+        UpsetTarget.HEAP,
+        UpsetTarget.TEXT,
+    }
+)
+"""The targets whose first access a board may report."""
 _NOT_READ_BACK: Final = "not read back yet: its agent does not answer"
 
 
@@ -50,6 +61,7 @@ class Injector:
         self._noises: dict[int, LinkNoise] = {}
         self._timers: dict[int, threading.Timer] = {}
         self._loads = {node.name: node.loads for node in rig.nodes}
+        self._unwatched: set[str] = set()
         self.notes: list[str] = []
         self.power = PowerCuts(rig, self._note)
         self.watch = CheckpointWatch(rig, state_len, checkpoint_every)
@@ -167,6 +179,7 @@ class Injector:
         report = self._rig.report(node, plan.id) if node.link.connected else None
         if report is not None:
             upset.apply(report)
+            self._ask_activation(node, upset)
         elif plan.target is UpsetTarget.AGENT:  # the upset may be why it does not answer
             upset.assume_injected(_NOT_READ_BACK)
             self._unreported.append(upset)
@@ -174,6 +187,19 @@ class Injector:
             upset.fail("the board fell silent before it reported")
         if not upset.injected:
             self.watch.drop(upset)
+
+    def _ask_activation(self, node: Node, upset: Upset) -> None:
+        """Ask the board what the worker did first with what the upset has changed, where boards can
+        know that."""
+        if not (upset.injected and upset.report.changed and upset.plan.target in _WATCHED):
+            return
+        report = self._rig.activation(node, upset.plan.id)
+        if report is None:
+            return
+        upset.set_activation(report.activation)
+        if report.reason is Unwatched.REFUSED and node.name not in self._unwatched:
+            self._unwatched.add(node.name)
+            self._note(f"node {node.name}: activation of upsets is not known: {report.reason}")
 
     def _collect_noise(self, node: Node, upset: Upset) -> None:
         noise = self._noises.pop(upset.plan.id)

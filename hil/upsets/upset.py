@@ -9,7 +9,14 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from hil.scenario.words import Direction, PatternKind, RamPart
-from hil.upsets.words import NodeEffect, SystemOutcome, UpsetKind, UpsetState, UpsetTarget
+from hil.upsets.words import (
+    Activation,
+    NodeEffect,
+    SystemOutcome,
+    UpsetKind,
+    UpsetState,
+    UpsetTarget,
+)
 from hil.wire.messages import Report
 
 __all__ = ["Assessment", "InjectionReport", "Upset", "UpsetPlan"]
@@ -52,7 +59,8 @@ class InjectionReport:
     bits differ from before; `persisted`: they still differed at the end of the step. `tick`,
     `steps` [instruction] and `at_us` [us]: when it hit; `pc_offset`: the program counter's offset
     in the code then; `bit` of `space` bits: where it hit; `before` and `after`: the bytes there.
-    `boot`: the number of the operating system's start that it hit, for board-ram."""
+    `boot`: the number of the operating system's start that it hit, for board-ram. `activation`: the
+    first access to what it changed, within its step."""
 
     state: UpsetState = UpsetState.ARMED
     detail: str = ""
@@ -68,6 +76,7 @@ class InjectionReport:
     before: bytes = b""
     after: bytes = b""
     boot: int = 0
+    activation: Activation = Activation.UNKNOWN
 
 
 @dataclass(slots=True)
@@ -167,6 +176,10 @@ class Upset:
             after=report.after,
             boot=self.report.boot,
         )
+
+    def set_activation(self, activation: Activation) -> None:
+        """Set the first access to what it changed."""
+        self.report = replace(self.report, activation=activation)
 
     def _failure(self, report: Report) -> str:
         """Return why the board could not inject it."""

@@ -7,12 +7,14 @@ from __future__ import annotations
 from typing import Final, TypeAlias
 
 from hil.scenario import BoardAction, LinkNoiseKind, PatternKind, Sefi, UpsetTarget
-from hil.wire.messages import UpsetState
+from hil.wire.messages import Activation, UpsetState
 from hil.word_enum import Word
 
 __all__ = [
+    "ACTIVATIONS",
     "EFFECTS",
     "OUTCOMES",
+    "Activation",
     "NodeEffect",
     "SystemOutcome",
     "UpsetKind",
@@ -53,6 +55,7 @@ class SystemOutcome(Word):
     UNAVAILABLE = "unavailable"
 
 
+ACTIVATIONS: Final = tuple(a for a in Activation if a is not Activation.UNKNOWN)
 EFFECTS: Final = tuple(effect for effect in NodeEffect if effect is not NodeEffect.UNKNOWN)
 OUTCOMES: Final = tuple(o for o in SystemOutcome if o is not SystemOutcome.UNKNOWN)
 

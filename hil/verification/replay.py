@@ -24,6 +24,7 @@ from hil.record.row_counts import (
     count_upsets,
     executed_commands,
     frames_skipped,
+    injected_by_activation,
     injected_by_effect,
     injected_by_outcome,
     injected_by_target,
@@ -140,6 +141,7 @@ def _upset_totals(reader: Reader) -> UpsetTotals:
         by_target=injected_by_target(reader),
         by_node_effect=injected_by_effect(reader),
         by_system_outcome=injected_by_outcome(reader),
+        by_activation=injected_by_activation(reader),
     )
 
 

@@ -42,6 +42,18 @@ def campaign_table(summary: CampaignSummary, glyphs: Glyphs) -> RenderableType:
             f"the others are overwritten, or read by nobody. {_certainty(summary)}",
             style=DIM,
         ),
+        Text(
+            f"Activated, that is read before they are overwritten: {_activated(summary)}.",
+            style=DIM,
+        ),
+    )
+
+
+def _activated(summary: CampaignSummary) -> str:
+    """Return the share of the faults of each target that an instruction reads first."""
+    targets = (*summary.targets, summary.total) if len(summary.targets) > 1 else summary.targets
+    return ", ".join(
+        f"{t.target} {_PERCENT * t.measured / t.faults if t.faults else 0.0:.1f} %" for t in targets
     )
 
 

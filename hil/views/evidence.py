@@ -18,6 +18,7 @@ from hil.record.first_rows import (
     first_missed_upset,
     first_repair,
     first_slip,
+    first_upset_with_activation,
     first_upset_with_effect,
     first_upset_with_outcome,
     first_wrong_output,
@@ -55,6 +56,9 @@ def evidence(reader: Reader, metric: str) -> Trouble | None:
         return _upset(first_upset_with_effect(reader, name))
     if group == "by_system_outcome":
         return _upset(first_upset_with_outcome(reader, name))
+    if group == "by_activation":
+        activation = "" if name == "unknown" else name
+        return _upset(first_upset_with_activation(reader, activation))
     return _upset(first_missed_upset(reader)) if group in ("upsets", "by_target") else None
 
 

@@ -253,6 +253,8 @@ def upset_text(u: RecordedUpset, *, seen_in: int | None = None) -> str:
     effect = u.effect or "masked"
     if u.signal:
         effect += f" {signal_name(u.signal)}"
+    if u.activation:
+        effect += f" ({u.activation.replace('_', ' ')})"
     outcome = u.outcome.replace("_", " ")
     return f"{what}: {effect}, {outcome or 'not settled yet'}"
 

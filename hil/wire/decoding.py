@@ -17,6 +17,8 @@ from hil.wire.messages import (
     NO_FRAME,
     READINGS,
     TARGETS,
+    Activation,
+    ActivationReport,
     Health,
     Hello,
     Limited,
@@ -29,6 +31,7 @@ from hil.wire.messages import (
     Report,
     Sensors,
     Sync,
+    Unwatched,
     UpsetState,
 )
 
@@ -115,6 +118,28 @@ def report(payload: bytes) -> Report:
         ffi.buffer(m.before, m.len)[:],
         ffi.buffer(m.after, m.len)[:],
     )
+
+
+_ACTIVATIONS = {
+    lib.FIRST_UNKNOWN: Activation.UNKNOWN,
+    lib.FIRST_ACTIVATED: Activation.ACTIVATED,
+    lib.FIRST_OVERWRITTEN: Activation.OVERWRITTEN,
+    lib.FIRST_NONE: Activation.NOT_ACCESSED,
+}
+_UNWATCHED = {
+    lib.UNWATCHED_NOT: Unwatched.NOT,
+    lib.UNWATCHED_TARGET: Unwatched.TARGET,
+    lib.UNWATCHED_STUCK: Unwatched.STUCK,
+    lib.UNWATCHED_REFUSED: Unwatched.REFUSED,
+    lib.UNWATCHED_FULL: Unwatched.FULL,
+    lib.UNWATCHED_INSTRUCTION: Unwatched.INSTRUCTION,
+}
+
+
+def activation(payload: bytes) -> ActivationReport:
+    """Decode the report on the first access to what an upset has changed."""
+    m = unpack("activation", payload)
+    return ActivationReport(m.id, _ACTIVATIONS[m.first], _UNWATCHED[m.reason])
 
 
 def _known(value: int, unknown: int) -> int | None:

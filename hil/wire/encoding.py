@@ -78,7 +78,7 @@ def program_request(init_ms: int, offset: int) -> bytes:
 
 
 def id_request(id_: int) -> bytes:
-    """Encode REPORT: ask for the report on one upset. Raises: KernelError if the id is out of
+    """Encode REPORT or ACTIVATION: ask about one upset. Raises: KernelError if the id is out of
     range."""
     out = ffi.new("uint8_t[]", 8)
     n = ffi.new("size_t *")

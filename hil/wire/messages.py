@@ -47,6 +47,7 @@ class Msg(enum.IntEnum):
     CAMPAIGN_CODE = lib.HIL_MSG_CAMPAIGN_CODE
     CAMPAIGN_RUN = lib.HIL_MSG_CAMPAIGN_RUN
     CAMPAIGN_CLOSE = lib.HIL_MSG_CAMPAIGN_CLOSE
+    ACTIVATION = lib.HIL_MSG_ACTIVATION
     ERROR = lib.HIL_MSG_ERROR
     NAK = lib.HIL_MSG_NAK
 
@@ -60,6 +61,27 @@ class UpsetState(Word):
     MISSED = "missed"  # the trigger was not reached
     FAILED = "failed"  # the board could not inject it
     REFUSED = "refused"  # not attempted
+
+
+class Activation(Word):
+    """The first access, within its step, to what an upset has changed. An instruction that reads
+    and writes reads."""
+
+    UNKNOWN = ""  # not watched, or not certain
+    ACTIVATED = "activated"  # it was read; of machine code: it was executed
+    OVERWRITTEN = "overwritten"  # all of it was overwritten, and nothing had read it
+    NOT_ACCESSED = "not_accessed"  # neither, until the step ended
+
+
+class Unwatched(Word):
+    """The reason why an activation is not known."""
+
+    NOT = ""
+    TARGET = "not watched in this target"
+    STUCK = "a stuck cell has no first access"
+    REFUSED = "its processor or system offers no debug registers"
+    FULL = "more bytes were hit than its debug registers can watch"
+    INSTRUCTION = "it was written by an instruction that may have read it first"
 
 
 class ProgramExit(Word):
@@ -195,6 +217,15 @@ class Report:
     space: int
     before: bytes
     after: bytes
+
+
+class ActivationReport(NamedTuple):
+    """An agent's report on the first access to what an upset has changed; `reason` says why it is
+    not known."""
+
+    id: int
+    activation: Activation
+    reason: Unwatched
 
 
 @dataclass(frozen=True, slots=True)

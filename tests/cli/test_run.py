@@ -42,7 +42,9 @@ KEYS = {
     "slips",
     "expectations",
 }
-UPSET_KEYS = {"injected", "verified", "by_target", "by_node_effect", "by_system_outcome"}
+UPSET_KEYS = {
+    *("injected", "verified", "by_target", "by_node_effect", "by_system_outcome", "by_activation")
+}
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f]")  # all but tab and newline
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 

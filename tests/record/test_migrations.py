@@ -21,7 +21,7 @@ from hil.errors import RecordError
 from hil.record.live import LiveRecord, State
 from hil.record.migrations import MIGRATIONS
 from hil.record.reader import Reader
-from hil.record.row_counts import node_power
+from hil.record.row_counts import injected_by_activation, node_power
 from hil.record.schema import SCHEMA_VERSION, TABLES
 from hil.record.seal import SEAL, seal_of
 from hil.record.sqlite_recorder import SqliteRecorder
@@ -33,6 +33,8 @@ from tests.between_frames import between_frames
 SCHEMAS = Path(__file__).with_name("schemas")
 OLDER = range(1, SCHEMA_VERSION)
 FRAMES, STOPPED_AT = 160, 110
+COUNTED_SINCE = 3
+"""The version with which `link_counts` came."""
 
 
 def scenario() -> Scenario:
@@ -142,7 +144,8 @@ def test_a_reader_finds_the_current_schema_and_leaves_the_record_as_it_is(
     assert reader.version == version
     assert layout(reader.db) == current_layout()
     assert not has_plant(reader) and node_power(reader, 0) is None
-    assert link_counts(reader, 2**62, 0, newest=False) is None
+    assert (link_counts(reader, 2**62, 0, newest=False) is None) == (version < COUNTED_SINCE)
+    assert set(injected_by_activation(reader)) == {"unknown"}
     reader.close()
     assert (run / "run.db").read_bytes() == before
     assert sorted(path.name for path in run.glob("run.db*")) == ["run.db"]

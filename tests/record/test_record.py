@@ -147,6 +147,7 @@ def test_upsets_repairs_and_transitions_agree_with_the_result(finished: RunResul
         assert {k: n for k, n in counts.items() if n} == {
             k: sum(u[column] == k for u in injected) for k in {u[column] for u in injected}
         }
+    assert finished.upsets.by_activation["unknown"] == sum(not u["activation"] for u in injected)
     assert all(u["resolved_frame"] >= u["frame"] for u in injected)
     repairs = reader.rows("SELECT * FROM repairs")
     assert sum(r["ok"] for r in repairs) == finished.recoveries == len(repairs)

@@ -33,6 +33,7 @@ RESULT = RunResult(
         by_target={"state": 1},
         by_node_effect={"latent": 1},
         by_system_outcome={"corrected": 1},
+        by_activation={"overwritten": 1},
     ),
     recoveries=1,
     availability=0.99,

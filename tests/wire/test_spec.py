@@ -42,8 +42,8 @@ each_layout = pytest.mark.parametrize(
 
 def test_the_document_was_understood() -> None:
     assert VERSION == lib.WIRE_VERSION
-    assert len(LAYOUTS) == 33
-    assert len(TYPES) == 26
+    assert len(LAYOUTS) == 34
+    assert len(TYPES) == 27
     assert len(EXAMPLES) >= 40
     assert len({e.name for e in EXAMPLES}) == len(EXAMPLES)
 

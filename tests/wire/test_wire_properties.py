@@ -250,6 +250,7 @@ ANSWERS: dict[str, Callable[[bytes], object]] = {
     "hil_hello_t": decoding.hello,
     "hil_reply_t": decoding.reply,
     "hil_report_t": decoding.report,
+    "hil_activation_t": decoding.activation,
     "hil_health_t": decoding.health,
     "hil_sensors_t": decoding.sensors,
     "hil_program_t": decoding.program,

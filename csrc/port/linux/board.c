@@ -141,6 +141,19 @@ static void limit(void *context, const hil_limits_t *limits, hil_limited_t *out)
   knobs_limit(&b->knobs, worker_pid(b), limits, out);
 }
 
+static void begin_watch(void *context, hil_watch_t *of) {
+  hil_board_t *b = context;
+  if (b->is_exec) { /* its system calls access memory, too, and debug registers do not see that */
+    of->reason = UNWATCHED_TARGET;
+  } else {
+    watch_begin(&b->worker, of);
+  }
+}
+
+static void end_watch(void *context) { watch_end(&((hil_board_t *)context)->worker); }
+
+static const hil_watch_port_t watch_port = {.begin = begin_watch, .end = end_watch};
+
 /* --- campaigns ------------------------------------------------------------------------------------ */
 
 static hil_linux_campaign_t campaign; /* of the one worker */
@@ -306,7 +319,8 @@ int board_boot(hil_board_t *b) {
                            .find = find,
                            .sensors = sensors,
                            .program = program,
-                           .campaign = &campaign_port};
+                           .campaign = &campaign_port,
+                           .watch = &watch_port};
   uint64_t boot_id = 0;
   if (getrandom(&boot_id, sizeof boot_id, 0) != (ssize_t)sizeof boot_id) boot_id = board_now_us();
   const int status =

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "agent.h"
+#include "debug_registers.h"
 #include "link_tcp.h"
 #include "port.h"
 
@@ -78,6 +79,15 @@ enum {
   WORKER_TIMER_US = 4000 /* [us] CPU time between two looks at an experiment that does not end */
 };
 
+/* What is watched in a step (watch.c). */
+typedef struct {
+  hil_debug_place_t place[DEBUG_PLACES_MAX]; /* that the debug registers hold */
+  hil_watch_t *of[DEBUG_PLACES_MAX];
+  size_t count;
+  hil_watch_t *open[AGENT_UPSETS_MAX]; /* begun in this step */
+  size_t opened;
+} hil_worker_watch_t;
+
 typedef struct {
   pid_t pid;           /* 0: none */
   int mem_fd;          /* /proc/PID/mem */
@@ -90,6 +100,7 @@ typedef struct {
   bool standing;       /* stopped within a step */
   bool has_status;     /* |status| waits for poll */
   int status;          /* as from waitpid */
+  hil_worker_watch_t watch;
   uint64_t cpu_base_us; /* CPU time of the worker when the step began */
   uint64_t used_us;     /* by the step since, as last seen */
   uint32_t last_errno;
@@ -152,12 +163,36 @@ int worker_target_len(hil_worker_t *w, hil_target_t target, uint64_t *out_len);
 int worker_target_read(hil_worker_t *w, hil_target_t target, uint64_t offset, uint8_t *out, size_t len);
 int worker_target_write(hil_worker_t *w, hil_target_t target, uint64_t offset, const uint8_t *bytes,
                         size_t len);
+/* Where a memory target lies, and its size now. HIL_OK, and what the three above return. */
+int worker_locate(hil_worker_t *w, hil_target_t target, uintptr_t *out_base, uint64_t *out_len);
 /* Any memory of it, such as machine code. HIL_OK; HIL_ERR_STATE: no worker; HIL_ERR_IO. */
 int worker_read_at(hil_worker_t *w, uint64_t address, uint8_t *out, size_t len);
 int worker_write_at(hil_worker_t *w, uint64_t address, const uint8_t *bytes, size_t len);
 int worker_sefi(hil_worker_t *w, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len);
 /* Program counter relative to the workload's text, all ones if outside or unknown. */
 uint64_t worker_pc_offset(hil_worker_t *w);
+
+/* --- watch.c: the first access of what an upset has changed --------------------------------------- */
+
+/* As hil_watch_port_t has it. */
+void watch_begin(hil_worker_t *w, hil_watch_t *of);
+void watch_end(hil_worker_t *w);
+/* The worker has stopped with SIGTRAP. Whether because it accesses what is watched: then it continues as if it had
+ * not stopped. |out_executed|: whether it has executed an instruction, if it was to execute one. */
+bool watch_stopped(hil_worker_t *w, bool *out_executed);
+
+/* --- watch_judge.c: what the instruction that was stopped for does ---------------------------------- */
+
+typedef enum {
+  WATCH_READ, /* it reads the place, or executes it */
+  WATCH_OVERWRITTEN, /* it overwrites all of it, and does not read it */
+  WATCH_PASSED_BY, /* it does not access it */
+  WATCH_UNSURE
+} hil_watch_verdict_t;
+
+hil_watch_verdict_t watch_judge(hil_worker_t *w, const hil_debug_place_t *place);
+/* The address of the workload's instruction that |address| is part of; 0: not known. */
+uintptr_t watch_instruction_at(const hil_workload_t *workload, uintptr_t address);
 
 /* --- sensors.c: what the system reports about itself -------------------------------------------- */
 

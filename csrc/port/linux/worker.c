@@ -206,6 +206,7 @@ static void forget(hil_worker_t *w) {
   if (w->mem_fd > 0) (void)close(w->mem_fd);
   w->mem_fd = -1;
   w->pid = 0;
+  w->watch.count = 0; /* its debug registers are gone, too */
   w->begun = w->standing = w->has_status = false;
 }
 
@@ -332,7 +333,12 @@ static hil_port_event_t die(hil_worker_t *w, int signal, uint8_t *out_signal) {
 }
 
 static hil_port_event_t stopped(hil_worker_t *w, hil_agent_t *agent, int signal, uint8_t *out_signal) {
+  bool executed;
   w->standing = true;
+  if (signal == SIGTRAP && watch_stopped(w, &executed)) {
+    (void)worker_resume(w);
+    return PORT_RUNNING;
+  }
   if (signal == SIGTRAP) {
     const uintptr_t site = trap_site(w);
     if (site == (uintptr_t)worker_trap_rest) {
@@ -396,7 +402,9 @@ static int single_steps(hil_worker_t *w, uint32_t steps, uint32_t *out_taken) {
       w->has_status = true;
       return HIL_ERR_STATE;
     }
-    ++*out_taken;
+    bool executed = true;
+    (void)watch_stopped(w, &executed);
+    if (executed) ++*out_taken;
   }
   return HIL_OK;
 }

@@ -20,8 +20,7 @@ static int general(hil_worker_t *w, hil_arch_regs_t *out) {
   return registers_get_set(w->pid, false, NT_PRSTATUS, out, sizeof *out) == HIL_OK ? HIL_OK : refused(w);
 }
 
-/* Where a memory target lies in the worker, and how long it is now. */
-static int locate(hil_worker_t *w, hil_target_t target, uintptr_t *out_base, uint64_t *out_len) {
+int worker_locate(hil_worker_t *w, hil_target_t target, uintptr_t *out_base, uint64_t *out_len) {
   const hil_workload_t *l = w->workload;
   hil_arch_regs_t regs;
   if (!w->pid || !l) return HIL_ERR_STATE;
@@ -65,7 +64,7 @@ int worker_target_len(hil_worker_t *w, hil_target_t target, uint64_t *out_len) {
     *out_len = registers_len(target);
     return w->pid ? HIL_OK : HIL_ERR_STATE;
   }
-  return locate(w, target, &base, out_len);
+  return worker_locate(w, target, &base, out_len);
 }
 
 int worker_target_read(hil_worker_t *w, hil_target_t target, uint64_t offset, uint8_t *out, size_t len) {
@@ -75,7 +74,7 @@ int worker_target_read(hil_worker_t *w, hil_target_t target, uint64_t offset, ui
   }
   uintptr_t base;
   uint64_t size;
-  const int status = locate(w, target, &base, &size);
+  const int status = worker_locate(w, target, &base, &size);
   if (status != HIL_OK) return status;
   if (!span_within(offset, len, size)) return HIL_ERR_ARG;
   return pread(w->mem_fd, out, len, (off_t)(base + offset)) == (ssize_t)len ? HIL_OK : refused(w);
@@ -89,7 +88,7 @@ int worker_target_write(hil_worker_t *w, hil_target_t target, uint64_t offset, c
   }
   uintptr_t base;
   uint64_t size;
-  const int status = locate(w, target, &base, &size);
+  const int status = worker_locate(w, target, &base, &size);
   if (status != HIL_OK) return status;
   if (!span_within(offset, len, size)) return HIL_ERR_ARG;
   return pwrite(w->mem_fd, bytes, len, (off_t)(base + offset)) == (ssize_t)len ? HIL_OK : refused(w);

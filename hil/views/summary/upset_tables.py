@@ -9,8 +9,13 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from hil.record.row_counts import injected_by_outcome, injected_effects, missed_upsets
-from hil.upsets.words import EFFECTS, SystemOutcome
+from hil.record.row_counts import (
+    injected_by_activation,
+    injected_by_outcome,
+    injected_effects,
+    missed_upsets,
+)
+from hil.upsets.words import ACTIVATIONS, EFFECTS, Activation, SystemOutcome
 from hil.views.style import BAD, DIM, HEAD, WARN
 from hil.views.summary.layout import columns, count_cell, grid, section
 from hil.views.summary.recorded_run import RecordedRun
@@ -52,6 +57,7 @@ def upset_tables(run: RecordedRun) -> RenderableType | None:
     return Group(
         section("Injected faults by target and node effect", out),
         *_not_injected(run),
+        *_activations(run),
         section("System-level outcome", _outcome_counts(run)),
     )
 
@@ -70,6 +76,24 @@ def _not_injected(run: RecordedRun) -> list[RenderableType]:
         text = f"{count:,} for other reasons"
         lines.append(Padding(Text(text, style=WARN), (0, 0, 0, 3)))
     return lines
+
+
+_ACTIVATION_TEXT: Final = {
+    Activation.ACTIVATED: "were activated",
+    Activation.OVERWRITTEN: "were overwritten unread",
+    Activation.NOT_ACCESSED: "were not accessed in their step",
+}
+
+
+def _activations(run: RecordedRun) -> list[RenderableType]:
+    """Return what the workers did first with the upsets; nothing where no board knows."""
+    counts = injected_by_activation(run.reader)
+    parts = [f"{counts[a]:,} {_ACTIVATION_TEXT[a]}" for a in ACTIVATIONS if counts.get(a)]
+    if not parts:
+        return []
+    if counts.get("unknown"):
+        parts.append(f"not known of {counts['unknown']:,}")
+    return [Padding(Text(", ".join(parts), style=DIM), (0, 0, 0, 3))]
 
 
 def _outcome_counts(run: RecordedRun) -> RenderableType:
