@@ -11,6 +11,7 @@ run_rate            whole runs: frames per second, memory, size of the record
 wire_cost           messages, bulk transfers, latency, resync
 screen_cost         the screen on a long record
 exact_cost          exact campaigns, also behind a slow line
+campaign_screen_cost    the screen of a campaign
 pacing, echo, long_record, gdb_injector
                     what they measure with: slow lines, ptys without hil, a long record, GDB
 """

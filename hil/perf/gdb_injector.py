@@ -4,6 +4,7 @@ compared. (CAROL-FI, Oliveira et al., IEEE Trans. Comput. 2017, works so.)"""
 
 from __future__ import annotations
 
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -31,7 +32,7 @@ set pagination off
 break carry_out_step
 run
 stepi {position}
-set var {region}[{byte}] = {region}[{byte}] ^ {mask}
+set var region_{region}[{byte}] = region_{region}[{byte}] ^ {mask}
 delete
 continue
 """
@@ -88,18 +89,24 @@ class GdbInjector:
         return NodeEffect.MASKED if state == self._golden[2] else NodeEffect.LATENT
 
     def rate(self, length: int, sizes: tuple[int, int], *, seconds: float, least: int) -> float:
-        """Return how many experiments it carries out per second, in as many seconds and at least
-        so many experiments: random ones in state and input, which have `sizes` bytes, anywhere in a
-        step of `length` instructions."""
+        """Return how many experiments it carries out per second of CPU time, in as many seconds
+        and at least so many experiments: random ones in state and input, which have `sizes` bytes,
+        anywhere in a step of `length` instructions."""
         draw = Random(1, 0)
         effects: Counter[NodeEffect] = Counter()
-        began = time.perf_counter()
+        began, cpu_s = time.perf_counter(), _children_cpu_s()
         while effects.total() < least or time.perf_counter() - began < seconds:
             region = draw.bits64() % 2
             byte, bit = draw.bits64() % sizes[region], draw.bits64() % 8
             position = 1 + draw.bits64() % length
             effects[self.inject(position, ("state", "input")[region], byte, bit)] += 1
-        return effects.total() / (time.perf_counter() - began)
+        return effects.total() / (_children_cpu_s() - cpu_s)
+
+
+def _children_cpu_s() -> float:
+    """Return the CPU time of all programs that have ended [s]."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @contextmanager

@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from hil.errors import UsageError
-from hil.perf import computing, exact_cost, plant_cost, run_rate, screen_cost, wire_cost
+from hil.perf import (
+    campaign_screen_cost,
+    computing,
+    exact_cost,
+    plant_cost,
+    run_rate,
+    screen_cost,
+    wire_cost,
+)
 from hil.perf.row import PerfRow
 
 GROUPS: Final[Mapping[str, Callable[[bool], Iterator[PerfRow]]]] = {
@@ -21,6 +29,7 @@ GROUPS: Final[Mapping[str, Callable[[bool], Iterator[PerfRow]]]] = {
     "campaign": run_rate.campaign,
     "exact": exact_cost.exact,
     "slow-line": exact_cost.slow_line,
+    "campaign-screen": campaign_screen_cost.campaign_screen,
     "soak": run_rate.soak,
     "plant": plant_cost.plant,
     "screen": screen_cost.screen,

@@ -6,4 +6,4 @@ campaign_page       the lines of the page. Pure
 fault_map           the map of faults, time across and bytes down. Pure
 campaign_app        Textual: the screen of a terminal, and the campaign beside it
 
-The screen only reads counts that the campaign keeps anyway, twice a second."""
+The screen only reads counts that the campaign keeps anyway, once a second."""

@@ -15,9 +15,10 @@ from hil.views.screen.canvas import Lines
 from hil.views.screen.dialogs import Help
 from hil.views.screen.pages.style import Marks
 
-__all__ = ["CampaignApp", "show_campaign"]
+__all__ = ["TICK_S", "CampaignApp", "show_campaign"]
 
-_TICK_S: Final = 0.5
+TICK_S: Final = 1.0
+"""The time between two pictures [s]."""
 
 
 class CampaignApp(App[str]):
@@ -61,7 +62,7 @@ class CampaignApp(App[str]):
         """Begin to show the campaign."""
         self.theme = "textual-ansi" if self.ansi_color else "textual-dark"
         self.call_after_refresh(self.tick)
-        self.set_interval(_TICK_S, self.tick)
+        self.set_interval(TICK_S, self.tick)
 
     def on_resize(self) -> None:
         """Show the page in its new size."""

@@ -82,15 +82,18 @@ def _binned(counts: Any, rows: int, columns: int) -> Any:
     """Return counts in (rows, columns, 1 + effects): in the first a half where any count is not
     zero, so that nothing is most frequent only where there is nothing. Of equal counts the later
     effect, which is worse, is to be shown: it has a little more."""
-    source_rows, source_columns, effects = counts.shape
-    out = np.zeros((rows, columns, 1 + effects))
-    out[:, :, 0] = 0.5
-    row = np.arange(source_rows) * rows // source_rows
-    if source_columns >= columns:
-        column = np.arange(source_columns) * columns // source_columns
-        np.add.at(out[:, :, 1:], (row[:, None], column[None, :]), counts)
-    else:  # each column of the source is several of the map
-        column = np.arange(columns) * source_columns // columns
-        np.add.at(out[:, :, 1:], row, counts[:, column])
-    out[:, :, 1:] *= 1 + 1e-9 * np.arange(effects)
+    effects = counts.shape[2]
+    out = np.full((rows, columns, 1 + effects), 0.5)
+    binned = _resized(_resized(counts, 0, rows), 1, columns)
+    out[:, :, 1:] = binned * (1 + 1e-9 * np.arange(effects))
     return out
+
+
+def _resized(counts: Any, axis: int, size: int) -> Any:
+    """Return counts with `size` places along an axis: each the sum of several, or one of them
+    several times."""
+    source = counts.shape[axis]
+    places = np.arange(size)
+    if source >= size:
+        return np.add.reduceat(counts, -(-places * source // size), axis=axis)
+    return np.take(counts, places * source // size, axis=axis)
