@@ -12,9 +12,12 @@ __all__ = [
     "board_path",
     "boards_dir",
     "list_scenarios",
+    "list_stories",
     "scenario_path",
     "scenarios_dir",
     "sources_dir",
+    "story_dir",
+    "story_scenario_path",
 ]
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -63,3 +66,26 @@ def scenario_path(name: str) -> Path | None:
     """Return the file of the shipped scenario `name`; None if there is none. Raises: SetupError if
     no scenarios were installed."""
     return scenarios_dir() / f"{name}.yaml" if name in list_scenarios() else None
+
+
+def list_stories() -> tuple[str, ...]:
+    """Return the names of all shipped stories, sorted: folders with scenarios, and the files that
+    these name. Raises: SetupError if no scenarios were installed."""
+    folders = (scenarios_dir() / "stories").glob("*/*.yaml")
+    return tuple(sorted({path.parent.name for path in folders}))
+
+
+def story_dir(name: str) -> Path | None:
+    """Return the folder of the shipped story `name`; None if there is none. Raises: SetupError if
+    no scenarios were installed."""
+    return scenarios_dir() / "stories" / name if name in list_stories() else None
+
+
+def story_scenario_path(name: str) -> Path | None:
+    """Return the file of a scenario of a shipped story, named as STORY/SCENARIO; None if there is
+    none. Raises: SetupError if no scenarios were installed."""
+    story, _, scenario = name.partition("/")
+    folder = story_dir(story)
+    if folder is None or scenario not in {path.stem for path in folder.glob("*.yaml")}:
+        return None
+    return folder / f"{scenario}.yaml"

@@ -34,23 +34,24 @@ def list_(as_json: Json = False) -> int:
     from hil.scenario import load_scenario
     from hil.views import scenarios
 
-    shipped = [load_scenario(name) for name in assets.list_scenarios()]
+    names = [*assets.list_scenarios(), *_of_stories()]
+    shipped = [(name, load_scenario(name)) for name in names]
     if as_json:
         rows: list[JsonObject] = [
             {
-                "name": scenario.name,
+                "name": name,
                 "summary": scenario.summary,
                 "workload": scenario.workload_name,
                 "scheme": str(scenario.rig.scheme),
                 "boards": sorted({str(node.board.value) for node in scenario.rig.nodes}),
                 "frames": scenario.frame_count,
             }
-            for scenario in shipped
+            for name, scenario in shipped
         ]
         answer({"scenarios": rows})
     else:
-        lines = [(scenario.name, scenario.summary) for scenario in shipped]
-        show(lambda _: scenarios.table(lines), width=110)
+        lines = [(name, scenario.summary) for name, scenario in shipped]
+        show(lambda _: scenarios.table(lines), width=130)
     return Exit.PASS
 
 
@@ -76,8 +77,13 @@ def copy(
         ),
     ] = None,
 ) -> int:
-    """Copy a shipped scenario, and the C file that it names, to change them. An existing file is
-    never overwritten."""
+    """Copy a shipped scenario, with the C file that it names, or a whole story, to change it. An
+    existing file is never overwritten."""
+    from hil import assets
+
+    story = assets.story_dir(name.partition("/")[0])
+    if story is not None:
+        return _copy_story(story, name, Path(destination or story.name))
     source = _shipped(name)
     target = Path(destination or ".")
     if target.is_dir() or (destination or "").endswith(os.sep):
@@ -112,14 +118,48 @@ def _beside(scenario: Path) -> dict[Path, bytes]:
     return {folder / name: content for name, content in source.files}
 
 
+def _of_stories() -> list[str]:
+    """Return the names of the scenarios of all stories."""
+    from hil import assets
+
+    folders = [(story, assets.story_dir(story)) for story in assets.list_stories()]
+    return [
+        f"{story}/{path.stem}"
+        for story, folder in folders
+        if folder is not None
+        for path in sorted(folder.glob("*.yaml"))
+    ]
+
+
+def _copy_story(story: Path, name: str, target: Path) -> int:
+    """Copy the folder of a story to `target`, which is made. Raises: UsageError, SetupError."""
+    if name != story.name:
+        raise UsageError(
+            f"{name} needs the other files of its story",
+            remedy=f"copy all of them: hil scenario copy {story.name}",
+        )
+    try:
+        target.mkdir()
+    except FileExistsError:
+        raise UsageError(
+            f"{target} exists already, and is not overwritten", remedy="name another folder"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise SetupError(f"cannot make the folder {target}: {_reason(error)}") from error
+    for path in sorted(story.iterdir()):
+        _write_new(target / path.name, path.read_bytes())
+    say(f"copied to {target}{os.sep}")
+    return Exit.PASS
+
+
 def _shipped(name: str) -> Path:
     """Return the file of a shipped scenario. Raises: UsageError if there is none of that name."""
     from hil import assets
     from hil.scenario.problems import did_you_mean
 
-    path = assets.scenario_path(name)
+    path = assets.scenario_path(name) or assets.story_scenario_path(name)
     if path is None:
-        hint = did_you_mean(name, assets.list_scenarios())
+        hint = did_you_mean(name, [*assets.list_scenarios(), *_of_stories()])
         raise UsageError(
             f"there is no shipped scenario `{name[:80]}`",
             remedy=(f"{hint} " if hint else "") + "`hil scenario list` lists them",

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -189,7 +189,8 @@ def parse_scenario(
 
 
 def find_scenario(source: str | Path) -> Path:
-    """Return the file of `source`: a path, or the bare name of a shipped scenario.
+    """Return the file of `source`: a path, or the bare name of a shipped scenario; STORY/NAME for
+    one of a shipped story, if there is no file of that name.
 
     Raises:
         UsageError: It is neither; names the nearest shipped scenario.
@@ -198,7 +199,7 @@ def find_scenario(source: str | Path) -> Path:
     text = os.fspath(source)
     is_path = isinstance(source, Path) or os.sep in text or text.endswith((".yaml", ".yml"))
     if is_path:
-        return Path(text)
+        return _of_story(text) or Path(text)
     shipped_path = assets.scenario_path(text)
     if shipped_path is not None:
         return shipped_path
@@ -213,6 +214,17 @@ def find_scenario(source: str | Path) -> Path:
         f"there is no scenario `{text[:80]}`; shipped are {', '.join(names)}",
         remedy=(f"{hint} " if hint else "") + "A scenario of your own is named by its path",
     )
+
+
+def _of_story(text: str) -> Path | None:
+    """Return the file of a shipped story's scenario that `text` names; None if it is a path."""
+    story, _, name = text.partition("/")
+    if not _BARE.fullmatch(story) or not _BARE.fullmatch(name) or Path(text).exists():
+        return None
+    return assets.story_scenario_path(text)
+
+
+_BARE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
 def _scenario_of(

@@ -9,13 +9,16 @@ from hil import assets
 from .conftest import Hil
 
 NAMES = [path.stem for path in sorted(assets.scenarios_dir().glob("*.yaml"))]
+STORIES = sorted(assets.scenarios_dir().glob("stories/*/*.yaml"))
+OF_STORIES = [f"{path.parent.name}/{path.stem}" for path in STORIES]
+STORY = "dropped-state-scrub"
 
 
 def test_each_shipped_scenario_is_listed_with_one_line_about_it(hil: Hil) -> None:
     done = hil("scenario", "list")
     assert (done.code, done.err) == (0, "")
     told = dict(line.split(maxsplit=1) for line in done.out.splitlines())
-    assert list(told) == NAMES
+    assert list(told) == [*NAMES, *OF_STORIES]
     assert told["nominal"] == "No upsets; every frame is unanimous."
     as_json = hil("scenario", "list", "--json").json["scenarios"]
     assert {s["name"]: s["summary"] for s in as_json} == told
@@ -68,3 +71,23 @@ def test_what_cannot_be_copied_exits_2_with_a_remedy(hil: Hil) -> None:
         assert done.code == 2
         assert what in done.err and remedy in done.err
     assert list(hil.cwd.iterdir()) == []
+
+
+def test_a_story_is_copied_as_a_whole(hil: Hil) -> None:
+    assert hil("scenario", "copy", STORY).code == 0
+    assert {path.name for path in (hil.cwd / STORY).iterdir()} == {
+        "build-a.yaml", "build-b.yaml", "elevator.h", "elevator_a.c", "elevator_b.c",
+    }  # fmt: skip
+    assert hil("check", f"{STORY}/build-b.yaml").code == 0
+    again = hil("scenario", "copy", STORY)
+    assert again.code == 2 and "exists already" in again.err
+    alone = hil("scenario", "copy", f"{STORY}/build-a")
+    assert alone.code == 2 and f"hil scenario copy {STORY}" in alone.err
+    assert hil("scenario", "copy", STORY, "other").code == 0
+    assert hil("scenario", "copy", STORY, "no/other").code == 3
+
+
+def test_a_scenario_of_a_story_is_named_by_both(hil: Hil) -> None:
+    assert hil("scenario", "show", f"{STORY}/build-a").out.startswith("# The story of")
+    unknown = hil("check", f"{STORY}/build-c")
+    assert unknown.code == 2

@@ -237,6 +237,8 @@ RULES: dict[tuple[str, str], Rule] = {
 SLOW = {
     ("README.md", "cmake -S csrc -B agent"),
     ("README.md", "hil orbit leo-iss-day"),
+    ("README.md", "hil campaign dropped-state-scrub"),
+    ("README.md", "hil compare build-b.campaign"),
     ("README.md", "hil board build"),
     ("README.md", "hil scenario copy own-workload"),
     ("boards/README.md", "sudo apt-get install"),
@@ -278,6 +280,10 @@ SAMPLES = {
     ("README.md", "frame      time  verdict"): "hil replay RUN",
     ("README.md", "leo-iss-day: 24:00:00.000"): "hil orbit leo-iss-day",
     ("README.md", "target  bytes     faults"): "hil campaign memory-storm --exact --boards process",
+    (
+        "README.md",
+        "B has 1.52 times the silent corruptions",
+    ): "hil compare build-a.campaign build-b.campaign",
 }
 TABLE = ("README.md", "┌────┬")
 """What sqlite3 shows of the second query before it."""
@@ -585,7 +591,8 @@ def test_yaml_is_right(block: Block, tmp_path: Path) -> None:
 
 def sample_param(block: Block) -> object:
     key = key_of(SAMPLES, block)
-    slow = key is not None and SAMPLES[(key[0], key[1])].startswith("hil orbit")  # type: ignore[index]
+    command = "" if key is None else SAMPLES[(key[0], key[1])]  # type: ignore[index]
+    slow = command.startswith(("hil orbit", "hil compare"))
     return pytest.param(block, id=block.place, marks=[pytest.mark.slow] if slow else [])
 
 
