@@ -40,7 +40,9 @@ def prepare(board: HeldBoard, targets: Sequence[UpsetTarget]) -> PreparedStep:
     step = analyse(board, targets)
     controls = check_controls(board, step.plan)
     overwritten = check_decoder(board, step)
-    symbols = symbols_of(board.node.capabilities.read_executable(), step.content)
+    own = board.rig.setup.program.own
+    texts = {} if own is None else dict(own.source.files)
+    symbols = symbols_of(board.node.capabilities.read_executable(), step.content, texts)
     return PreparedStep(
         board.arch,
         ExactExperiments(step.plan, board.step.opened, board.limit_us),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["CodePlace", "StepSymbols", "require_elf_reader", "symbols_of"]
 
 _SOURCES: Final = "csrc"
+_NO_TEXTS: Final[Mapping[str, bytes]] = {}
 _SOURCE_MAX: Final = 1_000_000  # [byte] of one file
 _FUNCTION: Final = 2  # STT_FUNC
 _INDIRECT: Final = 10  # STT_GNU_IFUNC
@@ -74,10 +75,12 @@ def require_elf_reader() -> None:
         ) from None
 
 
-def symbols_of(executable: bytes | None, content: Mapping[int, bytes]) -> StepSymbols:
+def symbols_of(
+    executable: bytes | None, content: Mapping[int, bytes], texts: Mapping[str, bytes] = _NO_TEXTS
+) -> StepSymbols:
     """Return the places of the addresses in `content`, which has the board's memory there, as
     `executable` (None: nobody has it) gives them. All are empty where it is of another program or
-    has no symbols.
+    has no symbols. `texts` are source files by their names, besides those of the agent.
 
     Raises: SetupError without pyelftools."""
     require_elf_reader()
@@ -111,8 +114,11 @@ def symbols_of(executable: bytes | None, content: Mapping[int, bytes]) -> StepSy
         file = _relative(found)
         paths.setdefault(file, Path(posixpath.join(found.directory, found.name)))
         places[address] = CodePlace(names[address], file, found.line)
-    texts = {name: _source(name, paths[name]) for name in sorted(paths)}
-    return StepSymbols(places, {name: text for name, text in texts.items() if text})
+    sources = {
+        name: texts[name].decode(errors="replace") if name in texts else _source(name, paths[name])
+        for name in sorted(paths)
+    }
+    return StepSymbols(places, {name: text for name, text in sources.items() if text})
 
 
 def _has_bytes(elf: ELFFile, content: Mapping[int, bytes]) -> bool:

@@ -123,7 +123,7 @@ function showLine(command, isSelected) {
 function tabs(map, space) {
   const list = byId("targets");
   space.targets.forEach((target, i) => {
-    const button = node("button", { type: "button", textContent: target.name });
+    const button = node("button", { type: "button", textContent: target.name, disabled: !target.length });
     button.setAttribute("aria-pressed", String(i === 0));
     button.addEventListener("click", () => map.show(i));
     list.append(button);

@@ -33,7 +33,7 @@ class FaultMap {
     this.selected = null;
     this.pointed = null;
     this.readColours();
-    this.show(0);
+    this.show(Math.max(0, space.targets.findIndex((target) => target.length))); // the first with bytes
     this.listen();
   }
 
