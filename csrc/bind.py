@@ -26,6 +26,7 @@ HEADERS = [
     "host/frame_verdict.h",
     "host/thermal.h",
     "host/power.h",
+    "host/fault_bench.h",
     "wire/cobs.h",
     "wire/frame.h",
     "wire/message.h",

@@ -23,6 +23,7 @@ import hil
 from hil.board_types.channels import Effect, Particle
 from hil.check_state import CheckState
 from hil.plant.moment import PowerLevel
+from hil.record.campaign_rows import MomentUnit
 from hil.record.queries import BadOutput
 from hil.redundancy.recovery import NodeState, Observation
 from hil.redundancy.voting import NodeStatus, VerdictKind
@@ -70,6 +71,7 @@ ROOMS = [
     {"control"},
     {"analysis"},
     {"engine"},
+    {"analysis"},
     {"campaign"},
     {"verification", "views", "report"},
     {"perf", "doctor"},
@@ -586,6 +588,7 @@ WORD_ENUMS: tuple[type[Enum], ...] = (
     CheckState,
     PowerLevel,
     PortFault,
+    MomentUnit,
 )
 WORDS = {
     word.name.lower() if isinstance(word, IntEnum) else str(word.value)

@@ -94,6 +94,8 @@ typedef enum {
   SPACE_CPU = 3     /* as TARGET_CPU, byte number SEFI_HANG or SEFI_CRASH: to show that they are seen */
 } hil_space_t;
 
+enum { SPACE_CPU_TEXT = 16 /* from this byte of SPACE_CPU on: the machine code, as TARGET_TEXT */ };
+
 /* What became of it: the two bits of its outcome, and for a failure one byte more. */
 typedef enum {
   OUTCOME_MASKED = 0, /* output, state and what else the next step depends on are as without it */

@@ -5,4 +5,7 @@ comparison          two campaigns beside each other
 pairing, mcnemar    two campaigns fault by fault
 protection          what protecting the worst places would buy
 vulnerability       AVF, program and parameter vulnerability factor
-failure_rates       failures per day, FIT and MTTF on a board in an orbit"""
+failure_rates       failures per day, FIT and MTTF on a board in an orbit
+intervals           confidence intervals of shares: Wilson, Clopper-Pearson, and of several strata
+sample_sizes        how many experiments a precision needs, and when a campaign looks at its results
+sample_summary      the result of a sampled campaign, by target and in all"""

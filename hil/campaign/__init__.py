@@ -1,4 +1,4 @@
-"""Campaigns: what upsets of a step come to, counted instead of estimated.
+"""Campaigns: what upsets of a step come to, all of them or a sample.
 
 exact_campaign      a campaign from beginning to end: boards, plan, experiments, result file
 exact, controls     the experiments on one board; before them, hits whose effects are certain
@@ -8,6 +8,11 @@ local, cluster      boards of this computer, and those of the workers of a clust
 cluster_tasks, board_pool    what a worker of a cluster does, and the boards that it keeps open
 ranges              ranges of experiments, and how they are cut up
 outcome_keeper, progress, fault_layout    what comes back: kept, counted, and where it lies
+sampled_campaign    a campaign on faults that are drawn or listed, from beginning to end
+sampled             its experiments, shared by several benches and kept in the journal
+fault_space, sampling, fault_list    all faults; drawing some of them; lists of them as text
+laboratory, board_laboratory, inproc_laboratory    where they are carried out
+cores               which core the boards of a sampled campaign keep to
 bench, held_step    the boards of a campaign, and one that holds a step for experiments
 regions             the targets
 trace               the registers before each instruction of a step

@@ -11,8 +11,9 @@ from hil.campaign.decode_a64 import A64Decoder
 from hil.campaign.decode_x86 import X86Decoder
 from hil.campaign.instruction import Instruction
 from hil.campaign.plan import ExactPlan, plan_of
-from hil.campaign.regions import abi_of, regions_of
+from hil.campaign.regions import EXACT_TARGETS, abi_of, regions_of
 from hil.campaign.trace import Trace, unpack_trace
+from hil.errors import UsageError
 from hil.scenario import UpsetTarget
 
 __all__ = ["AnalysedStep", "analyse"]
@@ -36,6 +37,12 @@ def analyse(board: HeldBoard, targets: Sequence[UpsetTarget]) -> AnalysedStep:
 
     Raises: SetupError without capstone; UnsupportedInstruction; UsageError for a target whose
     faults cannot be enumerated; LinkTimeout, NodeError."""
+    for target in targets:
+        if target not in EXACT_TARGETS:
+            raise UsageError(
+                f"the faults of target `{target}` cannot all be enumerated",
+                remedy=f"an exact campaign takes {', '.join(EXACT_TARGETS)}",
+            )
     opened = board.step.opened
     regions = regions_of(opened, board.golden.workload, board.arch, targets)
     decoder = A64Decoder() if board.arch == "aarch64" else X86Decoder()

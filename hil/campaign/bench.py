@@ -66,12 +66,30 @@ class HeldBoard:
             _go_to(self.rig, golden_run(setup.workload, setup.seed, setup.program), self.frame)
             self.step = self._hold()
 
+    def move_to(self, frame: int) -> None:
+        """Hold the step of another frame. Raises: SetupError, LinkTimeout, NodeError."""
+        if frame == self.frame:
+            return
+        self.step.close()
+        if frame < self.frame:
+            setup = self.rig.setup
+            self.golden = golden_run(setup.workload, setup.seed)
+            _go_to(self.rig, self.golden, frame)
+            self.golden.step()
+        else:  # the golden run has passed the frame that was held already
+            while self.frame < frame:
+                _step(self.rig, self.golden, self.frame)
+                self.golden.step()
+                self.frame += 1
+        self.frame = frame
+        self.step = self._hold()
+
     def _hold(self) -> HeldStep:
         try:
             step = HeldStep(self.rig, self.node, self.frame, self.golden.input)
         except NodeError as error:
             raise SetupError(
-                f"an exact campaign is not possible on node {self.node.name}: {error.message}",
+                f"a campaign is not possible on node {self.node.name}: {error.message}",
                 remedy="it needs a board with Linux whose agent traces its worker: "
                 "`--boards process`, `--boards emulated`, or a real one",
             ) from error
@@ -135,7 +153,10 @@ def held_node(node: Node, scenario: Scenario, frame: int) -> Iterator[HeldBoard]
     rig.setup.program = program
     try:
         rig.open()
-        cpu_us = _go_to(rig, golden, frame)
+        cpu_us = _go_to(rig, golden, max(frame, 1))
+        if frame == 0:  # it was run to measure it
+            golden = golden_run(scenario.workload_name, scenario.seed)
+            _go_to(rig, golden, 0)
         limit_us = _HANG_CPU_US
         while limit_us < _HANG_STEPS * cpu_us:
             limit_us *= 10  # in large steps: it is the same in every run
@@ -153,16 +174,24 @@ def held_node(node: Node, scenario: Scenario, frame: int) -> Iterator[HeldBoard]
 def _go_to(rig: Rig, golden: Golden, frame: int) -> int:
     """Compute all frames before `frame`; return the CPU time of the fastest [us], which a
     busy computer disturbs least."""
-    node, cpu_us = rig.nodes[0], 0
-    rig.load(node)
+    cpu_us = 0
+    rig.load(rig.nodes[0])
     for number in range(frame):
         golden.step()
-        result = rig.step([node], number, golden.input)[node.name]
-        if result.status != DONE or result.state_digest != golden.state_digest:
-            raise SetupError(
-                f"node {node.name} failed in fault-free frame {number}: "
-                f"{result.reason or 'its result is not the golden one'}",
-                remedy="run `hil doctor`; look at the board's own log",
-            )
-        cpu_us = min(cpu_us, result.cpu_us) if number else result.cpu_us
+        taken_us = _step(rig, golden, number)
+        cpu_us = min(cpu_us, taken_us) if number else taken_us
     return cpu_us
+
+
+def _step(rig: Rig, golden: Golden, frame: int) -> int:
+    """Compute a frame on the board, which the golden run has done last; return its CPU time
+    [us]."""
+    node = rig.nodes[0]
+    result = rig.step([node], frame, golden.input)[node.name]
+    if result.status != DONE or result.state_digest != golden.state_digest:
+        raise SetupError(
+            f"node {node.name} failed in fault-free frame {frame}: "
+            f"{result.reason or 'its result is not the golden one'}",
+            remedy="run `hil doctor`; look at the board's own log",
+        )
+    return result.cpu_us

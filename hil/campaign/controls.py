@@ -11,7 +11,6 @@ from hil.campaign.analysis import AnalysedStep
 from hil.campaign.bench import HeldBoard
 from hil.campaign.exact import effects_of
 from hil.campaign.instruction import Instruction
-from hil.campaign.plan import ExactPlan
 from hil.errors import SetupError
 from hil.record.campaign_rows import EFFECTS
 from hil.upsets.words import NodeEffect
@@ -94,11 +93,11 @@ def _overwritten(instruction: Instruction) -> Iterator[tuple[Space, int]]:
             yield space, byte
 
 
-def check_controls(board: HeldBoard, plan: ExactPlan) -> int:
-    """Make hits whose effects are certain; return how many.
+def check_controls(board: HeldBoard, length: int) -> int:
+    """Make hits whose effects are certain, in a step of `length` instructions; return how many.
 
     Raises: SetupError if one is judged wrongly."""
-    controls = _controls(board, plan.length)
+    controls = _controls(board, length)
     outcomes = board.step.run([control.site for control in controls], severity=True)
     effects, _ = effects_of(outcomes)
     for control, number in zip(controls, effects, strict=True):

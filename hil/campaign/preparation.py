@@ -38,7 +38,7 @@ def prepare(board: HeldBoard, targets: Sequence[UpsetTarget]) -> PreparedStep:
     `analyse`."""
     require_elf_reader()
     step = analyse(board, targets)
-    controls = check_controls(board, step.plan)
+    controls = check_controls(board, step.plan.length)
     overwritten = check_decoder(board, step)
     own = board.rig.setup.program.own
     texts = {} if own is None else dict(own.source.files)

@@ -1,4 +1,4 @@
-"""The targets of an exact campaign as regions of the spaces that a board flips bits in."""
+"""The targets of a campaign as regions of the spaces that a board flips bits in."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hil.errors import UsageError
 from hil.kernel import Workload
 from hil.scenario import UpsetTarget
 from hil.upsets.words import NodeEffect
-from hil.wire.campaign import OpenedStep, Space
+from hil.wire.campaign import TEXT_FROM, OpenedStep, Space
 
-__all__ = ["EXACT_TARGETS", "Abi", "TargetRegion", "abi_of", "regions_of"]
+__all__ = ["EXACT_TARGETS", "SAMPLED_TARGETS", "Abi", "TargetRegion", "abi_of", "regions_of"]
 
 Codes: TypeAlias = npt.NDArray[np.uint8]
 
@@ -29,6 +29,9 @@ EXACT_TARGETS: Final = (
     UpsetTarget.VECTOR,
 )
 """The targets whose faults can all be enumerated."""
+
+SAMPLED_TARGETS: Final = (*EXACT_TARGETS, UpsetTarget.TEXT)
+"""The targets that can be sampled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +85,8 @@ class TargetRegion:
 def regions_of(
     opened: OpenedStep, workload: Workload, arch: str, targets: Sequence[UpsetTarget]
 ) -> tuple[TargetRegion, ...]:
-    """Return the regions of `targets` in a step that is held. Raises: UsageError for a target whose
-    faults cannot be enumerated."""
+    """Return the regions of `targets` in a step that is held. Raises: UsageError for a target that
+    cannot be hit in one."""
     return tuple(_region(target, opened, workload, abi_of(arch)) for target in targets)
 
 
@@ -115,9 +118,13 @@ def _region(target: UpsetTarget, opened: OpenedStep, workload: Workload, abi: Ab
         case UpsetTarget.VECTOR:
             size = opened.vector_bytes
             return TargetRegion(target, Space.VECTOR, 0, size, (masked,) * size)
+        case UpsetTarget.TEXT:  # it stays as it is until it is loaded again
+            size = opened.text_len
+            latent = (NodeEffect.LATENT,) * size
+            return TargetRegion(target, Space.CPU, TEXT_FROM, size, latent)
         case _:
-            known = ", ".join(EXACT_TARGETS)
+            known = ", ".join(SAMPLED_TARGETS)
             raise UsageError(
-                f"the faults of target `{target}` cannot all be enumerated",
-                remedy=f"an exact campaign takes {known}",
+                f"target `{target}` cannot be hit in a held step",
+                remedy=f"a campaign takes {known}",
             )

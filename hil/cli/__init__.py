@@ -6,7 +6,8 @@ bench, power, doctor, campaign, report, compare
                     the commands, a module for each, or for a group of them
 outlook             protection, vulnerability and failures in orbit: options of `hil compare`
 options, run_options    options that commands share
-campaign_progress   a campaign while it goes on
+campaign_options, campaign_exact, campaign_sampled, campaign_progress
+                    the options of a campaign, its two kinds, and what it prints meanwhile
 prepare, announce, background    a run before it begins, and its process when a screen shows it
 record              opens the records of earlier runs
 output, session, failures    what is printed, and what a command that fails still reports

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final, Protocol
 
 import typer
@@ -15,8 +16,16 @@ from hil.errors import UsageError
 
 if TYPE_CHECKING:
     from hil.campaign.progress import CampaignProgress
+    from hil.campaign.sampled import SampledProgress
 
-__all__ = ["CampaignDisplay", "Dask", "TableAlone", "check_executor"]
+__all__ = [
+    "CampaignDisplay",
+    "CampaignShow",
+    "Dask",
+    "ProgressLines",
+    "TableAlone",
+    "check_executor",
+]
 
 Dask = Annotated[
     str | None,
@@ -25,6 +34,16 @@ Dask = Annotated[
 TableAlone = Annotated[bool, typer.Option("--quiet", "-q", help="Print the table alone.")]
 
 _EVERY_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignShow:
+    """The options that say what a campaign shows while it goes on, and at its end."""
+
+    no_tui: bool
+    ascii_only: bool
+    quiet: bool
+    as_json: bool
 
 
 def check_executor(dask: str | None, workers: int | None) -> None:
@@ -66,7 +85,7 @@ class CampaignDisplay:
             elif self._quiet:
                 campaign(lambda _: None, lambda _: None, lambda: False)
             else:
-                campaign(_Lines().report, say, lambda: False)
+                campaign(ProgressLines().report, say, lambda: False)
         except KeyboardInterrupt:
             say("stopped: the same command continues this campaign")
             raise
@@ -87,14 +106,14 @@ class CampaignDisplay:
             say(f"{progress.done:,} experiments, {live.rate.mean:,.0f}/s")
 
 
-class _Lines:
+class ProgressLines:
     """Prints the progress every few seconds."""
 
     def __init__(self) -> None:
         self._began = self._next = time.monotonic()
         self._first: int | None = None
 
-    def report(self, progress: CampaignProgress) -> None:
+    def report(self, progress: CampaignProgress | SampledProgress) -> None:
         """Take the progress; print it if that is due."""
         now = time.monotonic()
         if self._first is None:

@@ -12,6 +12,7 @@ from hil.perf import (
     exact_cost,
     plant_cost,
     run_rate,
+    sampled_rate,
     screen_cost,
     wire_cost,
 )
@@ -27,6 +28,7 @@ GROUPS: Final[Mapping[str, Callable[[bool], Iterator[PerfRow]]]] = {
     "latency": wire_cost.latency,
     "resync": wire_cost.resync,
     "campaign": run_rate.campaign,
+    "sampled": sampled_rate.sampled,
     "exact": exact_cost.exact,
     "slow-line": exact_cost.slow_line,
     "campaign-screen": campaign_screen_cost.campaign_screen,

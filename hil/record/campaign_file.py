@@ -17,15 +17,20 @@ from hil.record.campaign_rows import (
     EFFECTS,
     CampaignMeta,
     ClassRow,
+    FrameRow,
     InstructionRow,
+    MomentUnit,
     RegionRow,
+    SampleRow,
+    SamplingMeta,
     StepRows,
 )
 from hil.upsets.words import NodeEffect
 
-__all__ = ["SCHEMA_VERSION", "CampaignFile", "write_campaign"]
+__all__ = ["SCHEMA_VERSION", "CampaignFile", "write_campaign", "write_samples"]
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
+"""1 had no steps and lines, 2 no samples."""
 _APPLICATION_ID: Final = 0x48494C43  # "HILC"
 _COUNTS: Final = ", ".join(f"{effect} INTEGER NOT NULL" for effect in EFFECTS)
 _UNREAD: Final = ", ".join(f"unread_{effect} INTEGER NOT NULL" for effect in EFFECTS[:3])
@@ -45,6 +50,10 @@ CREATE TABLE sources (file TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE classes (number INTEGER PRIMARY KEY, region INTEGER NOT NULL,
   position INTEGER NOT NULL, byte INTEGER NOT NULL, weight INTEGER NOT NULL,
   {_COUNTS}, effects BLOB NOT NULL, details BLOB NOT NULL);
+CREATE TABLE frames (frame INTEGER PRIMARY KEY, length INTEGER NOT NULL, path TEXT NOT NULL);
+CREATE TABLE samples (number INTEGER PRIMARY KEY, frame INTEGER NOT NULL, region INTEGER NOT NULL,
+  moment INTEGER NOT NULL, byte INTEGER NOT NULL, bit INTEGER NOT NULL, effect TEXT NOT NULL,
+  detail INTEGER NOT NULL);
 """
 
 
@@ -64,7 +73,35 @@ def write_campaign(
     classes: Iterable[ClassRow],
     step: StepRows,
 ) -> None:
-    """Write the result file of a complete campaign: all of it, or none. Raises: RecordError."""
+    """Write the result file of a complete exact campaign: all of it, or none. Raises:
+    RecordError."""
+    with _new_file(path, meta, regions) as db:
+        db.executemany(_insert("instructions", 6), map(astuple, instructions))
+        _write_step(db, step)
+        db.executemany(_insert("classes", 7 + len(EFFECTS)), map(_class_values, classes))
+
+
+def write_samples(
+    path: Path,
+    meta: CampaignMeta,
+    regions: Iterable[RegionRow],
+    frames: Iterable[FrameRow],
+    samples: Iterable[SampleRow],
+) -> None:
+    """Write the result file of a complete sampled campaign: all of it, or none. Raises:
+    RecordError."""
+    with _new_file(path, meta, regions) as db:
+        rows = ((f.frame, f.length, f.path) for f in frames)
+        db.executemany(_insert("frames", 3), rows)
+        db.executemany(_insert("samples", 8), map(_sample_values, samples))
+
+
+@contextmanager
+def _new_file(
+    path: Path, meta: CampaignMeta, regions: Iterable[RegionRow]
+) -> Iterator[sqlite3.Connection]:
+    """Return a connection to a new result file with its tables, meta and regions, in a transaction;
+    it stands at `path` when all has been written."""
     draft = path.with_name(f"{path.name}.new")
     with _as_record_error(path):
         draft.unlink(missing_ok=True)
@@ -80,9 +117,7 @@ def write_campaign(
                 [(key, json.dumps(value)) for key, value in sorted(values.items())],
             )
             db.executemany(_insert("regions", 8), map(_region_values, regions))
-            db.executemany(_insert("instructions", 6), map(astuple, instructions))
-            _write_step(db, step)
-            db.executemany(_insert("classes", 7 + len(EFFECTS)), map(_class_values, classes))
+            yield db
             db.execute("COMMIT")
         with draft.open("rb") as written:
             os.fsync(written.fileno())
@@ -111,6 +146,20 @@ def _class_values(row: ClassRow) -> tuple[int | bytes, ...]:
     counts = [row.effects.count(number) for number in range(len(EFFECTS))]
     place = (row.number, row.region, row.position, row.byte, row.weight)
     return (*place, *counts, row.effects, row.details)
+
+
+def _sample_values(row: SampleRow) -> tuple[int | str, ...]:
+    place = (row.number, row.frame, row.region, row.moment, row.byte, row.bit)
+    return (*place, row.effect.value, row.detail)
+
+
+def _sampling(values: dict[str, Any]) -> SamplingMeta:
+    """Return the sampling that `asdict` and JSON have made of it."""
+    values["moment"], values["outcome"] = (
+        MomentUnit(values["moment"]),
+        NodeEffect(values["outcome"]),
+    )
+    return SamplingMeta(**{**values, "sizes": tuple(values["sizes"])})
 
 
 class CampaignFile:
@@ -157,6 +206,8 @@ class CampaignFile:
     def meta(self) -> CampaignMeta:
         """Return what the campaign was made on."""
         values = {k: json.loads(v) for k, v in self._db.execute("SELECT key, value FROM meta")}
+        if values.get("sampling"):
+            values["sampling"] = _sampling(values["sampling"])
         return CampaignMeta(**{**values, "targets": tuple(values["targets"])})
 
     def regions(self) -> list[RegionRow]:
@@ -185,3 +236,38 @@ class CampaignFile:
             (number,),
         ).fetchone()
         return None if row is None else ClassRow(*row)
+
+    def frames(self) -> list[FrameRow]:
+        """Return the frames of a sampled campaign, in their order."""
+        rows = self._db.execute("SELECT frame, length, path FROM frames ORDER BY frame")
+        return [FrameRow(*row) for row in rows]
+
+    def sample_counts(self) -> dict[int, dict[NodeEffect, int]]:
+        """Return, by region, how many samples had which effect."""
+        counts: dict[int, dict[NodeEffect, int]] = {}
+        rows = self._db.execute(
+            "SELECT region, effect, count(*) FROM samples GROUP BY region, effect"
+        )
+        for region, effect, count in rows:
+            counts.setdefault(region, {})[NodeEffect(effect)] = count
+        return counts
+
+    def samples(self) -> Iterator[SampleRow]:
+        """Return the samples, by number."""
+        rows = self._db.execute(f"SELECT {_SAMPLE} FROM samples ORDER BY number")
+        return map(_sample_row, rows)
+
+    def one_sample(self, number: int) -> SampleRow | None:
+        """Return one sample; None if there is none of this number."""
+        row = self._db.execute(
+            f"SELECT {_SAMPLE} FROM samples WHERE number = ?", (number,)
+        ).fetchone()
+        return None if row is None else _sample_row(row)
+
+
+_SAMPLE: Final = "number, frame, region, moment, byte, bit, effect, detail"
+
+
+def _sample_row(row: tuple[Any, ...]) -> SampleRow:
+    number, frame, region, moment, byte, bit, effect, detail = row
+    return SampleRow(number, frame, region, moment, byte, bit, NodeEffect(effect), detail)

@@ -1,7 +1,8 @@
 """The values of a campaign's results: what stands in its file.
 
-A fault is one bit before one instruction; a class is the faults of one byte that do the same (see
-`hil.campaign.def_use`), and has one experiment for each of its bits."""
+A fault is one bit before one instruction. An exact campaign has classes: the faults of one byte
+that do the same (see `hil.campaign.def_use`), with one experiment for each of its bits. A sampled
+one has samples: faults that were drawn, or listed, with one experiment each."""
 
 from __future__ import annotations
 
@@ -10,15 +11,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from hil.upsets.words import NodeEffect
+from hil.word_enum import Word
 
 __all__ = [
     "EFFECTS",
     "CampaignMeta",
     "ClassRow",
+    "FrameRow",
     "InstructionRow",
+    "MomentUnit",
     "PartRow",
     "PathRow",
     "RegionRow",
+    "SampleRow",
+    "SamplingMeta",
     "SourceRow",
     "StackRow",
     "StepRows",
@@ -36,11 +42,41 @@ EFFECTS: Final = (
 """The effects of experiments; their place here is their number in the file."""
 
 
+class MomentUnit(Word):
+    """The unit of the time in a step at which a fault strikes."""
+
+    INSTRUCTION = "instruction"
+    TICK = "tick"
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingMeta:
+    """The choice of the faults of a sampled campaign. `frames`: as `--frames` takes them; `draw`:
+    the seed that they were drawn from, None if they were listed; `outcome`: the one that had to
+    reach `precision` (None: a fixed number), at the confidence `confidence`, which all `sizes` at
+    which it looked at its results share."""
+
+    moment: MomentUnit
+    frames: str
+    draw: int | None
+    outcome: NodeEffect
+    precision: float | None
+    confidence: float
+    sizes: tuple[int, ...]
+    in_proportion: bool
+
+    @property
+    def each(self) -> float:
+        """Return the confidence of each interval (see `hil.analysis.sample_sizes`)."""
+        return 1 - (1 - self.confidence) / len(self.sizes)
+
+
 @dataclass(frozen=True, slots=True)
 class CampaignMeta:
-    """The conditions of a campaign. `instructions`: of the step; `plan`: digest of its experiments;
-    `path`: digest of the program counters of the fault-free step; `source_sha256`: that of the C
-    file that is the workload, empty if it is one of hil's."""
+    """The conditions of a campaign. `instructions`: of the step, or of all steps; `plan`: digest of
+    its experiments; `path`: digest of the program counters of the fault-free step; `source_sha256`:
+    that of the C file that is the workload, empty if it is one of hil's. `frame`: the first.
+    `sampling`: None for an exact campaign."""
 
     hil_version: str
     scenario: str
@@ -54,6 +90,7 @@ class CampaignMeta:
     plan: str
     path: str
     source_sha256: str = ""
+    sampling: SamplingMeta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +193,29 @@ class StepRows:
     stack: Sequence[StackRow] = ()
     parts: Sequence[PartRow] = ()
     sources: Sequence[SourceRow] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRow:
+    """One frame of a sampled campaign. `length`: the moments at which faults can strike; `path`:
+    digest of the program counters of its fault-free step, empty on in-process boards."""
+
+    frame: int
+    length: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRow:
+    """One experiment of a sampled campaign. `region` is the number of its target, `moment` the
+    instruction before which, or the tick at which, bit `bit` of `byte` was flipped. `detail`: as
+    that of `ClassRow`."""
+
+    number: int
+    frame: int
+    region: int
+    moment: int
+    byte: int
+    bit: int
+    effect: NodeEffect
+    detail: int

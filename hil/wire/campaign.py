@@ -14,6 +14,7 @@ from hil.kernel import pack, unpack
 
 __all__ = [
     "EXPERIMENTS_MAX",
+    "TEXT_FROM",
     "CodePart",
     "OpenedStep",
     "Outcomes",
@@ -25,12 +26,15 @@ __all__ = [
     "opened",
     "outcomes",
     "position_request",
+    "site_bytes",
     "sites_request",
     "trace",
 ]
 
 EXPERIMENTS_MAX: Final[int] = lib.CAMPAIGN_EXPERIMENTS_MAX
 """The most experiments in one request."""
+TEXT_FROM: Final[int] = lib.SPACE_CPU_TEXT
+"""The byte of `Space.CPU` that is the first one of the machine code."""
 _PACKED_MAX: Final[int] = lib.MESSAGE_PACKED_MAX
 _BYTES_MAX: Final = 255  # of one site
 
@@ -138,6 +142,15 @@ def sites_request(sites: Sequence[Site], *, severity: bool) -> bytes:
     m.severity, m.len = int(severity), len(packed)
     ffi.memmove(m.bytes, bytes(packed), len(packed))
     return pack("campaign_sites", m)
+
+
+def site_bytes(site: Site, before: int) -> int:
+    """Return the bytes that a site takes in a request, behind one at position `before`."""
+    return 2 + _varint_bytes(site.position - before) + _varint_bytes(site.byte << 2 | site.space)
+
+
+def _varint_bytes(value: int) -> int:
+    return max(1, (value.bit_length() + 6) // 7)
 
 
 def _varint(value: int) -> bytes:

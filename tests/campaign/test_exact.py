@@ -160,7 +160,7 @@ def test_controls_are_judged_right(
     attitude: tuple[HeldBoard, AnalysedStep, tuple[Area, ...]],
 ) -> None:
     board, step, _ = attitude
-    assert check_controls(board, step.plan) == 7
+    assert check_controls(board, step.plan.length) == 7
     assert check_decoder(board, step) > 1000
 
 
@@ -298,7 +298,7 @@ def test_a_board_takes_over_the_limit_of_the_campaign() -> None:
         limit_us = 10 * board.limit_us
         ExactExperiments(step.plan, board.step.opened, limit_us).admit(board)
         assert board.limit_us == limit_us
-        assert check_controls(board, step.plan)
+        assert check_controls(board, step.plan.length)
 
 
 def process_of(board: HeldBoard, which: str) -> int:

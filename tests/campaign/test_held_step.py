@@ -19,11 +19,11 @@ from hil.rig.agent_setup import Budget
 from hil.rig.backends.inproc import InprocBoard
 from hil.rig.backends.process import ProcessBoard
 from hil.rig.calls import Timing
-from hil.rig.node import Node, NodeResult
+from hil.rig.node import DONE, Node, NodeResult
 from hil.rig.rig import Rig
-from hil.wire.campaign import Outcomes, Site, Space, position_request
+from hil.wire.campaign import TEXT_FROM, Outcomes, Site, Space, position_request
 from hil.wire.encoding import limit_request
-from hil.wire.messages import Limits, Msg
+from hil.wire.messages import Arm, Limits, Msg
 
 pytestmark = pytest.mark.ptrace
 
@@ -314,3 +314,40 @@ def test_campaigns_leave_no_memory_descriptor_or_process(make: Callable[..., Hel
             held.run([Site(40, Space.MEMORY, held.opened.state_at, bytes=8)])
     assert resources() == before
     assert one.worker  # one, and no zombie beside it
+
+
+def test_a_hit_of_machine_code_does_what_the_agent_sees_of_it(
+    make: Callable[..., HeldBoard],
+) -> None:
+    """Each bit twice: in a held step before its first instruction, and armed by the agent for the
+    beginning of the same step. The code is put back: no outcome depends on those before it."""
+    one = make("attitude")
+    bits = random.Random(8).sample(range(8 * workload("attitude").text_len), 60)
+    with one.hold() as held:
+        sites = [Site(0, Space.CPU, TEXT_FROM + bit // 8, 1 << bit % 8) for bit in bits]
+        outcomes = outcomes_of(held, sites)
+        assert outcomes_of(held, sites) == outcomes
+        end = Site(length_of(held), Space.CPU, TEXT_FROM)
+        assert outcomes_of(held, [end]).codes == bytes([LATENT] * 8)  # it stays hit
+        with pytest.raises(NodeError, match="argument out of range"):
+            held.run([Site(0, Space.CPU, TEXT_FROM + held.opened.text_len)])
+    one.check_that_it_works()
+    seen = []
+    for bit in bits:
+        one.rig.load(one.node)
+        golden = Golden("attitude", SEED)
+        for frame in range(PASSED + 1):
+            golden.step()
+            if frame in {0, PASSED}:  # a worker with its code as it was, and as fresh as a held one
+                one.rig.restart(one.node)
+            if frame == PASSED:
+                arm = Arm(1, frame, "text", "bit", tick=0, bit=bit)
+                assert one.rig.arm(one.node, arm) is None
+            result = one.step(frame)
+        if result.status != DONE:
+            seen.append(FAILED)
+        else:
+            right = result.output_digest == golden.output_digest
+            seen.append(LATENT if right else SDC)
+    assert list(outcomes.codes) == seen
+    assert set(seen) == {LATENT, SDC, FAILED}

@@ -284,6 +284,10 @@ SAMPLES = {
         "README.md",
         "B has 1.52 times the silent corruptions",
     ): "hil compare build-a.campaign build-b.campaign",
+    ("README.md", "target     faults  samples"): (
+        "hil campaign memory-storm --sampled --boards process --targets state,heap "
+        "--frames 0:100:10 --precision 0.02 --out drawn.campaign"
+    ),
 }
 TABLE = ("README.md", "┌────┬")
 """What sqlite3 shows of the second query before it."""

@@ -172,6 +172,10 @@ static int record_golden(hil_linux_campaign_t *c, const hil_workload_t *workload
   return HIL_OK;
 }
 
+static uint64_t text_len(const hil_workload_t *l) {
+  return (uintptr_t)l->text_end - (uintptr_t)l->text_begin;
+}
+
 static void describe(const hil_linux_campaign_t *c, const hil_workload_t *workload,
                      hil_campaign_opened_t *out) {
   uint8_t *const *slot = c->pages.slot;
@@ -184,7 +188,7 @@ static void describe(const hil_linux_campaign_t *c, const hil_workload_t *worklo
   out->stack_len = WORKER_STACK_LEN;
   out->rest = (uint64_t)(uintptr_t)worker_trap_rest;
   out->text = (uint64_t)(uintptr_t)workload->text_begin;
-  out->text_len = (uint32_t)((uintptr_t)workload->text_end - (uintptr_t)workload->text_begin);
+  out->text_len = (uint32_t)text_len(workload);
   out->gpr_count = ARCH_GPR_COUNT;
   out->gpr_bytes = ARCH_GPR_BYTES;
   out->vector_bytes = ARCH_VECTOR_BYTES;
@@ -196,6 +200,7 @@ static int rewind_step(hil_linux_campaign_t *c) {
   if (status == HIL_OK) status = registers_set(c->worker, &c->start);
   c->position = c->path = c->trace_at = 0;
   c->site_is_saved = c->under_way = false;
+  c->patched_len = 0;
   memset(&c->traced, 0, sizeof c->traced);
   return status;
 }
@@ -351,14 +356,25 @@ static int save_site(hil_linux_campaign_t *c) {
 /* Put other machine code where the worker stands, or back what was there. */
 static int patch(hil_linux_campaign_t *c, uint64_t kind) {
   uint8_t after[16];
+  c->patched_at = (uint64_t)ARCH_PC(c->site.general);
   return worker_sefi(c->worker, (hil_sefi_t)kind, c->patched, after, &c->patched_len);
 }
 
+/* The same with one bit of the workload's own: the system keeps what the processor has fetched in step. */
+static int flip_text(hil_linux_campaign_t *c, uint64_t offset, uint8_t bit) {
+  c->patched_at = (uint64_t)(uintptr_t)c->worker->workload->text_begin + offset;
+  const int status = worker_read_at(c->worker, c->patched_at, c->patched, 1);
+  if (status != HIL_OK) return status;
+  const uint8_t flipped = c->patched[0] ^ bit;
+  c->patched_len = 1;
+  c->text_is_hit = true;
+  return worker_write_at(c->worker, c->patched_at, &flipped, 1);
+}
+
 static int unpatch(hil_linux_campaign_t *c) {
-  const uint64_t at = (uint64_t)ARCH_PC(c->site.general);
-  const int status = c->patched_len ? worker_write_at(c->worker, at, c->patched, c->patched_len) : HIL_OK;
+  const size_t len = c->patched_len;
   c->patched_len = 0;
-  return status;
+  return len ? worker_write_at(c->worker, c->patched_at, c->patched, len) : HIL_OK;
 }
 
 static int flip(hil_linux_campaign_t *c, const hil_campaign_site_t *site) {
@@ -368,7 +384,9 @@ static int flip(hil_linux_campaign_t *c, const hil_campaign_site_t *site) {
     case SPACE_GPR:
       registers_flip_general(&regs, (size_t)site->byte, site->bit);
       return registers_set_general(c->worker, &regs);
-    case SPACE_CPU: return patch(c, site->byte);
+    case SPACE_CPU:
+      if (site->byte < SPACE_CPU_TEXT) return patch(c, site->byte);
+      return flip_text(c, site->byte - SPACE_CPU_TEXT, site->bit);
     default: return registers_flip_vector(c->worker, &c->site, (size_t)site->byte, site->bit);
   }
 }
@@ -377,7 +395,10 @@ static int flip(hil_linux_campaign_t *c, const hil_campaign_site_t *site) {
 static bool is_hittable(const hil_linux_campaign_t *c, const hil_campaign_site_t *site) {
   if (site->space == SPACE_GPR) return site->byte < (uint64_t)ARCH_GPR_COUNT * ARCH_GPR_BYTES;
   if (site->space == SPACE_VECTOR) return site->byte < ARCH_VECTOR_BYTES;
-  if (site->space == SPACE_CPU) return site->byte == SEFI_HANG || site->byte == SEFI_CRASH;
+  if (site->space == SPACE_CPU && site->byte < SPACE_CPU_TEXT) {
+    return site->byte == SEFI_HANG || site->byte == SEFI_CRASH;
+  }
+  if (site->space == SPACE_CPU) return site->byte - SPACE_CPU_TEXT < text_len(c->worker->workload);
   for (size_t slot = 1; slot < IMAGE_SLOTS; slot++) { /* all but the control block */
     const uint64_t at = (uint64_t)(c->pages.slot[slot] - c->pages.slot[0]);
     if (site->byte >= at && site->byte - at < c->pages.slot_len[slot]) return true;
@@ -406,7 +427,7 @@ static hil_outcome_t classify(hil_linux_campaign_t *c, const hil_arch_regs_t *re
                memcmp(w->memory.region[REGION_STATE], c->end_state, l->state_len) == 0;
   if (alike) alike = memcmp(sp, c->end_stack, c->stack_len) == 0; /* its pointer is the one of then */
   if (alike) alike = worker_control_is(c->end_control);
-  if (!alike) return OUTCOME_LATENT;
+  if (!alike || c->text_is_hit) return OUTCOME_LATENT; /* machine code stays hit until it is loaded again */
   if (w->memory.progress->tick == c->ticks) return OUTCOME_MASKED;
   *detail = FAILURE_COUNT;
   return OUTCOME_FAILED;
@@ -420,6 +441,7 @@ static int begin(hil_linux_campaign_t *c, const hil_campaign_site_t *site, uint6
   status = save_site(c);
   if (status != HIL_OK) return status;
   c->began_us = 0;
+  c->text_is_hit = false;
   c->under_way = true;
   return flip(c, site);
 }

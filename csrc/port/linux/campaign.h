@@ -97,8 +97,10 @@ typedef struct {
   bool under_way;        /* an experiment: the worker is somewhere behind that */
   uint64_t began_us;     /* CPU time of the worker at its first timer tick; 0: there was none yet */
   uint32_t ticks;        /* of the fault-free step */
-  uint8_t patched[16];   /* machine code that a control has replaced */
+  uint64_t patched_at;   /* machine code that a control, or a hit of it, has replaced: where it lies, */
+  uint8_t patched[16];   /* and what it was */
   uint8_t patched_len;
+  bool text_is_hit;
   uint64_t cpu_limit_us; /* of an experiment, from its first timer tick on */
   uint64_t trace_at;     /* [instruction] where the trace has ended so far, */
   hil_arch_regs_t traced; /* and the registers as it has reported them */

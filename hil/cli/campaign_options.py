@@ -1,0 +1,118 @@
+"""The options of `hil campaign`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "Confidence",
+    "Exact",
+    "FaultList",
+    "Frame",
+    "Kind",
+    "ManyFrames",
+    "OutcomeName",
+    "Plan",
+    "Precision",
+    "Proportional",
+    "ResultFile",
+    "Sampled",
+    "Samples",
+    "SeedOfDraw",
+    "Source",
+    "Targets",
+    "Workers",
+    "WriteFaults",
+]
+
+_SAMPLE = "With --sampled"
+
+Source = Annotated[str, typer.Argument(metavar="SCENARIO", help="A file, or a shipped one.")]
+Exact = Annotated[bool, typer.Option("--exact", help="All single-bit faults of one step.")]
+Sampled = Annotated[
+    bool, typer.Option("--sampled", help="A sample of the faults of one or many steps.")
+]
+Targets = Annotated[
+    str,
+    typer.Option(
+        metavar="A,B", help="state, input, output, heap, stack, gpr, vector; a sample also text."
+    ),
+]
+Frame = Annotated[int, typer.Option(metavar="N", help="The step of this frame.", min=0)]
+Kind = Annotated[
+    str | None,
+    typer.Option(metavar="KIND", help="process, emulated or inproc, instead of its own."),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Boards that share the work; default: cores.", min=1),
+]
+ResultFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The result; default: SCENARIO.campaign.")
+]
+ManyFrames = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A:B", help="Frames, such as 0:100 or 0:1000:10.", rich_help_panel=_SAMPLE
+    ),
+]
+Samples = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="At most N faults of each target.", min=1, rich_help_panel=_SAMPLE
+    ),
+]
+Proportional = Annotated[
+    bool,
+    typer.Option(
+        "--proportional",
+        help="--samples in all, more of them of larger targets.",
+        rich_help_panel=_SAMPLE,
+    ),
+]
+Precision = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X",
+        help="Stop when the share is known to ± X; default without --samples: 0.01.",
+        rich_help_panel=_SAMPLE,
+    ),
+]
+Confidence = Annotated[
+    float, typer.Option(metavar="X", help="Of the intervals.", rich_help_panel=_SAMPLE)
+]
+OutcomeName = Annotated[
+    str,
+    typer.Option(
+        metavar="EFFECT", help="The outcome that --precision is about.", rich_help_panel=_SAMPLE
+    ),
+]
+SeedOfDraw = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="Of the draw; default: the scenario's.", min=0, rich_help_panel=_SAMPLE
+    ),
+]
+FaultList = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Carry out the faults of a list.", rich_help_panel=_SAMPLE),
+]
+WriteFaults = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write the faults as a list, and carry out none.",
+        rich_help_panel=_SAMPLE,
+    ),
+]
+Plan = Annotated[
+    bool,
+    typer.Option(
+        "--plan",
+        help="Print how many experiments are needed, and carry out none.",
+        rich_help_panel=_SAMPLE,
+    ),
+]
