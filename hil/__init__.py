@@ -16,7 +16,6 @@ record              the database of a run
 control             commands to a running run
 analysis            statistics of results: campaigns compared, failures in orbit
 engine              one run
-analysis            statistics: confidence intervals, sample sizes
 campaign            what upsets come to: all of them, by experiments, or a sample
 verification, views, report
                     a record computed again; what people see of a run; pages for a browser
