@@ -69,7 +69,6 @@ ROOMS = [
     {"upsets"},
     {"record"},
     {"control"},
-    {"analysis"},
     {"engine"},
     {"analysis"},
     {"campaign"},

@@ -73,7 +73,7 @@ class HeldBoard:
         self.step.close()
         if frame < self.frame:
             setup = self.rig.setup
-            self.golden = golden_run(setup.workload, setup.seed)
+            self.golden = golden_run(setup.workload, setup.seed, setup.program)
             _go_to(self.rig, self.golden, frame)
             self.golden.step()
         else:  # the golden run has passed the frame that was held already
@@ -155,7 +155,7 @@ def held_node(node: Node, scenario: Scenario, frame: int) -> Iterator[HeldBoard]
         rig.open()
         cpu_us = _go_to(rig, golden, max(frame, 1))
         if frame == 0:  # it was run to measure it
-            golden = golden_run(scenario.workload_name, scenario.seed)
+            golden = golden_run(scenario.workload_name, scenario.seed, program)
             _go_to(rig, golden, 0)
         limit_us = _HANG_CPU_US
         while limit_us < _HANG_STEPS * cpu_us:

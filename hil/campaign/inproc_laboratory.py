@@ -3,7 +3,8 @@ call of C for arrays of faults (csrc/host/fault_bench.h)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, Final
 
@@ -14,8 +15,11 @@ from hil.campaign.fault_space import FaultSpace, FrameSpace, TargetSpace
 from hil.campaign.laboratory import Part
 from hil.campaign.sampling import FaultTable
 from hil.errors import SetupError, UsageError
-from hil.kernel import Golden, Workload, check, workload
+from hil.kernel import Golden, Workload, check
 from hil.record.campaign_rows import EFFECTS, MomentUnit
+from hil.rig.own_workload import own_workload
+from hil.rig.program import golden_run
+from hil.rig.program_options import ProgramOptions
 from hil.scenario import Scenario, UpsetTarget
 from hil.upsets.words import NodeEffect
 
@@ -37,12 +41,12 @@ _PART: Final = 50_000  # experiments between two looks at the progress
 
 
 class FaultBench:
-    """A step of a workload that is held in this process."""
+    """A step of a workload that is held in this process. `begin` begins its golden run."""
 
-    def __init__(self, name: str, seed: int) -> None:
-        self._golden = Golden(name, seed)
-        handle = lib.workload_find(name.encode())
-        size = int(lib.fault_bench_memory(handle))
+    def __init__(self, begin: Callable[[], Golden]) -> None:
+        self._begin = begin
+        self._golden = begin()
+        size = int(lib.fault_bench_memory(self._golden.handle.workload))
         self._memory = ffi.new("uint8_t[]", size)
         self._size = size
         self._bench = ffi.new("hil_fault_bench_t *")
@@ -54,13 +58,18 @@ class FaultBench:
             return
         golden = self._golden
         if frame < golden.next_frame:
-            self._golden = golden = Golden(golden.workload.name, golden.seed)
+            self._golden = golden = self._begin()
         while golden.next_frame < frame:
             golden.step()
         most = 4 * golden.workload.ticks + 64  # as boards have it
         args = (self._bench, golden.handle, most, self._memory, self._size)
         check(lib.fault_bench_open(*args), "fault_bench_open")
         self._frame = frame
+
+    @property
+    def workload(self) -> Workload:
+        """Return the workload."""
+        return self._golden.workload
 
     @property
     def ticks(self) -> int:
@@ -118,22 +127,22 @@ class InprocLaboratory:
                     remedy=f"--boards process, or targets among {', '.join(_REGIONS)}",
                 )
         self.arch = "virtual"
-        self._name, self._seed = scenario.workload_name, scenario.seed
+        program = ProgramOptions(own=own_workload(scenario))
+        self._begin = partial(golden_run, scenario.workload_name, scenario.seed, program)
         self._targets = tuple(targets)
         self._benches: dict[int, _InprocBench] = {}
-        one = workload(self._name)
         spaces: list[FrameSpace] = []
-        bench = FaultBench(self._name, self._seed)
+        bench = FaultBench(self._begin)
         for frame in frames:
             bench.hold(frame)
             spaces.append(FrameSpace(frame, bench.ticks + 1, np.zeros(0, np.uint64)))
-        lengths = tuple(TargetSpace(target, _length(target, one)) for target in targets)
+        lengths = tuple(TargetSpace(target, _length(target, bench.workload)) for target in targets)
         self.space = FaultSpace(MomentUnit.TICK, tuple(spaces), lengths)
 
     def check_controls(self) -> int:
         """Make hits whose effects are certain; return how many. Raises: SetupError if one is judged
         wrongly."""
-        bench = FaultBench(self._name, self._seed)
+        bench = FaultBench(self._begin)
         bench.hold(self.space.frames[0].frame)
         end = bench.ticks
         controls = [
@@ -158,7 +167,7 @@ class InprocLaboratory:
     def bench(self, number: int) -> _InprocBench:
         """Return place `number`, for the thread that calls."""
         if number not in self._benches:
-            bench = FaultBench(self._name, self._seed)
+            bench = FaultBench(self._begin)
             self._benches[number] = _InprocBench(bench, self._targets)
         return self._benches[number]
 

@@ -39,6 +39,7 @@ from hil.record.campaign_rows import (
     SampleRow,
     SamplingMeta,
 )
+from hil.rig.own_workload import own_workload
 from hil.rig.reservation import BenchReservation, uses_of_run
 from hil.scenario import BoardKind, Scenario, UpsetTarget
 from hil.upsets.words import NodeEffect
@@ -248,6 +249,7 @@ class _Results:
 
 def _meta(order: SampledOrder, laboratory: Laboratory) -> CampaignMeta:
     scenario, space, sampling = order.scenario, laboratory.space, order.sampling
+    own = own_workload(scenario)
     whole = hashlib.blake2b(space.digest.encode(), digest_size=16)
     if order.listed is not None:
         for column in order.listed.faults.columns:
@@ -266,6 +268,7 @@ def _meta(order: SampledOrder, laboratory: Laboratory) -> CampaignMeta:
         instructions=sum(frame.moments for frame in space.frames),
         plan=whole.hexdigest(),
         path=_path(space),
+        source_sha256="" if own is None else own.source.sha256,
         sampling=SamplingMeta(
             moment=space.moment,
             frames=frames_text(order.frames),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -54,7 +55,7 @@ def _in_process(name: str, count: int) -> PerfRow:
     laboratory = InprocLaboratory(_scenario(name, "inproc"), (_FRAME,), _MEMORY)
     table = draw(laboratory.space, [count // len(_MEMORY)] * len(_MEMORY), _SEED, 0, 0)
     faults = fault_array(table.chosen(table.order), _MEMORY)
-    bench = FaultBench(name, _SEED)
+    bench = FaultBench(partial(Golden, name, _SEED))
     bench.hold(_FRAME)
     run_s, bare_s = fastest(7, (lambda: bench.run(faults), lambda: bench.bare(len(faults))))
     rate, bare = len(faults) / run_s, len(faults) / bare_s

@@ -59,11 +59,6 @@ def campaign_page(file: CampaignFile) -> str:
             f"{file.path} was written by an older hil, and does not say what the step does",
             remedy="carry out the campaign again",
         )
-    if file.meta.sampling is not None:
-        raise RecordError(
-            f"{file.path} is the result of a sampled campaign: the page shows exact ones",
-            remedy="carry out one with --exact",
-        )
     figures = figures_of(file)
     sentence, more = verdict(figures.summary)
     title = f"{figures.summary.meta.scenario}: fault campaign"

@@ -141,7 +141,7 @@ def test_what_only_a_process_has_is_refused() -> None:
 
 
 def test_a_fault_that_there_is_not_is_refused() -> None:
-    bench = FaultBench("attitude", SEED)
+    bench = FaultBench(lambda: Golden("attitude", SEED))
     bench.hold(FRAME)
     table = FaultTable(*(np.array([v]) for v in (0, FRAME, 0, 0, 0, bench.ticks + 1)))
     with pytest.raises(KernelError):
