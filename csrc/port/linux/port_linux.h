@@ -177,6 +177,8 @@ uint64_t worker_pc_offset(hil_worker_t *w);
 /* As hil_watch_port_t has it. */
 void watch_begin(hil_worker_t *w, hil_watch_t *of);
 void watch_end(hil_worker_t *w);
+/* The worker stands at an instruction that it dies of, and that debug registers have not reported. */
+void watch_died(hil_worker_t *w);
 /* The worker has stopped with SIGTRAP. Whether because it accesses what is watched: then it continues as if it had
  * not stopped. |out_executed|: whether it has executed an instruction, if it was to execute one. */
 bool watch_stopped(hil_worker_t *w, bool *out_executed);
@@ -191,6 +193,8 @@ typedef enum {
 } hil_watch_verdict_t;
 
 hil_watch_verdict_t watch_judge(hil_worker_t *w, const hil_debug_place_t *place);
+/* The same of the instruction that the worker dies of. */
+hil_watch_verdict_t watch_judge_fault(hil_worker_t *w, const hil_debug_place_t *place);
 /* The address of the workload's instruction that |address| is part of; 0: not known. */
 uintptr_t watch_instruction_at(const hil_workload_t *workload, uintptr_t address);
 

@@ -146,6 +146,16 @@ bool watch_stopped(hil_worker_t *w, bool *out_executed) {
   return true;
 }
 
+void watch_died(hil_worker_t *w) {
+  hil_worker_watch_t *k = &w->watch;
+  for (size_t i = 0; i < k->count; i++) {
+    hil_watch_t *of = k->of[i];
+    const hil_watch_verdict_t verdict = watch_judge_fault(w, &k->place[i]);
+    if (verdict == WATCH_READ) of->first = FIRST_ACTIVATED;
+    if (verdict == WATCH_UNSURE && of->first == FIRST_UNKNOWN) of->reason = UNWATCHED_INSTRUCTION;
+  }
+}
+
 void watch_end(hil_worker_t *w) {
   hil_worker_watch_t *k = &w->watch;
   for (size_t i = 0; i < k->opened; i++) {

@@ -35,24 +35,44 @@ static void read_return(hil_worker_t *w, uint64_t sp, uint8_t bytes[RETURN_MAX],
   if (worker_read_at(w, at - RETURN_MAX, bytes, RETURN_MAX) == HIL_OK) out->len = RETURN_MAX;
 }
 
-hil_watch_verdict_t watch_judge(hil_worker_t *w, const hil_debug_place_t *place) {
+static bool read_registers(hil_worker_t *w, hil_x86_regs_t *out) {
   static const size_t offsets[16] = {
       REG_AT(rax), REG_AT(rcx), REG_AT(rdx), REG_AT(rbx), REG_AT(rsp), REG_AT(rbp), REG_AT(rsi), REG_AT(rdi),
       REG_AT(r8),  REG_AT(r9),  REG_AT(r10), REG_AT(r11), REG_AT(r12), REG_AT(r13), REG_AT(r14), REG_AT(r15)};
-  if (!place->written) return WATCH_READ;
   hil_arch_regs_t all;
+  if (registers_get_set(w->pid, false, NT_PRSTATUS, &all, sizeof all) != HIL_OK) return false;
+  for (size_t i = 0; i < 16; i++) memcpy(&out->reg[i], (const uint8_t *)&all + offsets[i], sizeof(uint64_t));
+  out->pc = ARCH_PC(all);
+  return true;
+}
+
+hil_watch_verdict_t watch_judge(hil_worker_t *w, const hil_debug_place_t *place) {
+  enum { STACK_POINTER = 4 };
+  if (!place->written) return WATCH_READ;
   hil_x86_regs_t regs;
   hil_x86_code_t code;
   hil_x86_return_t top;
   uint8_t bytes[BEFORE_MAX + X86_INSN_MAX], calls[RETURN_MAX];
-  if (registers_get_set(w->pid, false, NT_PRSTATUS, &all, sizeof all) != HIL_OK) return WATCH_UNSURE;
-  for (size_t i = 0; i < 16; i++) memcpy(&regs.reg[i], (const uint8_t *)&all + offsets[i], sizeof(uint64_t));
-  regs.pc = ARCH_PC(all);
+  if (!read_registers(w, &regs)) return WATCH_UNSURE;
   read_code(w, regs.pc, bytes, &code);
-  read_return(w, ARCH_SP(all), calls, &top);
+  read_return(w, regs.reg[STACK_POINTER], calls, &top);
   switch (x86_judge_write(&code, &regs, &top, place->address, place->len)) {
     case X86_READ_FIRST: return WATCH_READ;
     case X86_OVERWRITTEN: return WATCH_OVERWRITTEN;
+    default: return WATCH_UNSURE;
+  }
+}
+
+hil_watch_verdict_t watch_judge_fault(hil_worker_t *w, const hil_debug_place_t *place) {
+  hil_x86_regs_t regs;
+  uint8_t bytes[X86_INSN_MAX];
+  if (!place->len) return WATCH_PASSED_BY;
+  if (!read_registers(w, &regs)) return WATCH_UNSURE;
+  if (worker_read_at(w, regs.pc, bytes, sizeof bytes) != HIL_OK)
+    return WATCH_PASSED_BY; /* there is no code */
+  switch (x86_judge_fault(bytes, sizeof bytes, &regs, place->address, place->len)) {
+    case X86_READ_FIRST: return WATCH_READ;
+    case X86_NOT_ACCESSED: return WATCH_PASSED_BY;
     default: return WATCH_UNSURE;
   }
 }
@@ -94,7 +114,18 @@ uintptr_t watch_instruction_at(const hil_workload_t *workload, uintptr_t address
   return address & ~(uintptr_t)3;
 }
 
+/* Debug registers report before the access: there is none that they missed. */
+hil_watch_verdict_t watch_judge_fault(hil_worker_t *w, const hil_debug_place_t *place) {
+  (void)w, (void)place;
+  return WATCH_PASSED_BY;
+}
+
 #else
+
+hil_watch_verdict_t watch_judge_fault(hil_worker_t *w, const hil_debug_place_t *place) {
+  (void)w, (void)place;
+  return WATCH_PASSED_BY;
+}
 
 hil_watch_verdict_t watch_judge(hil_worker_t *w, const hil_debug_place_t *place) {
   (void)w, (void)place;

@@ -320,6 +320,7 @@ static bool harmless(int signal) {
 /* Let it die of the signal it got. */
 static hil_port_event_t die(hil_worker_t *w, int signal, uint8_t *out_signal) {
   int status = 0;
+  watch_died(w);
   (void)worker_cpu_us(w);
   (void)ptrace(PTRACE_CONT, w->pid, NULL, (void *)(intptr_t)signal);
   const bool exited = wait_for(w, 0, &status) && (WIFSIGNALED(status) || WIFEXITED(status));

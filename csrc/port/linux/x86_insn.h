@@ -78,11 +78,16 @@ typedef struct {
   size_t len;
 } hil_x86_return_t;
 
-typedef enum { X86_READ_FIRST, X86_OVERWRITTEN, X86_NOT_KNOWN } hil_x86_verdict_t;
+typedef enum { X86_READ_FIRST, X86_OVERWRITTEN, X86_NOT_KNOWN, X86_NOT_ACCESSED } hil_x86_verdict_t;
 
 /* The |len| bytes at |address| have just been written: what is certain of it? |top|: what the stack's topmost
  * address says; its |len| is 0 if it points to no code. */
 hil_x86_verdict_t x86_judge_write(const hil_x86_code_t *code, const hil_x86_regs_t *regs,
                                   const hil_x86_return_t *top, uint64_t address, size_t len);
+
+/* The instruction at |regs->pc|, which |code| begins with, has failed: it may have read these bytes, as a return to
+ * an address that is none does, and no debug register reports what is not completed. */
+hil_x86_verdict_t x86_judge_fault(const uint8_t *code, size_t code_len, const hil_x86_regs_t *regs,
+                                  uint64_t address, size_t len);
 
 #endif

@@ -230,3 +230,33 @@ hil_x86_verdict_t x86_judge_write(const hil_x86_code_t *code, const hil_x86_regs
   if (verdict != X86_NOT_KNOWN) return verdict;
   return was_called(regs, top, address, len) ? X86_OVERWRITTEN : X86_NOT_KNOWN;
 }
+
+/* Whether two ranges have a byte in common. */
+static bool overlaps(uint64_t at, uint64_t size, uint64_t address, size_t len) {
+  return address - at < size || at - address < len;
+}
+
+hil_x86_verdict_t x86_judge_fault(const uint8_t *code, size_t code_len, const hil_x86_regs_t *regs,
+                                  uint64_t address, size_t len) {
+  enum { NEAR = 64 /* [byte] more than any operand has */ };
+  hil_x86_insn_t i;
+  uint64_t at = 0;
+  if (x86_decode(code, code_len, &i) != HIL_OK) return X86_NOT_ACCESSED; /* nothing was executed */
+  const bool plain = i.map == 0 && i.encoding == X86_LEGACY;
+  if (plain && (i.opcode == 0xc2 || i.opcode == 0xc3)) {
+    return overlaps(regs->reg[RSP], 8, address, len) ? X86_READ_FIRST : X86_NOT_ACCESSED;
+  }
+  if (i.has_memory) {
+    hil_x86_regs_t next = *regs;
+    next.pc += i.len; /* what an address beside it is relative to */
+    if (!operand_address(&i, &next, NEAR, &at)) return X86_NOT_KNOWN;
+    const bool jumps = plain && i.opcode == 0xff && (i.reg == 2 || i.reg == 4);
+    if (jumps && overlaps(at, 8, address, len)) return X86_READ_FIRST;
+    if (overlaps(at, NEAR, address, len)) return X86_NOT_KNOWN;
+  }
+  const bool beside_stack = overlaps(regs->reg[RSP] - NEAR, 2 * NEAR, address, len);
+  const bool is_string = plain && (i.opcode & 0xf4u) == 0xa4;
+  const bool implied =
+      plain && (is_string || i.opcode == 0xc9 || (i.opcode & 0xf0u) == 0x50 || i.opcode == 0xe8);
+  return implied && (is_string || beside_stack) ? X86_NOT_KNOWN : X86_NOT_ACCESSED;
+}
