@@ -5,8 +5,11 @@ its own (`hil.rig.workload_trial`): what it does wrong there is a message, not t
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import hashlib
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -18,6 +21,7 @@ from hil._kernel import ffi
 from hil.board_types.workload_build import cached_library
 from hil.errors import ConfigError, Problem, SetupError
 from hil.kernel import Golden, Workload, workload_of
+from hil.rig import workload_trial
 from hil.rig.program_words import signal_name
 from hil.scenario import Scenario
 from hil.scenario.c_workload import CSource, read_c_source
@@ -84,20 +88,22 @@ def _loaded(library: Path, name: str) -> Any:
 
 
 def _trial(library: Path, name: str, phase: str) -> str:
-    """Return what a workload does wrong in a trial; empty if nothing. The answer is kept beside the
-    library."""
-    kept = library.with_suffix(f".{phase}")
-    try:
-        return kept.read_text(encoding="utf-8")
-    except OSError:
-        problem = _carried_out(library, name, phase)
-    draft = kept.with_suffix(f".{os.getpid()}")
-    try:
-        draft.write_text(problem, encoding="utf-8")
-        draft.replace(kept)
-    except OSError:  # it is tried again the next time
-        draft.unlink(missing_ok=True)
+    """Return what a workload does wrong in a trial; empty if nothing. That is kept beside the
+    library, so that it is not tried again."""
+    passed = library.with_suffix(f".{phase}-{_trial_version()}")
+    if passed.is_file():
+        return ""
+    problem = _carried_out(library, name, phase)
+    if not problem:
+        with contextlib.suppress(OSError):  # it is tried again the next time
+            passed.touch()
     return problem
+
+
+@cache
+def _trial_version() -> str:
+    """Return a word for the trial itself: another one may find more."""
+    return hashlib.sha256(Path(workload_trial.__file__).read_bytes()).hexdigest()[:12]
 
 
 def _carried_out(library: Path, name: str, phase: str) -> str:
@@ -118,6 +124,8 @@ def _carried_out(library: Path, name: str, phase: str) -> str:
         return f"it did not end within {_TRIAL_S:g} s {_last(text)}"
     except OSError as error:
         raise SetupError(f"cannot start {sys.executable}: {error}") from error
+    if done.returncode == -signal.SIGXCPU:
+        return f"it takes more than {workload_trial.CPU_S} s of CPU time {_last(done.stdout)}"
     if done.returncode < 0:
         return f"it died of {signal_name(-done.returncode)} {_last(done.stdout)}"
     if done.returncode:

@@ -17,13 +17,13 @@ from typing import Any, Final
 from hil._kernel import ffi, lib
 from hil.kernel import workload_of
 
-__all__ = ["main"]
+__all__ = ["CPU_S", "main"]
 
 _GUARD: Final = 4096  # [byte] on each side of a region
 _ALIGNMENT: Final = 64
 _FRAMES: Final = 50
 _TRIALS: Final = 200
-_CPU_S: Final = 10
+CPU_S: Final = 10
 _STATE_MAX: Final = 1 << 20
 _SCRATCH_MAX: Final = 8 << 20
 _INPROC_MAX: Final = (1 << 20) + (1 << 18)  # ARENA_LEN, csrc/port/inproc/inproc.c
@@ -193,7 +193,7 @@ def _say(where: str) -> None:
 def main(library: str, name: str, phase: str) -> None:
     """Carry out one phase of the trial, and print how it ended."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, 2 * CPU_S))
     loaded = ctypes.CDLL(library, mode=os.RTLD_NOW | os.RTLD_LOCAL)
     where = ctypes.addressof(ctypes.c_char.in_dll(loaded, f"workload_{name}"))
     w = ffi.cast("hil_workload_t *", where)
