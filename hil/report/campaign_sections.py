@@ -101,6 +101,8 @@ def conditions(meta: CampaignMeta, summary: CampaignSummary) -> str:
         "digests": f"<code>{text(meta.plan)}</code> of the experiments, "
         f"<code>{text(meta.path)}</code> of the path of the fault-free step",
     }
+    if meta.source_sha256:
+        rows["C file"] = f"{text(meta.workload)}.c, SHA-256 <code>{text(meta.source_sha256)}</code>"
     lines = (f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows.items())
     return element("dl", "".join(lines))
 
