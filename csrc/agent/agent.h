@@ -147,6 +147,7 @@ typedef struct {
     };
     hil_campaign_trace_t trace;
     hil_campaign_code_t code;
+    hil_campaign_follow_t follow;
     hil_campaign_run_t run;
   };
 } hil_agent_campaign_t;

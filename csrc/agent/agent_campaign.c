@@ -122,6 +122,22 @@ static void read_code(hil_agent_t *a, uint16_t seq, const uint8_t *payload, size
   conclude(a, HIL_MSG_CAMPAIGN_CODE, seq, status, answer, answer_len);
 }
 
+static void follow(hil_agent_t *a, uint16_t seq, const uint8_t *payload, size_t len) {
+  hil_campaign_follow_t *m = &a->campaign.follow;
+  hil_sync_t out = {0, 0};
+  uint8_t answer[32];
+  size_t answer_len = 0;
+  const uint32_t input_len = a->workload->input_len;
+  int status = hil_campaign_follow_unpack(m, payload, len);
+  if (status == HIL_OK && (!m->len || !input_len || m->len % input_len)) status = HIL_ERR_ARG;
+  if (status == HIL_OK) status = a->port.campaign->follow(a->port.context, m, &out.state_digest);
+  if (status == HIL_OK) {
+    out.frame = a->done_frame + 1u + m->first + m->len / input_len;
+    status = hil_sync_pack(&out, answer, sizeof answer, &answer_len);
+  }
+  conclude(a, HIL_MSG_CAMPAIGN_FOLLOW, seq, status, answer, answer_len);
+}
+
 /* --- experiments ---------------------------------------------------------------------------------------- */
 
 /* Begin the RUN whose sites are there, if |status| says that they are some. */
@@ -194,12 +210,13 @@ static void held_step_request(hil_agent_t *a, uint8_t type, uint16_t seq, const 
   switch (type) {
     case HIL_MSG_CAMPAIGN_TRACE: trace(a, seq, payload, len); break;
     case HIL_MSG_CAMPAIGN_CODE: read_code(a, seq, payload, len); break;
+    case HIL_MSG_CAMPAIGN_FOLLOW: follow(a, seq, payload, len); break;
     default: begin_run(a, seq, payload, len); break;
   }
 }
 
 bool agent_campaign_request(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len) {
-  if (type < HIL_MSG_CAMPAIGN_OPEN || type > HIL_MSG_CAMPAIGN_CLOSE) {
+  if (type < HIL_MSG_CAMPAIGN_OPEN || type > HIL_MSG_CAMPAIGN_FOLLOW) {
     close_campaign(a);
     return false;
   }

@@ -40,6 +40,10 @@ typedef struct {
   int (*trace)(void *context, hil_campaign_trace_t *out);
   /* Read memory of the worker. HIL_OK; HIL_ERR_IO: not all of it is mapped. */
   int (*code)(void *context, uint64_t address, uint16_t len, uint8_t *out);
+  /* Take the inputs of steps that follow, run these without a fault, and fill in the digest of the state after
+   * the last. HIL_OK; HIL_ERR_ARG: they do not follow those given before, are not whole inputs, or are too many;
+   * HIL_ERR_IO: such a step crashes or passes its budget, or the worker is lost. */
+  int (*follow)(void *context, const hil_campaign_follow_t *follow, uint64_t *out_state_digest);
   /* Carry out a slice of the experiments, for some milliseconds: |run->site| is the next one, sites_put moves on
    * from it, |run->site.bit| is 0 after the last. A slice may also end before an experiment, on the way to its
    * instruction. After the last one |position| and |path| of |run->outcomes| are filled in.

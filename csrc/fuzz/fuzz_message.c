@@ -117,13 +117,16 @@ static void campaign_code_query_check(const hil_campaign_code_query_t *m) {
   REQUIRE(m->len <= sizeof((hil_campaign_code_t *)0)->bytes);
 }
 static void campaign_code_check(const hil_campaign_code_t *m) { REQUIRE(m->len <= sizeof m->bytes); }
+static void campaign_follow_check(const hil_campaign_follow_t *m) {
+  REQUIRE(m->len <= sizeof m->bytes && m->first < CAMPAIGN_FOLLOW_MAX && m->restored <= 1);
+}
 static void campaign_outcomes_check(const hil_campaign_outcomes_t *m) {
   REQUIRE(m->len <= sizeof m->bytes && m->count <= CAMPAIGN_EXPERIMENTS_MAX);
 }
 
 /* M8 */
 static void campaign_sites_check(const hil_campaign_sites_t *m) {
-  REQUIRE(m->len <= sizeof m->bytes && m->severity <= 1);
+  REQUIRE(m->len <= sizeof m->bytes && m->details < 2 * DETAIL_FATE);
   hil_campaign_run_t *run = calloc(1, sizeof *run);
   REQUIRE(run);
   run->sites = *m;
@@ -136,7 +139,13 @@ static void campaign_sites_check(const hil_campaign_sites_t *m) {
     REQUIRE((run->site.bit & run->site.mask) && !(run->site.bit & (run->site.bit - 1)));
     REQUIRE(run->site.position >= position);
     position = run->site.position;
-    sites_put(run, (hil_outcome_t)(3 - count % 3), (uint8_t)count);
+    static const uint8_t details[SITES_DETAILS_MAX] = {1};
+    if (m->details & DETAIL_OUTPUT) {
+      sites_put_details(run, (hil_outcome_t)(3 - count % 3), details,
+                        (size_t)(7u * count) % SITES_DETAILS_MAX);
+    } else {
+      sites_put(run, (hil_outcome_t)(3 - count % 3), (uint8_t)count);
+    }
   }
   campaign_outcomes_check(&run->outcomes);
   free(run);
@@ -168,6 +177,7 @@ WRAP(spans_query) WRAP(spans) WRAP(range) WRAP(data) WRAP(sync) WRAP(done) WRAP(
 WRAP(health) WRAP(limits) WRAP(limited) WRAP(baud) WRAP(sensors) WRAP(program_query) WRAP(program)
 WRAP(campaign_opened) WRAP(campaign_position) WRAP(campaign_trace) WRAP(campaign_code_query)
 WRAP(campaign_code) WRAP(campaign_sites) WRAP(campaign_outcomes) WRAP(activation)
+WRAP(campaign_follow)
 /* clang-format on */
 
 typedef uint32_t hil_ident_t; /* the one payload that is not a struct */
@@ -212,6 +222,7 @@ static const hil_layout_t layouts[] = {
     LAYOUT(campaign_sites),
     LAYOUT(campaign_outcomes),
     LAYOUT(activation),
+    LAYOUT(campaign_follow),
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 

@@ -23,9 +23,9 @@ static struct {
   uint64_t clock_us;
   const hil_workload_t *workload;
   hil_progress_t progress;
-  unsigned starts, opens, traces, codes, runs, closes, resets;
+  unsigned starts, opens, traces, codes, follows, runs, closes, resets;
   bool is_held;
-  int open_status, trace_status, code_status, close_status;
+  int open_status, trace_status, code_status, follow_status, close_status;
   unsigned runs_until_failure; /* 0: none fails */
   int run_status;
   hil_step_t step;
@@ -162,6 +162,15 @@ static int campaign_code(void *context, uint64_t address, uint16_t len, uint8_t 
   return s.code_status;
 }
 
+static int campaign_follow(void *context, const hil_campaign_follow_t *follow, uint64_t *out_state_digest) {
+  (void)context;
+  CHECK(s.is_held);
+  s.follows++;
+  CHECK(follow->len && follow->len % s.workload->input_len == 0);
+  *out_state_digest = 0x5ead + follow->first;
+  return s.follow_status;
+}
+
 static int campaign_run(void *context, hil_campaign_run_t *run) {
   (void)context;
   CHECK(s.is_held && run->site.bit);
@@ -183,8 +192,8 @@ static int campaign_close(void *context) {
   return s.close_status;
 }
 
-static const hil_campaign_port_t campaign_port = {campaign_open, campaign_trace, campaign_code, campaign_run,
-                                                  campaign_close};
+static const hil_campaign_port_t campaign_port = {campaign_open,   campaign_trace, campaign_code,
+                                                  campaign_follow, campaign_run,   campaign_close};
 
 static const hil_port_t stub_port = {.tx = stub_tx,
                                      .now_us = stub_now_us,
@@ -500,13 +509,46 @@ static void trace_and_code_are_those_of_the_port(void) {
 }
 
 static void without_a_held_step_there_is_nothing_to_ask_for(void) {
-  static const uint8_t types[] = {HIL_MSG_CAMPAIGN_TRACE, HIL_MSG_CAMPAIGN_CODE, HIL_MSG_CAMPAIGN_RUN};
+  static const uint8_t types[] = {HIL_MSG_CAMPAIGN_TRACE, HIL_MSG_CAMPAIGN_CODE, HIL_MSG_CAMPAIGN_RUN,
+                                  HIL_MSG_CAMPAIGN_FOLLOW};
   load();
   for (size_t i = 0; i < sizeof types; i++) {
     ask_empty(types[i]);
     expect_refusal(types[i], HIL_ERR_STATE);
   }
-  CHECK_EQ(s.traces + s.codes + s.runs, 0);
+  CHECK_EQ(s.traces + s.codes + s.runs + s.follows, 0);
+}
+
+static void pack_follow(uint8_t first, uint16_t len) {
+  hil_campaign_follow_t m;
+  memset(&m, 0, sizeof m);
+  m.first = first;
+  m.len = len;
+  CHECK_EQ(hil_campaign_follow_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
+}
+
+static void the_steps_that_follow_are_given_to_the_port(void) {
+  hil_sync_t m;
+  open_step();
+  const uint16_t input_len = (uint16_t)s.workload->input_len;
+  pack_follow(4, (uint16_t)(3 * input_len));
+  ask(HIL_MSG_CAMPAIGN_FOLLOW);
+  CHECK(is_answer(HIL_MSG_CAMPAIGN_FOLLOW) && hil_sync_unpack(&m, last.payload, last.len) == HIL_OK);
+  CHECK_EQ(m.frame, 7); /* frame 0 is held */
+  CHECK_EQ(m.state_digest, 0x5ead + 4);
+  CHECK_EQ(s.follows, 1);
+  const uint16_t bad[] = {0, 1, (uint16_t)(input_len - 1), (uint16_t)(input_len + 1)};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    pack_follow(0, bad[i]);
+    ask(HIL_MSG_CAMPAIGN_FOLLOW);
+    expect_refusal(HIL_MSG_CAMPAIGN_FOLLOW, HIL_ERR_ARG);
+  }
+  CHECK_EQ(s.follows, 1);
+  s.follow_status = HIL_ERR_IO;
+  pack_follow(0, input_len);
+  ask(HIL_MSG_CAMPAIGN_FOLLOW);
+  CHECK_EQ(expect_refusal(HIL_MSG_CAMPAIGN_FOLLOW, HIL_ERR_IO), ERRNO);
+  CHECK(s.is_held);
 }
 
 /* --- run ------------------------------------------------------------------------------------------------- */
@@ -739,6 +781,7 @@ int main(void) {
   RUN(any_other_request_closes_it_but_those_that_are_always_carried_out);
   RUN(trace_and_code_are_those_of_the_port);
   RUN(without_a_held_step_there_is_nothing_to_ask_for);
+  RUN(the_steps_that_follow_are_given_to_the_port);
   RUN(a_run_answers_with_the_outcome_of_every_experiment);
   RUN(malformed_sites_are_refused_before_the_first_experiment);
   RUN(while_experiments_run_other_requests_are_answered_busy);

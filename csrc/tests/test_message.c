@@ -346,7 +346,7 @@ FILL(campaign_code) {
 
 FILL(campaign_sites) {
   SELF(hil_campaign_sites_t);
-  m->severity = between(0, 1);
+  m->details = between(0, 15);
   m->len = (uint16_t)pick(size, MESSAGE_PACKED_MAX);
   random_bytes(m->bytes, m->len);
 }
@@ -356,6 +356,14 @@ FILL(campaign_outcomes) {
   m->position = random_u64();
   m->path = random_u64();
   m->count = (uint16_t)pick(2, CAMPAIGN_EXPERIMENTS_MAX);
+  m->len = (uint16_t)pick(size, MESSAGE_PACKED_MAX);
+  random_bytes(m->bytes, m->len);
+}
+
+FILL(campaign_follow) {
+  SELF(hil_campaign_follow_t);
+  m->first = between(0, CAMPAIGN_FOLLOW_MAX - 1);
+  m->restored = between(0, 1);
   m->len = (uint16_t)pick(size, MESSAGE_PACKED_MAX);
   random_bytes(m->bytes, m->len);
 }
@@ -393,6 +401,7 @@ typedef union {
   hil_campaign_sites_t campaign_sites;
   hil_campaign_outcomes_t campaign_outcomes;
   hil_activation_t activation;
+  hil_campaign_follow_t campaign_follow;
 } hil_any_t;
 
 #define WRAP(name, argument)                                                             \
@@ -411,7 +420,7 @@ WRAP(health, m) WRAP(limits, m) WRAP(limited, m)
 WRAP(baud, m) WRAP(sensors, m) WRAP(program_query, m) WRAP(program, m)
 WRAP(campaign_opened, m) WRAP(campaign_position, m) WRAP(campaign_trace, m)
 WRAP(campaign_code_query, m) WRAP(campaign_code, m) WRAP(campaign_sites, m) WRAP(campaign_outcomes, m)
-WRAP(activation, m)
+WRAP(activation, m) WRAP(campaign_follow, m)
 /* clang-format on */
 
 typedef struct {
@@ -460,6 +469,7 @@ static const hil_layout_t layouts[] = {
     LAYOUT(campaign_sites, 3, 1, 1000),
     LAYOUT(campaign_outcomes, 20, 1, 1000),
     LAYOUT(activation, 6, 0, 0),
+    LAYOUT(campaign_follow, 4, 1, 1000),
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 
@@ -547,14 +557,19 @@ typedef struct {
 } hil_range_check_t;
 
 static const hil_range_check_t ranges[] = {
-    {"reply", 8, 0, 3},          {"arm", 12, 0, 1},           {"report", 4, 0, 3},
-    {"report", 5, 0, 1},         {"report", 6, 0, 1},         {"report", 7, 0, 1},
-    {"report", 8, -9, 0},        {"report", 53, 0, 16},       {"spans", 0, 0, 2},
-    {"spans_query", 0, 0, 2},    {"range", 0, 0, 2},          {"data", 0, 0, 2},
-    {"done", 0, 1, 15},          {"refusal", 1, -9, -1},      {"nak", 0, -9, -1},
-    {"refusal", 0, -128, 127},   {"limits", 3, 0, 1},         {"limited", 3, 0, 1},
-    {"limited", 40, 0, 31},      {"limited", 41, 0, 63},      {"sensors", 33, 1, 3},
-    {"campaign_trace", 8, 0, 1}, {"campaign_sites", 0, 0, 1}, {"activation", 4, 0, 3},
+    {"reply", 8, 0, 3},           {"arm", 12, 0, 1},
+    {"report", 4, 0, 3},          {"report", 5, 0, 1},
+    {"report", 6, 0, 1},          {"report", 7, 0, 1},
+    {"report", 8, -9, 0},         {"report", 53, 0, 16},
+    {"spans", 0, 0, 2},           {"spans_query", 0, 0, 2},
+    {"range", 0, 0, 2},           {"data", 0, 0, 2},
+    {"done", 0, 1, 15},           {"refusal", 1, -9, -1},
+    {"nak", 0, -9, -1},           {"refusal", 0, -128, 127},
+    {"limits", 3, 0, 1},          {"limited", 3, 0, 1},
+    {"limited", 40, 0, 31},       {"limited", 41, 0, 63},
+    {"sensors", 33, 1, 3},        {"campaign_trace", 8, 0, 1},
+    {"campaign_sites", 0, 0, 15}, {"campaign_follow", 0, 0, 63},
+    {"campaign_follow", 1, 0, 1}, {"activation", 4, 0, 3},
     {"activation", 5, 0, 5},
 };
 
@@ -589,9 +604,10 @@ static void test_the_kinds_of_an_upset_depend_on_its_target(void) {
 static const struct {
   const char *name;
   size_t at, width;
-} lengths[] = {{"step", 8, 2},          {"reply", 39, 2},         {"spans", 9, 2},
-               {"data", 5, 2},          {"health", 108, 1},       {"campaign_trace", 9, 2},
-               {"campaign_code", 8, 2}, {"campaign_sites", 1, 2}, {"campaign_outcomes", 18, 2}};
+} lengths[] = {{"step", 8, 2},           {"reply", 39, 2},         {"spans", 9, 2},
+               {"data", 5, 2},           {"health", 108, 1},       {"campaign_trace", 9, 2},
+               {"campaign_code", 8, 2},  {"campaign_sites", 1, 2}, {"campaign_outcomes", 18, 2},
+               {"campaign_follow", 2, 2}};
 
 static void test_a_length_must_match_the_bytes_that_follow(void) {
   random_state = 20250307;

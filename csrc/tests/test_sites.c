@@ -9,7 +9,7 @@ static hil_campaign_run_t run;
 
 static void list(const uint8_t *bytes, size_t len) {
   memset(&run, UNIT_GUARD, sizeof run);
-  run.sites.severity = 0;
+  run.sites.details = 0;
   run.sites.len = (uint16_t)len;
   memcpy(run.sites.bytes, bytes, len);
 }
@@ -127,7 +127,7 @@ static void test_details_stand_behind_the_outcomes_for_failures_and_for_severity
                                            OUTCOME_SDC};
   for (uint8_t severity = 0; severity < 2; severity++) {
     list(bytes, sizeof bytes);
-    run.sites.severity = severity;
+    run.sites.details = severity ? DETAIL_BITS : 0;
     CHECK_EQ(sites_begin(&run), HIL_OK);
     for (uint8_t i = 0; i < 5; i++) sites_put(&run, outcomes[i], (uint8_t)(20 + i));
     for (size_t i = 0; i < 5; i++) CHECK_EQ(code_at(i), outcomes[i]);
@@ -136,6 +136,33 @@ static void test_details_stand_behind_the_outcomes_for_failures_and_for_severity
     CHECK_EQ(run.outcomes.bytes[3], severity ? 21 : 0);
     CHECK_EQ(run.outcomes.bytes[4], severity ? 24 : 0);
   }
+}
+
+static void test_an_answer_ends_where_the_next_details_do_not_fit(void) {
+  static const uint8_t full[] = {0, 0, 0xff, 98};
+  uint8_t details[SITES_DETAILS_MAX];
+  CHECK_EQ(begin(full, sizeof full), HIL_OK);
+  for (unsigned i = 0; run.site.bit; i++) {
+    memset(details, (int)i + 1, sizeof details);
+    sites_put_details(&run, i ? OUTCOME_SDC : OUTCOME_LATENT, details, i ? 200 : 100);
+  }
+  CHECK_EQ(run.outcomes.count, 4); /* 196 bytes are set apart, and 100, 200, 200, 200 fit beside them */
+  CHECK_EQ(run.outcomes.len, 1 + 700);
+  CHECK_EQ(run.outcomes.bytes[0], 1 | 2 << 2 | 2 << 4 | 2 << 6);
+  for (size_t i = 0; i < 700; i++) CHECK_EQ(run.outcomes.bytes[1 + i], i < 100 ? 1 : (i - 100) / 200 + 2);
+  for (size_t i = 701; i < MESSAGE_PACKED_MAX; i++) CHECK_EQ(run.outcomes.bytes[i], 0);
+  const hil_campaign_outcomes_t before = run.outcomes;
+  sites_put_details(&run, OUTCOME_SDC, details, 1); /* it has ended */
+  CHECK(memcmp(&before, &run.outcomes, sizeof before) == 0);
+}
+
+static void test_the_details_of_one_experiment_always_fit(void) {
+  static const uint8_t full[] = {0, 0, 0xff, 98};
+  static const uint8_t details[SITES_DETAILS_MAX] = {0};
+  CHECK_EQ(begin(full, sizeof full), HIL_OK);
+  sites_put_details(&run, OUTCOME_SDC, details, sizeof details);
+  CHECK_EQ(run.outcomes.count, 1);
+  CHECK(run.site.bit);
 }
 
 /* --- random lists ------------------------------------------------------------------------------------- */
@@ -183,6 +210,8 @@ int main(void) {
   RUN(test_more_experiments_than_fit_into_an_answer_are_refused);
   RUN(test_outcomes_of_a_full_list_fit_with_all_their_details);
   RUN(test_details_stand_behind_the_outcomes_for_failures_and_for_severity);
+  RUN(test_an_answer_ends_where_the_next_details_do_not_fit);
+  RUN(test_the_details_of_one_experiment_always_fit);
   RUN(test_random_lists_end_or_are_refused);
   return UNIT_RESULT();
 }

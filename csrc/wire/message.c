@@ -153,7 +153,7 @@ static const hil_field_t campaign_code_fields[] = {
 };
 
 static const hil_field_t campaign_sites_fields[] = {
-    FLAG(hil_campaign_sites_t, severity),
+    ENUM(hil_campaign_sites_t, details, 0, 2 * DETAIL_FATE - 1),
     LEN(hil_campaign_sites_t, len, MESSAGE_PACKED_MAX),
     OCTETS(hil_campaign_sites_t, bytes),
 };
@@ -164,6 +164,13 @@ static const hil_field_t campaign_outcomes_fields[] = {
     LEN(hil_campaign_outcomes_t, count, CAMPAIGN_EXPERIMENTS_MAX),
     LEN(hil_campaign_outcomes_t, len, MESSAGE_PACKED_MAX),
     OCTETS(hil_campaign_outcomes_t, bytes),
+};
+
+static const hil_field_t campaign_follow_fields[] = {
+    ENUM(hil_campaign_follow_t, first, 0, CAMPAIGN_FOLLOW_MAX - 1),
+    FLAG(hil_campaign_follow_t, restored),
+    LEN(hil_campaign_follow_t, len, MESSAGE_PACKED_MAX),
+    OCTETS(hil_campaign_follow_t, bytes),
 };
 
 static const hil_field_t id_fields[] = {{0, sizeof(uint32_t), INTEGER, 0, 0, 0, 0}};
@@ -509,6 +516,7 @@ PACK(campaign_code_query) UNPACK(campaign_code_query)
 PACK(campaign_code) UNPACK(campaign_code)
 PACK(campaign_sites) UNPACK(campaign_sites)
 PACK(campaign_outcomes) UNPACK(campaign_outcomes)
+PACK(campaign_follow) UNPACK(campaign_follow)
 /* clang-format on */
 
 PACK(arm)

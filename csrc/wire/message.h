@@ -25,6 +25,7 @@ enum {
   MESSAGE_PART_MAX = 1000,   /* [byte] of that in one message */
   MESSAGE_PACKED_MAX = 1000, /* [byte] of a trace, of sites or of outcomes in one message */
   CAMPAIGN_EXPERIMENTS_MAX = 784, /* of one request: their outcomes fit into one answer */
+  CAMPAIGN_FOLLOW_MAX = 64,  /* [step] behind the one that is held */
   ARM_EXACT_SHIFT = 63     /* of hil_arm_t.bit: set if the position was named, not drawn */
 };
 
@@ -54,6 +55,7 @@ typedef enum {
   HIL_MSG_CAMPAIGN_CODE = 0x16,  /* hil_campaign_code_query_t -> hil_campaign_code_t: its instructions */
   HIL_MSG_CAMPAIGN_RUN = 0x17,   /* hil_campaign_sites_t -> hil_campaign_outcomes_t: experiments on it */
   HIL_MSG_CAMPAIGN_CLOSE = 0x18, /* - -> hil_sync_t: a worker as before OPEN */
+  HIL_MSG_CAMPAIGN_FOLLOW = 0x19, /* hil_campaign_follow_t -> hil_sync_t: the steps that follow */
   HIL_MSG_ACTIVATION = 0x20, /* id u32 -> hil_activation_t: what the worker did with an upset first */
   HIL_MSG_ANSWER = 0x80,     /* flag: an answer to the type below it */
   HIL_MSG_ERROR = 0xfe,      /* hil_refusal_t: the request with this seq was refused */
@@ -100,34 +102,62 @@ enum { SPACE_CPU_TEXT = 16 /* from this byte of SPACE_CPU on: the machine code, 
 typedef enum {
   OUTCOME_MASKED = 0, /* output, state and what else the next step depends on are as without it */
   OUTCOME_LATENT = 1, /* the output is, the rest is not */
-  OUTCOME_SDC = 2,    /* the output is not; a byte more if the request has asked for severity: how many bits
-                         of it differ, 255 for more */
+  OUTCOME_SDC = 2,    /* the output is not */
   OUTCOME_FAILED = 3  /* a byte more: the signal that the worker would have died of, or hil_failure_t */
 } hil_outcome_t;
 
+/* What more a request asks for: bits, whose details stand in this order. */
 typedef enum {
-  FAILURE_HANG = 0,      /* the step passed its budget of CPU time or of ticks */
-  FAILURE_COUNT = 255    /* it ended with all right but another number of ticks, which shows */
+  DETAIL_BITS = 1,    /* SDC: how many bits of the output differ, 255 for more */
+  DETAIL_DIFFERS = 2, /* the step has ended, and not as without it: hil_differs_t */
+  DETAIL_OUTPUT = 4, /* SDC: a bit for each byte of the output, set where it differs, the first lowest; then
+                         these bytes, exclusive-or with the right ones */
+  DETAIL_FATE = 8 /* latent or SDC: hil_fate_t, and in which of the steps that follow */
+} hil_detail_t;
+
+/* How the end of a step differs from that without the fault: bits. */
+typedef enum {
+  DIFFERS_OUTPUT = 1, /* its digest */
+  DIFFERS_STATE = 2, /* its digest */
+  DIFFERS_REST = 4, /* what else the next step depends on: registers, stack, control block */
+  DIFFERS_TICKS = 8, /* the number of ticks */
+  DIFFERS_UNSEEN = 16 /* output or state differ, and their digest does not */
+} hil_differs_t;
+
+/* What comes of a step that has ended otherwise, in the steps that follow. */
+typedef enum {
+  FATE_LATENT = 0, /* all outputs are right, and the end still is not as without it */
+  FATE_HEALED = 1, /* all is as without it */
+  FATE_SDC = 2, /* a wrong output */
+  FATE_CRASH = 3,
+  FATE_HANG = 4,
+  FATE_DETECTED = 5, /* another number of ticks */
+  FATE_STATE = 6 /* a wrong state after a right output; only where the state was put right before */
+} hil_fate_t;
+
+typedef enum {
+  FAILURE_HANG = 0, /* the step passed its budget of CPU time or of ticks */
+  FAILURE_COUNT = 255 /* it ended with the right output and another number of ticks, which shows */
 } hil_failure_t;
 
 typedef enum {
   TRIGGER_TICK = 0, /* when the step's tick count is |at| (0: before it starts), then |steps| more
                        machine instructions, where the port can count them */
-  TRIGGER_US = 1    /* |at| microseconds after the step began */
+  TRIGGER_US = 1 /* |at| microseconds after the step began */
 } hil_trigger_t;
 
 typedef enum {
-  WORKER_DONE = 0,    /* the step ended by itself */
+  WORKER_DONE = 0, /* the step ended by itself */
   WORKER_CRASHED = 1, /* the worker died of |signal| */
-  WORKER_HUNG = 2,    /* it used up its budget and was killed */
-  WORKER_ABSENT = 3   /* there was no worker: it died in an earlier frame */
+  WORKER_HUNG = 2, /* it used up its budget and was killed */
+  WORKER_ABSENT = 3 /* there was no worker: it died in an earlier frame */
 } hil_worker_status_t;
 
 typedef enum {
   UPSET_ARMED = 0,
   UPSET_INJECTED = 1, /* done and read back */
-  UPSET_MISSED = 2,   /* the step ended, or died, before the position was reached */
-  UPSET_FAILED = 3    /* the system refused (detail) */
+  UPSET_MISSED = 2, /* the step ended, or died, before the position was reached */
+  UPSET_FAILED = 3 /* the system refused (detail) */
 } hil_upset_state_t;
 
 /* What the worker did first, until the end of the step, with the bytes that an upset changed. */
@@ -159,9 +189,9 @@ typedef enum {
 
 /* How a limit is kept; the bits of hil_limited_t.means. */
 typedef enum {
-  MEANS_HOLD = 1,     /* the answer to a STEP is withheld */
-  MEANS_SLICE = 2,    /* a long step is made to stand still in between */
-  MEANS_STOP = 4,     /* the worker stands still, and begins no step */
+  MEANS_HOLD = 1, /* the answer to a STEP is withheld */
+  MEANS_SLICE = 2, /* a long step is made to stand still in between */
+  MEANS_STOP = 4, /* the worker stands still, and begins no step */
   MEANS_AFFINITY = 8, /* the worker is kept to some cores */
   MEANS_CPUFREQ = 16, /* the system's frequency governor is capped */
   MEANS_NVPMODEL = 32 /* the power mode of a Jetson was changed */
@@ -169,20 +199,20 @@ typedef enum {
 
 typedef struct {
   uint8_t wire_version;
-  uint8_t pointer_bits;    /* 64 or 32 */
+  uint8_t pointer_bits; /* 64 or 32 */
   uint16_t cores;
   uint32_t memory_mib;
-  uint64_t boot_id;        /* differs after every start of the agent */
+  uint64_t boot_id; /* differs after every start of the agent */
   uint64_t uptime_us;
-  uint32_t targets;        /* bit t set: target t can be hit here */
-  uint32_t gpr_count;      /* general registers that TARGET_GPR spans */
-  uint32_t vector_bytes;   /* [byte] that TARGET_VECTOR spans */
-  uint32_t heartbeat;      /* steps since start */
-  char port[MESSAGE_NAME_LEN];    /* "linux", "inproc" */
-  char arch[MESSAGE_NAME_LEN];    /* "x86_64", "aarch64" */
+  uint32_t targets; /* bit t set: target t can be hit here */
+  uint32_t gpr_count; /* general registers that TARGET_GPR spans */
+  uint32_t vector_bytes; /* [byte] that TARGET_VECTOR spans */
+  uint32_t heartbeat; /* steps since start */
+  char port[MESSAGE_NAME_LEN]; /* "linux", "inproc" */
+  char arch[MESSAGE_NAME_LEN]; /* "x86_64", "aarch64" */
   char version[MESSAGE_NAME_LEN]; /* agent software */
-  char board[MESSAGE_TEXT_LEN];   /* model as the system reports it */
-  char serial[MESSAGE_TEXT_LEN];  /* board serial number, or empty */
+  char board[MESSAGE_TEXT_LEN]; /* model as the system reports it */
+  char serial[MESSAGE_TEXT_LEN]; /* board serial number, or empty */
 } hil_hello_t;
 
 typedef struct {
@@ -201,7 +231,7 @@ typedef struct {
 } hil_loaded_t;
 
 typedef struct {
-  uint64_t cpu_us;    /* CPU time that one step may use before it is called hung */
+  uint64_t cpu_us; /* CPU time that one step may use before it is called hung */
   uint32_t max_ticks; /* progress beyond this is a runaway, also called hung; 0: no limit */
   uint32_t scrub_words; /* [64-bit word] of each copy, checked and corrected after each step */
 } hil_budget_t;
@@ -227,35 +257,35 @@ typedef struct {
 } hil_reply_t;
 
 typedef struct {
-  uint32_t id;          /* chosen by the host, unique in a run */
+  uint32_t id; /* chosen by the host, unique in a run */
   uint64_t frame;
-  uint8_t trigger;      /* hil_trigger_t */
-  uint8_t target;       /* hil_target_t */
-  uint32_t at;          /* [tick] or [us] */
-  uint32_t steps;       /* [instruction] after the tick */
+  uint8_t trigger; /* hil_trigger_t */
+  uint8_t target; /* hil_target_t */
+  uint32_t at; /* [tick] or [us] */
+  uint32_t steps; /* [instruction] after the tick */
   uint32_t hold_frames; /* STUCK: frames it lasts, 0 = until LOAD or a new start */
-  uint8_t kind;         /* hil_upset_kind_t, or hil_sefi_t for TARGET_CPU */
+  uint8_t kind; /* hil_upset_kind_t, or hil_sefi_t for TARGET_CPU */
   uint8_t width;
-  uint64_t bit;         /* reduced modulo the target's size in bits at the moment of the hit; with
+  uint64_t bit; /* reduced modulo the target's size in bits at the moment of the hit; with
                            bit ARM_EXACT_SHIFT set, a pattern that does not fit there FAILs instead */
   uint64_t value;
 } hil_arm_t;
 
 typedef struct {
   uint32_t id;
-  uint8_t state;      /* hil_upset_state_t */
-  uint8_t verified;   /* read back and equal to what the pattern makes of |before| */
-  uint8_t changed;    /* |after| differs from |before| */
-  uint8_t persisted;  /* the changed bits were still so when the step ended */
-  int8_t detail;      /* hil_status_t when FAILED */
+  uint8_t state; /* hil_upset_state_t */
+  uint8_t verified; /* read back and equal to what the pattern makes of |before| */
+  uint8_t changed; /* |after| differs from |before| */
+  uint8_t persisted; /* the changed bits were still so when the step ended */
+  int8_t detail; /* hil_status_t when FAILED */
   uint64_t frame;
-  uint32_t tick;      /* position really hit */
-  uint32_t steps;     /* instructions after that tick, where counted */
-  uint32_t at_us;     /* [us] CPU time into the step, 0 if not measured */
+  uint32_t tick; /* position really hit */
+  uint32_t steps; /* instructions after that tick, where counted */
+  uint32_t at_us; /* [us] CPU time into the step, 0 if not measured */
   uint64_t pc_offset; /* program counter relative to the workload's text; all ones if outside */
-  uint64_t bit;       /* first bit of the window, after reduction */
-  uint64_t space;     /* [bit] size of the target at that moment */
-  uint8_t len;        /* [byte] of the window */
+  uint64_t bit; /* first bit of the window, after reduction */
+  uint64_t space; /* [bit] size of the target at that moment */
+  uint8_t len; /* [byte] of the window */
   uint8_t before[16];
   uint8_t after[16];
 } hil_report_t;
@@ -268,7 +298,7 @@ typedef struct {
 
 typedef struct {
   uint8_t region; /* hil_region_t */
-  uint32_t span;  /* [byte] */
+  uint32_t span; /* [byte] */
   uint32_t first; /* span number */
   uint16_t count; /* <= MESSAGE_SPANS_MAX */
 } hil_spans_query_t;
@@ -301,12 +331,12 @@ typedef struct {
 
 typedef struct {
   uint8_t request; /* hil_message_type_t that was carried out */
-  uint64_t value;  /* its result where it has one, else 0 */
+  uint64_t value; /* its result where it has one, else 0 */
 } hil_done_t;
 
 typedef struct {
   uint8_t request;
-  int8_t status;   /* hil_status_t */
+  int8_t status; /* hil_status_t */
   uint32_t detail; /* an errno where the system refused, else 0 */
 } hil_refusal_t;
 
@@ -323,23 +353,23 @@ typedef struct {
 /* Unknown values: INT32_MIN, or all ones. */
 typedef struct {
   uint64_t uptime_us;
-  int32_t cpu_temp_mc;  /* [1e-3 degC] */
+  int32_t cpu_temp_mc; /* [1e-3 degC] */
   uint32_t clock_khz;
-  uint32_t throttled;   /* Raspberry Pi get_throttled bits, all ones unknown */
+  uint32_t throttled; /* Raspberry Pi get_throttled bits, all ones unknown */
   uint32_t rss_kib;
   uint32_t free_mib;
   uint32_t steps;
   uint32_t crashes;
   uint32_t hangs;
   uint32_t restarts;
-  uint64_t corrected;   /* SECDED words put right */
+  uint64_t corrected; /* SECDED words put right */
   uint64_t uncorrected; /* SECDED words beyond repair */
   uint64_t rx_bytes;
   uint64_t rx_frames;
-  uint64_t rx_errors;   /* CRC + format + overrun + version */
+  uint64_t rx_errors; /* CRC + format + overrun + version */
   uint64_t tx_bytes;
   uint64_t tx_frames;
-  uint64_t duplicates;  /* requests answered from the cache */
+  uint64_t duplicates; /* requests answered from the cache */
   uint8_t rails;
   hil_rail_t rail[MESSAGE_RAILS_MAX];
 } hil_health_t;
@@ -347,22 +377,22 @@ typedef struct {
 /* All of it absolute: what was limited before and is not named here is free again. */
 typedef struct {
   uint16_t duty_permille; /* 1..1000: share of its speed that the board is left with */
-  uint8_t cores;          /* that the worker may use; 0: all */
-  uint8_t suspend;        /* 1: the worker stands still, and begins no step */
-  uint32_t clock_khz;     /* cap; 0: none */
+  uint8_t cores; /* that the worker may use; 0: all */
+  uint8_t suspend; /* 1: the worker stands still, and begins no step */
+  uint32_t clock_khz; /* cap; 0: none */
   char mode[MESSAGE_TEXT_LEN]; /* power mode, as the system names it; empty: as found at the start */
 } hil_limits_t;
 
 /* What holds now, read back where the system can be asked. */
 typedef struct {
   uint16_t duty_permille;
-  uint8_t cores;       /* that the worker can run on; 0: not known */
+  uint8_t cores; /* that the worker can run on; 0: not known */
   uint8_t suspend;
-  uint32_t clock_khz;  /* the highest that any core may run at; 0: not known */
+  uint32_t clock_khz; /* the highest that any core may run at; 0: not known */
   char mode[MESSAGE_TEXT_LEN]; /* empty: not known */
-  uint8_t refused;     /* hil_limit_bit_t: what was asked and does not hold */
-  uint8_t means;       /* hil_means_bit_t: how limits are kept now */
-  uint32_t detail;     /* errno of the first refusal; 0: none, or this board has no such thing */
+  uint8_t refused; /* hil_limit_bit_t: what was asked and does not hold */
+  uint8_t means; /* hil_means_bit_t: how limits are kept now */
+  uint32_t detail; /* errno of the first refusal; 0: none, or this board has no such thing */
 } hil_limited_t;
 
 typedef struct {
@@ -372,8 +402,8 @@ typedef struct {
 /* What a reading is of; its unit. */
 typedef enum {
   READING_TEMPERATURE = 1, /* [1e-3 degC] */
-  READING_FAN_SPEED = 2,   /* [1/min] */
-  READING_FAN_DRIVE = 3    /* [1e-3] of its full drive */
+  READING_FAN_SPEED = 2, /* [1/min] */
+  READING_FAN_DRIVE = 3 /* [1e-3] of its full drive */
 } hil_reading_kind_t;
 
 typedef struct {
@@ -391,41 +421,41 @@ typedef struct {
 
 /* How a program, the worker of a workload exec:NAME, ended. */
 typedef enum {
-  PROGRAM_NONE = 0,      /* none has ended since the agent started, but by order */
-  PROGRAM_EXITED = 1,    /* by itself, with this exit code */
-  PROGRAM_SIGNALED = 2,  /* of this signal */
-  PROGRAM_VIOLATED = 3,  /* it broke the protocol, and was killed */
-  PROGRAM_SILENT = 4     /* it did not answer in time, and was killed */
+  PROGRAM_NONE = 0, /* none has ended since the agent started, but by order */
+  PROGRAM_EXITED = 1, /* by itself, with this exit code */
+  PROGRAM_SIGNALED = 2, /* of this signal */
+  PROGRAM_VIOLATED = 3, /* it broke the protocol, and was killed */
+  PROGRAM_SILENT = 4 /* it did not answer in time, and was killed */
 } hil_program_end_t;
 
 typedef struct {
   uint32_t init_ms; /* [ms] in which programs must answer INIT from now on; 0: as it is */
-  uint16_t offset;  /* [byte] in what is kept of its standard error */
+  uint16_t offset; /* [byte] in what is kept of its standard error */
 } hil_program_query_t;
 
 typedef struct {
   uint32_t init_ms; /* [ms] in force */
-  uint32_t ends;    /* programs that have ended so since the agent started */
-  uint8_t how;      /* hil_program_end_t of the last of them */
-  uint8_t code;     /* exit code or signal; else 0 */
+  uint32_t ends; /* programs that have ended so since the agent started */
+  uint8_t how; /* hil_program_end_t of the last of them */
+  uint8_t code; /* exit code or signal; else 0 */
   uint64_t written; /* [byte] on standard error, in all */
-  uint16_t kept;    /* [byte] the last of them: <= MESSAGE_STDERR_MAX */
-  uint16_t offset;  /* [byte] of the first byte in those */
-  uint16_t len;     /* <= MESSAGE_PART_MAX */
+  uint16_t kept; /* [byte] the last of them: <= MESSAGE_STDERR_MAX */
+  uint16_t offset; /* [byte] of the first byte in those */
+  uint16_t len; /* <= MESSAGE_PART_MAX */
   uint8_t bytes[MESSAGE_PART_MAX];
 } hil_program_t;
 /* Where things lie in the memory of the worker whose step is held. */
 typedef struct {
-  uint64_t arena;      /* address of its first byte */
+  uint64_t arena; /* address of its first byte */
   uint32_t state_at, input_at, output_at, heap_at, stack_at; /* [byte] from there */
-  uint32_t stack_len;  /* [byte] all of it; the others are as in hil_loaded_t */
-  uint64_t rest;       /* address of the instruction at which a step ends, which is not executed */
-  uint64_t text;       /* address of the step's machine code */
+  uint32_t stack_len; /* [byte] all of it; the others are as in hil_loaded_t */
+  uint64_t rest; /* address of the instruction at which a step ends, which is not executed */
+  uint64_t text; /* address of the step's machine code */
   uint32_t text_len;
-  uint16_t gpr_count;  /* registers of SPACE_GPR, program counter last */
-  uint8_t gpr_bytes;   /* [byte] of each */
+  uint16_t gpr_count; /* registers of SPACE_GPR, program counter last */
+  uint8_t gpr_bytes; /* [byte] of each */
   uint16_t vector_bytes;
-  uint32_t ticks;      /* of the fault-free step */
+  uint32_t ticks; /* of the fault-free step */
   uint64_t output_digest, state_digest; /* after it */
 } hil_campaign_opened_t;
 
@@ -440,7 +470,7 @@ typedef struct {
 typedef struct {
   uint64_t position; /* of the first instruction in it */
   uint8_t ended;
-  uint16_t len;      /* <= MESSAGE_PACKED_MAX */
+  uint16_t len; /* <= MESSAGE_PACKED_MAX */
   uint8_t bytes[MESSAGE_PACKED_MAX];
 } hil_campaign_trace_t;
 
@@ -459,19 +489,29 @@ typedef struct {
  * (varint), 4 * byte number + hil_space_t (varint), a mask of the bits to flip one after the other, and in
  * how many bytes from there on (one byte each). sites.h reads them. */
 typedef struct {
-  uint8_t severity; /* 1: of a wrong output, how many bits */
-  uint16_t len;     /* <= MESSAGE_PACKED_MAX */
+  uint8_t details; /* hil_detail_t that are wanted */
+  uint16_t len; /* <= MESSAGE_PACKED_MAX */
   uint8_t bytes[MESSAGE_PACKED_MAX];
 } hil_campaign_sites_t;
 
-/* Their outcomes: four hil_outcome_t in a byte, the first in its low bits; then the bytes more, in order. */
+/* Their outcomes: four hil_outcome_t in a byte, the first in its low bits; then the details, in order. They are of
+ * fewer experiments than were asked for if the details of no more fit. */
 typedef struct {
   uint64_t position; /* [instruction] where the last one struck */
-  uint64_t path;     /* digest of the program counters up to there: d = (d ^ pc) * 0x100000001b3, from 0 */
-  uint16_t count;    /* of experiments, <= CAMPAIGN_EXPERIMENTS_MAX */
-  uint16_t len;      /* <= MESSAGE_PACKED_MAX */
+  uint64_t path; /* digest of the program counters up to there: d = (d ^ pc) * 0x100000001b3, from 0 */
+  uint16_t count; /* of experiments, <= CAMPAIGN_EXPERIMENTS_MAX */
+  uint16_t len; /* <= MESSAGE_PACKED_MAX */
   uint8_t bytes[MESSAGE_PACKED_MAX];
 } hil_campaign_outcomes_t;
+
+/* Inputs of the steps that follow the one that is held, one after the other: |first| is 0, or the number of those
+ * that were given before, which these are added to. */
+typedef struct {
+  uint8_t first;
+  uint8_t restored; /* 1: before the first of them the state is put right, as a resync does */
+  uint16_t len; /* <= MESSAGE_PACKED_MAX: of one or several whole inputs */
+  uint8_t bytes[MESSAGE_PACKED_MAX];
+} hil_campaign_follow_t;
 
 /* Flags in these structs are uint8_t, 0 or 1, as they are on the wire: a layout is copied before it is checked, and
  * a bool that is neither 0 nor 1 would be undefined behaviour. */
@@ -513,6 +553,8 @@ int hil_campaign_sites_pack(const hil_campaign_sites_t *m, uint8_t *out, size_t 
 int hil_campaign_sites_unpack(hil_campaign_sites_t *m, const uint8_t *data, size_t len);
 int hil_campaign_outcomes_pack(const hil_campaign_outcomes_t *m, uint8_t *out, size_t cap, size_t *out_len);
 int hil_campaign_outcomes_unpack(hil_campaign_outcomes_t *m, const uint8_t *data, size_t len);
+int hil_campaign_follow_pack(const hil_campaign_follow_t *m, uint8_t *out, size_t cap, size_t *out_len);
+int hil_campaign_follow_unpack(hil_campaign_follow_t *m, const uint8_t *data, size_t len);
 int hil_id_pack(uint32_t id, uint8_t *out, size_t cap, size_t *out_len);
 int hil_id_unpack(uint32_t *id, const uint8_t *data, size_t len);
 int hil_report_pack(const hil_report_t *m, uint8_t *out, size_t cap, size_t *out_len);

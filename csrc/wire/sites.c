@@ -10,7 +10,8 @@
  *   1. |at| <= |sites.len|: nothing past the list is read, also when it is cut off in the middle of a site.
  *   2. Positions never wrap: a sum beyond 64 bits is malformed.
  *   3. The number of experiments is known before the first one, so that the details can stand behind the
- *      outcomes from the start; both end within |outcomes.bytes|. */
+ *      outcomes from the start; both end within |outcomes.bytes|. Where the details of the next one do not fit
+ *      any more, the list ends before it, and the details move up behind the outcomes that there are. */
 #include "sites.h"
 
 #include <string.h>
@@ -25,6 +26,9 @@ _Static_assert((CAMPAIGN_EXPERIMENTS_MAX + OUTCOMES_IN_BYTE - 1) / OUTCOMES_IN_B
                        CAMPAIGN_EXPERIMENTS_MAX <=
                    MESSAGE_PACKED_MAX,
                "the outcomes of a full list fit, each with a byte more");
+_Static_assert((CAMPAIGN_EXPERIMENTS_MAX + OUTCOMES_IN_BYTE - 1) / OUTCOMES_IN_BYTE + SITES_DETAILS_MAX <=
+                   MESSAGE_PACKED_MAX,
+               "one experiment fits, whatever its details");
 
 /* --- reading -------------------------------------------------------------------------------------------- */
 
@@ -85,6 +89,7 @@ int sites_begin(hil_campaign_run_t *run) {
   const int status = run->sites.len <= MESSAGE_PACKED_MAX ? count_experiments(run, &count) : HIL_ERR_PAYLOAD;
   rewind_sites(run);
   if (status != HIL_OK) return status;
+  run->count = (uint16_t)count;
   run->outcomes.len = (uint16_t)((count + OUTCOMES_IN_BYTE - 1u) / OUTCOMES_IN_BYTE);
   return read_site(run) ? HIL_OK : HIL_ERR_PAYLOAD;
 }
@@ -103,15 +108,35 @@ static void go_to_next(hil_campaign_run_t *run) {
   if (run->at < run->sites.len) (void)read_site(run); /* it was read before: it is one */
 }
 
-void sites_put(hil_campaign_run_t *run, hil_outcome_t outcome, uint8_t detail) {
+/* No more fits: what there is becomes the answer. */
+static void end_early(hil_campaign_run_t *run) {
+  hil_campaign_outcomes_t *out = &run->outcomes;
+  const size_t head = (run->count + OUTCOMES_IN_BYTE - 1u) / OUTCOMES_IN_BYTE;
+  const size_t needed = (out->count + OUTCOMES_IN_BYTE - 1u) / OUTCOMES_IN_BYTE;
+  memmove(out->bytes + needed, out->bytes + head, out->len - head);
+  out->len = (uint16_t)(out->len - (head - needed));
+  memset(out->bytes + out->len, 0, head - needed);
+  run->site.bit = 0;
+}
+
+void sites_put_details(hil_campaign_run_t *run, hil_outcome_t outcome, const uint8_t *details, size_t len) {
   hil_campaign_outcomes_t *out = &run->outcomes;
   if (!run->site.bit) return;
+  if (len > sizeof out->bytes - out->len) {
+    end_early(run);
+    return;
+  }
   const unsigned shift = 2u * (out->count % OUTCOMES_IN_BYTE);
   uint8_t *packed = &out->bytes[out->count / OUTCOMES_IN_BYTE];
   *packed = (uint8_t)(*packed | ((unsigned)outcome & 3u) << shift);
   out->count++;
-  if (outcome == OUTCOME_FAILED || (outcome == OUTCOME_SDC && run->sites.severity)) {
-    out->bytes[out->len++] = detail;
-  }
+  if (len) memcpy(out->bytes + out->len, details, len);
+  out->len = (uint16_t)(out->len + len);
   go_to_next(run);
+}
+
+void sites_put(hil_campaign_run_t *run, hil_outcome_t outcome, uint8_t detail) {
+  const bool kept =
+      outcome == OUTCOME_FAILED || (outcome == OUTCOME_SDC && (run->sites.details & DETAIL_BITS));
+  sites_put_details(run, outcome, &detail, kept ? 1 : 0);
 }

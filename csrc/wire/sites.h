@@ -4,7 +4,7 @@
  * functions take them one experiment at a time and pack what became of each. Layouts in SPEC.md, section 4.
  *
  * Limits: CAMPAIGN_EXPERIMENTS_MAX experiments in one list, so that the outcomes of any list fit into one
- * answer. */
+ * answer, each with a byte of details. An answer with more of them may end before the list does. */
 #ifndef HIL_SITES_H
 #define HIL_SITES_H
 
@@ -16,6 +16,10 @@
 #include "status.h"
 
 /* cffi:begin */
+enum {
+  SITES_DETAILS_MAX = 2 + MESSAGE_IO_MAX / 8 + MESSAGE_IO_MAX + 2 /* [byte] of one experiment */
+};
+
 /* The next experiment, and what is left of its site. */
 typedef struct {
   uint64_t position; /* [instruction] of the step, before which the bit is flipped */
@@ -29,7 +33,8 @@ typedef struct {
 /* A list of sites that is worked through. */
 typedef struct {
   hil_campaign_sites_t sites;
-  uint16_t at; /* [byte] of them that was read */
+  uint16_t at;    /* [byte] of them that was read */
+  uint16_t count; /* of all its experiments */
   hil_campaign_site_t site;
   hil_campaign_outcomes_t outcomes;
 } hil_campaign_run_t;
@@ -43,6 +48,10 @@ int sites_begin(hil_campaign_run_t *run);
 /* Add what became of |run->site| to the outcomes, and go to the next experiment. |detail| is kept where a
  * hil_outcome_t has a byte more. Nothing happens if no experiment is left. */
 void sites_put(hil_campaign_run_t *run, hil_outcome_t outcome, uint8_t detail);
+
+/* As above, with |len| <= SITES_DETAILS_MAX bytes of details. If they do not fit any more, nothing is added and no
+ * experiment is left; the first one always fits. */
+void sites_put_details(hil_campaign_run_t *run, hil_outcome_t outcome, const uint8_t *details, size_t len);
 /* cffi:end */
 
 #endif

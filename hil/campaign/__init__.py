@@ -19,5 +19,9 @@ trace               the registers before each instruction of a step
 disassembler, decode_x86, decode_a64, instruction    what each instruction touches
 symbols, step_rows  functions and source lines; what the result says of the step itself
 def_use, plan, analysis    the classes of faults that do the same, and the experiments for them
+severity, unread    how wrong outputs are, and what is in bytes that nothing reads
+scheme_proof        what a redundancy scheme makes of every upset of every node
+scheme_model, voter_upsets    the scheme without boards; upsets of the voter and of recovery
+scheme_runs         the confirmation of a proof by full runs
 
 Results are in `hil.record`: the journal of a campaign, and its file."""

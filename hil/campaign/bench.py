@@ -38,6 +38,7 @@ class HeldBoard:
         self.golden = golden
         self.frame = frame
         self.node: Node = rig.nodes[0]
+        self._follow: tuple[int, bool] | None = None
         hello = self.node.hello
         self.arch = "" if hello is None else hello.arch
         self.step = self._hold()
@@ -65,6 +66,29 @@ class HeldBoard:
             setup = self.rig.setup
             _go_to(self.rig, golden_run(setup.workload, setup.seed, setup.program), self.frame)
             self.step = self._hold()
+        if self._follow is not None:
+            self.follow(*self._follow)
+
+    def follow(self, steps: int, restored: bool) -> None:
+        """Give the board so many steps that follow. `restored`: experiments go on from the right
+        state. Raises: SetupError if it computes them otherwise than the golden run; LinkTimeout,
+        NodeError."""
+        self._follow = (steps, restored)
+        inputs = [self.golden.input_of(self.frame + 1 + i) for i in range(steps)]
+        if self.step.follow(inputs, restored=restored) != self._state_after(steps):
+            raise SetupError(
+                f"node {self.node.name} does not compute the steps after frame {self.frame} as the "
+                "golden run does"
+            )
+
+    def _state_after(self, steps: int) -> int:
+        """Return the digest of the fault-free state so many steps after the one that is held."""
+        setup = self.rig.setup
+        ahead = golden_run(setup.workload, setup.seed, setup.program)
+        ahead.resume(self.golden.next_frame, self.golden.state)
+        for _ in range(steps):
+            ahead.step()
+        return ahead.state_digest
 
     def move_to(self, frame: int) -> None:
         """Hold the step of another frame. Raises: SetupError, LinkTimeout, NodeError."""

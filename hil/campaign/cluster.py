@@ -142,9 +142,9 @@ class ClusterExecutor(Generic[Board]):
                 reply = self._reply_of(task)
                 task.release()
                 if reply.status == DONE:
-                    effects, details = pickle.loads(reply.content)  # noqa: S301
-                    count = piece.end - piece.first
-                    keep(RangeOutcomes(piece.first, count, effects, details, reply.worker))
+                    effects, details, more = pickle.loads(reply.content)  # noqa: S301
+                    count, by = piece.end - piece.first, reply.worker
+                    keep(RangeOutcomes(piece.first, count, effects, details, by, more))
                 elif reply.status == FAILED and tries[piece] < _TRIES:
                     self._say(f"{reply.message}; another try")
                     submit(piece)

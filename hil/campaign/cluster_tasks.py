@@ -75,7 +75,8 @@ def answer_question(wanted: str, source: bytes, question: bytes) -> tuple[Any, .
 def carry_out_range(
     wanted: str, source: bytes, experiments: bytes, first: int, end: int
 ) -> tuple[Any, ...]:
-    """Carry out the experiments of a range; return their effects and details, as a `TaskReply`."""
+    """Carry out the experiments of a range; return their effects, details and endings, as a
+    `TaskReply`."""
 
     def carried_out() -> tuple[bytes, str]:
         boards = pickle.loads(source)  # noqa: S301
@@ -85,7 +86,8 @@ def carry_out_range(
             work.carry_out(board, Range(first, end), parts.append, lambda: False)
         effects = b"".join(part.effects for part in parts)
         details = b"".join(part.details for part in parts)
-        return pickle.dumps((effects, details)), f" board {number + 1}"
+        endings = b"".join(part.endings for part in parts)
+        return pickle.dumps((effects, details, endings)), f" board {number + 1}"
 
     return tuple(_reply(wanted, carried_out))
 

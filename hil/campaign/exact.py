@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hil.campaign.bench import HeldBoard
+from hil.campaign.ending_reader import EFFECTS_ONLY, EndingReader, Wanted
 from hil.campaign.executor import RangeOutcomes
 from hil.campaign.plan import BITS, Batch, ExactPlan
 from hil.campaign.ranges import Range
 from hil.errors import LinkTimeout, NodeError, SetupError
+from hil.record.campaign_endings import pack_endings
 from hil.record.campaign_rows import EFFECTS
 from hil.upsets.words import NodeEffect
 from hil.wire.campaign import OpenedStep, Outcomes, Site, Space
 
-__all__ = ["ExactExperiments", "effects_of"]
+__all__ = ["ExactExperiments", "check_path", "effects_of"]
 
 _TRIES: Final = 3
 _CODES: Final = (NodeEffect.MASKED, NodeEffect.LATENT, NodeEffect.SDC)
@@ -50,11 +52,12 @@ def effects_of(outcomes: Outcomes) -> tuple[bytes, bytes]:
 class ExactExperiments:
     """The experiments of `plan`, whose units are its classes. `opened` is the layout of the worker
     on the board that the plan was made with, `limit_us` the CPU time from which on a step hangs
-    there."""
+    there. `wanted`: what is to be found out beyond effects."""
 
     plan: ExactPlan
     opened: OpenedStep
     limit_us: int
+    wanted: Wanted = EFFECTS_ONLY
 
     @property
     def digest(self) -> str:
@@ -69,7 +72,7 @@ class ExactExperiments:
             raise _another_build(board, "its worker lies otherwise in memory")
         last = Site(self.plan.length, Space.MEMORY, self.opened.input_at, 1)
         outcomes = board.step.run([last], severity=True)
-        self._check_path(board, self.plan.length, outcomes)
+        check_path(board, self.plan, self.plan.length, outcomes)
 
     def carry_out(
         self,
@@ -82,15 +85,20 @@ class ExactExperiments:
 
         Raises: SetupError if the board leaves the fault-free path; LinkTimeout or NodeError if it
         fails again and again; what `keep` raises."""
+        if self.wanted.follow:
+            board.follow(self.wanted.follow, restored=False)
         at, tries = units.first, 0
+        reader = EndingReader(board, self.wanted)
 
         def take(batch: Batch, outcomes: Outcomes) -> None:
             nonlocal at, tries
-            self._check_path(board, batch.sites[-1].position, outcomes)
+            check_path(board, self.plan, batch.sites[-1].position, outcomes)
             if len(outcomes.codes) != BITS * batch.count:
                 raise SetupError(f"node {board.node.name} left experiments out")
             at, tries = batch.first + batch.count, 0
-            keep(RangeOutcomes(batch.first, batch.count, *effects_of(outcomes)))
+            plain, more = reader.read(outcomes)
+            part = RangeOutcomes(batch.first, batch.count, *effects_of(plain))
+            keep(replace(part, endings=pack_endings(more)))
 
         while at < units.end and not stopped():
             try:
@@ -108,6 +116,12 @@ class ExactExperiments:
         take: Callable[[Batch, Outcomes], None],
         stopped: Callable[[], bool],
     ) -> None:
+        if self.wanted:  # the details of a request may not fit into one answer
+            for batch in self.plan.batches(units.first, units.end):
+                if stopped():
+                    return
+                take(batch, board.step.run(batch.sites, details=self.wanted.details))
+            return
         under_way: deque[Batch] = deque()
 
         def requests() -> Iterator[Sequence[Site]]:
@@ -119,14 +133,17 @@ class ExactExperiments:
 
         board.step.run_all(requests(), lambda outcomes: take(under_way.popleft(), outcomes))
 
-    def _check_path(self, board: HeldBoard, position: int, outcomes: Outcomes) -> None:
-        path = self.plan.path[position]
-        if (outcomes.position, outcomes.path) != (position, path):
-            raise _another_build(
-                board,
-                f"at instruction {position} the digest of its path is {outcomes.path:#x}, "
-                f"not {path:#x}",
-            )
+
+def check_path(board: HeldBoard, plan: ExactPlan, position: int, outcomes: Outcomes) -> None:
+    """Check that a board was on the path of the fault-free step when it carried out experiments,
+    the last of them at `position`. Raises: SetupError."""
+    path = plan.path[position]
+    if (outcomes.position, outcomes.path) != (position, path):
+        raise _another_build(
+            board,
+            f"at instruction {position} the digest of its path is {outcomes.path:#x}, "
+            f"not {path:#x}",
+        )
 
 
 def _another_build(board: HeldBoard, why: str) -> SetupError:

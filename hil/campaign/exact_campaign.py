@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from hil import __version__
 from hil.campaign.bench import HeldBoard, HeldBoards
 from hil.campaign.cluster import ClusterExecutor
+from hil.campaign.ending_reader import EFFECTS_ONLY, Wanted
 from hil.campaign.executor import Executor
 from hil.campaign.local import LocalExecutor
 from hil.campaign.outcome_keeper import OutcomeKeeper
@@ -18,7 +19,15 @@ from hil.campaign.plan import BITS, ExactPlan
 from hil.campaign.preparation import PreparedStep, prepare
 from hil.campaign.progress import CampaignProgress
 from hil.campaign.symbols import require_elf_reader
+from hil.campaign.unread import unread_endings
 from hil.errors import UsageError
+from hil.record.campaign_endings import (
+    ENDING_BYTES,
+    EndingRow,
+    ExperimentEnding,
+    row_of,
+    unpack_endings,
+)
 from hil.record.campaign_file import write_campaign
 from hil.record.campaign_journal import CampaignJournal, journal_path
 from hil.record.campaign_rows import CampaignMeta, ClassRow, RegionRow
@@ -33,7 +42,8 @@ __all__ = ["ExactOrder", "run_exact_campaign"]
 class ExactOrder:
     """An exact campaign that is wanted: of all faults of `targets` in step `frame` of `scenario`,
     with its result in the new file `result`; carried out by `workers` boards of this computer, or
-    by the cluster whose scheduler has the address `dask`."""
+    by the cluster whose scheduler has the address `dask`. `wanted`: what is to be found out beyond
+    effects."""
 
     scenario: Scenario
     frame: int
@@ -41,6 +51,7 @@ class ExactOrder:
     result: Path
     workers: int
     dask: str | None = None
+    wanted: Wanted = EFFECTS_ONLY
 
 
 def run_exact_campaign(
@@ -72,8 +83,10 @@ def run_exact_campaign(
         with CampaignJournal(journal_path(order.result), identity) as journal:
             say(f"{BITS * plan.classes:,} experiments")
             keeper = OutcomeKeeper(journal, plan.layout, report)
-            executor.carry_out(step.experiments, keeper.missing(), keeper.keep, stopped)
+            experiments = replace(step.experiments, wanted=order.wanted)
+            executor.carry_out(experiments, keeper.missing(), keeper.keep, stopped)
             _end_if(stopped)
+            unread = executor.ask(partial(unread_endings, plan=plan, wanted=order.wanted))
             write_campaign(
                 order.result,
                 meta,
@@ -81,6 +94,8 @@ def run_exact_campaign(
                 step.instructions,
                 _classes(plan, journal),
                 step.rows,
+                endings=_endings(journal),
+                unread=unread,
             )
             journal.remove()
 
@@ -130,6 +145,8 @@ def _meta(order: ExactOrder, step: PreparedStep) -> CampaignMeta:
         plan=plan.digest,
         path=f"{plan.path[-1]:016x}",
         source_sha256="" if own is None else own.source.sha256,
+        severity=order.wanted.severity,
+        follow=order.wanted.follow,
     )
 
 
@@ -147,3 +164,11 @@ def _classes(plan: ExactPlan, journal: CampaignJournal) -> Iterator[ClassRow]:
             number = first + at // BITS
             place = (regions[number], positions[number], bytes_[number], weights[number])
             yield ClassRow(number, *place, effects[at : at + BITS], details[at : at + BITS])
+
+
+def _endings(journal: CampaignJournal) -> Iterator[EndingRow]:
+    for first, packed in journal.endings():
+        for number, part in enumerate(range(0, len(packed), BITS * ENDING_BYTES)):
+            endings = list(unpack_endings(packed[part : part + BITS * ENDING_BYTES]))
+            if any(e != ExperimentEnding() for e in endings):
+                yield EndingRow(first + number, *row_of(endings))

@@ -24,14 +24,16 @@ Answer = TypeVar("Answer")
 @dataclass(frozen=True, slots=True)
 class RangeOutcomes:
     """The outcomes of the units from `first` on, `count` of them: for each experiment a byte in
-    `effects` (a number of `hil.record.campaign_rows.EFFECTS`) and one in `details`. `worker` is the
-    board that carried them out, for people."""
+    `effects` (a number of `hil.record.campaign_rows.EFFECTS`) and one in `details`; what more is
+    known of them, packed, in `endings` (`hil.record.campaign_endings`). `worker` is the board that
+    carried them out, for people."""
 
     first: int
     count: int
     effects: bytes
     details: bytes
     worker: str = ""
+    endings: bytes = b""
 
 
 class BoardSource(Protocol[Board_co]):

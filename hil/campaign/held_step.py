@@ -12,7 +12,7 @@ from hil.rig.exchange import run_calls
 from hil.rig.node import Node
 from hil.rig.rig import Rig
 from hil.rig.series_call import SeriesCall
-from hil.wire import campaign, encoding
+from hil.wire import campaign, decoding, encoding
 from hil.wire.messages import Msg
 
 __all__ = ["HeldStep"]
@@ -72,11 +72,32 @@ class HeldStep:
             content += campaign.code(self._ask(Msg.CAMPAIGN_CODE, request)).content
         return content
 
-    def run(self, sites: Sequence[campaign.Site], *, severity: bool = False) -> campaign.Outcomes:
+    def run(
+        self,
+        sites: Sequence[campaign.Site],
+        *,
+        severity: bool = False,
+        details: campaign.Detail = campaign.Detail.NONE,
+    ) -> campaign.Outcomes:
         """Carry out the experiments of `sites`, which are in order of position and fit into one
-        request. `severity`: the details have the number of wrong bits of each wrong output."""
-        request = campaign.sites_request(sites, severity=severity)
-        return campaign.outcomes(self._ask(Msg.CAMPAIGN_RUN, request))
+        request. `severity`: the details have the number of wrong bits of each wrong output;
+        `details`: what else they have."""
+        codes, packed, left = b"", b"", list(sites)
+        while True:
+            request = campaign.sites_request(left, severity=severity, details=details)
+            part = campaign.outcomes(self._ask(Msg.CAMPAIGN_RUN, request))
+            codes, packed = codes + part.codes, packed + part.details
+            left = campaign.remaining_sites(left, len(part.codes))
+            if not left or not part.codes:
+                return replace(part, codes=codes, details=packed)
+
+    def follow(self, inputs: Sequence[bytes], *, restored: bool = False) -> int:
+        """Give the board the inputs of the steps that follow; return the digest of the fault-free
+        state after the last. `restored`: experiments go on from the right state."""
+        digest = self.opened.state_digest
+        for request in campaign.follow_requests(inputs, restored=restored):
+            digest = decoding.sync(self._ask(Msg.CAMPAIGN_FOLLOW, request)).state_digest
+        return digest
 
     def run_all(
         self,

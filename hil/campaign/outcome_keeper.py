@@ -40,6 +40,7 @@ class OutcomeKeeper:
 
     def keep(self, outcomes: RangeOutcomes) -> None:
         """Keep the outcomes of a range. Raises: RecordError."""
-        self._journal.add(outcomes.first, outcomes.effects, outcomes.details)
+        what = (outcomes.effects, outcomes.details, outcomes.endings)
+        self._journal.add(outcomes.first, *what)
         self._tally.add(outcomes)
         self._report(self._tally.progress)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from hil.campaign.def_use import Area, Bytes, Positions, classes_of
 from hil.campaign.fault_layout import FaultLayout
@@ -19,7 +20,7 @@ from hil.campaign.trace import Trace, path_digests
 from hil.upsets.words import NodeEffect
 from hil.wire.campaign import EXPERIMENTS_MAX, Site
 
-__all__ = ["Batch", "Deduced", "ExactPlan", "plan_of"]
+__all__ = ["BITS", "Batch", "Deduced", "ExactPlan", "Unread", "plan_of"]
 
 _SITE_BYTES: Final = 14  # of one packed site, at most
 _PACKED_MAX: Final = 1000
@@ -40,6 +41,17 @@ class Deduced:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """The bytes of a region that nothing reads or overwrites until the step ends, as parallel
+    arrays: `byte` within the region, and the `weight` [instruction] of each. `matters`: what is in
+    it then is compared, or read by the next step."""
+
+    byte: Bytes
+    weight: Positions
+    matters: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """The experiments of one request: the classes from `first` on, `count` of them."""
 
@@ -52,7 +64,7 @@ class Batch:
 class ExactPlan:
     """The classes that need experiments, as parallel arrays ordered by position, space and byte:
     `region` [number], `byte` within it, `weight` [instruction]. `path`: the digest of the program
-    counters before each instruction. `deduced` is by region."""
+    counters before each instruction. `deduced` and `unread` are by region."""
 
     length: int
     regions: tuple[TargetRegion, ...]
@@ -62,6 +74,7 @@ class ExactPlan:
     weight: Positions
     deduced: tuple[Deduced, ...]
     path: tuple[int, ...]
+    unread: tuple[Unread, ...]
 
     @property
     def classes(self) -> int:
@@ -155,7 +168,15 @@ def plan_of(
         weight[order],
         tuple(_deduced(area, stack_end) for area in areas),
         tuple(path_digests(trace.pc)),
+        tuple(_unread(area, stack_end) for area in areas),
     )
+
+
+def _unread(area: Area, stack_end: int) -> Unread:
+    region, masked = area.region, NodeEffect.MASKED
+    alive = region.first + area.unread_byte >= stack_end if region.stack else False
+    matters = np.array([region.unread[byte] is not masked for byte in area.unread_byte.tolist()])
+    return Unread(area.unread_byte, area.unread_weight, (matters | alive).astype(np.bool_))
 
 
 def _deduced(area: Area, stack_end: int) -> Deduced:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from hil.cli import campaign_options as options
 from hil.cli.campaign_exact import ExactChoice, exact_campaign
 from hil.cli.campaign_progress import CampaignShow, Dask, TableAlone, check_executor
+from hil.cli.campaign_proof import prove
 from hil.cli.campaign_sampled import SampledOptions, sampled_campaign
 from hil.cli.options import Ascii, Json
 from hil.cli.run_options import NoTui
@@ -36,11 +37,16 @@ def campaign(  # noqa: PLR0913, PLR0917  (every option is one)
     scenario: options.Source,
     exact: options.Exact = False,
     sampled: options.Sampled = False,
+    scheme_proof: options.SchemeProof = False,
     targets: options.Targets = _DEFAULT_TARGETS,
     frame: options.Frame = 3,
     boards: options.Kind = None,
+    scheme: options.Scheme = None,
     workers: options.Workers = None,
     out: options.ResultFile = None,
+    severity: options.Severity = False,
+    follow: options.Follow = 0,
+    confirm: options.Confirm = 10,
     frames: options.ManyFrames = None,
     samples: options.Samples = None,
     proportional: options.Proportional = False,
@@ -60,12 +66,12 @@ def campaign(  # noqa: PLR0913, PLR0917  (every option is one)
     """Carry out a campaign (see `HELP`)."""
     from hil.scenario import Overrides, load
 
-    if exact == sampled:
+    if exact + sampled + scheme_proof != 1:
         raise UsageError(
             "which campaign?",
-            remedy="hil campaign SCENARIO --exact, or hil campaign SCENARIO --sampled",
+            remedy="hil campaign SCENARIO --exact, or --sampled, or --scheme-proof",
         )
-    loaded = load(scenario, Overrides(board=boards)).scenario
+    loaded = load(scenario, Overrides(board=boards, scheme=scheme)).scenario
     path = Path(f"{loaded.name}.campaign") if out is None else out
     if not path.parent.is_dir():
         raise UsageError(f"--out {path}: there is no folder {path.parent}", remedy="make it first")
@@ -73,8 +79,11 @@ def campaign(  # noqa: PLR0913, PLR0917  (every option is one)
     count, chosen = workers or _default_workers(loaded), _targets(targets, sampled=sampled)
     shown = CampaignShow(no_tui=no_tui, ascii_only=ascii_only, quiet=quiet, as_json=as_json)
     if exact:
-        exact_campaign(ExactChoice(loaded, chosen, frame, path, count, dask), shown)
+        choice = ExactChoice(loaded, chosen, frame, path, count, dask, severity, follow)
+        exact_campaign(choice, shown)
         return Exit.PASS
+    if scheme_proof:
+        return prove(loaded, chosen, frame, count, confirm, as_json=as_json)
     if dask is not None:
         raise UsageError("--dask is for exact campaigns", remedy="leave it out, or --exact")
     sample = SampledOptions(

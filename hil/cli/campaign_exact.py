@@ -16,12 +16,13 @@ from hil.errors import UsageError
 if TYPE_CHECKING:
     from hil.scenario import Scenario, UpsetTarget
 
-__all__ = ["ExactChoice", "exact_campaign"]
+__all__ = ["ExactChoice", "check_frame", "exact_campaign"]
 
 
 @dataclass(frozen=True, slots=True)
 class ExactChoice:
-    """The options of an exact campaign; `dask`: the address of a cluster, None for boards here."""
+    """The options of an exact campaign; `dask`: the address of a cluster, None for boards here;
+    `severity`: judge wrong outputs; `follow`: how many steps latent faults are followed for."""
 
     scenario: Scenario
     targets: tuple[UpsetTarget, ...]
@@ -29,22 +30,22 @@ class ExactChoice:
     path: Path
     workers: int
     dask: str | None
+    severity: bool = False
+    follow: int = 0
 
 
 def exact_campaign(choice: ExactChoice, shown: CampaignShow) -> None:
     """Carry out an exact campaign and print its table."""
+    from hil.campaign.ending_reader import Wanted
     from hil.campaign.exact_campaign import ExactOrder, run_exact_campaign
     from hil.record.campaign_file import CampaignFile
     from hil.record.campaign_summary import campaign_summary
     from hil.views.campaign import campaign_table
 
     scenario, frame, path = choice.scenario, choice.frame, choice.path
-    if frame >= scenario.frame_count:
-        raise UsageError(
-            f"--frame {frame}: {scenario.name} has {scenario.frame_count} frames",
-            remedy=f"name one from 0 to {scenario.frame_count - 1}",
-        )
-    order = ExactOrder(scenario, frame, choice.targets, path, choice.workers, choice.dask)
+    check_frame(scenario, frame)
+    wanted = Wanted(choice.severity, _steps_to_follow(scenario, frame, choice.follow))
+    order = ExactOrder(scenario, frame, choice.targets, path, choice.workers, choice.dask, wanted)
     targets = ",".join(choice.targets)
     display = CampaignDisplay(
         f"{scenario.name}: every fault of step {frame} of {scenario.workload_name}, in {targets}",
@@ -61,3 +62,25 @@ def exact_campaign(choice: ExactChoice, shown: CampaignShow) -> None:
         show(lambda glyphs: campaign_table(summary, glyphs))
         if not shown.quiet:
             say(f"written: {path}")
+
+
+def check_frame(scenario: Scenario, frame: int) -> None:
+    """Check that a scenario has a frame. Raises: UsageError if it does not."""
+    if frame >= scenario.frame_count:
+        raise UsageError(
+            f"--frame {frame}: {scenario.name} has {scenario.frame_count} frames",
+            remedy=f"name one from 0 to {scenario.frame_count - 1}",
+        )
+
+
+def _steps_to_follow(scenario: Scenario, frame: int, steps: int) -> int:
+    """Return how many steps are followed. Raises: UsageError if there are not so many."""
+    from hil.wire.campaign import FOLLOW_MAX
+
+    most = min(FOLLOW_MAX, scenario.frame_count - frame - 1)
+    if steps > most:
+        raise UsageError(
+            f"--follow {steps}: {most} steps of {scenario.name} can follow frame {frame}",
+            remedy=f"follow up to {most}",
+        )
+    return steps

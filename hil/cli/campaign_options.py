@@ -9,8 +9,10 @@ import typer
 
 __all__ = [
     "Confidence",
+    "Confirm",
     "Exact",
     "FaultList",
+    "Follow",
     "Frame",
     "Kind",
     "ManyFrames",
@@ -21,7 +23,10 @@ __all__ = [
     "ResultFile",
     "Sampled",
     "Samples",
+    "Scheme",
+    "SchemeProof",
     "SeedOfDraw",
+    "Severity",
     "Source",
     "Targets",
     "Workers",
@@ -115,4 +120,19 @@ Plan = Annotated[
         help="Print how many experiments are needed, and carry out none.",
         rich_help_panel=_SAMPLE,
     ),
+]
+Scheme = Annotated[
+    str | None, typer.Option(metavar="NAME", help="simplex, dmr, tmr, 4mr, ..., of --boards.")
+]
+SchemeProof = Annotated[
+    bool, typer.Option("--scheme-proof", help="What the redundancy makes of every single upset.")
+]
+Confirm = Annotated[
+    int, typer.Option(metavar="N", help="With --scheme-proof: full runs of faults.", min=0)
+]
+Severity = Annotated[
+    bool, typer.Option("--severity", help="With --exact: how wrong each wrong output is.")
+]
+Follow = Annotated[
+    int, typer.Option(metavar="N", help="With --exact: N further steps of latent faults.", min=0)
 ]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hil.errors import RecordError
+from hil.record.campaign_endings import EndingRow, UnreadEnding
 from hil.record.campaign_rows import (
     EFFECTS,
     CampaignMeta,
@@ -29,8 +30,9 @@ from hil.upsets.words import NodeEffect
 
 __all__ = ["SCHEMA_VERSION", "CampaignFile", "write_campaign", "write_samples"]
 
-SCHEMA_VERSION: Final = 3
-"""1 had no steps and lines, 2 no samples."""
+SCHEMA_VERSION: Final = 4
+"""1 had no steps and lines, 2 no samples, 3 no endings."""
+_ENDINGS_SINCE: Final = 4
 _APPLICATION_ID: Final = 0x48494C43  # "HILC"
 _COUNTS: Final = ", ".join(f"{effect} INTEGER NOT NULL" for effect in EFFECTS)
 _UNREAD: Final = ", ".join(f"unread_{effect} INTEGER NOT NULL" for effect in EFFECTS[:3])
@@ -54,6 +56,11 @@ CREATE TABLE frames (frame INTEGER PRIMARY KEY, length INTEGER NOT NULL, path TE
 CREATE TABLE samples (number INTEGER PRIMARY KEY, frame INTEGER NOT NULL, region INTEGER NOT NULL,
   moment INTEGER NOT NULL, byte INTEGER NOT NULL, bit INTEGER NOT NULL, effect TEXT NOT NULL,
   detail INTEGER NOT NULL);
+CREATE TABLE endings (class INTEGER PRIMARY KEY, severity BLOB NOT NULL, errors BLOB NOT NULL,
+  fates BLOB NOT NULL, steps BLOB NOT NULL);
+CREATE TABLE unread_endings (region INTEGER NOT NULL, byte INTEGER NOT NULL,
+  weight INTEGER NOT NULL, severity BLOB NOT NULL, errors BLOB NOT NULL, fates BLOB NOT NULL,
+  steps BLOB NOT NULL, PRIMARY KEY (region, byte)) WITHOUT ROWID;
 """
 
 
@@ -72,13 +79,18 @@ def write_campaign(
     instructions: Iterable[InstructionRow],
     classes: Iterable[ClassRow],
     step: StepRows,
+    *,
+    endings: Iterable[EndingRow] = (),
+    unread: Iterable[UnreadEnding] = (),
 ) -> None:
-    """Write the result file of a complete exact campaign: all of it, or none. Raises:
-    RecordError."""
+    """Write the result file of a complete exact campaign: all of it, or none. `endings` and
+    `unread`: what more is known of the experiments. Raises: RecordError."""
     with _new_file(path, meta, regions) as db:
         db.executemany(_insert("instructions", 6), map(astuple, instructions))
         _write_step(db, step)
         db.executemany(_insert("classes", 7 + len(EFFECTS)), map(_class_values, classes))
+        db.executemany(_insert("endings", 5), map(astuple, endings))
+        db.executemany(_insert("unread_endings", 7), map(astuple, unread))
 
 
 def write_samples(
@@ -223,6 +235,25 @@ class CampaignFile:
         sums = ", ".join(f"sum(weight * {effect})" for effect in EFFECTS)
         rows = self._db.execute(f"SELECT region, {sums} FROM classes GROUP BY region")
         return {row[0]: dict(zip(EFFECTS, row[1:], strict=True)) for row in rows}
+
+    def endings(self) -> Iterator[tuple[int, int, EndingRow]]:
+        """Return what more is known of experiments: the region and the weight of each class, and
+        its row."""
+        if self.version < _ENDINGS_SINCE:
+            return
+        rows = self._db.execute(
+            "SELECT region, weight, endings.* FROM endings JOIN classes ON class = number "
+            "ORDER BY class"
+        )
+        for row in rows:
+            yield row[0], row[1], EndingRow(*row[2:])
+
+    def unread_endings(self) -> Iterator[UnreadEnding]:
+        """Return what more is known of hits at the end of the step."""
+        if self.version < _ENDINGS_SINCE:
+            return
+        for row in self._db.execute("SELECT * FROM unread_endings ORDER BY region, byte"):
+            yield UnreadEnding(*row)
 
     def experiments(self) -> int:
         """Return how many experiments there were."""

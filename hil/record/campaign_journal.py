@@ -19,7 +19,8 @@ __all__ = ["CampaignJournal", "journal_path"]
 _PATIENCE_S = 1.0
 _SCHEMA = """
 CREATE TABLE identity (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE parts (first INTEGER PRIMARY KEY, effects BLOB NOT NULL, details BLOB NOT NULL);
+CREATE TABLE parts (first INTEGER PRIMARY KEY, effects BLOB NOT NULL, details BLOB NOT NULL,
+  endings BLOB NOT NULL);
 """
 
 
@@ -99,10 +100,12 @@ class CampaignJournal:
     ) -> None:
         self._db.close()
 
-    def add(self, first: int, effects: bytes, details: bytes) -> None:
-        """Keep the outcomes of the classes from `first` on, eight bytes for each."""
+    def add(self, first: int, effects: bytes, details: bytes, endings: bytes = b"") -> None:
+        """Keep the outcomes of the classes from `first` on, eight bytes for each; and what more is
+        known of them, packed as in `hil.record.campaign_endings`."""
+        row = (first, effects, details, endings)
         with _as_record_error(self.path):
-            self._db.execute("INSERT INTO parts VALUES (?, ?, ?)", (first, effects, details))
+            self._db.execute("INSERT INTO parts VALUES (?, ?, ?, ?)", row)
 
     def parts(self) -> list[tuple[int, bytes, bytes]]:
         """Return what `add` has kept, by class."""
@@ -110,6 +113,11 @@ class CampaignJournal:
             return list(
                 self._db.execute("SELECT first, effects, details FROM parts ORDER BY first")
             )
+
+    def endings(self) -> list[tuple[int, bytes]]:
+        """Return what more `add` has kept of the outcomes, by class."""
+        with _as_record_error(self.path):
+            return list(self._db.execute("SELECT first, endings FROM parts ORDER BY first"))
 
     def remove(self) -> None:
         """Close and remove the journal: its result has been written."""

@@ -76,7 +76,8 @@ class CampaignMeta:
     """The conditions of a campaign. `instructions`: of the step, or of all steps; `plan`: digest of
     its experiments; `path`: digest of the program counters of the fault-free step; `source_sha256`:
     that of the C file that is the workload, empty if it is one of hil's. `frame`: the first.
-    `sampling`: None for an exact campaign."""
+    `sampling`: None for an exact campaign. `severity`: wrong outputs
+    were judged; `follow`: how many steps latent faults were followed for."""
 
     hil_version: str
     scenario: str
@@ -91,6 +92,8 @@ class CampaignMeta:
     path: str
     source_sha256: str = ""
     sampling: SamplingMeta | None = None
+    severity: bool = False
+    follow: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hil.json_values import JsonObject
+from hil.record.campaign_endings import (
+    SEVERITIES,
+    FateWord,
+    Severity,
+    fates_of,
+    severities_of,
+)
 from hil.record.campaign_file import CampaignFile
 from hil.record.campaign_rows import EFFECTS, CampaignMeta
 from hil.upsets.words import Activation, NodeEffect
@@ -18,6 +25,8 @@ __all__ = ["CampaignSummary", "TargetTotals", "campaign_summary"]
 class TargetTotals:
     """One target: `faults` are all there are, bits times instructions; `measured` of them are known
     by experiments, the rest without; `effects` has what all of them come to.
+    `severity`: how many wrong outputs are so wrong; `fates`: what latent faults come to, and in
+    which of the steps that follow; both only where they were asked for.
 
     What an experiment stands for is read by an instruction: so `measured` faults are activated. The
     next access overwrites `overwritten` ones; no instruction of the step accesses the others."""
@@ -28,6 +37,8 @@ class TargetTotals:
     measured: int
     overwritten: int
     effects: Counter[NodeEffect]
+    severity: Counter[Severity] = field(default_factory=Counter)
+    fates: Counter[tuple[FateWord, int]] = field(default_factory=Counter)
 
     @property
     def not_accessed(self) -> int:
@@ -52,8 +63,12 @@ class CampaignSummary:
     def total(self) -> TargetTotals:
         """Return the totals of all targets."""
         effects: Counter[NodeEffect] = Counter()
+        severity: Counter[Severity] = Counter()
+        fates: Counter[tuple[FateWord, int]] = Counter()
         for target in self.targets:
             effects += target.effects
+            severity += target.severity
+            fates += target.fates
         return TargetTotals(
             "all",
             sum(t.length for t in self.targets),
@@ -61,6 +76,8 @@ class CampaignSummary:
             sum(t.measured for t in self.targets),
             sum(t.overwritten for t in self.targets),
             effects,
+            severity,
+            fates,
         )
 
     def as_json(self) -> JsonObject:
@@ -74,6 +91,8 @@ class CampaignSummary:
             "arch": meta.arch,
             "instructions": meta.instructions,
             "experiments": self.experiments,
+            "severity": meta.severity,
+            "follow": meta.follow,
             "targets": {t.target: _totals_json(t) for t in (*self.targets, self.total)},
         }
 
@@ -89,6 +108,13 @@ def _totals_json(totals: TargetTotals) -> JsonObject:
             Activation.OVERWRITTEN.value: totals.overwritten,
             Activation.NOT_ACCESSED.value: totals.not_accessed,
         },
+        "severity": {word: totals.severity[s] for s, word in SEVERITIES.items()},
+        "fates": {
+            f"{fate.value}, step {step}": count
+            for (fate, step), count in sorted(
+                totals.fates.items(), key=lambda item: (item[0][1], item[0][0].value)
+            )
+        },
     }
 
 
@@ -103,4 +129,10 @@ def campaign_summary(file: CampaignFile) -> CampaignSummary:
         effects[NodeEffect.MASKED] += region.overwritten
         sizes = (region.length, region.faults, count, region.overwritten)
         targets.append(TargetTotals(region.target, *sizes, effects))
+    for number, weight, row in file.endings():
+        targets[number].severity.update(severities_of(row, weight))
+        targets[number].fates.update(fates_of(row, weight))
+    for unread in file.unread_endings():
+        targets[unread.region].severity.update(severities_of(unread, unread.weight))
+        targets[unread.region].fates.update(fates_of(unread, unread.weight))
     return CampaignSummary(file.meta, file.experiments(), targets)

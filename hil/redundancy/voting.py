@@ -68,6 +68,14 @@ class Ballot(NamedTuple):
     state_digest: int = 0
 
 
+class VoterUpset(NamedTuple):
+    """A flipped bit of the memory in which the voter decides one frame (hil_frame_verdict_t):
+    before it has `decided`, or after."""
+
+    bit: int
+    decided: bool
+
+
 class Verdict(NamedTuple):
     """The decision on one frame. Masks have bit i for node i; `output` and `state` are the agreed
     digests (0: none). `record` is the packed frame."""
@@ -157,6 +165,7 @@ def vote(
     re_executed: bool = False,
     fail_silent: bool = False,
     held: int = 0,
+    upset: VoterUpset | None = None,
 ) -> Verdict:
     """Decide one frame.
 
@@ -164,18 +173,45 @@ def vote(
     `golden_output`, if known, only marks a delivered output as correct; it has no part in the
     decision. `fail_silent`: a voter without another to compare with delivers nothing. `held`: HELD,
     optionally with HELD_WRONG, if the last voted output leaves the system again when this frame has
-    none. Raises: KernelError for more than 7 nodes. Thread-safe."""
+    none. `upset`: a bit of the voter's memory that is hit. Raises: KernelError for more than 7
+    nodes. Thread-safe."""
     f = ffi.new("hil_frame_verdict_t *")  # one per call: viewers may unpack in other threads
     f.frame, f.nodes, f.voters = frame, len(ballots), voters
     f.flags = (RE_EXECUTED if re_executed else 0) | (FAIL_SILENT if fail_silent else 0) | held
     for node, ballot in zip(f.node, ballots, strict=False):  # a C frame has MAX_NODES places
         node.status, node.signal, node.output_digest, node.state_digest = ballot
+    if upset is not None and not upset.decided:
+        _flip(f, upset)
     check(lib.frame_verdict_decide(f), "frame_verdict_decide")
+    if upset is not None and upset.decided:
+        _flip(f, upset)
     if f.flags & DELIVERED and golden_output is not None and f.output == golden_output:
         f.flags |= CORRECT
     packed = ffi.new("uint8_t[]", _RECORD_MAX)
     length = check(lib.frame_verdict_pack(f, packed, _RECORD_MAX), "frame_verdict_pack")
     return _verdict(f, ballots, ffi.buffer(packed, length)[:])
+
+
+def _flip(f: Any, upset: VoterUpset) -> None:
+    memory = ffi.cast("uint8_t *", f)
+    memory[upset.bit // 8] ^= 1 << upset.bit % 8
+
+
+def voter_fields(nodes: int) -> list[tuple[str, int, int]]:
+    """Return the fields of the voter's memory for this many nodes: name, first bit and number of
+    bits of each. What lies between them is not used."""
+    out: list[tuple[str, int, int]] = []
+    for name, field in ffi.typeof("hil_frame_verdict_t").fields:
+        if name != "node":
+            out.append((name, 8 * field.offset, 8 * ffi.sizeof(field.type)))
+            continue
+        entry = field.type.item
+        for number in range(nodes):
+            at = field.offset + number * ffi.sizeof(entry)
+            for part, inner in entry.fields:
+                size = 8 * ffi.sizeof(inner.type)
+                out.append((f"node[{number}].{part}", 8 * (at + inner.offset), size))
+    return out
 
 
 def unpack(record: bytes | memoryview) -> Verdict:

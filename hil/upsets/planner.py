@@ -219,7 +219,11 @@ class UpsetPlanner:
         """Plan an operator's upset for the next frame, which is `event.frame`; return its id."""
         assert event.frame is not None, "an order is for the next frame"
         random = stream(self._seed, label)
-        self._ordered.append(_of_event(event, event.frame, label, random))
+        return self.order_plan(_of_event(event, event.frame, label, random))
+
+    def order_plan(self, plan: UpsetPlan) -> int:
+        """Take an upset for the next frame as it is; return its id."""
+        self._ordered.append(plan)
         return self._count + len(self._ordered)
 
     def due(self, frame: int, settled: bool) -> list[UpsetPlan]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from hil.record.campaign_endings import SEVERITIES, FateWord
 from hil.record.campaign_rows import EFFECTS
 from hil.record.campaign_summary import CampaignSummary, TargetTotals
 from hil.upsets.words import NodeEffect
@@ -30,6 +32,7 @@ def campaign_table(summary: CampaignSummary, glyphs: Glyphs) -> RenderableType:
         table.add_row(*_row(totals, glyphs))
     if len(summary.targets) > 1:
         table.add_row(*_row(summary.total, glyphs), style=HEAD)
+    more = _more(summary, glyphs)
     where = f"step {meta.frame} of {meta.workload} (seed {meta.seed}), {meta.instructions:,} "
     return Group(
         Text(f"Every single-bit fault of {where}instructions, on {meta.board} ({meta.arch})"),
@@ -46,6 +49,7 @@ def campaign_table(summary: CampaignSummary, glyphs: Glyphs) -> RenderableType:
             f"Activated, that is read before they are overwritten: {_activated(summary)}.",
             style=DIM,
         ),
+        *more,
     )
 
 
@@ -55,6 +59,43 @@ def _activated(summary: CampaignSummary) -> str:
     return ", ".join(
         f"{t.target} {_PERCENT * t.measured / t.faults if t.faults else 0.0:.1f} %" for t in targets
     )
+
+
+def _more(summary: CampaignSummary, glyphs: Glyphs) -> list[RenderableType]:
+    """Return the tables of what was asked for beyond effects."""
+    parts: list[RenderableType] = []
+    rows = (*summary.targets, summary.total) if len(summary.targets) > 1 else summary.targets
+    if summary.meta.severity:
+        table = _small_table("severity", "sdc", *SEVERITIES.values())
+        for totals in rows:
+            sdc = totals.effects[NodeEffect.SDC]
+            counts = [totals.severity[severity] for severity in SEVERITIES]
+            table.add_row(totals.target, *_counts((sdc, *counts), glyphs))
+        parts += [Text(""), table]
+    if summary.meta.follow:
+        table = _small_table("latent", "faults", *(fate.value for fate in FateWord), "in step")
+        for totals in rows:
+            counts = [
+                sum(n for (f, _), n in totals.fates.items() if f is fate) for fate in FateWord
+            ]
+            shown = [
+                step for (fate, step), _ in totals.fates.items() if fate is not FateWord.LATENT
+            ]
+            last = f"1 to {max(shown)}" if shown else glyphs.none
+            table.add_row(totals.target, *_counts((sum(counts), *counts), glyphs), last)
+        parts += [Text(""), table]
+    return parts
+
+
+def _small_table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style=HEAD)
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if number else "left")
+    return table
+
+
+def _counts(counts: Sequence[int], glyphs: Glyphs) -> list[str]:
+    return [_count(count) if count else glyphs.none for count in counts]
 
 
 def _certainty(summary: CampaignSummary) -> str:

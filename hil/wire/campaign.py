@@ -14,18 +14,28 @@ from hil.kernel import pack, unpack
 
 __all__ = [
     "EXPERIMENTS_MAX",
+    "FAILURE_COUNT",
+    "FOLLOW_MAX",
     "TEXT_FROM",
     "CodePart",
+    "Detail",
+    "Differs",
+    "Ending",
+    "Fate",
     "OpenedStep",
+    "Outcome",
     "Outcomes",
     "Site",
     "Space",
     "TracePart",
     "code",
     "code_request",
+    "endings",
+    "follow_requests",
     "opened",
     "outcomes",
     "position_request",
+    "remaining_sites",
     "site_bytes",
     "sites_request",
     "trace",
@@ -35,6 +45,10 @@ EXPERIMENTS_MAX: Final[int] = lib.CAMPAIGN_EXPERIMENTS_MAX
 """The most experiments in one request."""
 TEXT_FROM: Final[int] = lib.SPACE_CPU_TEXT
 """The byte of `Space.CPU` that is the first one of the machine code."""
+FOLLOW_MAX: Final[int] = lib.CAMPAIGN_FOLLOW_MAX
+"""The most steps that experiments follow, after the one that is held."""
+FAILURE_COUNT: Final[int] = lib.FAILURE_COUNT
+"""The failure of a step that ended with the right output and a wrong number of ticks."""
 _PACKED_MAX: Final[int] = lib.MESSAGE_PACKED_MAX
 _BYTES_MAX: Final = 255  # of one site
 
@@ -46,6 +60,48 @@ class Space(enum.IntEnum):
     GPR = lib.SPACE_GPR
     VECTOR = lib.SPACE_VECTOR
     CPU = lib.SPACE_CPU
+
+
+class Outcome(enum.IntEnum):
+    """The outcome of an experiment (hil_outcome_t)."""
+
+    MASKED = lib.OUTCOME_MASKED
+    LATENT = lib.OUTCOME_LATENT
+    SDC = lib.OUTCOME_SDC
+    FAILED = lib.OUTCOME_FAILED
+
+
+class Detail(enum.IntFlag):
+    """The details of outcomes that a request asks for (hil_detail_t)."""
+
+    NONE = 0
+    BITS = lib.DETAIL_BITS
+    DIFFERS = lib.DETAIL_DIFFERS
+    OUTPUT = lib.DETAIL_OUTPUT
+    FATE = lib.DETAIL_FATE
+
+
+class Differs(enum.IntFlag):
+    """The differences of the end of a step from that without the fault (hil_differs_t)."""
+
+    NOTHING = 0
+    OUTPUT = lib.DIFFERS_OUTPUT
+    STATE = lib.DIFFERS_STATE
+    REST = lib.DIFFERS_REST
+    TICKS = lib.DIFFERS_TICKS
+    UNSEEN = lib.DIFFERS_UNSEEN
+
+
+class Fate(enum.IntEnum):
+    """The fate of a step that ended otherwise, in the steps that follow (hil_fate_t)."""
+
+    LATENT = lib.FATE_LATENT
+    HEALED = lib.FATE_HEALED
+    SDC = lib.FATE_SDC
+    CRASH = lib.FATE_CRASH
+    HANG = lib.FATE_HANG
+    DETECTED = lib.FATE_DETECTED
+    STATE = lib.FATE_STATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +163,28 @@ class Site(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Outcomes:
     """The outcomes of a request, in its order: `codes` are hil_outcome_t, `details` has a byte for
-    each failure, and for each wrong output if severity was asked for. `path` is the digest of the
-    program counters up to `position`."""
+    each failure, and what else was asked for, as csrc/SPEC.md packs it (`endings` unpacks it).
+    `path` is the digest of the program counters up to `position`."""
 
     position: int
     path: int
     codes: bytes
     details: bytes
+
+
+class Ending(NamedTuple):
+    """The end of one experiment. `failure`: the signal, 0 for a hang, or `FAILURE_COUNT`, of one
+    that failed. What was not asked for is zero or empty: `bits`, how many bits of the output are
+    wrong (255: or more); `differs`; `output`: the exclusive-or of the output and the right one;
+    `fate`, and `fate_step`, the step that follows in which it shows (0: none was followed)."""
+
+    outcome: Outcome
+    failure: int = 0
+    bits: int = 0
+    differs: Differs = Differs.NOTHING
+    output: bytes = b""
+    fate: Fate = Fate.LATENT
+    fate_step: int = 0
 
 
 def position_request(position: int) -> bytes:
@@ -127,9 +198,50 @@ def code_request(address: int, length: int) -> bytes:
     return pack("campaign_code_query", ffi.new("hil_campaign_code_query_t *", fields))
 
 
-def sites_request(sites: Sequence[Site], *, severity: bool) -> bytes:
+def follow_requests(inputs: Sequence[bytes], *, restored: bool) -> list[bytes]:
+    """Encode requests for steps that follow the held one, with their `inputs`. `restored`: their
+    state is put right before them. Raises: ValueError if they are more than FOLLOW_MAX."""
+    if len(inputs) > FOLLOW_MAX:
+        raise ValueError("too many steps to follow")
+    requests, first = [], 0
+    while first < len(inputs):
+        most = max(1, _PACKED_MAX // len(inputs[first]))
+        part = b"".join(inputs[first : first + most])
+        m = ffi.new("hil_campaign_follow_t *")
+        m.first, m.restored, m.len = first, int(restored), len(part)
+        ffi.memmove(m.bytes, part, len(part))
+        requests.append(pack("campaign_follow", m))
+        first += most
+    return requests
+
+
+def remaining_sites(sites: Sequence[Site], done: int) -> list[Site]:
+    """Return the experiments of `sites` without the first `done` of them."""
+    out: list[Site] = []
+    for site in sites:
+        if done >= site.experiments:
+            done -= site.experiments
+            continue
+        bits = site.mask.bit_count()
+        whole, part = divmod(done, bits)
+        byte, left = site.byte + whole, site.bytes - whole
+        if part:
+            mask = site.mask
+            for _ in range(part):
+                mask &= mask - 1
+            out.append(site._replace(byte=byte, mask=mask, bytes=1))
+            byte, left = byte + 1, left - 1
+        if left:
+            out.append(site._replace(byte=byte, bytes=left))
+        done = 0
+    return out
+
+
+def sites_request(
+    sites: Sequence[Site], *, severity: bool = False, details: Detail = Detail.NONE
+) -> bytes:
     """Encode a request for the experiments of `sites`, which are in the order of their positions.
-    Raises: ValueError if they do not fit into one request."""
+    `severity` is `Detail.BITS`. Raises: ValueError if they do not fit into one request."""
     packed = bytearray()
     before = 0
     for site in sites:
@@ -139,7 +251,7 @@ def sites_request(sites: Sequence[Site], *, severity: bool) -> bytes:
     if len(packed) > _PACKED_MAX or sum(s.experiments for s in sites) > EXPERIMENTS_MAX:
         raise ValueError("too many sites for one request")
     m = ffi.new("hil_campaign_sites_t *")
-    m.severity, m.len = int(severity), len(packed)
+    m.details, m.len = int(details | Detail.BITS if severity else details), len(packed)
     ffi.memmove(m.bytes, bytes(packed), len(packed))
     return pack("campaign_sites", m)
 
@@ -187,3 +299,58 @@ def outcomes(payload: bytes) -> Outcomes:
     head = (m.count + 3) // 4
     codes = bytes(packed[i // 4] >> 2 * (i % 4) & 3 for i in range(m.count))
     return Outcomes(m.position, m.path, codes, packed[head:])
+
+
+def endings(outcomes: Outcomes, details: Detail, output_len: int) -> list[Ending]:
+    """Unpack outcomes that were asked for with `details`, of a workload whose output has
+    `output_len` bytes. Raises: ValueError if the details are not theirs."""
+    reader = _DetailReader(outcomes.details, details, output_len)
+    out = [reader.read(Outcome(code)) for code in outcomes.codes]
+    if not reader.is_at_end:
+        raise ValueError("details without an outcome")
+    return out
+
+
+class _DetailReader:
+    """Reads details in their order."""
+
+    def __init__(self, packed: bytes, wanted: Detail, output_len: int) -> None:
+        self._packed = packed
+        self._wanted = wanted
+        self._output_len = output_len
+        self._at = 0
+
+    @property
+    def is_at_end(self) -> bool:
+        return self._at == len(self._packed)
+
+    def read(self, outcome: Outcome) -> Ending:
+        if outcome is Outcome.MASKED:
+            return _MASKED
+        wanted, sdc = self._wanted, outcome is Outcome.SDC
+        failed = outcome is Outcome.FAILED
+        failure = self._byte() if failed else 0
+        ended = not failed or failure == FAILURE_COUNT
+        return Ending(
+            outcome,
+            failure,
+            self._byte() if sdc and wanted & Detail.BITS else 0,
+            Differs(self._byte()) if ended and wanted & Detail.DIFFERS else Differs.NOTHING,
+            self._output() if sdc and wanted & Detail.OUTPUT else b"",
+            *((Fate(self._byte()), self._byte()) if not failed and wanted & Detail.FATE else ()),
+        )
+
+    def _byte(self) -> int:
+        if self._at >= len(self._packed):
+            raise ValueError("the details are cut off")
+        self._at += 1
+        return self._packed[self._at - 1]
+
+    def _output(self) -> bytes:
+        mask = [self._byte() for _ in range((self._output_len + 7) // 8)]
+        return bytes(
+            self._byte() if mask[i // 8] >> i % 8 & 1 else 0 for i in range(self._output_len)
+        )
+
+
+_MASKED: Final = Ending(Outcome.MASKED)

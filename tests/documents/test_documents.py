@@ -288,6 +288,10 @@ SAMPLES = {
         "hil campaign memory-storm --sampled --boards process --targets state,heap "
         "--frames 0:100:10 --precision 0.02 --out drawn.campaign"
     ),
+    (
+        "README.md",
+        "node  target      faults",
+    ): "hil campaign memory-storm --scheme-proof --confirm 2 --boards process",
 }
 TABLE = ("README.md", "┌────┬")
 """What sqlite3 shows of the second query before it."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+
 import pytest
 
 from hil.campaign.trace import unpack_trace
 from hil.wire import campaign
-from hil.wire.campaign import Site, Space
+from hil.wire.campaign import Detail, Differs, Ending, Fate, Outcome, Site, Space
 from tests.wire.spec import EXAMPLES, c_pack
 
 PAYLOADS = {e.name: c_pack(e.layout, e.fields) for e in EXAMPLES if e.layout != "none"}
@@ -47,3 +50,60 @@ def test_more_sites_than_fit_are_refused() -> None:
     campaign.sites_request([Site(0, Space.GPR, 0, bytes=98)], severity=False)
     with pytest.raises(ValueError, match="too many"):
         campaign.sites_request([Site(0, Space.GPR, 0, bytes=99)], severity=False)
+
+
+ALL = Detail.BITS | Detail.DIFFERS | Detail.OUTPUT | Detail.FATE
+
+
+def test_the_details_of_the_document_are_those_that_it_names() -> None:
+    site = Site(0, Space.MEMORY, 8 << 20, mask=0x18)
+    assert campaign.sites_request([site], details=ALL) == PAYLOADS["campaign_details_request"]
+    outcomes = campaign.outcomes(PAYLOADS["campaign_details_answer"])
+    wrong = bytes([0x80, 0, 0, 0, 0, 0, 0, 0, 0, 1])
+    both = Differs.OUTPUT | Differs.STATE
+    assert campaign.endings(outcomes, ALL, 10) == [
+        Ending(Outcome.LATENT, differs=Differs.STATE, fate=Fate.HEALED, fate_step=2),
+        Ending(
+            Outcome.SDC, bits=2, differs=both, output=wrong, fate=Fate.CRASH, fate_step=1
+        ),
+    ]  # fmt: skip
+    for cut in range(len(outcomes.details)):
+        with pytest.raises(ValueError, match="cut off"):
+            campaign.endings(replace(outcomes, details=outcomes.details[:cut]), ALL, 10)
+    with pytest.raises(ValueError, match="without an outcome"):
+        campaign.endings(replace(outcomes, details=outcomes.details + b"x"), ALL, 10)
+
+
+def test_the_inputs_of_further_steps_are_sent_in_parts() -> None:
+    inputs = [bytes.fromhex("10000000ff7f0080"), bytes.fromhex("11000000ff7f0080")]
+    (request,) = campaign.follow_requests(inputs, restored=False)
+    assert request == PAYLOADS["campaign_follow_request"]
+    many = [bytes([i]) * 300 for i in range(10)]
+    parts = campaign.follow_requests(many, restored=True)
+    assert [(part[0], part[1], len(part)) for part in parts] == [
+        (0, 1, 904), (3, 1, 904), (6, 1, 904), (9, 1, 304),
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="too many"):
+        campaign.follow_requests([b"x"] * 65, restored=False)
+
+
+def test_what_is_left_of_sites_is_every_experiment_that_was_not_done() -> None:
+    rng = random.Random(3)
+
+    def experiments(sites: list[Site]) -> list[tuple[int, int, int]]:
+        return [
+            (site.position, site.byte + byte, 1 << bit)
+            for site in sites
+            for byte in range(site.bytes)
+            for bit in range(8)
+            if site.mask >> bit & 1
+        ]
+
+    for _ in range(300):
+        sites = [
+            Site(i, Space.GPR, rng.randrange(99), rng.randrange(1, 256), rng.randrange(1, 5))
+            for i in range(rng.randrange(1, 5))
+        ]
+        every = experiments(sites)
+        done = rng.randrange(len(every) + 1)
+        assert experiments(campaign.remaining_sites(sites, done)) == every[done:]

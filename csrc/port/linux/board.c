@@ -176,6 +176,11 @@ static int read_code(void *context, uint64_t address, uint16_t len, uint8_t *out
   return campaign_read(&campaign, address, len, out);
 }
 
+static int follow_campaign(void *context, const hil_campaign_follow_t *follow, uint64_t *out_state_digest) {
+  (void)context;
+  return campaign_follow(&campaign, follow, out_state_digest);
+}
+
 static int run_campaign(void *context, hil_campaign_run_t *run) {
   (void)context;
   return campaign_run(&campaign, run);
@@ -189,6 +194,7 @@ static int close_campaign(void *context) {
 static const hil_campaign_port_t campaign_port = {.open = open_campaign,
                                                   .trace = trace_campaign,
                                                   .code = read_code,
+                                                  .follow = follow_campaign,
                                                   .run = run_campaign,
                                                   .close = close_campaign};
 

@@ -26,7 +26,6 @@
 
 enum {
   SLICE_US = 10000, /* [us] of experiments between two looks at the link */
-  NOT_YET = -2,     /* beside signals */
   VARINT_MAX = 10   /* [byte] */
 };
 
@@ -50,7 +49,7 @@ static int go(hil_linux_campaign_t *c, bool one) {
   return done == 0 ? HIL_OK : refused(c);
 }
 
-static bool at_rest(const hil_arch_regs_t *regs) {
+bool campaign_at_rest(const hil_arch_regs_t *regs) {
   return (uintptr_t)ARCH_PC(*regs) - ARCH_TRAP_REPORTED_AT == (uintptr_t)worker_trap_rest;
 }
 
@@ -75,10 +74,7 @@ static int step_once(hil_linux_campaign_t *c) {
   }
 }
 
-/* Let it run to the end of the step, or until it fails. Returns the signal it stopped with (SIGTRAP also at
- * rest), 0 if its CPU time is used up, -1 if it has ended; NOT_YET if neither has happened until |until_us|: it
- * stands still then, and is to run on. */
-static int run_on(hil_linux_campaign_t *c, uint64_t until_us) {
+int campaign_run_on(hil_linux_campaign_t *c, uint64_t until_us) {
   for (;;) {
     if (go(c, false) != HIL_OK) return -1;
     const int signal = worker_wait_stop(c->worker);
@@ -86,7 +82,7 @@ static int run_on(hil_linux_campaign_t *c, uint64_t until_us) {
     const uint64_t now_us = cpu_us(c->worker);
     if (!c->began_us) c->began_us = now_us;
     if (now_us - c->began_us >= c->cpu_limit_us) return 0;
-    if (clock_us() >= until_us) return NOT_YET;
+    if (clock_us() >= until_us) return CAMPAIGN_NOT_YET;
   }
 }
 
@@ -121,10 +117,10 @@ static int new_copies(hil_linux_campaign_t *c) {
 static int run_golden(hil_linux_campaign_t *c, const hil_workload_t *workload, hil_campaign_opened_t *out) {
   hil_worker_t *w = c->worker;
   c->began_us = 0;
-  const int signal = run_on(c, UINT64_MAX);
+  const int signal = campaign_run_on(c, UINT64_MAX);
   int status = registers_get(w, &c->end);
   if (status != HIL_OK) return status;
-  if (signal != SIGTRAP || !at_rest(&c->end.general)) {
+  if (signal != SIGTRAP || !campaign_at_rest(&c->end.general)) {
     w->last_errno =
         signal > 0 && signal != SIGTRAP ? EFAULT : ETIMEDOUT; /* it crashes, or passes its budget */
     return HIL_ERR_IO;
@@ -194,13 +190,13 @@ static void describe(const hil_linux_campaign_t *c, const hil_workload_t *worklo
   out->vector_bytes = ARCH_VECTOR_BYTES;
 }
 
-/* Go back to the step's start. */
-static int rewind_step(hil_linux_campaign_t *c) {
+int campaign_rewind(hil_linux_campaign_t *c) {
   int status = restore(c, &c->pages, c->at_start);
   if (status == HIL_OK) status = registers_set(c->worker, &c->start);
   c->position = c->path = c->trace_at = 0;
   c->site_is_saved = c->under_way = false;
   c->patched_len = 0;
+  c->following = 0;
   memset(&c->traced, 0, sizeof c->traced);
   return status;
 }
@@ -246,10 +242,11 @@ int campaign_open(hil_linux_campaign_t *c, hil_worker_t *w, const hil_step_t *st
   share_core(c);
   c->cpu_limit_us = budget->cpu_us;
   w->memory.progress->tick = 0;
-  w->memory.progress->stop_tick = budget->max_ticks ? budget->max_ticks + 1u : 0;
+  w->memory.progress->stop_tick = c->stop_tick = budget->max_ticks ? budget->max_ticks + 1u : 0;
+  c->follow_count = 0;
   status = worker_slots(w, c->pages.slot, c->pages.slot_len);
   if (status == HIL_OK) status = record_golden(c, w->workload, out);
-  if (status == HIL_OK) status = rewind_step(c);
+  if (status == HIL_OK) status = campaign_rewind(c);
   if (status == HIL_OK) describe(c, w->workload, out);
   return status;
 }
@@ -278,7 +275,7 @@ int campaign_read(hil_linux_campaign_t *c, uint64_t address, uint16_t len, uint8
  * is not there yet; HIL_ERR_ARG: the step ends before; HIL_ERR_IO. */
 static int walk_to(hil_linux_campaign_t *c, uint64_t position, uint64_t until_us) {
   if (position < c->position) {
-    const int status = rewind_step(c);
+    const int status = campaign_rewind(c);
     if (status != HIL_OK) return status;
   }
   while (c->position < position && clock_us() < until_us) {
@@ -323,7 +320,7 @@ static size_t put_changes(uint8_t *out, const hil_arch_regs_t *before, const hil
 int campaign_walk(hil_linux_campaign_t *c, hil_campaign_trace_t *out) {
   enum { ENTRY_MAX = 1 + VARINT_MAX + ARCH_GPR_COUNT * (1 + VARINT_MAX) };
   if (out->position == 0) {
-    const int status = rewind_step(c);
+    const int status = campaign_rewind(c);
     if (status != HIL_OK) return status;
   }
   if (out->position != c->trace_at || c->position != c->trace_at) return HIL_ERR_ARG; /* a RUN came between */
@@ -406,33 +403,6 @@ static bool is_hittable(const hil_linux_campaign_t *c, const hil_campaign_site_t
   return false;
 }
 
-static uint8_t wrong_bits(const hil_linux_campaign_t *c, size_t len) {
-  const uint8_t *output = c->worker->memory.region[REGION_OUTPUT];
-  unsigned bits = 0;
-  for (size_t i = 0; i < len; i++)
-    bits += (unsigned)__builtin_popcount((unsigned)(output[i] ^ c->end_output[i]));
-  return bits < 255u ? (uint8_t)bits : 255u;
-}
-
-/* Classify a worker that stopped at rest. */
-static hil_outcome_t classify(hil_linux_campaign_t *c, const hil_arch_regs_t *regs, uint8_t *detail) {
-  const hil_worker_t *w = c->worker;
-  const hil_workload_t *l = w->workload;
-  const uint8_t *sp = (const uint8_t *)(uintptr_t)ARCH_SP(*regs);
-  if (memcmp(w->memory.region[REGION_OUTPUT], c->end_output, l->output_len) != 0) {
-    *detail = wrong_bits(c, l->output_len);
-    return OUTCOME_SDC;
-  }
-  bool alike = registers_rest_alike(regs, &c->end.general) &&
-               memcmp(w->memory.region[REGION_STATE], c->end_state, l->state_len) == 0;
-  if (alike) alike = memcmp(sp, c->end_stack, c->stack_len) == 0; /* its pointer is the one of then */
-  if (alike) alike = worker_control_is(c->end_control);
-  if (!alike || c->text_is_hit) return OUTCOME_LATENT; /* machine code stays hit until it is loaded again */
-  if (w->memory.progress->tick == c->ticks) return OUTCOME_MASKED;
-  *detail = FAILURE_COUNT;
-  return OUTCOME_FAILED;
-}
-
 /* Begin an experiment: at its site, with its bit flipped. HIL_OK, also if it is not there at |until_us|. */
 static int begin(hil_linux_campaign_t *c, const hil_campaign_site_t *site, uint64_t until_us) {
   if (!is_hittable(c, site)) return HIL_ERR_ARG;
@@ -446,40 +416,43 @@ static int begin(hil_linux_campaign_t *c, const hil_campaign_site_t *site, uint6
   return flip(c, site);
 }
 
-/* The worker has stopped with |signal|, or 0 (run_on): classify that, and go back to the site. */
-static int end(hil_linux_campaign_t *c, int signal, hil_outcome_t *outcome, uint8_t *detail) {
+/* The worker has stopped with |signal|, or 0 (campaign_run_on): classify that. Returns whether the experiment is
+ * over, and no step that follows it is to be run. */
+static bool judge(hil_linux_campaign_t *c, int signal, const hil_arch_regs_t *regs, uint8_t wanted) {
+  if (c->following) return !follow_end(c, regs, signal);
+  if (signal != SIGTRAP || !campaign_at_rest(regs)) {
+    const uintptr_t trap = (uintptr_t)ARCH_PC(*regs) - ARCH_TRAP_REPORTED_AT;
+    const bool ticked = signal == SIGTRAP && trap == (uintptr_t)worker_trap_tick;
+    details_of_failure(c, ticked ? FAILURE_HANG : signal); /* more ticks than its budget has */
+    return true;
+  }
+  details_of_end(c, regs, wanted);
+  return !follow_begin(c, wanted);
+}
+
+/* The worker has stopped: classify that, and go back to the site, unless a step follows. */
+static int end(hil_linux_campaign_t *c, int signal, hil_campaign_run_t *run) {
   hil_arch_regs_t regs;
   int status = registers_get_general(c->worker, &regs);
-  if (status != HIL_OK) return status;
-  const uintptr_t trap = (uintptr_t)ARCH_PC(regs) - ARCH_TRAP_REPORTED_AT;
-  *outcome = OUTCOME_FAILED;
-  *detail = (uint8_t)signal; /* 0: FAILURE_HANG */
-  if (signal == SIGTRAP && at_rest(&regs)) {
-    *detail = 0;
-    *outcome = classify(c, &regs, detail);
-  } else if (signal == SIGTRAP && trap == (uintptr_t)worker_trap_tick) {
-    *detail = FAILURE_HANG; /* more ticks than its budget has */
-  }
+  if (status != HIL_OK || !judge(c, signal, &regs, run->sites.details)) return status;
   status = restore(c, &c->pages, c->at_site);
   if (status == HIL_OK) status = unpatch(c);
   if (status == HIL_OK) status = registers_set(c->worker, &c->site);
   c->under_way = false;
+  c->following = 0;
+  if (status == HIL_OK) sites_put_details(run, c->outcome, c->details, c->details_len);
   return status;
 }
 
 /* A slice of one experiment. HIL_OK, also if it is not at its end at |until_us|. */
 static int proceed(hil_linux_campaign_t *c, hil_campaign_run_t *run, uint64_t until_us) {
-  hil_outcome_t outcome = OUTCOME_FAILED;
-  uint8_t detail = 0;
   if (!c->under_way) {
     const int status = begin(c, &run->site, until_us);
     if (status != HIL_OK || !c->under_way) return status;
   }
-  const int signal = run_on(c, until_us);
-  if (signal == NOT_YET) return HIL_OK;
-  const int status = signal < 0 ? HIL_ERR_IO : end(c, signal, &outcome, &detail);
-  if (status == HIL_OK) sites_put(run, outcome, detail);
-  return status;
+  const int signal = campaign_run_on(c, until_us);
+  if (signal == CAMPAIGN_NOT_YET) return HIL_OK;
+  return signal < 0 ? HIL_ERR_IO : end(c, signal, run);
 }
 
 int campaign_run(hil_linux_campaign_t *c, hil_campaign_run_t *run) {

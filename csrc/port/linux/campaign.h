@@ -13,6 +13,7 @@
 #include <sched.h>
 
 #include "port_linux.h"
+#include "sites.h"
 #include "worker_arch.h"
 
 /* --- campaign_image.c: the memory that the worker can write ----------------------------------------- */
@@ -77,6 +78,14 @@ bool registers_rest_alike(const hil_arch_regs_t *a, const hil_arch_regs_t *b);
 
 /* --- campaign.c --------------------------------------------------------------------------------------- */
 
+/* A step that follows the one that is held: its input, and what it ends with without a fault. */
+typedef struct {
+  uint8_t input[MESSAGE_IO_MAX];
+  uint64_t output_digest, state_digest, stack_digest;
+  hil_arch_regs_t registers;
+  uint32_t ticks;
+} hil_linux_follow_t;
+
 typedef struct {
   hil_worker_t *worker;
   const hil_knobs_t *knobs; /* limits of the worker */
@@ -102,6 +111,14 @@ typedef struct {
   uint8_t patched_len;
   bool text_is_hit;
   uint64_t cpu_limit_us; /* of an experiment, from its first timer tick on */
+  hil_outcome_t outcome; /* of the experiment under way, once its step has ended */
+  uint8_t details[SITES_DETAILS_MAX];
+  size_t details_len;    /* [byte] of those so far */
+  uint8_t following;     /* number of the step that is under way after the one that is held; 0: that one */
+  uint8_t follow_count;  /* how many can follow */
+  uint8_t restored;      /* before the first of them the state is put right */
+  uint32_t stop_tick;    /* at which a step has passed its budget */
+  hil_linux_follow_t follow[CAMPAIGN_FOLLOW_MAX];
   uint64_t trace_at;     /* [instruction] where the trace has ended so far, */
   hil_arch_regs_t traced; /* and the registers as it has reported them */
 } hil_linux_campaign_t;
@@ -111,7 +128,34 @@ int campaign_open(hil_linux_campaign_t *c, hil_worker_t *w, const hil_step_t *st
                   const hil_budget_t *budget, hil_campaign_opened_t *out);
 int campaign_walk(hil_linux_campaign_t *c, hil_campaign_trace_t *out);
 int campaign_run(hil_linux_campaign_t *c, hil_campaign_run_t *run);
+int campaign_follow(hil_linux_campaign_t *c, const hil_campaign_follow_t *follow, uint64_t *out_state_digest);
 int campaign_read(hil_linux_campaign_t *c, uint64_t address, uint16_t len, uint8_t *out);
 int campaign_close(hil_linux_campaign_t *c);
+
+enum { CAMPAIGN_NOT_YET = -2 /* beside signals */ };
+
+/* Let the worker run to the end of the step, or until it fails. Returns the signal it stopped with (SIGTRAP also
+ * at rest), 0 if its CPU time is used up, -1 if it has ended; CAMPAIGN_NOT_YET if neither has happened until
+ * |until_us|: it stands still then, and is to run on. */
+int campaign_run_on(hil_linux_campaign_t *c, uint64_t until_us);
+bool campaign_at_rest(const hil_arch_regs_t *regs);
+/* Go back to the step's start. HIL_OK; HIL_ERR_IO. */
+int campaign_rewind(hil_linux_campaign_t *c);
+
+/* --- campaign_details.c: the end of an experiment ------------------------------------------------------- */
+
+/* The worker is at rest with |regs| after the step that is held: set |outcome| and the |details| that are wanted. */
+void details_of_end(hil_linux_campaign_t *c, const hil_arch_regs_t *regs, uint8_t wanted);
+/* The worker stopped with |signal| before the end of that step: likewise. */
+void details_of_failure(hil_linux_campaign_t *c, int signal);
+
+/* --- campaign_follow.c: the steps that follow ------------------------------------------------------------ */
+
+/* Let the worker, which is at rest, go on with the next step that follows, if |wanted| asks for its fate and there
+ * is one. Whether it does. */
+bool follow_begin(hil_linux_campaign_t *c, uint8_t wanted);
+/* Such a step has ended with |regs|, by |signal| (campaign_run_on). Returns true if the next one is to be run, which
+ * is prepared then; otherwise its fate is among the details. */
+bool follow_end(hil_linux_campaign_t *c, const hil_arch_regs_t *regs, int signal);
 
 #endif

@@ -1,0 +1,302 @@
+"""The proof of a scheme: every single upset of a step on every node, and what becomes of it.
+
+Each experiment on a node's real worker says what the node answers then; the real voter and recovery
+take that answer beside the right ones of all other nodes (`hil.campaign.scheme_model`). What is
+overwritten, or read by nobody, is right without an experiment (`hil.campaign.def_use`)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hil.campaign.analysis import AnalysedStep, analyse
+from hil.campaign.bench import HeldBoard, held_board
+from hil.campaign.controls import check_controls, check_decoder
+from hil.campaign.exact import check_path
+from hil.campaign.plan import BITS, ExactPlan
+from hil.campaign.scheme_model import NodeFault, SchemeModel, SchemeResult, WrongAnswer
+from hil.campaign.unread import hits_at_end
+from hil.campaign.voter_upsets import check_answers, host_upsets
+from hil.record.scheme_proof import ProofRow, SchemeFate, SchemeProof
+from hil.rig.node import CRASHED, DONE, HUNG
+from hil.rig.reservation import BenchReservation, uses_of_run
+from hil.scenario import Scenario, UpsetTarget
+from hil.upsets.words import SystemOutcome
+from hil.wire.campaign import (
+    FAILURE_COUNT,
+    Detail,
+    Differs,
+    Ending,
+    Fate,
+    Outcome,
+    Outcomes,
+    Site,
+    endings,
+)
+
+__all__ = [
+    "Kind",
+    "NodeFaults",
+    "ProofOrder",
+    "fate_in_scheme",
+    "fault_of",
+    "prove_scheme",
+]
+
+_DETAILS: Final = Detail.DIFFERS | Detail.FATE
+
+
+class Kind(NamedTuple):
+    """The behaviour of a node after an upset, as far as the scheme can tell: all upsets of a kind
+    are one and the same to it."""
+
+    outcome: Outcome
+    failure: int
+    differs: Differs
+    fate: Fate
+    fate_step: int
+
+
+_RIGHT: Final = Kind(Outcome.MASKED, 0, Differs.NOTHING, Fate.LATENT, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ProofOrder:
+    """A proof that is wanted: of all upsets of `targets` in step `frame` of `scenario`; `workers`:
+    nodes that work at once; `follow`: how many steps a fault that does not show is followed for."""
+
+    scenario: Scenario
+    frame: int
+    targets: tuple[UpsetTarget, ...]
+    workers: int
+    follow: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFaults:
+    """All upsets of one node: `plan`; the kind of each experiment, a number of `kinds`, with the
+    shape (classes, bits); and the faults of each kind by target, in bits times instructions."""
+
+    node: str
+    plan: ExactPlan
+    step: AnalysedStep
+    arch: str
+    arena: int
+    output_digest: int
+    state_digest: int
+    experiments: int
+    kinds: list[Kind]
+    numbers: npt.NDArray[np.uint16]
+    faults: dict[UpsetTarget, Counter[Kind]]
+
+
+def prove_scheme(
+    order: ProofOrder, report: Callable[[int, int], None], say: Callable[[str], None]
+) -> tuple[SchemeProof, list[NodeFaults]]:
+    """Carry out all experiments on all nodes, and put the results to the scheme; return the proof,
+    and what it is made from. `report` gets how many experiments are done, of how many.
+
+    Raises: SetupError, LinkTimeout, NodeError, UsageError."""
+    scenario = order.scenario
+    nodes = scenario.rig.nodes
+    counter = _Progress(report, len(nodes))
+    with ExitStack() as stack:
+        reservation = BenchReservation(uses_of_run(scenario))
+        stack.enter_context(reservation).acquire()
+        say(f"every upset of step {order.frame} on {len(nodes)} node{'s' * (len(nodes) > 1)}")
+        pool = stack.enter_context(ThreadPoolExecutor(min(order.workers, len(nodes))))
+        work = [pool.submit(_faults_of_node, order, i, counter) for i in range(len(nodes))]
+        found = [one.result() for one in work]
+    first = found[0]
+    model = SchemeModel(scenario)
+    rows = [row for faults in found for row in _rows(model, faults)]
+    proof = SchemeProof(
+        scenario.rig.scheme.value,
+        scenario.workload_name,
+        scenario.seed,
+        order.frame,
+        nodes[0].board.value,
+        first.arch,
+        first.plan.length,
+        sum(faults.experiments for faults in found),
+        tuple(rows),
+        check_answers(scenario, first.output_digest, first.state_digest),
+        tuple(host_upsets(scenario)),
+    )
+    return proof, found
+
+
+class _Progress:
+    """Adds up the progress of all nodes."""
+
+    def __init__(self, report: Callable[[int, int], None], nodes: int) -> None:
+        self._report = report
+        self._nodes = nodes
+        self._done = 0
+
+    def add(self, count: int, of_one: int) -> None:
+        self._done += count  # only a number for people: no lock
+        self._report(self._done, self._nodes * of_one)
+
+
+# --- the experiments of one node ----------------------------------------------------------------
+
+
+def _faults_of_node(order: ProofOrder, number: int, progress: _Progress) -> NodeFaults:
+    scenario = order.scenario
+    with held_board(scenario, number, order.frame) as board:
+        step = analyse(board, order.targets)
+        check_controls(board, step.plan.length)
+        check_decoder(board, step)
+        board.follow(order.follow, restored=scenario.rig.size > 1)
+        return _experiments(board, step, progress)
+
+
+def _experiments(board: HeldBoard, step: AnalysedStep, progress: _Progress) -> NodeFaults:
+    plan, opened = step.plan, board.step.opened
+    targets = [region.target for region in plan.regions]
+    faults: dict[UpsetTarget, Counter[Kind]] = {target: Counter() for target in targets}
+    kinds: dict[Kind, int] = {}
+    numbers = np.zeros((plan.classes, BITS), dtype=np.uint16)
+    total = BITS * (plan.classes + sum(int(u.matters.sum()) for u in plan.unread))
+    for batch in plan.batches(0, plan.classes):
+        codes = [kinds.setdefault(k, len(kinds)) for k in _kinds_at(board, plan, batch.sites)]
+        numbers[batch.first : batch.first + batch.count] = np.array(codes).reshape(-1, BITS)
+        progress.add(len(codes), total)
+    by_number = list(kinds)
+    for region, target in enumerate(targets):
+        chosen = plan.region == region
+        for bit in range(BITS):
+            column = numbers[chosen, bit]
+            sums = np.bincount(column, plan.weight[chosen], len(by_number))
+            for code, weight in enumerate(sums.tolist()):
+                if weight:
+                    faults[target][by_number[code]] += int(weight)
+    for target, extra in _unread(board, plan, progress, total):
+        faults[target] += extra
+    return NodeFaults(
+        board.node.name,
+        plan,
+        step,
+        board.arch,
+        opened.arena,
+        opened.output_digest,
+        opened.state_digest,
+        total,
+        by_number,
+        numbers,
+        faults,
+    )
+
+
+def _unread(
+    board: HeldBoard, plan: ExactPlan, progress: _Progress, total: int
+) -> Iterator[tuple[UpsetTarget, Counter[Kind]]]:
+    """Return the faults that are overwritten, and those that are alive at the end of the step: of
+    these, what matters then is hit there."""
+    for region, deduced, unread in zip(plan.regions, plan.deduced, plan.unread, strict=True):
+        harmless = BITS * int(unread.weight[~unread.matters].sum())
+        yield region.target, Counter({_RIGHT: deduced.overwritten + harmless})
+    for number, places, outcomes in hits_at_end(board, plan, _DETAILS):
+        counts: Counter[Kind] = Counter()
+        for experiment, kind in enumerate(_kinds_of(board, outcomes)):
+            counts[kind] += places[experiment // BITS][1]
+        progress.add(BITS * len(places), total)
+        yield plan.regions[number].target, counts
+
+
+def _kinds_at(board: HeldBoard, plan: ExactPlan, sites: Sequence[Site]) -> list[Kind]:
+    outcomes = board.step.run(sites, details=_DETAILS)
+    check_path(board, plan, sites[-1].position, outcomes)
+    return _kinds_of(board, outcomes)
+
+
+def _kinds_of(board: HeldBoard, outcomes: Outcomes) -> list[Kind]:
+    return [_kind(e) for e in endings(outcomes, _DETAILS, board.golden.workload.output_len)]
+
+
+def _kind(ending: Ending) -> Kind:
+    if ending.outcome is Outcome.MASKED:
+        return _RIGHT
+    return Kind(ending.outcome, ending.failure, ending.differs, ending.fate, ending.fate_step)
+
+
+# --- what the scheme makes of them ----------------------------------------------------------------
+
+
+def fault_of(kind: Kind, target: UpsetTarget, *, voted: bool) -> NodeFault:
+    """Return what a node answers from the upset on. `voted`: other nodes compare their state with
+    its own, so that a wrong one is put right after the step."""
+    if kind.outcome is Outcome.MASKED:
+        return NodeFault(target, (WrongAnswer(),))
+    if kind.outcome is Outcome.FAILED and kind.failure != FAILURE_COUNT:
+        status = CRASHED if kind.failure else HUNG
+        return NodeFault(target, (WrongAnswer(status, kind.failure),))
+    first = WrongAnswer(
+        DONE,
+        0,
+        output_right=not kind.differs & Differs.OUTPUT,
+        state_right=not kind.differs & Differs.STATE,
+        ticks_right=not kind.differs & Differs.TICKS,
+    )
+    if kind.outcome is Outcome.FAILED:  # its worker is started again
+        return NodeFault(target, (first,))
+    in_state = not kind.differs & Differs.REST
+    if voted and in_state:
+        return NodeFault(target, (first,), in_state=True)
+    between = WrongAnswer(DONE, 0, state_right=voted or in_state is False)
+    shows = kind.fate not in (Fate.LATENT, Fate.HEALED)
+    steps = kind.fate_step if kind.fate is Fate.LATENT else max(0, kind.fate_step - 1)
+    answers = (first, *(between,) * steps, *((_ANSWERS[kind.fate],) if shows else ()))
+    unsettled = kind.fate in (Fate.LATENT, Fate.SDC, Fate.STATE)
+    return NodeFault(target, answers, in_state=in_state, unsettled=unsettled)
+
+
+_SIGSEGV: Final = 11
+_ANSWERS: Final = {
+    Fate.SDC: WrongAnswer(DONE, 0, output_right=False, state_right=False),
+    Fate.STATE: WrongAnswer(DONE, 0, state_right=False),
+    Fate.CRASH: WrongAnswer(CRASHED, _SIGSEGV),
+    Fate.HANG: WrongAnswer(HUNG),
+    Fate.DETECTED: WrongAnswer(DONE, 0, ticks_right=False),
+}
+
+
+_BY_OUTCOME: Final = {
+    SystemOutcome.NO_EFFECT: SchemeFate.NO_EFFECT,
+    SystemOutcome.CORRECTED: SchemeFate.CORRECTED,
+    SystemOutcome.RECOVERED: SchemeFate.RECOVERED,
+}
+
+
+def fate_in_scheme(result: SchemeResult) -> SchemeFate:
+    """Return the fate that stands in the proof for what the scheme made of an upset."""
+    if result.escaped:
+        return SchemeFate.ESCAPED
+    if result.lost:
+        return SchemeFate.NO_OUTPUT
+    if result.outcome is SystemOutcome.DEGRADED:
+        return SchemeFate.DEGRADED
+    if not result.restored:
+        return SchemeFate.OPEN
+    return _BY_OUTCOME.get(result.outcome, SchemeFate.OPEN)
+
+
+def _rows(model: SchemeModel, faults: NodeFaults) -> Iterator[ProofRow]:
+    voted = len(model.names) > 1
+    for target, kinds in faults.faults.items():
+        fates: Counter[SchemeFate] = Counter()
+        for kind, count in kinds.items():
+            if kind.differs & Differs.UNSEEN:  # no digest shows it
+                fates[SchemeFate.ESCAPED] += count
+                continue
+            result = model.carry_out(faults.node, fault_of(kind, target, voted=voted))
+            fates[fate_in_scheme(result)] += count
+        yield ProofRow(faults.node, target, fates)

@@ -1,0 +1,204 @@
+"""Confirmation of a proof: faults drawn at random are carried out in full runs, each at its
+instruction, with boards, voter, recovery and repairs; and each must end as the proof says."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from hil.campaign.regions import TargetRegion, abi_of
+from hil.campaign.scheme_model import SchemeModel
+from hil.campaign.scheme_proof import (
+    Kind,
+    NodeFaults,
+    fate_in_scheme,
+    fault_of,
+)
+from hil.engine.loop import Loop, RunSetup
+from hil.engine.observers import FramesDone, RunEvent, RunObserver
+from hil.errors import SetupError
+from hil.record.null_recorder import NullRecorder
+from hil.record.scheme_proof import SchemeFate
+from hil.scenario import PatternKind, Scenario, UpsetTarget
+from hil.scenario.upsets import UpsetsConfig
+from hil.upsets.upset import Upset, UpsetPlan
+from hil.upsets.words import SystemOutcome
+
+__all__ = ["Confirmation", "DrawnFault", "confirm", "draw_faults", "run_fault"]
+
+_FRAMES_AFTER: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnFault:
+    """A fault that was drawn: before instruction `position` of the step, bit `bit` of `target` as
+    an upset counts it; its kind."""
+
+    node: str
+    target: UpsetTarget
+    position: int
+    bit: int
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """The end of one fault in a full run, and what the proof says of it."""
+
+    fault: DrawnFault
+    proved: tuple[SystemOutcome, SchemeFate]
+    happened: tuple[SystemOutcome, SchemeFate]
+
+    @property
+    def agrees(self) -> bool:
+        """Return whether the run ended as the proof says."""
+        return self.proved == self.happened
+
+    @property
+    def difference(self) -> str:
+        """Return what differs, in words."""
+        fault = self.fault
+        return (
+            f"node {fault.node}, bit {fault.bit} of the {fault.target} before instruction "
+            f"{fault.position}: proved {self.proved[1]} ({self.proved[0]}), in the run "
+            f"{self.happened[1]} ({self.happened[0]})"
+        )
+
+
+def draw_faults(found: Sequence[NodeFaults], count: int, seed: int) -> list[DrawnFault]:
+    """Draw faults from all experiments: every second one from those of a kind that is drawn first,
+    so that rare kinds come up."""
+    chance = random.Random(seed)  # noqa: S311  (a sample that is the same again)
+    out: list[DrawnFault] = []
+    for number in range(count):
+        faults = found[number % len(found)]
+        classes = faults.plan.classes
+        if number % 2:
+            kind = chance.randrange(len(faults.kinds))
+            places = (faults.numbers == kind).nonzero()
+            chosen = chance.randrange(len(places[0]))
+            class_, bit = int(places[0][chosen]), int(places[1][chosen])
+        else:
+            class_, bit = chance.randrange(classes), chance.randrange(faults.numbers.shape[1])
+        out.append(_drawn(faults, class_, bit, chance))
+    return out
+
+
+def _drawn(faults: NodeFaults, class_: int, bit: int, chance: random.Random) -> DrawnFault:
+    """Return a fault of a class: before any of the instructions that it stands for."""
+    plan = faults.plan
+    region = plan.regions[int(plan.region[class_])]
+    position, byte = int(plan.position[class_]), int(plan.byte[class_])
+    if not region.stack:  # of which only some of these are part
+        position -= chance.randrange(int(plan.weight[class_]))
+    kind = faults.kinds[int(faults.numbers[class_, bit])]
+    at = _first_bit(faults, region, byte, position) + bit
+    return DrawnFault(faults.node, region.target, position, at, kind)
+
+
+def _first_bit(faults: NodeFaults, region: TargetRegion, byte: int, position: int) -> int:
+    """Return the number of the first bit of a byte, as upsets count it: those of the stack from its
+    pointer on."""
+    if not region.stack:
+        return 8 * byte
+    sp = abi_of(faults.arch).sp
+    pointer = int(faults.step.trace.registers[position, sp]) - faults.arena
+    return 8 * (region.first + byte - pointer)
+
+
+class _Watcher(RunObserver):
+    """Orders one upset for its frame, and keeps what became of it."""
+
+    def __init__(self, plan: UpsetPlan) -> None:
+        self._plan = plan
+        self.loop: Loop | None = None
+        self.upset: Upset | None = None
+        self.escaped = self.lost = 0
+
+    def on_start(self, next_frame: int) -> None:
+        self._order(next_frame)
+
+    def on_frame(self, done: FramesDone) -> None:
+        if done.verdict is not None and not done.verdict.delivered:
+            self.lost += 1
+        elif done.verdict is not None and not done.verdict.correct:
+            self.escaped += 1
+        self._order(done.next_frame)
+
+    def _order(self, next_frame: int) -> None:
+        if next_frame == self._plan.frame and self.loop is not None:
+            self.loop.controls.planner.order_plan(self._plan)
+
+    def on_event(self, event: RunEvent) -> None:
+        if isinstance(event, Upset):
+            self.upset = event
+
+
+def run_fault(scenario: Scenario, frame: int, fault: DrawnFault, folder: Path) -> Confirmation:
+    """Carry out one fault in a run of `scenario`, in the new folder `folder`. Raises: SetupError if
+    it was not injected; what `Loop.run` raises."""
+    plan = UpsetPlan(
+        frame, fault.node, fault.target, PatternKind.BIT, "campaign",
+        steps=fault.position, width=1, bit=fault.bit, exact=True,
+    )  # fmt: skip
+    alone = scenario.model_copy(
+        update={
+            "frames": frame + _FRAMES_AFTER,
+            "duration": None,
+            "pace": "free",
+            "upsets": UpsetsConfig(),
+            "plant": None,
+            "expect": "none",
+        }
+    )
+    watcher = _Watcher(plan)
+    folder.mkdir()
+    loop = Loop(alone, folder, observers=[watcher], setup=RunSetup(recorders=NullRecorder))
+    watcher.loop = loop
+    loop.run()
+    upset = watcher.upset
+    if upset is None or not upset.injected:
+        why = "it did not fall due" if upset is None else upset.report.detail
+        raise SetupError(
+            f"bit {fault.bit} of the {fault.target} of node {fault.node} was not hit before "
+            f"instruction {fault.position}: {why}"
+        )
+    result = SchemeModel(scenario).carry_out(
+        fault.node, fault_of(fault.kind, fault.target, voted=scenario.rig.size > 1)
+    )
+    proved = fate_in_scheme(result)
+    happened = _fate(upset.assessment.outcome, watcher, proved)
+    return Confirmation(fault, (result.outcome, proved), (upset.assessment.outcome, happened))
+
+
+def _fate(outcome: SystemOutcome, watcher: _Watcher, proved: SchemeFate) -> SchemeFate:
+    """Return the fate that a run has shown."""
+    if watcher.escaped:
+        return SchemeFate.ESCAPED
+    if watcher.lost:
+        return SchemeFate.NO_OUTPUT
+    if proved is SchemeFate.OPEN and outcome is SystemOutcome.NO_EFFECT:
+        return SchemeFate.OPEN  # a run cannot tell it from none
+    return SchemeFate(outcome.value.replace("_", " "))
+
+
+def confirm(
+    scenario: Scenario,
+    frame: int,
+    faults: Sequence[DrawnFault],
+    report: Callable[[int, int], None],
+) -> list[Confirmation]:
+    """Carry out each fault in a run of its own; return how they ended. `report` gets how many runs
+    have ended, of how many.
+
+    Raises: SetupError if a fault could not be injected, and what a run raises."""
+    out: list[Confirmation] = []
+    with tempfile.TemporaryDirectory(prefix="hil-proof-") as folder:
+        for number, fault in enumerate(faults):
+            out.append(run_fault(scenario, frame, fault, Path(folder) / str(number)))
+            report(len(out), len(faults))
+    return out

@@ -1,0 +1,161 @@
+"""The proof of a redundancy scheme as values: what becomes of every single upset of a step on every
+node, and of every upset of the voter and of recovery (see `hil.campaign.scheme_proof`)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from hil.json_values import JsonObject
+from hil.upsets.words import UpsetTarget
+from hil.word_enum import Word
+
+__all__ = [
+    "AnswerCheck",
+    "HostFate",
+    "HostRow",
+    "ProofRow",
+    "RunCheck",
+    "SchemeFate",
+    "SchemeProof",
+]
+
+
+class SchemeFate(Word):
+    """The fate of an upset of a node in a scheme; the values are words for people.
+
+    `OPEN`: a wrong state, or damage of the worker, of which nothing has shown in the steps that
+    were followed. `NO_OUTPUT`: a frame has none, or the last one again."""
+
+    NO_EFFECT = "no effect"
+    CORRECTED = "corrected"
+    RECOVERED = "recovered"
+    DEGRADED = "degraded"
+    NO_OUTPUT = "no output"
+    OPEN = "undetected"
+    ESCAPED = "escaped"
+
+
+class HostFate(Word):
+    """The fate of an upset of the voter or of recovery; the values are words for people."""
+
+    HARMLESS = "no lasting effect"
+    NODE_OUT = "a node stays out"
+    LOST = "a frame without output"
+    STOPS = "the voter stops"
+    WRONG = "wrong output"
+
+
+@dataclass(frozen=True, slots=True)
+class ProofRow:
+    """The upsets of one target of one node: how many come to what."""
+
+    node: str
+    target: UpsetTarget
+    fates: Counter[SchemeFate]
+
+
+@dataclass(frozen=True, slots=True)
+class HostRow:
+    """One field of the host: `part` is the voter before or after its decision, or recovery.
+    `bits`: how many of its bits come to what."""
+
+    part: str
+    field: str
+    bits: Counter[HostFate]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerCheck:
+    """The number of answers of one node that were put to the voter while all others were right, and
+    of those with which the right output was delivered, a wrong one, or none."""
+
+    answers: int
+    right: int
+    wrong: int
+    none: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunCheck:
+    """Faults drawn at random that were carried out in full runs: how many there were, and what
+    those came to that did not end as proved."""
+
+    runs: int
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SchemeProof:
+    """The proof: `rows` by node and target; `answers` of one node that were put to the voter;
+    `host`: the upsets of the voter and of recovery; `runs`: its confirmation."""
+
+    scheme: str
+    workload: str
+    seed: int
+    frame: int
+    board: str
+    arch: str
+    instructions: int
+    experiments: int
+    rows: tuple[ProofRow, ...]
+    answers: AnswerCheck
+    host: tuple[HostRow, ...]
+    runs: RunCheck = RunCheck(0, ())
+
+    @property
+    def total(self) -> Counter[SchemeFate]:
+        """Return how many upsets of all nodes and targets come to what."""
+        return sum((row.fates for row in self.rows), Counter())
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Return the names of the nodes."""
+        return tuple(dict.fromkeys(row.node for row in self.rows))
+
+    @property
+    def holds(self) -> bool:
+        """Return whether no upset of a node escapes, or remains undetected, and all runs that were
+        carried out ended as proved."""
+        total = self.total
+        return not (total[SchemeFate.ESCAPED] or total[SchemeFate.OPEN] or self.runs.differences)
+
+    def as_json(self) -> JsonObject:
+        """Return the proof as a JSON object: all counts are exact."""
+        total = self.total
+        return {
+            "scheme": self.scheme,
+            "workload": self.workload,
+            "seed": self.seed,
+            "frame": self.frame,
+            "board": self.board,
+            "arch": self.arch,
+            "instructions": self.instructions,
+            "experiments": self.experiments,
+            "holds": self.holds,
+            "faults": total.total(),
+            "fates": {fate.value: total[fate] for fate in SchemeFate},
+            "nodes": {
+                node: {
+                    row.target.value: {fate.value: row.fates[fate] for fate in SchemeFate}
+                    for row in self.rows
+                    if row.node == node
+                }
+                for node in self.nodes
+            },
+            "answers": {
+                "all": self.answers.answers,
+                "right": self.answers.right,
+                "wrong": self.answers.wrong,
+                "none": self.answers.none,
+            },
+            "host": [
+                {
+                    "part": row.part,
+                    "field": row.field,
+                    **{fate.value: row.bits[fate] for fate in HostFate},
+                }
+                for row in self.host
+            ],
+            "runs": {"all": self.runs.runs, "differences": list(self.runs.differences)},
+        }

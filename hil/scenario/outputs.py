@@ -1,0 +1,74 @@
+"""The outputs of the shipped workloads: what their bytes mean.
+
+A field is a number, or several of one type; integers are little-endian, floating-point numbers are
+those of IEEE 754. Workloads that are not here have outputs of which nothing is known but the
+bytes."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from hil.word_enum import Word
+
+__all__ = ["OutputField", "OutputRole", "output_fields"]
+
+_FORMATS: Final = {"u8": "B", "i8": "b", "u32": "I", "i32": "i", "u64": "Q", "i64": "q", "f64": "d"}
+
+
+class OutputRole(Word):
+    """The meaning of a field to the receiver: a measure, the class that a classifier has chosen,
+    its score for each class, or bits without an order, such as a hash."""
+
+    VALUE = "value"
+    CLASS = "class"
+    SCORES = "scores"
+    BITS = "bits"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputField:
+    """One field of an output: `count` numbers of `type` (u8, i8, u32, i32, u64, i64, f64) from byte
+    `offset` on. `unit` is empty for plain numbers."""
+
+    name: str
+    type: str
+    offset: int
+    count: int = 1
+    unit: str = ""
+    role: OutputRole = OutputRole.VALUE
+
+    @property
+    def length(self) -> int:
+        """Return its length in bytes."""
+        return struct.calcsize(self._format)
+
+    @property
+    def _format(self) -> str:
+        return f"<{self.count}{_FORMATS[self.type]}"
+
+    def values(self, output: bytes) -> tuple[float, ...]:
+        """Return its numbers in an output. Raises: struct.error if the output is shorter."""
+        return struct.unpack_from(self._format, output, self.offset)
+
+
+_FIELDS: Final[Mapping[str, tuple[OutputField, ...]]] = {
+    "attitude": (
+        OutputField("quaternion", "f64", 0, 4),
+        OutputField("gyro_bias", "f64", 32, 3, "rad/s"),
+    ),
+    "sha256": (OutputField("hash", "u8", 0, 32, role=OutputRole.BITS),),
+    "infer": (
+        OutputField("class", "u32", 0, role=OutputRole.CLASS),
+        OutputField("logits", "i32", 4, 10, role=OutputRole.SCORES),
+    ),
+    "matmul": (OutputField("mixed_sums", "u32", 0, 16, role=OutputRole.BITS),),
+    "archive": (OutputField("lanes", "u64", 0, 4, role=OutputRole.BITS),),
+}
+
+
+def output_fields(workload: str) -> tuple[OutputField, ...]:
+    """Return the fields of a workload's output; empty if they are not known."""
+    return _FIELDS.get(workload, ())

@@ -1,0 +1,127 @@
+"""The proof of a scheme, as tables and a statement."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hil.record.scheme_proof import HostFate, SchemeFate, SchemeProof
+from hil.views.style import BAD, DIM, GOOD, HEAD, Glyphs
+
+__all__ = ["proof_table"]
+
+_SCIENTIFIC_FROM: Final = 100_000_000
+_BAD: Final = (SchemeFate.ESCAPED, SchemeFate.OPEN)
+_ALWAYS: Final = (SchemeFate.NO_EFFECT, SchemeFate.CORRECTED, SchemeFate.ESCAPED)
+
+
+def proof_table(proof: SchemeProof, glyphs: Glyphs) -> RenderableType:
+    """Return the upsets of all nodes by what the scheme makes of them, those of the voter and of
+    recovery, and the statement."""
+    parts: list[RenderableType] = [
+        Text(
+            f"Every single upset of step {proof.frame} of {proof.workload} (seed {proof.seed}) on "
+            f"every node of {proof.scheme}, on {proof.board} ({proof.arch})"
+        ),
+        Text(""),
+        _nodes(proof, glyphs),
+        Text(""),
+        _host(proof, glyphs),
+        Text(""),
+        *(Text(line, style=DIM) for line in _notes(proof)),
+        Text(""),
+        _statement(proof),
+    ]
+    return Group(*parts)
+
+
+def _nodes(proof: SchemeProof, glyphs: Glyphs) -> Table:
+    total = proof.total
+    fates = [fate for fate in SchemeFate if total[fate] or fate in _ALWAYS]
+    table = _table("node", "target", "faults", *(fate.value for fate in fates))
+    for row in proof.rows:
+        table.add_row(row.node, row.target.value, *_cells(row.fates, fates, glyphs))
+    table.add_row("all", "", *_cells(total, fates, glyphs), style=HEAD)
+    return table
+
+
+def _cells(counts: Counter[SchemeFate], fates: list[SchemeFate], glyphs: Glyphs) -> list[Text]:
+    cells = [Text(_number(counts.total()))]
+    for fate in fates:
+        count = counts[fate]
+        style = BAD if fate in _BAD and count else ""
+        cells.append(Text(_number(count) if count else glyphs.none, style=style))
+    return cells
+
+
+def _host(proof: SchemeProof, glyphs: Glyphs) -> Table:
+    parts: dict[str, Counter[HostFate]] = {}
+    for row in proof.host:
+        parts.setdefault(row.part, Counter()).update(row.bits)
+    table = _table("on the host", "bits", *(fate.value for fate in HostFate), texts=1)
+    for part, bits in parts.items():
+        cells = [Text(_number(bits[f]) if bits[f] else glyphs.none) for f in HostFate]
+        table.add_row(part, _number(bits.total()), *cells)
+    return table
+
+
+def _table(*headings: str, texts: int = 2) -> Table:
+    table = Table(box=None, pad_edge=False, header_style=HEAD)
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if number < texts else "right")
+    return table
+
+
+def _notes(proof: SchemeProof) -> list[str]:
+    answers = proof.answers
+    delivered = "the right output was delivered each time"
+    if answers.right < answers.answers:
+        delivered = (
+            f"the right output was delivered {answers.right:,} times, a wrong one "
+            f"{answers.wrong:,} times, none {answers.none:,} times"
+        )
+    single: dict[str, list[str]] = {}
+    for row in proof.host:
+        if row.bits.total() > row.bits[HostFate.HARMLESS]:
+            text = f"{row.field} ({', '.join(_named(row.bits))})"
+            single.setdefault(row.part, []).append(text)
+    points = "; ".join(f"{part}: {', '.join(fields)}" for part, fields in single.items())
+    return [
+        f"{proof.experiments:,} experiments on the nodes' workers; the real voter and recovery "
+        f"took each answer. {answers.answers:,} answers of one node, silent and wrong in any "
+        f"digest, were put to the voter: {delivered}.",
+        "Voter and recovery run on the host, which this bench trusts. Their single points of "
+        f"failure, while all nodes answer right: {points or 'none'}.",
+    ]
+
+
+def _named(bits: Counter[HostFate]) -> list[str]:
+    return [f"{bits[f]} {f.value}" for f in HostFate if f is not HostFate.HARMLESS and bits[f]]
+
+
+def _statement(proof: SchemeProof) -> Text:
+    total, runs = proof.total, proof.runs
+    nodes = len(proof.nodes)
+    text = f"Every one of {total.total():,} faults on {nodes} node{'s' * (nodes > 1)}: "
+    text += f"{total[SchemeFate.ESCAPED]:,} escapes"
+    if total[SchemeFate.OPEN]:
+        text += f", {total[SchemeFate.OPEN]:,} undetected"
+    if total[SchemeFate.NO_OUTPUT]:
+        text += f", {total[SchemeFate.NO_OUTPUT]:,} without an output"
+    text += "."
+    if runs.runs:
+        right = runs.runs - len(runs.differences)
+        text += f" {runs.runs:,} of them, drawn at random, were carried out in full runs: "
+        text += "all" if right == runs.runs else f"only {right:,}"
+        text += " ended as proved."
+    for difference in runs.differences:
+        text += f"\n  {difference}"
+    return Text(text, style=GOOD if proof.holds else BAD)
+
+
+def _number(count: int) -> str:
+    return f"{count:.3e}" if count >= _SCIENTIFIC_FROM else f"{count:,}"
