@@ -1,7 +1,7 @@
 """Statistics of results: what counts mean, how sure they are, and what they come to.
 
 fault_sums          faults of an exact campaign, by byte, instruction and function
-comparison          two campaigns beside each other
+comparison, sample_comparison    two campaigns beside each other: exact ones, and sampled ones
 pairing, mcnemar    two campaigns fault by fault
 protection          what protecting the worst places would buy
 vulnerability       AVF, program and parameter vulnerability factor

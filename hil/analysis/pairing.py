@@ -16,7 +16,7 @@ from hil.analysis.fault_sums import FAILURES
 from hil.analysis.mcnemar import McNemar, mcnemar
 from hil.json_values import JsonObject
 from hil.record.campaign_file import CampaignFile
-from hil.record.campaign_rows import EFFECTS
+from hil.record.campaign_rows import EFFECTS, MomentUnit, SampleRow
 from hil.record.campaign_step import ClassColumns, Codes, Numbers, class_columns
 from hil.upsets.words import NodeEffect
 
@@ -78,9 +78,11 @@ class Pairing:
 def pair(a: CampaignFile, b: CampaignFile) -> Pairing:
     """Compare two campaigns fault by fault, if they had the same faults. Raises: RecordError."""
     meta_a, meta_b = a.meta, b.meta
+    if (meta_a.sampling is None) != (meta_b.sampling is None):
+        return Pairing("one campaign has all faults, the other a sample of them")
     if meta_a.arch != meta_b.arch:
         return Pairing(f"A ran on {meta_a.arch}, B on {meta_b.arch}: the programs differ")
-    return _pair_exact(a, b)
+    return _pair_exact(a, b) if meta_a.sampling is None else _pair_samples(a, b)
 
 
 def _pair_exact(a: CampaignFile, b: CampaignFile) -> Pairing:
@@ -95,6 +97,38 @@ def _pair_exact(a: CampaignFile, b: CampaignFile) -> Pairing:
         return Pairing("the two steps read other bytes at other instructions")
     counts = _counts(columns_a.effects, columns_b.effects, columns_a.weight)
     return Pairing("", int(columns_a.effects.size), complete=True, counts=counts)
+
+
+def _pair_samples(a: CampaignFile, b: CampaignFile) -> Pairing:
+    samples_a, samples_b = list(a.samples()), list(b.samples())
+    names_a, names_b = ([region.target for region in file.regions()] for file in (a, b))
+    listed = [
+        [(s.frame, names[s.region], s.moment, s.byte, s.bit) for s in samples]
+        for samples, names in ((samples_a, names_a), (samples_b, names_b))
+    ]
+    moments = [file.meta.sampling.moment for file in (a, b) if file.meta.sampling is not None]
+    if moments[0] is not moments[1]:
+        return Pairing(f"faults strike at an {moments[0]} in A, at a {moments[1]} in B")
+    if listed[0] != listed[1]:
+        return Pairing(
+            "they have other faults (`--write-faults` of one and `--faults` of the other give both "
+            "the same list)"
+        )
+    if moments[0] is MomentUnit.INSTRUCTION and _paths(a) != _paths(b):
+        return Pairing(
+            "the lists are the same, but the programs are not: the same number of an instruction "
+            "is not the same moment (on `inproc` boards moments are ticks, which both have)"
+        )
+    ones = np.ones(len(samples_a), dtype=np.int64)
+    return Pairing(
+        "", len(samples_a), counts=_counts(_effects(samples_a), _effects(samples_b), ones)
+    )
+
+
+def _effects(samples: Sequence[SampleRow]) -> Codes:
+    """Return the numbers of the effects of samples (samples, 1)."""
+    numbers = [EFFECTS.index(sample.effect) for sample in samples]
+    return np.array(numbers, dtype=np.uint8).reshape(-1, 1)
 
 
 def _counts(a: Codes, b: Codes, weight: Numbers) -> tuple[PairedCounts, ...]:
@@ -115,6 +149,10 @@ def _counts(a: Codes, b: Codes, weight: Numbers) -> tuple[PairedCounts, ...]:
             )
         )
     return tuple(counts)
+
+
+def _paths(file: CampaignFile) -> list[tuple[int, int, str]]:
+    return [(row.frame, row.length, row.path) for row in file.frames()]
 
 
 def _targets(file: CampaignFile) -> list[tuple[str, int]]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from hil.analysis.comparison import Comparison
+    from hil.analysis.sample_comparison import SampleComparison
     from hil.json_values import JsonValue
     from hil.record.campaign_file import CampaignFile
     from hil.views.style import Glyphs
@@ -89,19 +90,22 @@ def compare(  # noqa: PLR0917  (every option is one)
     return Exit.PASS
 
 
-def _compared(a: CampaignFile, b: CampaignFile, top: int) -> Comparison:
+def _compared(a: CampaignFile, b: CampaignFile, top: int) -> Comparison | SampleComparison:
     from hil.analysis.comparison import compare as compare_exact
+    from hil.analysis.sample_comparison import compare_samples
 
     if not set(a.meta.targets) & set(b.meta.targets):
         raise UsageError(
             f"{a.path} and {b.path} have no target in common",
             remedy="give both campaigns the same --targets",
         )
-    return compare_exact(a, b, top)
+    if a.meta.sampling is None and b.meta.sampling is None:
+        return compare_exact(a, b, top)
+    return compare_samples(a, b)
 
 
 def _document(
-    paths: list[Path], comparison: Comparison | None, outlooks: list[Outlook]
+    paths: list[Path], comparison: Comparison | SampleComparison | None, outlooks: list[Outlook]
 ) -> dict[str, JsonValue]:
     if comparison is None:
         return {"result": str(paths[0]), **outlooks[0].as_json()}
@@ -114,19 +118,24 @@ def _document(
 
 def _report(
     paths: list[Path],
-    comparison: Comparison | None,
+    comparison: Comparison | SampleComparison | None,
     outlooks: list[Outlook],
     glyphs: Glyphs,
 ) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    from hil.views.campaign_comparison import comparison_report
+    from hil.analysis.comparison import Comparison
+    from hil.views.campaign_comparison import comparison_report, sample_comparison_report
     from hil.views.style import HEAD
 
     if comparison is None:
         return outlooks[0].report(glyphs)
-    parts: list[RenderableType] = [comparison_report(comparison, glyphs)]
+    parts: list[RenderableType] = []
+    if isinstance(comparison, Comparison):
+        parts.append(comparison_report(comparison, glyphs))
+    else:
+        parts.append(sample_comparison_report(comparison, glyphs))
     for name, path, outlook in zip("AB", paths, outlooks, strict=False):
         heading = Text(f"{name}  {path.name}", style=HEAD)
         parts += [Text(""), heading, Text(""), outlook.report(glyphs)]

@@ -115,13 +115,18 @@ def flown_rates(options: OutlookOptions) -> BitRates | None:
 
 
 def outlook_of(file: CampaignFile, options: OutlookOptions, rates: BitRates | None) -> Outlook:
-    """Return the views that are wanted of a campaign. Raises: RecordError; UsageError if it has
-    not what is asked for."""
+    """Return the views that are wanted of a campaign. Raises: RecordError; UsageError if it is not
+    an exact one, or has not what is asked for."""
     from hil.analysis.failure_rates import failure_rates
     from hil.analysis.fault_sums import fault_sums
     from hil.analysis.vulnerability import factors_of
     from hil.record.campaign_summary import campaign_summary
 
+    if file.meta.sampling is not None:
+        raise UsageError(
+            f"{file.path} is a sample; --protect, --factors and --orbit need all faults",
+            remedy="make the campaign with --exact",
+        )
     summary, sums = campaign_summary(file), fault_sums(file)
     return Outlook(
         () if options.protect is None else _plans(options.protect, summary, sums),

@@ -19,9 +19,10 @@ from hil.analysis.comparison import (
     factor_text,
 )
 from hil.analysis.pairing import Pairing
+from hil.analysis.sample_comparison import Amount, Counted, SampleComparison, SampleSide
 from hil.views.style import BAD, DIM, GOOD, HEAD, Glyphs
 
-__all__ = ["comparison_report"]
+__all__ = ["comparison_report", "sample_comparison_report"]
 
 _SCIENTIFIC_FROM: Final = 1e10
 _TEXT_MAX: Final = 28
@@ -56,6 +57,67 @@ def comparison_report(comparison: Comparison, glyphs: Glyphs) -> RenderableType:
             heading = f"Instructions of {name} with the most {comparison.ranked_by}"
             parts += [Text(""), Text(heading, style=HEAD), _instructions(side.instructions, glyphs)]
     return Group(*parts)
+
+
+def sample_comparison_report(comparison: SampleComparison, glyphs: Glyphs) -> RenderableType:
+    """Return the comparison of two campaigns of which one at least is sampled."""
+    table = Table(box=None, pad_edge=False, header_style=HEAD)
+    table.add_column("target", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for heading in ("A", "B", "B / A"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    groups = [(target, rows, "") for target, rows in comparison.targets.items()]
+    if len(groups) > 1:
+        groups.append(("all", comparison.total, HEAD))
+    for target, rows, style in groups:
+        for number, counted in enumerate(rows):
+            name = target if number == 0 else ""
+            cells = (_estimated(counted.a), _estimated(counted.b), _factor(counted, glyphs))
+            table.add_row(name, counted.name, *cells, style=style)
+    sides = (("A", comparison.a), ("B", comparison.b))
+    confidence = min(s.confidence for _, s in sides if s.confidence is not None)
+    return Group(
+        Text(comparison.verdict, style=HEAD),
+        Text(""),
+        *(_sampled_side(name, side) for name, side in sides),
+        *(Text(f"   {note}", style=DIM) for note in comparison.notes),
+        Text(""),
+        table,
+        Text(""),
+        Text(
+            "Numbers of all faults, estimated from the samples; in brackets the range of each, "
+            f"at {100 * confidence:.4g} % confidence. That of B / A is from the far ends of both, "
+            f"so it holds with at least {100 * (2 * confidence - 1):.4g} %.",
+            style=DIM,
+        ),
+        Text(""),
+        *_pairing(comparison.pairing),
+    )
+
+
+def _sampled_side(name: str, side: SampleSide) -> Text:
+    meta = side.meta
+    what = "a sample" if side.confidence is not None else "all faults"
+    return Text(
+        f"{name}  {PurePath(side.path).name}: {what} of {sum(side.faults.values()):,}, "
+        f"{side.experiments:,} experiments, {meta.workload} (seed {meta.seed}), on {meta.board} "
+        f"({meta.arch})"
+    )
+
+
+def _estimated(amount: Amount) -> Text:
+    if amount.low == amount.high:
+        return Text(f"{amount.value:,.0f}")
+    return Text(f"{amount.value:,.3g} [{amount.low:,.3g}, {amount.high:,.3g}]")
+
+
+def _factor(counted: Counted, glyphs: Glyphs) -> Text:
+    if counted.factor is None:
+        return Text(glyphs.none)
+    low, high = counted.factor_range
+    end = "" if high is None else factor_text(high)
+    style = "" if not counted.differs else BAD if counted.factor > 1 else GOOD
+    return Text(f"{factor_text(counted.factor)} [{factor_text(low)}, {end}]", style=style)
 
 
 def _side(name: str, side: Side) -> Text:
