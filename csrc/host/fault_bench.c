@@ -81,7 +81,6 @@ static bool restore(const hil_fault_span_t *r) {
 
 static uint8_t wrong_bits(const hil_fault_span_t *output) {
   unsigned bits = 0;
-  if (memcmp(output->now, output->after, output->len) == 0) return 0;
   for (size_t i = 0; i < output->len; i++) {
     for (unsigned differ = (unsigned)(output->now[i] ^ output->after[i]); differ; differ &= differ - 1u)
       bits++;
@@ -91,10 +90,12 @@ static uint8_t wrong_bits(const hil_fault_span_t *output) {
 
 /* What the step that has just ended came to; memory is put back. */
 static hil_fault_effect_t conclude(hil_fault_bench_t *b, uint8_t *out_detail) {
-  const uint8_t wrong = wrong_bits(&b->region[FAULT_OUTPUT]);
-  const bool output_alike = restore(&b->region[FAULT_OUTPUT]);
+  const hil_fault_span_t *output = &b->region[FAULT_OUTPUT];
+  const bool output_alike = memcmp(output->now, output->after, output->len) == 0;
+  const uint8_t wrong = output_alike ? 0 : wrong_bits(output);
+  memcpy(output->now, output->before, output->len);
   const bool state_alike = restore(&b->region[FAULT_STATE]);
-  (void)restore(&b->region[FAULT_INPUT]);
+  memcpy(b->region[FAULT_INPUT].now, b->region[FAULT_INPUT].before, b->region[FAULT_INPUT].len);
   (void)restore(&b->region[FAULT_HEAP]);
   *out_detail = 0;
   if (b->abandoned) return (hil_fault_effect_t)b->abandoned;
