@@ -17,8 +17,9 @@ control             commands to a running run
 analysis            statistics of results: campaigns compared, failures in orbit
 engine              one run
 campaign            what upsets come to: all of them, by experiments, or a sample
-verification, views, report
-                    a record computed again; what people see of a run; pages for a browser
+verification, views, report, export
+                    a record computed again; what people see of a run; pages for a browser; tables
+                    for other programs
 perf, doctor        measurements, and checks of this computer
 cli                 the command line
 

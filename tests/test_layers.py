@@ -72,7 +72,7 @@ ROOMS = [
     {"engine"},
     {"analysis"},
     {"campaign"},
-    {"verification", "views", "report"},
+    {"verification", "views", "report", "export"},
     {"perf", "doctor"},
     {"cli"},
     {"__main__"},
@@ -85,6 +85,7 @@ BLIND = {
     "control": {"scenario", "plant", "rig", "redundancy", "upsets", "record"},
     "views": {"engine", "rig"},
     "report": {"engine", "rig", "campaign"},
+    "export": {"engine", "rig", "campaign"},
 }
 
 

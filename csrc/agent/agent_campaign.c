@@ -138,6 +138,20 @@ static void follow(hil_agent_t *a, uint16_t seq, const uint8_t *payload, size_t 
   conclude(a, HIL_MSG_CAMPAIGN_FOLLOW, seq, status, answer, answer_len);
 }
 
+/* One experiment to inspect. It takes no longer than the step without a fault, which OPEN has waited for, or its
+ * budget. */
+static void strike(hil_agent_t *a, uint16_t seq, const uint8_t *payload, size_t len) {
+  hil_campaign_strike_t m;
+  hil_campaign_struck_t out;
+  uint8_t answer[32];
+  size_t answer_len = 0;
+  int status = hil_campaign_strike_unpack(&m, payload, len);
+  memset(&out, 0, sizeof out);
+  if (status == HIL_OK) status = a->port.campaign->strike(a->port.context, &m, &out);
+  if (status == HIL_OK) status = hil_campaign_struck_pack(&out, answer, sizeof answer, &answer_len);
+  conclude(a, HIL_MSG_CAMPAIGN_STRIKE, seq, status, answer, answer_len);
+}
+
 /* --- experiments ---------------------------------------------------------------------------------------- */
 
 /* Begin the RUN whose sites are there, if |status| says that they are some. */
@@ -211,12 +225,13 @@ static void held_step_request(hil_agent_t *a, uint8_t type, uint16_t seq, const 
     case HIL_MSG_CAMPAIGN_TRACE: trace(a, seq, payload, len); break;
     case HIL_MSG_CAMPAIGN_CODE: read_code(a, seq, payload, len); break;
     case HIL_MSG_CAMPAIGN_FOLLOW: follow(a, seq, payload, len); break;
+    case HIL_MSG_CAMPAIGN_STRIKE: strike(a, seq, payload, len); break;
     default: begin_run(a, seq, payload, len); break;
   }
 }
 
 bool agent_campaign_request(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len) {
-  if (type < HIL_MSG_CAMPAIGN_OPEN || type > HIL_MSG_CAMPAIGN_FOLLOW) {
+  if (type < HIL_MSG_CAMPAIGN_OPEN || type > HIL_MSG_CAMPAIGN_STRIKE) {
     close_campaign(a);
     return false;
   }

@@ -50,6 +50,11 @@ typedef struct {
    * HIL_OK; HIL_ERR_ARG: no such place, or the step ends before; HIL_ERR_IO: the worker is lost, the campaign
    * must be opened again. */
   int (*run)(void *context, hil_campaign_run_t *run);
+  /* Carry out one experiment where the last one of the RUN before has struck, and leave the worker where it
+   * stops: |trace| then goes on from there, counting from 0, and |code| reads what it has. The next |run| or
+   * |strike| takes it back; with STOP_FOR_DEBUGGER the worker is lost then.
+   * HIL_OK; HIL_ERR_ARG: no such place, or another position; HIL_ERR_NOSYS; HIL_ERR_IO: the worker is lost. */
+  int (*strike)(void *context, const hil_campaign_strike_t *strike, hil_campaign_struck_t *out);
   /* Memory as before OPEN and a fresh worker, whatever came of OPEN. HIL_OK; HIL_ERR_IO: there is no worker. */
   int (*close)(void *context);
 } hil_campaign_port_t;

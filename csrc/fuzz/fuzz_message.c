@@ -124,6 +124,11 @@ static void campaign_outcomes_check(const hil_campaign_outcomes_t *m) {
   REQUIRE(m->len <= sizeof m->bytes && m->count <= CAMPAIGN_EXPERIMENTS_MAX);
 }
 
+static void campaign_strike_check(const hil_campaign_strike_t *m) {
+  REQUIRE(m->space < SPACE_CPU && m->bit < 8 && m->stop <= STOP_FOR_DEBUGGER);
+}
+static void campaign_struck_check(const hil_campaign_struck_t *m) { (void)m; }
+
 /* M8 */
 static void campaign_sites_check(const hil_campaign_sites_t *m) {
   REQUIRE(m->len <= sizeof m->bytes && m->details < 2 * DETAIL_FATE);
@@ -177,7 +182,7 @@ WRAP(spans_query) WRAP(spans) WRAP(range) WRAP(data) WRAP(sync) WRAP(done) WRAP(
 WRAP(health) WRAP(limits) WRAP(limited) WRAP(baud) WRAP(sensors) WRAP(program_query) WRAP(program)
 WRAP(campaign_opened) WRAP(campaign_position) WRAP(campaign_trace) WRAP(campaign_code_query)
 WRAP(campaign_code) WRAP(campaign_sites) WRAP(campaign_outcomes) WRAP(activation)
-WRAP(campaign_follow)
+WRAP(campaign_follow) WRAP(campaign_strike) WRAP(campaign_struck)
 /* clang-format on */
 
 typedef uint32_t hil_ident_t; /* the one payload that is not a struct */
@@ -223,6 +228,8 @@ static const hil_layout_t layouts[] = {
     LAYOUT(campaign_outcomes),
     LAYOUT(activation),
     LAYOUT(campaign_follow),
+    LAYOUT(campaign_strike),
+    LAYOUT(campaign_struck),
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 

@@ -23,9 +23,9 @@ static struct {
   uint64_t clock_us;
   const hil_workload_t *workload;
   hil_progress_t progress;
-  unsigned starts, opens, traces, codes, follows, runs, closes, resets;
+  unsigned starts, opens, traces, codes, follows, runs, strikes, closes, resets;
   bool is_held;
-  int open_status, trace_status, code_status, follow_status, close_status;
+  int open_status, trace_status, code_status, follow_status, strike_status, close_status;
   unsigned runs_until_failure; /* 0: none fails */
   int run_status;
   hil_step_t step;
@@ -184,6 +184,17 @@ static int campaign_run(void *context, hil_campaign_run_t *run) {
   return HIL_OK;
 }
 
+static int campaign_strike(void *context, const hil_campaign_strike_t *strike, hil_campaign_struck_t *out) {
+  (void)context;
+  CHECK(s.is_held && out->pc == 0 && out->fault == 0);
+  s.strikes++;
+  out->pc = strike->position + strike->byte;
+  out->fault = 1u << strike->bit;
+  out->pid = strike->space;
+  out->signal = strike->stop;
+  return s.strike_status;
+}
+
 static int campaign_close(void *context) {
   (void)context;
   CHECK(s.is_held);
@@ -193,7 +204,8 @@ static int campaign_close(void *context) {
 }
 
 static const hil_campaign_port_t campaign_port = {campaign_open,   campaign_trace, campaign_code,
-                                                  campaign_follow, campaign_run,   campaign_close};
+                                                  campaign_follow, campaign_run,   campaign_strike,
+                                                  campaign_close};
 
 static const hil_port_t stub_port = {.tx = stub_tx,
                                      .now_us = stub_now_us,
@@ -510,13 +522,13 @@ static void trace_and_code_are_those_of_the_port(void) {
 
 static void without_a_held_step_there_is_nothing_to_ask_for(void) {
   static const uint8_t types[] = {HIL_MSG_CAMPAIGN_TRACE, HIL_MSG_CAMPAIGN_CODE, HIL_MSG_CAMPAIGN_RUN,
-                                  HIL_MSG_CAMPAIGN_FOLLOW};
+                                  HIL_MSG_CAMPAIGN_FOLLOW, HIL_MSG_CAMPAIGN_STRIKE};
   load();
   for (size_t i = 0; i < sizeof types; i++) {
     ask_empty(types[i]);
     expect_refusal(types[i], HIL_ERR_STATE);
   }
-  CHECK_EQ(s.traces + s.codes + s.runs + s.follows, 0);
+  CHECK_EQ(s.traces + s.codes + s.runs + s.follows + s.strikes, 0);
 }
 
 static void pack_follow(uint8_t first, uint16_t len) {
@@ -591,8 +603,8 @@ static void malformed_sites_are_refused_before_the_first_experiment(void) {
 }
 
 static void while_experiments_run_other_requests_are_answered_busy(void) {
-  static const uint8_t types[] = {HIL_MSG_STEP, HIL_MSG_BAUD, HIL_MSG_LOAD, HIL_MSG_CAMPAIGN_CLOSE,
-                                  HIL_MSG_CAMPAIGN_OPEN};
+  static const uint8_t types[] = {HIL_MSG_STEP,           HIL_MSG_BAUD,          HIL_MSG_LOAD,
+                                  HIL_MSG_CAMPAIGN_CLOSE, HIL_MSG_CAMPAIGN_OPEN, HIL_MSG_CAMPAIGN_STRIKE};
   open_step();
   begin_run();
   const uint16_t run_seq = seq;
@@ -759,6 +771,32 @@ static void experiments_keep_the_limits_of_the_board(void) {
   CHECK_EQ(s.runs, 12);
 }
 
+static void a_strike_is_that_of_the_port(void) {
+  hil_campaign_strike_t m = {.position = 5, .byte = 0x100, .space = 2, .bit = 7, .stop = STOP_AT_END};
+  hil_campaign_struck_t out;
+  open_step();
+  CHECK_EQ(hil_campaign_strike_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
+  ask(HIL_MSG_CAMPAIGN_STRIKE);
+  CHECK(is_answer(HIL_MSG_CAMPAIGN_STRIKE));
+  CHECK_EQ(hil_campaign_struck_unpack(&out, last.payload, last.len), HIL_OK);
+  CHECK_EQ(out.pc, 0x105);
+  CHECK_EQ(out.fault, 0x80);
+  CHECK_EQ(out.pid, 2);
+  CHECK_EQ(out.signal, STOP_AT_END);
+  give(HIL_MSG_CAMPAIGN_STRIKE); /* a repeat is answered and not carried out */
+  (void)turn();
+  CHECK(is_answer(HIL_MSG_CAMPAIGN_STRIKE));
+  CHECK_EQ(s.strikes, 1);
+  s.strike_status = HIL_ERR_IO;
+  ask(HIL_MSG_CAMPAIGN_STRIKE);
+  CHECK_EQ(expect_refusal(HIL_MSG_CAMPAIGN_STRIKE, HIL_ERR_IO), ERRNO);
+  CHECK(s.is_held);
+  payload_len--;
+  ask(HIL_MSG_CAMPAIGN_STRIKE);
+  expect_refusal(HIL_MSG_CAMPAIGN_STRIKE, HIL_ERR_PAYLOAD);
+  CHECK_EQ(s.strikes, 2);
+}
+
 static void a_read_under_way_ends_where_a_step_is_held(void) {
   const hil_range_t m = {REGION_STATE, 0, 8};
   load();
@@ -791,6 +829,7 @@ int main(void) {
   RUN(a_failure_in_the_middle_ends_the_run_and_not_the_campaign);
   RUN(a_reset_gives_up_the_run);
   RUN(experiments_keep_the_limits_of_the_board);
+  RUN(a_strike_is_that_of_the_port);
   RUN(a_read_under_way_ends_where_a_step_is_held);
   return UNIT_RESULT();
 }

@@ -368,6 +368,23 @@ FILL(campaign_follow) {
   random_bytes(m->bytes, m->len);
 }
 
+FILL(campaign_strike) {
+  SELF(hil_campaign_strike_t);
+  m->position = random_u64();
+  m->byte = random_u64();
+  m->space = between(0, 2);
+  m->bit = between(0, 7);
+  m->stop = between(0, 2);
+}
+
+FILL(campaign_struck) {
+  SELF(hil_campaign_struck_t);
+  m->pc = random_u64();
+  m->fault = random_u64();
+  m->pid = random_u32();
+  m->signal = random_u8();
+}
+
 typedef union {
   hil_hello_t hello;
   hil_load_t load;
@@ -402,6 +419,8 @@ typedef union {
   hil_campaign_outcomes_t campaign_outcomes;
   hil_activation_t activation;
   hil_campaign_follow_t campaign_follow;
+  hil_campaign_strike_t campaign_strike;
+  hil_campaign_struck_t campaign_struck;
 } hil_any_t;
 
 #define WRAP(name, argument)                                                             \
@@ -420,7 +439,7 @@ WRAP(health, m) WRAP(limits, m) WRAP(limited, m)
 WRAP(baud, m) WRAP(sensors, m) WRAP(program_query, m) WRAP(program, m)
 WRAP(campaign_opened, m) WRAP(campaign_position, m) WRAP(campaign_trace, m)
 WRAP(campaign_code_query, m) WRAP(campaign_code, m) WRAP(campaign_sites, m) WRAP(campaign_outcomes, m)
-WRAP(activation, m) WRAP(campaign_follow, m)
+WRAP(activation, m) WRAP(campaign_follow, m) WRAP(campaign_strike, m) WRAP(campaign_struck, m)
 /* clang-format on */
 
 typedef struct {
@@ -470,6 +489,8 @@ static const hil_layout_t layouts[] = {
     LAYOUT(campaign_outcomes, 20, 1, 1000),
     LAYOUT(activation, 6, 0, 0),
     LAYOUT(campaign_follow, 4, 1, 1000),
+    LAYOUT(campaign_strike, 19, 0, 0),
+    LAYOUT(campaign_struck, 21, 0, 0),
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 
@@ -557,19 +578,35 @@ typedef struct {
 } hil_range_check_t;
 
 static const hil_range_check_t ranges[] = {
-    {"reply", 8, 0, 3},           {"arm", 12, 0, 1},
-    {"report", 4, 0, 3},          {"report", 5, 0, 1},
-    {"report", 6, 0, 1},          {"report", 7, 0, 1},
-    {"report", 8, -9, 0},         {"report", 53, 0, 16},
-    {"spans", 0, 0, 2},           {"spans_query", 0, 0, 2},
-    {"range", 0, 0, 2},           {"data", 0, 0, 2},
-    {"done", 0, 1, 15},           {"refusal", 1, -9, -1},
-    {"nak", 0, -9, -1},           {"refusal", 0, -128, 127},
-    {"limits", 3, 0, 1},          {"limited", 3, 0, 1},
-    {"limited", 40, 0, 31},       {"limited", 41, 0, 63},
-    {"sensors", 33, 1, 3},        {"campaign_trace", 8, 0, 1},
-    {"campaign_sites", 0, 0, 15}, {"campaign_follow", 0, 0, 63},
-    {"campaign_follow", 1, 0, 1}, {"activation", 4, 0, 3},
+    {"reply", 8, 0, 3},
+    {"arm", 12, 0, 1},
+    {"report", 4, 0, 3},
+    {"report", 5, 0, 1},
+    {"report", 6, 0, 1},
+    {"report", 7, 0, 1},
+    {"report", 8, -9, 0},
+    {"report", 53, 0, 16},
+    {"spans", 0, 0, 2},
+    {"spans_query", 0, 0, 2},
+    {"range", 0, 0, 2},
+    {"data", 0, 0, 2},
+    {"done", 0, 1, 15},
+    {"refusal", 1, -9, -1},
+    {"nak", 0, -9, -1},
+    {"refusal", 0, -128, 127},
+    {"limits", 3, 0, 1},
+    {"limited", 3, 0, 1},
+    {"limited", 40, 0, 31},
+    {"limited", 41, 0, 63},
+    {"sensors", 33, 1, 3},
+    {"campaign_trace", 8, 0, 1},
+    {"campaign_sites", 0, 0, 15},
+    {"campaign_follow", 0, 0, 63},
+    {"campaign_follow", 1, 0, 1},
+    {"activation", 4, 0, 3},
+    {"campaign_strike", 16, 0, 2},
+    {"campaign_strike", 17, 0, 7},
+    {"campaign_strike", 18, 0, 2},
     {"activation", 5, 0, 5},
 };
 

@@ -173,6 +173,21 @@ static const hil_field_t campaign_follow_fields[] = {
     OCTETS(hil_campaign_follow_t, bytes),
 };
 
+static const hil_field_t campaign_strike_fields[] = {
+    INT(hil_campaign_strike_t, position),
+    INT(hil_campaign_strike_t, byte),
+    ENUM(hil_campaign_strike_t, space, SPACE_MEMORY, SPACE_VECTOR),
+    ENUM(hil_campaign_strike_t, bit, 0, 7),
+    ENUM(hil_campaign_strike_t, stop, STOP_AT_UPSET, STOP_FOR_DEBUGGER),
+};
+
+static const hil_field_t campaign_struck_fields[] = {
+    INT(hil_campaign_struck_t, pc),
+    INT(hil_campaign_struck_t, fault),
+    INT(hil_campaign_struck_t, pid),
+    INT(hil_campaign_struck_t, signal),
+};
+
 static const hil_field_t id_fields[] = {{0, sizeof(uint32_t), INTEGER, 0, 0, 0, 0}};
 
 static const hil_field_t report_fields[] = {
@@ -517,6 +532,8 @@ PACK(campaign_code) UNPACK(campaign_code)
 PACK(campaign_sites) UNPACK(campaign_sites)
 PACK(campaign_outcomes) UNPACK(campaign_outcomes)
 PACK(campaign_follow) UNPACK(campaign_follow)
+PACK(campaign_strike) UNPACK(campaign_strike)
+PACK(campaign_struck) UNPACK(campaign_struck)
 /* clang-format on */
 
 PACK(arm)

@@ -56,6 +56,7 @@ typedef enum {
   HIL_MSG_CAMPAIGN_RUN = 0x17,   /* hil_campaign_sites_t -> hil_campaign_outcomes_t: experiments on it */
   HIL_MSG_CAMPAIGN_CLOSE = 0x18, /* - -> hil_sync_t: a worker as before OPEN */
   HIL_MSG_CAMPAIGN_FOLLOW = 0x19, /* hil_campaign_follow_t -> hil_sync_t: the steps that follow */
+  HIL_MSG_CAMPAIGN_STRIKE = 0x1a, /* hil_campaign_strike_t -> hil_campaign_struck_t: one, to inspect */
   HIL_MSG_ACTIVATION = 0x20, /* id u32 -> hil_activation_t: what the worker did with an upset first */
   HIL_MSG_ANSWER = 0x80,     /* flag: an answer to the type below it */
   HIL_MSG_ERROR = 0xfe,      /* hil_refusal_t: the request with this seq was refused */
@@ -97,6 +98,13 @@ typedef enum {
 } hil_space_t;
 
 enum { SPACE_CPU_TEXT = 16 /* from this byte of SPACE_CPU on: the machine code, as TARGET_TEXT */ };
+
+/* Where an experiment stops that is to be inspected. */
+typedef enum {
+  STOP_AT_UPSET = 0,    /* the bit is flipped, and nothing has been executed since */
+  STOP_AT_END = 1,      /* the step has ended, a signal would end the worker, or its budget is used up */
+  STOP_FOR_DEBUGGER = 2 /* as STOP_AT_UPSET, and the worker is a stopped process that nobody traces */
+} hil_stop_t;
 
 /* What became of it: the two bits of its outcome, and for a failure one byte more. */
 typedef enum {
@@ -513,6 +521,23 @@ typedef struct {
   uint8_t bytes[MESSAGE_PACKED_MAX];
 } hil_campaign_follow_t;
 
+/* One experiment that is left where it stops, until the next STRIKE, RUN or CLOSE. */
+typedef struct {
+  uint64_t position; /* [instruction] where the last experiment of the RUN before has struck */
+  uint64_t byte;
+  uint8_t space; /* hil_space_t, but SPACE_CPU */
+  uint8_t bit; /* number of the bit, 0..7 */
+  uint8_t stop; /* hil_stop_t */
+} hil_campaign_strike_t;
+
+/* How the worker stands there. */
+typedef struct {
+  uint64_t pc;
+  uint64_t fault; /* address whose access has raised |signal|, where the system says so; else 0 */
+  uint32_t pid; /* number of the worker's process, 0 if it is none */
+  uint8_t signal; /* that would end it now, 0 if none would */
+} hil_campaign_struck_t;
+
 /* Flags in these structs are uint8_t, 0 or 1, as they are on the wire: a layout is copied before it is checked, and
  * a bool that is neither 0 nor 1 would be undefined behaviour. */
 
@@ -555,6 +580,10 @@ int hil_campaign_outcomes_pack(const hil_campaign_outcomes_t *m, uint8_t *out, s
 int hil_campaign_outcomes_unpack(hil_campaign_outcomes_t *m, const uint8_t *data, size_t len);
 int hil_campaign_follow_pack(const hil_campaign_follow_t *m, uint8_t *out, size_t cap, size_t *out_len);
 int hil_campaign_follow_unpack(hil_campaign_follow_t *m, const uint8_t *data, size_t len);
+int hil_campaign_strike_pack(const hil_campaign_strike_t *m, uint8_t *out, size_t cap, size_t *out_len);
+int hil_campaign_strike_unpack(hil_campaign_strike_t *m, const uint8_t *data, size_t len);
+int hil_campaign_struck_pack(const hil_campaign_struck_t *m, uint8_t *out, size_t cap, size_t *out_len);
+int hil_campaign_struck_unpack(hil_campaign_struck_t *m, const uint8_t *data, size_t len);
 int hil_id_pack(uint32_t id, uint8_t *out, size_t cap, size_t *out_len);
 int hil_id_unpack(uint32_t *id, const uint8_t *data, size_t len);
 int hil_report_pack(const hil_report_t *m, uint8_t *out, size_t cap, size_t *out_len);

@@ -1,6 +1,9 @@
 """Campaigns: what upsets of a step come to, all of them or a sample.
 
 exact_campaign      a campaign from beginning to end: boards, plan, experiments, result file
+part, origin        a part of a campaign for one of several computers; which scenario a result is of
+recall, repeat, repetition, debugger
+                    the step of a result held again, one experiment of it, and the same under gdb
 exact, controls     the experiments on one board; before them, hits whose effects are certain
 preparation         the plan of a step, after controls
 executor            the seam to what carries experiments out, on ranges of them

@@ -14,7 +14,9 @@ from hil.campaign.cluster import ClusterExecutor
 from hil.campaign.ending_reader import EFFECTS_ONLY, Wanted
 from hil.campaign.executor import Executor
 from hil.campaign.local import LocalExecutor
+from hil.campaign.origin import content_digest, source_name
 from hil.campaign.outcome_keeper import OutcomeKeeper
+from hil.campaign.part import WHOLE, CampaignPart
 from hil.campaign.plan import BITS, ExactPlan
 from hil.campaign.preparation import PreparedStep, prepare
 from hil.campaign.progress import CampaignProgress
@@ -41,9 +43,9 @@ __all__ = ["ExactOrder", "run_exact_campaign"]
 @dataclass(frozen=True, slots=True)
 class ExactOrder:
     """An exact campaign that is wanted: of all faults of `targets` in step `frame` of `scenario`,
-    with its result in the new file `result`; carried out by `workers` boards of this computer, or
-    by the cluster whose scheduler has the address `dask`. `wanted`: what is to be found out beyond
-    effects."""
+    or of `part` of them, with its result in the new file `result`; carried out by `workers` boards
+    of this computer, or by the cluster whose scheduler has the address `dask`. `wanted`: what is to
+    be found out beyond effects; `source`: the scenario as the user has named it."""
 
     scenario: Scenario
     frame: int
@@ -52,6 +54,8 @@ class ExactOrder:
     workers: int
     dask: str | None = None
     wanted: Wanted = EFFECTS_ONLY
+    part: CampaignPart = WHOLE
+    source: str = ""
 
 
 def run_exact_campaign(
@@ -80,11 +84,14 @@ def run_exact_campaign(
         say(f"controls: all {step.controls} hits with a certain effect had it; "
             f"{step.overwritten} hits of what is overwritten had none")  # fmt: skip
         identity = {key: str(getattr(meta, key)) for key in CampaignMeta.__slots__}
+        identity["part"] = str(order.part)
         with CampaignJournal(journal_path(order.result), identity) as journal:
-            say(f"{BITS * plan.classes:,} experiments")
-            keeper = OutcomeKeeper(journal, plan.layout, report)
+            first, end = order.part.bounds(plan.classes)
+            say(f"{BITS * (end - first):,} experiments{_of_all(order, plan)}")
+            keeper = OutcomeKeeper(journal, plan.layout, report, end - first)
+            missing = order.part.within(keeper.missing(), plan.classes)
             experiments = replace(step.experiments, wanted=order.wanted)
-            executor.carry_out(experiments, keeper.missing(), keeper.keep, stopped)
+            executor.carry_out(experiments, missing, keeper.keep, stopped)
             _end_if(stopped)
             unread = executor.ask(partial(unread_endings, plan=plan, wanted=order.wanted))
             write_campaign(
@@ -98,6 +105,12 @@ def run_exact_campaign(
                 unread=unread,
             )
             journal.remove()
+
+
+def _of_all(order: ExactOrder, plan: ExactPlan) -> str:
+    if order.part == WHOLE:
+        return ""
+    return f", part {order.part} of {BITS * plan.classes:,}"
 
 
 def _end_if(stopped: Callable[[], bool]) -> None:
@@ -147,6 +160,9 @@ def _meta(order: ExactOrder, step: PreparedStep) -> CampaignMeta:
         source_sha256="" if own is None else own.source.sha256,
         severity=order.wanted.severity,
         follow=order.wanted.follow,
+        source=source_name(order.source),
+        content=content_digest(scenario),
+        classes=plan.classes,
     )
 
 

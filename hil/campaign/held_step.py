@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+from hil._kernel import lib
 from hil.errors import SetupError
+from hil.rig.calls import Call
 from hil.rig.exchange import run_calls
 from hil.rig.node import Node
 from hil.rig.rig import Rig
 from hil.rig.series_call import SeriesCall
 from hil.wire import campaign, decoding, encoding
-from hil.wire.messages import Msg
+from hil.wire.messages import Msg, Refusal
 
 __all__ = ["HeldStep"]
 
@@ -36,9 +38,10 @@ class HeldStep:
         self.opened = campaign.opened(self._ask(Msg.CAMPAIGN_OPEN, request))
 
     def _ask(self, type_: Msg, payload: bytes = b"") -> bytes:
-        requests = self._rig.requests
-        call = requests.send(self._node, type_, payload, self._timing)
-        return requests.expect(self._node, call)
+        return self._rig.requests.expect(self._node, self._send(type_, payload))
+
+    def _send(self, type_: Msg, payload: bytes) -> Call:
+        return self._rig.requests.send(self._node, type_, payload, self._timing)
 
     def __enter__(self) -> HeldStep:  # noqa: PYI034  (Python 3.10 has no typing.Self)
         return self
@@ -52,16 +55,24 @@ class HeldStep:
 
     def trace(self) -> bytes:
         """Return the packed trace of the whole step."""
-        packed, position = bytearray(), 0
+        return b"".join(self._trace_parts())
+
+    def trace_struck(self) -> Iterator[bytes]:
+        """Yield the parts of the packed trace of the experiment that stands at its upset, from
+        there on, each when it is asked for. It may not end by itself."""
+        return self._trace_parts()
+
+    def _trace_parts(self) -> Iterator[bytes]:
+        position = 0
         while True:
             request = campaign.position_request(position)
             part = campaign.trace(self._ask(Msg.CAMPAIGN_TRACE, request))
             if part.position != position:
                 raise SetupError(f"node {self._node.name}: its trace has a gap at {position}")
-            packed += part.packed
+            yield part.packed
             position += _instructions(part.packed)
             if part.ended:
-                return bytes(packed)
+                return
 
     def code(self, address: int, length: int) -> bytes:
         """Return `length` bytes of the worker's memory from `address` on."""
@@ -98,6 +109,19 @@ class HeldStep:
         for request in campaign.follow_requests(inputs, restored=restored):
             digest = decoding.sync(self._ask(Msg.CAMPAIGN_FOLLOW, request)).state_digest
         return digest
+
+    def strike(self, site: campaign.Site, stop: campaign.StrikeStop) -> campaign.Struck:
+        """Carry out the experiment of `site`, where the last `run` has struck, and leave the worker
+        where it stops: `trace_struck` and `code` show what it does and has. The next `run` takes it
+        back. Raises also: SetupError if the board's agent cannot do so."""
+        call = self._send(Msg.CAMPAIGN_STRIKE, campaign.strike_request(site, stop))
+        if isinstance(call.result, Refusal) and call.result.status == lib.HIL_ERR_NOSYS:
+            raise SetupError(
+                f"the agent of node {self._node.name} cannot stop within an experiment: it is of "
+                "an older release",
+                remedy="update it: hil board install",
+            )
+        return campaign.struck(self._rig.requests.expect(self._node, call))
 
     def run_all(
         self,

@@ -15,18 +15,20 @@ __all__ = ["OutcomeKeeper"]
 
 class OutcomeKeeper:
     """Keeps outcomes in `journal` and counts them, with those that the journal has already.
-    `report` gets the progress now and with every outcome. Thread-safe for one thread at a time."""
+    `report` gets the progress now and with every outcome; `units` are wanted (None: all).
+    Thread-safe for one thread at a time."""
 
     def __init__(
         self,
         journal: CampaignJournal,
         layout: FaultLayout,
         report: Callable[[CampaignProgress], None],
+        units: int | None = None,
     ) -> None:
         self._journal = journal
         self._layout = layout
         self._report = report
-        self._tally = CampaignTally(layout)
+        self._tally = CampaignTally(layout, units)
         for first, effects, details in journal.parts():
             count = len(effects) // layout.per_unit
             self._tally.add(RangeOutcomes(first, count, effects, details))

@@ -45,10 +45,12 @@ class CampaignProgress:
 
 
 class CampaignTally:
-    """Counts the outcomes of a campaign by effect, place and board. Thread-safe."""
+    """Counts the outcomes of a campaign by effect, place and board; those of `units` are wanted
+    (None: of all). Thread-safe."""
 
-    def __init__(self, layout: FaultLayout) -> None:
+    def __init__(self, layout: FaultLayout, units: int | None = None) -> None:
         self.layout = layout
+        self._total = layout.per_unit * (layout.units if units is None else units)
         self._lock = threading.Lock()
         self._effects: Counter[NodeEffect] = Counter()
         self._workers: dict[str, int] = {}
@@ -91,7 +93,7 @@ class CampaignTally:
         """Return how far the campaign is."""
         with self._lock:
             effects = Counter(self._effects)
-        return CampaignProgress(effects.total(), self.layout.experiments, effects, self)
+        return CampaignProgress(effects.total(), self._total, effects, self)
 
     def workers(self) -> Mapping[str, int]:
         """Return how many experiments each board has carried out, in the order of their first

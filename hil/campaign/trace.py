@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Addresses", "Trace", "path_digests", "unpack_trace"]
+__all__ = ["Addresses", "Trace", "counters_of", "path_digests", "unpack_trace"]
 
 Addresses: TypeAlias = npt.NDArray[np.uint64]
 
@@ -37,22 +38,34 @@ class Trace:
 def unpack_trace(packed: bytes, register_count: int) -> Trace:
     """Return the trace that a board has packed (hil_campaign_trace_t). Raises: ValueError if the
     bytes are not one."""
-    values = [0] * register_count
-    rows: list[list[int]] = []
-    at, end, last = 0, len(packed), register_count - 1
-    try:
-        while at < end:
-            changed = packed[at]
-            difference, at = _difference(packed, at + 1)
-            values[last] = values[last] + difference & _WORD
-            for _ in range(changed):
-                index = packed[at]
-                difference, at = _difference(packed, at + 1)
-                values[index] = values[index] + difference & _WORD
-            rows.append(values.copy())
-    except IndexError:
-        raise ValueError("the trace of the step is cut off") from None
+    rows = list(_rows([packed], register_count))
     return Trace(np.array(rows, dtype=np.uint64).reshape(-1, register_count))
+
+
+def counters_of(parts: Iterable[bytes], register_count: int) -> Iterator[int]:
+    """Yield the program counter before each instruction of a trace that is packed in `parts`, each
+    of whole entries. Raises: ValueError if they are not those of a trace."""
+    for row in _rows(parts, register_count):
+        yield row[-1]
+
+
+def _rows(parts: Iterable[bytes], register_count: int) -> Iterator[list[int]]:
+    values = [0] * register_count
+    last = register_count - 1
+    for packed in parts:
+        at, end = 0, len(packed)
+        try:
+            while at < end:
+                changed = packed[at]
+                difference, at = _difference(packed, at + 1)
+                values[last] = values[last] + difference & _WORD
+                for _ in range(changed):
+                    index = packed[at]
+                    difference, at = _difference(packed, at + 1)
+                    values[index] = values[index] + difference & _WORD
+                yield values.copy()
+        except IndexError:
+            raise ValueError("the trace of the step is cut off") from None
 
 
 def _difference(packed: bytes, at: int) -> tuple[int, int]:

@@ -2,8 +2,9 @@
 
 entry               all commands, in the order of `hil --help`
 run, orbit, watch, replay, console, control, check, scenario, board, board_install, discover,
-bench, power, doctor, campaign, report, compare
+bench, power, doctor, campaign, report, compare, export
                     the commands, a module for each, or for a group of them
+campaign_results    what `hil campaign` does with a result file
 outlook             protection, vulnerability and failures in orbit: options of `hil compare`
 options, run_options    options that commands share
 campaign_options, campaign_exact, campaign_sampled, campaign_progress

@@ -8,10 +8,22 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import typer
+
 from hil.cli import campaign_options as options
 from hil.cli.campaign_exact import ExactChoice, exact_campaign
 from hil.cli.campaign_progress import CampaignShow, Dask, TableAlone, check_executor
 from hil.cli.campaign_proof import prove
+from hil.cli.campaign_results import (
+    Gdb,
+    Merge,
+    Part,
+    Repeat,
+    ResultOrder,
+    ScenarioFile,
+    names_result,
+    use_result,
+)
 from hil.cli.campaign_sampled import SampledOptions, sampled_campaign
 from hil.cli.options import Ascii, Json
 from hil.cli.run_options import NoTui
@@ -19,6 +31,7 @@ from hil.errors import UsageError
 from hil.exit_codes import Exit
 
 if TYPE_CHECKING:
+    from hil.campaign.part import CampaignPart
     from hil.scenario import Scenario, UpsetTarget
 
 __all__ = ["HELP", "campaign"]
@@ -29,11 +42,16 @@ HELP: Final = (
     "Flip bits of a step, and say what that comes to: every bit before every instruction, exactly "
     "(--exact), or a sample of them, with confidence intervals (--sampled).\n\n"
     "The result file is the same bit for bit whenever it is repeated. A campaign that was "
-    "interrupted continues when the same command is given again."
+    "interrupted continues when the same command is given again.\n\n"
+    "With a result file in place of the scenario: print its table again, or what --repeat, --gdb "
+    "and --merge say."
 )
+_OF_RESULTS: Final = frozenset({"repeat", "gdb", "merge", "scenario_file"})
+_OF_BOTH: Final = frozenset({"scenario", "out", "boards", "as_json"})
 
 
 def campaign(  # noqa: PLR0913, PLR0917  (every option is one)
+    context: typer.Context,
     scenario: options.Source,
     exact: options.Exact = False,
     sampled: options.Sampled = False,
@@ -62,36 +80,76 @@ def campaign(  # noqa: PLR0913, PLR0917  (every option is one)
     ascii_only: Ascii = False,
     as_json: Json = False,
     quiet: TableAlone = False,
+    part: Part = None,
+    repeat: Repeat = None,
+    gdb: Gdb = None,
+    merge: Merge = None,
+    scenario_file: ScenarioFile = None,
 ) -> int:
     """Carry out a campaign (see `HELP`)."""
     from hil.scenario import Overrides, load
 
-    if exact + sampled + scheme_proof != 1:
-        raise UsageError(
-            "which campaign?",
-            remedy="hil campaign SCENARIO --exact, or --sampled, or --scheme-proof",
-        )
+    if _is_result(scenario, context):
+        order = ResultOrder(Path(scenario), repeat, gdb, merge, out, scenario_file, boards, as_json)
+        return use_result(order)
+    _check_kind((exact, sampled, scheme_proof), dask, part)
     loaded = load(scenario, Overrides(board=boards, scheme=scheme)).scenario
-    path = Path(f"{loaded.name}.campaign") if out is None else out
-    if not path.parent.is_dir():
-        raise UsageError(f"--out {path}: there is no folder {path.parent}", remedy="make it first")
+    path, share = _place(out, loaded.name, part)
     check_executor(dask, workers)
     count, chosen = workers or _default_workers(loaded), _targets(targets, sampled=sampled)
     shown = CampaignShow(no_tui=no_tui, ascii_only=ascii_only, quiet=quiet, as_json=as_json)
     if exact:
-        choice = ExactChoice(loaded, chosen, frame, path, count, dask, severity, follow)
-        exact_campaign(choice, shown)
+        more = (dask, severity, follow, share, scenario)
+        exact_campaign(ExactChoice(loaded, chosen, frame, path, count, *more), shown)
         return Exit.PASS
     if scheme_proof:
         return prove(loaded, chosen, frame, count, confirm, as_json=as_json)
-    if dask is not None:
-        raise UsageError("--dask is for exact campaigns", remedy="leave it out, or --exact")
     sample = SampledOptions(
         frames or str(frame), samples, proportional, precision, confidence, outcome, seed,
         faults, write_faults, plan,
     )  # fmt: skip
     sampled_campaign(loaded, chosen, sample, path, count, shown)
     return Exit.PASS
+
+
+def _is_result(source: str, context: typer.Context) -> bool:
+    """Return whether a result file is named, and not a scenario. Raises: UsageError for the first
+    option that is given and does not go with it."""
+    is_result = names_result(source)
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        given_by = context.get_parameter_source(name)
+        if given_by is None or given_by.name != "COMMANDLINE" or name in _OF_BOTH:
+            continue
+        if is_result != (name in _OF_RESULTS):
+            kind = "a scenario" if is_result else "the result file of a campaign"
+            given = "a result file is given" if is_result else "a scenario is given"
+            raise UsageError(f"{parameter.opts[0]} is for {kind}, and {given}")
+    return is_result
+
+
+def _check_kind(kinds: tuple[bool, ...], dask: str | None, part: str | None) -> None:
+    """Check that one kind of campaign is named: exact, sampled or a proof. Raises: UsageError."""
+    if sum(kinds) != 1:
+        raise UsageError(
+            "which campaign?",
+            remedy="hil campaign SCENARIO --exact, or --sampled, or --scheme-proof",
+        )
+    for name, value in (("--dask", dask), ("--part", part)):
+        if value is not None and not kinds[0]:
+            raise UsageError(f"{name} is for exact campaigns", remedy="leave it out, or --exact")
+
+
+def _place(out: Path | None, name: str, part: str | None) -> tuple[Path, CampaignPart]:
+    """Return where the result goes, and the part of the campaign that it is of. Raises:
+    UsageError."""
+    from hil.campaign.part import WHOLE, parse_part
+
+    share = WHOLE if part is None else parse_part(part)
+    path = out or Path(f"{name}{share.infix}.campaign")
+    if not path.parent.is_dir():
+        raise UsageError(f"--out {path}: there is no folder {path.parent}", remedy="make it first")
+    return path, share
 
 
 def _targets(text: str, *, sampled: bool) -> tuple[UpsetTarget, ...]:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hil.cli.campaign_progress import CampaignDisplay, CampaignShow
-from hil.cli.output import answer, say, show
+from hil.cli.campaign_results import print_result
+from hil.cli.output import say
 from hil.errors import UsageError
 
 if TYPE_CHECKING:
+    from hil.campaign.part import CampaignPart
     from hil.scenario import Scenario, UpsetTarget
 
 __all__ = ["ExactChoice", "check_frame", "exact_campaign"]
@@ -22,7 +24,8 @@ __all__ = ["ExactChoice", "check_frame", "exact_campaign"]
 @dataclass(frozen=True, slots=True)
 class ExactChoice:
     """The options of an exact campaign; `dask`: the address of a cluster, None for boards here;
-    `severity`: judge wrong outputs; `follow`: how many steps latent faults are followed for."""
+    `severity`: judge wrong outputs; `follow`: how many steps latent faults are followed for;
+    `source`: the scenario as it was named."""
 
     scenario: Scenario
     targets: tuple[UpsetTarget, ...]
@@ -32,20 +35,21 @@ class ExactChoice:
     dask: str | None
     severity: bool = False
     follow: int = 0
+    part: CampaignPart | None = None
+    source: str = ""
 
 
 def exact_campaign(choice: ExactChoice, shown: CampaignShow) -> None:
     """Carry out an exact campaign and print its table."""
     from hil.campaign.ending_reader import Wanted
     from hil.campaign.exact_campaign import ExactOrder, run_exact_campaign
-    from hil.record.campaign_file import CampaignFile
-    from hil.record.campaign_summary import campaign_summary
-    from hil.views.campaign import campaign_table
+    from hil.campaign.part import WHOLE
 
     scenario, frame, path = choice.scenario, choice.frame, choice.path
     check_frame(scenario, frame)
     wanted = Wanted(choice.severity, _steps_to_follow(scenario, frame, choice.follow))
-    order = ExactOrder(scenario, frame, choice.targets, path, choice.workers, choice.dask, wanted)
+    where = (path, choice.workers, choice.dask, wanted, choice.part or WHOLE, choice.source)
+    order = ExactOrder(scenario, frame, choice.targets, *where)
     targets = ",".join(choice.targets)
     display = CampaignDisplay(
         f"{scenario.name}: every fault of step {frame} of {scenario.workload_name}, in {targets}",
@@ -54,14 +58,9 @@ def exact_campaign(choice: ExactChoice, shown: CampaignShow) -> None:
         ascii_only=shown.ascii_only,
     )
     display.carry_out(partial(run_exact_campaign, order))
-    with CampaignFile(path) as file:
-        summary = campaign_summary(file)
-    if shown.as_json:
-        answer({"result": str(path), **summary.as_json()})
-    else:
-        show(lambda glyphs: campaign_table(summary, glyphs))
-        if not shown.quiet:
-            say(f"written: {path}")
+    print_result(path, shown.as_json)
+    if not shown.as_json and not shown.quiet:
+        say(f"written: {path}")
 
 
 def check_frame(scenario: Scenario, frame: int) -> None:

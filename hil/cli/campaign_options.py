@@ -35,7 +35,9 @@ __all__ = [
 
 _SAMPLE = "With --sampled"
 
-Source = Annotated[str, typer.Argument(metavar="SCENARIO", help="A file, or a shipped one.")]
+Source = Annotated[
+    str, typer.Argument(metavar="SCENARIO|RESULT", help="A file, or a shipped scenario.")
+]
 Exact = Annotated[bool, typer.Option("--exact", help="All single-bit faults of one step.")]
 Sampled = Annotated[
     bool, typer.Option("--sampled", help="A sample of the faults of one or many steps.")

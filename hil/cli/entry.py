@@ -23,6 +23,7 @@ from hil.cli import (
     control,
     discover,
     doctor,
+    export,
     orbit,
     power,
     replay,
@@ -100,6 +101,7 @@ app.command()(orbit.orbit)
 app.command(help=campaign.HELP)(campaign.campaign)
 app.command(help=compare.HELP)(compare.compare)
 app.command(help=report.HELP)(report.report)
+app.command(help=export.HELP)(export.export)
 app.add_typer(board.board_app, name="board")
 app.add_typer(bench.bench_app, name="bench")
 app.add_typer(power.power_app, name="power")

@@ -17,6 +17,7 @@ __all__ = [
     "deferred_interrupts",
     "ended_by_signals",
     "ignore_interrupts",
+    "interrupts_for_child",
     "signals",
 ]
 
@@ -123,6 +124,18 @@ def deferred_interrupts() -> Iterator[Interrupts]:
 def ignore_interrupts() -> Iterator[None]:
     """Ignore Ctrl-C and the like while the end of a run is reported."""
     with _handled(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        yield
+
+
+@contextlib.contextmanager
+def interrupts_for_child() -> Iterator[None]:
+    """Leave Ctrl-C to a program that has the terminal meanwhile, such as a debugger. It is not
+    ignored, which the program would inherit."""
+
+    def pass_over(_number: int, _frame: FrameType | None) -> None:
+        pass
+
+    with _handled(pass_over, signal.SIGINT):
         yield
 
 

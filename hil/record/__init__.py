@@ -25,6 +25,8 @@ run_result, result_json    the result of a run, and how it is read from JSON
 limit_orders        what a row of `limits` says of an order to a board
 
 campaign_file, campaign_rows, campaign_summary    the result of a campaign, and what it comes to
-campaign_step       what the step of a campaign does, for maps and listings
+campaign_step, campaign_path    what the step of a campaign does, for maps and listings
+campaign_merge      parts of a campaign put together
+experiment_id, recorded_experiment    the names of experiments, and one by its name
 campaign_journal    the outcomes of a campaign that is going on
 """

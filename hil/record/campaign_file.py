@@ -28,12 +28,15 @@ from hil.record.campaign_rows import (
 )
 from hil.upsets.words import NodeEffect
 
-__all__ = ["SCHEMA_VERSION", "CampaignFile", "write_campaign", "write_samples"]
+__all__ = ["SCHEMA_VERSION", "CampaignFile", "is_database", "write_campaign", "write_samples"]
 
-SCHEMA_VERSION: Final = 4
-"""1 had no steps and lines, 2 no samples, 3 no endings."""
+SCHEMA_VERSION: Final = 5
+"""1 had no steps and lines, 2 no samples, 3 no endings; 4 did not say where the scenario is, and
+how many classes the whole campaign has."""
 _ENDINGS_SINCE: Final = 4
+_MAGIC: Final = b"SQLite format 3\0"
 _APPLICATION_ID: Final = 0x48494C43  # "HILC"
+_CLASS: Final = "number, region, position, byte, weight, effects, details"
 _COUNTS: Final = ", ".join(f"{effect} INTEGER NOT NULL" for effect in EFFECTS)
 _UNREAD: Final = ", ".join(f"unread_{effect} INTEGER NOT NULL" for effect in EFFECTS[:3])
 _SCHEMA: Final = f"""
@@ -65,11 +68,29 @@ CREATE TABLE unread_endings (region INTEGER NOT NULL, byte INTEGER NOT NULL,
 
 
 @contextmanager
+def _no_draft_left(draft: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
 def _as_record_error(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
         raise RecordError(f"{path}: {error}") from error
+
+
+def is_database(path: Path) -> bool:
+    """Return whether there is an SQLite file at `path`: no other file can be a result."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False
 
 
 def write_campaign(
@@ -83,8 +104,9 @@ def write_campaign(
     endings: Iterable[EndingRow] = (),
     unread: Iterable[UnreadEnding] = (),
 ) -> None:
-    """Write the result file of a complete exact campaign: all of it, or none. `endings` and
-    `unread`: what more is known of the experiments. Raises: RecordError."""
+    """Write the result file of an exact campaign, or of a part of one: all of it, or none.
+    `endings` and `unread`: what more is known of the experiments. Raises: RecordError, and what the
+    iterables raise."""
     with _new_file(path, meta, regions) as db:
         db.executemany(_insert("instructions", 6), map(astuple, instructions))
         _write_step(db, step)
@@ -115,7 +137,7 @@ def _new_file(
     """Return a connection to a new result file with its tables, meta and regions, in a transaction;
     it stands at `path` when all has been written."""
     draft = path.with_name(f"{path.name}.new")
-    with _as_record_error(path):
+    with _as_record_error(path), _no_draft_left(draft):
         draft.unlink(missing_ok=True)
         with closing(sqlite3.connect(draft, isolation_level=None)) as db:
             db.executescript(
@@ -177,7 +199,8 @@ def _sampling(values: dict[str, Any]) -> SamplingMeta:
 class CampaignFile:
     """Reads the result file at `path`. Use it as a context manager. `version`: of its tables.
 
-    Raises: RecordError if there is none, or it is of another kind or a newer version."""
+    Raises: RecordError if there is none, or it is of another kind or a newer version; all methods,
+    if it is damaged."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -209,31 +232,59 @@ class CampaignFile:
     def __exit__(self, *exc: object) -> None:
         self._db.close()
 
-    def select(self, query: str) -> Sequence[tuple[Any, ...]]:
+    def select(self, query: str, values: tuple[int, ...] = ()) -> Sequence[tuple[Any, ...]]:
         """Return all rows of a query of this room. Raises: RecordError."""
         with _as_record_error(self.path):
-            return self._db.execute(query).fetchall()
+            return self._db.execute(query, values).fetchall()
 
     @property
     def meta(self) -> CampaignMeta:
-        """Return what the campaign was made on."""
-        values = {k: json.loads(v) for k, v in self._db.execute("SELECT key, value FROM meta")}
-        if values.get("sampling"):
-            values["sampling"] = _sampling(values["sampling"])
-        return CampaignMeta(**{**values, "targets": tuple(values["targets"])})
+        """Return what the campaign was made on. Raises: RecordError if the file is damaged."""
+        try:
+            values = {k: json.loads(v) for k, v in self.select("SELECT key, value FROM meta")}
+            values.setdefault("classes", self.class_count())  # older files are complete
+            if values.get("sampling"):
+                values["sampling"] = _sampling(values["sampling"])
+            return CampaignMeta(**{**values, "targets": tuple(values["targets"])})
+        except (ValueError, TypeError, KeyError) as error:
+            raise RecordError(f"{self.path} is damaged: its table `meta`: {error}") from error
 
     def regions(self) -> list[RegionRow]:
         """Return the targets, in their order."""
-        rows = self._db.execute("SELECT * FROM regions ORDER BY number")
+        rows = self.select("SELECT * FROM regions ORDER BY number")
         return [
             RegionRow(r[0], r[1], r[2], r[3], r[4], dict(zip(EFFECTS[:3], r[5:], strict=True)))
             for r in rows
         ]
 
+    def instructions(self) -> list[InstructionRow]:
+        """Return the instructions of the step, by address."""
+        query = f"SELECT {self._instruction} FROM instructions ORDER BY address"
+        return [InstructionRow(*row) for row in self.select(query)]
+
+    def one_instruction(self, address: int) -> InstructionRow | None:
+        """Return the instruction at an address; None if the step has none there."""
+        query = f"SELECT {self._instruction} FROM instructions WHERE address = ?"
+        rows = self.select(query, (address,))
+        return InstructionRow(*rows[0]) if rows else None
+
+    @property
+    def _instruction(self) -> str:
+        places = "" if self.version == 1 else ", symbol, file, line"
+        return f"address, executions, text{places}"
+
+    def part_name(self, region: int, byte: int) -> str:
+        """Return the name of the register that a byte of a region is part of; empty in memory."""
+        if self.version == 1:
+            return ""
+        query = "SELECT name FROM parts WHERE region = ? AND first <= ? AND first + length > ?"
+        rows = self.select(query, (region, byte, byte))
+        return str(rows[0][0]) if rows else ""
+
     def weighted_effects(self) -> dict[int, dict[NodeEffect, int]]:
         """Return, by region, how many faults the experiments stand for, by effect."""
         sums = ", ".join(f"sum(weight * {effect})" for effect in EFFECTS)
-        rows = self._db.execute(f"SELECT region, {sums} FROM classes GROUP BY region")
+        rows = self.select(f"SELECT region, {sums} FROM classes GROUP BY region")
         return {row[0]: dict(zip(EFFECTS, row[1:], strict=True)) for row in rows}
 
     def endings(self) -> Iterator[tuple[int, int, EndingRow]]:
@@ -255,18 +306,35 @@ class CampaignFile:
         for row in self._db.execute("SELECT * FROM unread_endings ORDER BY region, byte"):
             yield UnreadEnding(*row)
 
+    def class_count(self) -> int:
+        """Return how many classes the file has."""
+        return int(self.select("SELECT count(*) FROM classes")[0][0])
+
     def experiments(self) -> int:
         """Return how many experiments there were."""
-        return 8 * int(self._db.execute("SELECT count(*) FROM classes").fetchone()[0])
+        return 8 * self.class_count()
+
+    def missing_ranges(self) -> list[tuple[int, int]]:
+        """Return the ranges of classes, as (first, end), that the file lacks: another part of the
+        campaign has them."""
+        present = self.select(
+            "SELECT min(number), max(number) + 1 FROM (SELECT number, number - row_number() OVER "
+            "(ORDER BY number) AS run FROM classes) GROUP BY run ORDER BY 1"
+        )
+        ends = [0, *(end for _, end in present)]
+        firsts = [*(first for first, _ in present), self.meta.classes]
+        return [(end, first) for end, first in zip(ends, firsts, strict=True) if end < first]
+
+    def classes(self) -> Iterator[ClassRow]:
+        """Yield the classes, by number."""
+        with _as_record_error(self.path):
+            for row in self._db.execute(f"SELECT {_CLASS} FROM classes ORDER BY number"):
+                yield ClassRow(*row)
 
     def one_class(self, number: int) -> ClassRow | None:
         """Return one class; None if there is none of this number."""
-        row = self._db.execute(
-            "SELECT number, region, position, byte, weight, effects, details FROM classes "
-            "WHERE number = ?",
-            (number,),
-        ).fetchone()
-        return None if row is None else ClassRow(*row)
+        rows = self.select(f"SELECT {_CLASS} FROM classes WHERE number = ?", (number,))
+        return ClassRow(*rows[0]) if rows else None
 
     def frames(self) -> list[FrameRow]:
         """Return the frames of a sampled campaign, in their order."""

@@ -76,8 +76,11 @@ class CampaignMeta:
     """The conditions of a campaign. `instructions`: of the step, or of all steps; `plan`: digest of
     its experiments; `path`: digest of the program counters of the fault-free step; `source_sha256`:
     that of the C file that is the workload, empty if it is one of hil's. `frame`: the first.
-    `sampling`: None for an exact campaign. `severity`: wrong outputs
-    were judged; `follow`: how many steps latent faults were followed for."""
+    `sampling`: None for an exact campaign. `severity`: wrong outputs were judged; `follow`: how
+    many steps latent faults were followed for. `source`: the scenario as it was named, a shipped
+    name or a file without its folder; `content`: digest of what in it decides what a step computes;
+    both empty in older files. `classes`: all of the plan; a file that has fewer is a part of the
+    campaign."""
 
     hil_version: str
     scenario: str
@@ -94,6 +97,9 @@ class CampaignMeta:
     sampling: SamplingMeta | None = None
     severity: bool = False
     follow: int = 0
+    source: str = ""
+    content: str = ""
+    classes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,12 @@ class TargetTotals:
     @property
     def not_accessed(self) -> int:
         """Return how many faults nothing reads or overwrites until the step ends."""
-        return self.faults - self.measured - self.overwritten
+        return self.effects.total() - self.measured - self.overwritten
+
+    @property
+    def open(self) -> int:
+        """Return how many faults are not known: another part of the campaign has them."""
+        return self.faults - self.effects.total()
 
     def share(self, effect: NodeEffect) -> float:
         """Return the share of all faults that come to `effect`: for SDC the architectural
@@ -53,11 +58,18 @@ class TargetTotals:
 
 @dataclass(frozen=True, slots=True)
 class CampaignSummary:
-    """A campaign's results, by target and in all."""
+    """A campaign's results, by target and in all. `missing`: the ranges of classes, as (first,
+    end), that another part of the campaign has."""
 
     meta: CampaignMeta
     experiments: int
     targets: Sequence[TargetTotals]
+    missing: Sequence[tuple[int, int]] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether the file has all classes of the campaign, and is not a part of it."""
+        return not self.missing
 
     @property
     def total(self) -> TargetTotals:
@@ -93,6 +105,7 @@ class CampaignSummary:
             "experiments": self.experiments,
             "severity": meta.severity,
             "follow": meta.follow,
+            "missing_classes": [list(part) for part in self.missing],
             "targets": {t.target: _totals_json(t) for t in (*self.targets, self.total)},
         }
 
@@ -102,6 +115,7 @@ def _totals_json(totals: TargetTotals) -> JsonObject:
         "bytes": totals.length,
         "faults": totals.faults,
         "measured": totals.measured,
+        "open": totals.open,
         "effects": {effect.value: totals.effects[effect] for effect in EFFECTS},
         "activation": {
             Activation.ACTIVATED.value: totals.measured,
@@ -135,4 +149,5 @@ def campaign_summary(file: CampaignFile) -> CampaignSummary:
     for unread in file.unread_endings():
         targets[unread.region].severity.update(severities_of(unread, unread.weight))
         targets[unread.region].fates.update(fates_of(unread, unread.weight))
-    return CampaignSummary(file.meta, file.experiments(), targets)
+    missing = tuple(file.missing_ranges())
+    return CampaignSummary(file.meta, file.experiments(), targets, missing)

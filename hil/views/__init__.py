@@ -9,7 +9,7 @@ evidence, ending    the first frame that shows a failure, and why a run ended
 correctness         which nodes were right in a frame
 alarm_limits        the limits of alarms, from the record
 orbit               the survey of a flight, as text and as a picture
-tables, boards, scenarios, discovery, supplies, bench_test, campaign,
+tables, boards, scenarios, discovery, supplies, bench_test, campaign, campaign_repeat,
 sample_table        the answers of the other commands
 campaign_comparison, campaign_protection, campaign_rates
                     two campaigns compared; what protection would buy; failures in orbit

@@ -19,6 +19,7 @@ __all__ = ["campaign_table"]
 
 _PERCENT: Final = 100.0
 _SCIENTIFIC_FROM: Final = 10_000_000
+_RANGES_SHOWN: Final = 5
 
 
 def campaign_table(summary: CampaignSummary, glyphs: Glyphs) -> RenderableType:
@@ -42,7 +43,8 @@ def campaign_table(summary: CampaignSummary, glyphs: Glyphs) -> RenderableType:
         Text(
             f"Shares of all faults: each bit of a target before each instruction. "
             f"{summary.experiments:,} experiments stand for {summary.total.measured:,} of them; "
-            f"the others are overwritten, or read by nobody. {_certainty(summary)}",
+            f"the others are overwritten, or read by nobody. {_certainty(summary)}"
+            f"{_part_of(summary)}",
             style=DIM,
         ),
         Text(
@@ -105,6 +107,22 @@ def _certainty(summary: CampaignSummary) -> str:
     return (
         "Exact, but for loops that last just as long as the limit of CPU time: these may be hangs "
         "in one campaign and not in another."
+    )
+
+
+def _part_of(summary: CampaignSummary) -> str:
+    """Return what a file lacks that is a part of a campaign."""
+    if summary.is_complete:
+        return ""
+    ranges = [f"{first:,} to {end - 1:,}" for first, end in summary.missing]
+    shown = ", ".join(ranges[:_RANGES_SHOWN])
+    more = f" and {len(ranges) - _RANGES_SHOWN} more ranges" if ranges[_RANGES_SHOWN:] else ""
+    total = summary.total
+    share = _PERCENT * total.open / total.faults if total.faults else 0.0
+    return (
+        f" This is a part of a campaign of {summary.meta.classes:,} classes: {shown}{more} are "
+        f"missing, which stand for {share:.3f} % of all faults. `hil campaign A --merge B --out C` "
+        "puts parts together."
     )
 
 

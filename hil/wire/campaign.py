@@ -27,6 +27,8 @@ __all__ = [
     "Outcomes",
     "Site",
     "Space",
+    "StrikeStop",
+    "Struck",
     "TracePart",
     "code",
     "code_request",
@@ -38,6 +40,8 @@ __all__ = [
     "remaining_sites",
     "site_bytes",
     "sites_request",
+    "strike_request",
+    "struck",
     "trace",
 ]
 
@@ -102,6 +106,14 @@ class Fate(enum.IntEnum):
     HANG = lib.FATE_HANG
     DETECTED = lib.FATE_DETECTED
     STATE = lib.FATE_STATE
+
+
+class StrikeStop(enum.IntEnum):
+    """The place where an experiment stops that is inspected (hil_stop_t)."""
+
+    AT_UPSET = lib.STOP_AT_UPSET
+    AT_END = lib.STOP_AT_END
+    FOR_DEBUGGER = lib.STOP_FOR_DEBUGGER
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +199,18 @@ class Ending(NamedTuple):
     fate_step: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """The state of a worker after a STRIKE. `signal`: the one that would end it now, or 0. `fault`:
+    the address whose access has raised it, or 0 where the system does not say. `pid`: the number of
+    its process on the board."""
+
+    pc: int
+    fault: int
+    pid: int
+    signal: int
+
+
 def position_request(position: int) -> bytes:
     """Encode a request for the trace from `position` on."""
     return pack("campaign_position", ffi.new("hil_campaign_position_t *", {"position": position}))
@@ -263,6 +287,19 @@ def site_bytes(site: Site, before: int) -> int:
 
 def _varint_bytes(value: int) -> int:
     return max(1, (value.bit_length() + 6) // 7)
+
+
+def strike_request(site: Site, stop: StrikeStop) -> bytes:
+    """Encode a request for one experiment that is left where it stops: of the bit of `site`, which
+    has one bit in one byte."""
+    fields = {
+        "position": site.position,
+        "space": int(site.space),
+        "byte": site.byte,
+        "bit": site.mask.bit_length() - 1,
+        "stop": int(stop),
+    }
+    return pack("campaign_strike", ffi.new("hil_campaign_strike_t *", fields))
 
 
 def _varint(value: int) -> bytes:
@@ -354,3 +391,9 @@ class _DetailReader:
 
 
 _MASKED: Final = Ending(Outcome.MASKED)
+
+
+def struck(payload: bytes) -> Struck:
+    """Decode the answer to CAMPAIGN_STRIKE."""
+    m = unpack("campaign_struck", payload)
+    return Struck(**{name: int(getattr(m, name)) for name in Struck.__slots__})

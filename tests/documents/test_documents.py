@@ -72,6 +72,10 @@ def has_arm64_compiler() -> bool:
     return shutil.which("aarch64-linux-gnu-gcc") is not None
 
 
+def has_gdb() -> bool:
+    return shutil.which("gdb") is not None
+
+
 EXAMPLE = ROOT / "csrc" / "port" / "linux" / "examples" / "ab_filter.c"
 MOCK_BENCH = "schema: 1\\nboards: [{name: left, port: /dev/null, power: {kind: mock}}]\\n"
 
@@ -133,6 +137,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("README.md", "./agent/hil-agent --port /dev/ttyAMA0 --baud 115200"): Rule(
         "a board", "{ timeout 1 ./agent/hil-agent --port pty --baud 115200; [ $? = 124 ]; }"
     ),
+    ("README.md", "hil campaign memory-storm.campaign --gdb 101.3"): Rule("gdb", when=has_gdb),
     ("README.md", "hil orbit leo-iss-day -o day.csv --plot day.svg"): Rule(
         "matplotlib, an extra", "hil orbit leo-iss-day -o day.csv"
     ),
@@ -292,6 +297,7 @@ SAMPLES = {
         "README.md",
         "node  target      faults",
     ): "hil campaign memory-storm --scheme-proof --confirm 2 --boards process",
+    ("README.md", "recorded    sdc:"): "hil campaign memory-storm.campaign --repeat 101.3",
 }
 TABLE = ("README.md", "┌────┬")
 """What sqlite3 shows of the second query before it."""

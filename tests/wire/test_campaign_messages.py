@@ -9,7 +9,7 @@ import pytest
 
 from hil.campaign.trace import unpack_trace
 from hil.wire import campaign
-from hil.wire.campaign import Detail, Differs, Ending, Fate, Outcome, Site, Space
+from hil.wire.campaign import Detail, Differs, Ending, Fate, Outcome, Site, Space, StrikeStop
 from tests.wire.spec import EXAMPLES, c_pack
 
 PAYLOADS = {e.name: c_pack(e.layout, e.fields) for e in EXAMPLES if e.layout != "none"}
@@ -44,6 +44,13 @@ def test_requests_for_a_trace_and_code_are_those_of_the_document() -> None:
     assert campaign.code_request(0x4003F0, 4) == PAYLOADS["campaign_code_request"]
     part = campaign.code(PAYLOADS["campaign_code_answer"])
     assert (part.address, part.content) == (0x4003F0, bytes.fromhex("00008092"))
+
+
+def test_a_strike_and_its_answer_are_those_of_the_document() -> None:
+    site = Site(302, Space.GPR, 7, mask=0x80)
+    assert campaign.strike_request(site, StrikeStop.AT_END) == PAYLOADS["campaign_strike_request"]
+    struck = campaign.struck(PAYLOADS["campaign_strike_answer"])
+    assert (struck.pc, struck.fault, struck.pid, struck.signal) == (0x4003F8, 0x8000001000, 811, 11)
 
 
 def test_more_sites_than_fit_are_refused() -> None:

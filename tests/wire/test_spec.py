@@ -42,8 +42,8 @@ each_layout = pytest.mark.parametrize(
 
 def test_the_document_was_understood() -> None:
     assert VERSION == lib.WIRE_VERSION
-    assert len(LAYOUTS) == 35
-    assert len(TYPES) == 28
+    assert len(LAYOUTS) == 37
+    assert len(TYPES) == 29
     assert len(EXAMPLES) >= 40
     assert len({e.name for e in EXAMPLES}) == len(EXAMPLES)
 

@@ -186,6 +186,11 @@ static int run_campaign(void *context, hil_campaign_run_t *run) {
   return campaign_run(&campaign, run);
 }
 
+static int strike_campaign(void *context, const hil_campaign_strike_t *strike, hil_campaign_struck_t *out) {
+  (void)context;
+  return campaign_inspect(&campaign, strike, out);
+}
+
 static int close_campaign(void *context) {
   (void)context;
   return campaign_close(&campaign);
@@ -196,6 +201,7 @@ static const hil_campaign_port_t campaign_port = {.open = open_campaign,
                                                   .code = read_code,
                                                   .follow = follow_campaign,
                                                   .run = run_campaign,
+                                                  .strike = strike_campaign,
                                                   .close = close_campaign};
 
 /* --- over a reset ---------------------------------------------------------------------------------- */

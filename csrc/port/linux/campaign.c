@@ -194,7 +194,7 @@ int campaign_rewind(hil_linux_campaign_t *c) {
   int status = restore(c, &c->pages, c->at_start);
   if (status == HIL_OK) status = registers_set(c->worker, &c->start);
   c->position = c->path = c->trace_at = 0;
-  c->site_is_saved = c->under_way = false;
+  c->site_is_saved = c->under_way = c->struck = false;
   c->patched_len = 0;
   c->following = 0;
   memset(&c->traced, 0, sizeof c->traced);
@@ -317,32 +317,46 @@ static size_t put_changes(uint8_t *out, const hil_arch_regs_t *before, const hil
   return len;
 }
 
+/* Execute one instruction of an experiment; |*out_ended| is 1 if a signal would end the worker instead. */
+static int struck_step(hil_linux_campaign_t *c, uint8_t *out_ended) {
+  for (;;) {
+    if (go(c, true) != HIL_OK) return HIL_ERR_IO;
+    const int signal = worker_wait_stop(c->worker);
+    if (signal < 0) return HIL_ERR_IO;
+    if (signal == SIGTRAP) return HIL_OK;
+    *out_ended = !of_no_concern(signal);
+    if (*out_ended) return HIL_OK; /* before the instruction */
+  }
+}
+
 int campaign_walk(hil_linux_campaign_t *c, hil_campaign_trace_t *out) {
   enum { ENTRY_MAX = 1 + VARINT_MAX + ARCH_GPR_COUNT * (1 + VARINT_MAX) };
-  if (out->position == 0) {
+  if (out->position == 0 && !c->struck) {
     const int status = campaign_rewind(c);
     if (status != HIL_OK) return status;
   }
-  if (out->position != c->trace_at || c->position != c->trace_at) return HIL_ERR_ARG; /* a RUN came between */
+  if (out->position != c->trace_at || (!c->struck && c->position != c->trace_at)) {
+    return HIL_ERR_ARG; /* a RUN came between */
+  }
   size_t len = 0;
   while (!out->ended && len + ENTRY_MAX <= sizeof out->bytes) {
     hil_arch_regs_t now;
     if (registers_get_general(c->worker, &now) != HIL_OK) return HIL_ERR_IO;
-    out->ended = c->position && (uintptr_t)ARCH_PC(now) == (uintptr_t)worker_trap_rest;
+    out->ended = (c->position || c->struck) && (uintptr_t)ARCH_PC(now) == (uintptr_t)worker_trap_rest;
     if (out->ended) break;
     len += put_changes(out->bytes + len, &c->traced, &now);
     c->traced = now;
-    const int status = walk_to(c, c->position + 1u, UINT64_MAX);
+    const int status = c->struck ? struck_step(c, &out->ended) : walk_to(c, c->position + 1u, UINT64_MAX);
     if (status != HIL_OK) return status;
+    c->trace_at++;
   }
-  c->trace_at = c->position;
   out->len = (uint16_t)len;
   return HIL_OK;
 }
 
 /* --- experiments -------------------------------------------------------------------------------------- */
 
-static int save_site(hil_linux_campaign_t *c) {
+int campaign_save_site(hil_linux_campaign_t *c) {
   if (c->site_is_saved) return HIL_OK;
   image_save(&c->pages, c->at_site);
   const int status = registers_get(c->worker, &c->site);
@@ -374,7 +388,7 @@ static int unpatch(hil_linux_campaign_t *c) {
   return len ? worker_write_at(c->worker, c->patched_at, c->patched, len) : HIL_OK;
 }
 
-static int flip(hil_linux_campaign_t *c, const hil_campaign_site_t *site) {
+int campaign_flip(hil_linux_campaign_t *c, const hil_campaign_site_t *site) {
   hil_arch_regs_t regs = c->site.general;
   switch (site->space) {
     case SPACE_MEMORY: c->pages.slot[0][site->byte] ^= site->bit; return HIL_OK;
@@ -389,7 +403,7 @@ static int flip(hil_linux_campaign_t *c, const hil_campaign_site_t *site) {
 }
 
 /* Whether a site is one that experiments may hit. */
-static bool is_hittable(const hil_linux_campaign_t *c, const hil_campaign_site_t *site) {
+bool campaign_is_hittable(const hil_linux_campaign_t *c, const hil_campaign_site_t *site) {
   if (site->space == SPACE_GPR) return site->byte < (uint64_t)ARCH_GPR_COUNT * ARCH_GPR_BYTES;
   if (site->space == SPACE_VECTOR) return site->byte < ARCH_VECTOR_BYTES;
   if (site->space == SPACE_CPU && site->byte < SPACE_CPU_TEXT) {
@@ -405,15 +419,24 @@ static bool is_hittable(const hil_linux_campaign_t *c, const hil_campaign_site_t
 
 /* Begin an experiment: at its site, with its bit flipped. HIL_OK, also if it is not there at |until_us|. */
 static int begin(hil_linux_campaign_t *c, const hil_campaign_site_t *site, uint64_t until_us) {
-  if (!is_hittable(c, site)) return HIL_ERR_ARG;
+  if (!campaign_is_hittable(c, site)) return HIL_ERR_ARG;
   int status = walk_to(c, site->position, until_us);
   if (status != HIL_OK || c->position != site->position) return status;
-  status = save_site(c);
+  status = campaign_save_site(c);
   if (status != HIL_OK) return status;
   c->began_us = 0;
   c->text_is_hit = false;
   c->under_way = true;
-  return flip(c, site);
+  return campaign_flip(c, site);
+}
+
+int campaign_go_back(hil_linux_campaign_t *c) {
+  int status = restore(c, &c->pages, c->at_site);
+  if (status == HIL_OK) status = unpatch(c);
+  if (status == HIL_OK) status = registers_set(c->worker, &c->site);
+  c->under_way = c->struck = false;
+  c->following = 0;
+  return status;
 }
 
 /* The worker has stopped with |signal|, or 0 (campaign_run_on): classify that. Returns whether the experiment is
@@ -435,11 +458,7 @@ static int end(hil_linux_campaign_t *c, int signal, hil_campaign_run_t *run) {
   hil_arch_regs_t regs;
   int status = registers_get_general(c->worker, &regs);
   if (status != HIL_OK || !judge(c, signal, &regs, run->sites.details)) return status;
-  status = restore(c, &c->pages, c->at_site);
-  if (status == HIL_OK) status = unpatch(c);
-  if (status == HIL_OK) status = registers_set(c->worker, &c->site);
-  c->under_way = false;
-  c->following = 0;
+  status = campaign_go_back(c);
   if (status == HIL_OK) sites_put_details(run, c->outcome, c->details, c->details_len);
   return status;
 }
@@ -457,6 +476,10 @@ static int proceed(hil_linux_campaign_t *c, hil_campaign_run_t *run, uint64_t un
 
 int campaign_run(hil_linux_campaign_t *c, hil_campaign_run_t *run) {
   const uint64_t until_us = clock_us() + SLICE_US;
+  if (c->struck && campaign_go_back(c) != HIL_OK) {
+    worker_kill(c->worker); /* a debugger may have it */
+    return HIL_ERR_IO;
+  }
   do {
     const int status = proceed(c, run, until_us);
     if (status != HIL_OK && c->under_way) worker_kill(c->worker); /* it is not what it was before */

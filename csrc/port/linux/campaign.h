@@ -104,6 +104,7 @@ typedef struct {
   uint64_t path;         /* digest of their program counters */
   bool site_is_saved;    /* |at_site| and |site| are those of |position| */
   bool under_way;        /* an experiment: the worker is somewhere behind that */
+  bool struck;           /* one that is inspected: likewise, and |trace_at| counts from its upset */
   uint64_t began_us;     /* CPU time of the worker at its first timer tick; 0: there was none yet */
   uint32_t ticks;        /* of the fault-free step */
   uint64_t patched_at;   /* machine code that a control, or a hit of it, has replaced: where it lies, */
@@ -157,5 +158,20 @@ bool follow_begin(hil_linux_campaign_t *c, uint8_t wanted);
 /* Such a step has ended with |regs|, by |signal| (campaign_run_on). Returns true if the next one is to be run, which
  * is prepared then; otherwise its fate is among the details. */
 bool follow_end(hil_linux_campaign_t *c, const hil_arch_regs_t *regs, int signal);
+
+/* --- for campaign_inspect.c: parts of an experiment ------------------------------------------------------ */
+
+bool campaign_is_hittable(const hil_linux_campaign_t *c, const hil_campaign_site_t *site);
+/* HIL_OK; HIL_ERR_IO. */
+int campaign_save_site(hil_linux_campaign_t *c);
+/* HIL_OK; HIL_ERR_IO. */
+int campaign_flip(hil_linux_campaign_t *c, const hil_campaign_site_t *site);
+/* Memory and registers as |site| and |at_site| have them. HIL_OK; HIL_ERR_IO. */
+int campaign_go_back(hil_linux_campaign_t *c);
+
+/* --- campaign_inspect.c ------------------------------------------------------------------------------------- */
+
+/* strike of hil_campaign_port_t. HIL_OK; HIL_ERR_ARG; HIL_ERR_IO. */
+int campaign_inspect(hil_linux_campaign_t *c, const hil_campaign_strike_t *m, hil_campaign_struck_t *out);
 
 #endif

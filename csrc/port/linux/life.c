@@ -35,6 +35,8 @@ void life_follow(pid_t starter) {
   (void)prctl(PR_SET_PDEATHSIG, SIGCONT);
 }
 
+pid_t life_parent(void) { return parent; }
+
 bool life_is_orphan(void) { return orphan || (parent && getppid() != parent); }
 
 bool life_is_over(void) {

@@ -61,7 +61,9 @@ void tty_reopen(hil_tty_t *t);
 /* End when the process that started this one ends. |starter|: its number, so that its end is noticed even if
  * it came first; 0: not known. */
 void life_follow(pid_t starter);
-/* Whether that process has ended, */
+/* That process; 0: none is followed. */
+pid_t life_parent(void);
+/* Whether it has ended, */
 bool life_is_orphan(void);
 /* or a signal waits that asks for the end. */
 bool life_is_over(void);

@@ -162,6 +162,9 @@ static int worker_main(void *context) {
   close_descriptors_from(0); /* the link must end when the agent does */
   if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) _exit(errno);
   if (w->sealed) {
+#ifdef PR_SET_PTRACER /* a debugger that the host starts may attach, also where only parents may (Yama) */
+    if (life_parent() > 1) (void)prctl(PR_SET_PTRACER, (unsigned long)life_parent(), 0, 0, 0);
+#endif
     const struct itimerval often = {{0, WORKER_TIMER_US}, {0, WORKER_TIMER_US}};
     (void)setitimer(ITIMER_VIRTUAL, &often, NULL);
     /* EFAULT where there are filters. Without them an experiment could change what no restoring reaches. */

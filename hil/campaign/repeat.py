@@ -1,0 +1,127 @@
+"""Carrying out one experiment of a campaign again, and finding out what happens in it.
+
+The experiment itself is the campaign's: one RUN with its site. What happens in it is found by two
+more of the same, which the board leaves where they stop: one at the fault, from where the step is
+followed by single instructions, and one at its end, with what it has written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from hil.campaign.exact import effects_of
+from hil.campaign.recall import RecalledStep
+from hil.campaign.repetition import (
+    ByteChange,
+    Fault,
+    FaultyEnd,
+    PathEnd,
+    Repetition,
+    Seen,
+)
+from hil.campaign.trace import counters_of
+from hil.record.campaign_file import CampaignFile
+from hil.record.campaign_rows import EFFECTS
+from hil.record.recorded_experiment import RecordedExperiment
+from hil.upsets.words import NodeEffect
+from hil.wire.campaign import Site, Space, StrikeStop
+
+__all__ = ["fault_of", "repeat_experiment", "site_of", "with_content"]
+
+_STATE_MAX: Final = 65536
+"""[byte] The longest state that is compared byte by byte: its content crosses the link."""
+
+
+def site_of(recalled: RecalledStep, recorded: RecordedExperiment) -> Site:
+    """Return where an experiment strikes."""
+    region = recalled.regions[recorded.region]
+    byte = region.first + recorded.byte
+    return Site(recorded.position, region.space, byte, 1 << recorded.bit)
+
+
+def fault_of(recalled: RecalledStep, file: CampaignFile, recorded: RecordedExperiment) -> Fault:
+    """Return what is known of a fault before it is repeated. Raises: RecordError."""
+    trace, opened = recalled.trace, recalled.board.step.opened
+    region, position = recalled.regions[recorded.region], recorded.position
+    address = int(trace.pc[position])
+    before = None
+    if region.space is Space.GPR:
+        register, byte = divmod(recorded.byte, opened.gpr_bytes)
+        before = int(trace.registers[position, register]) >> 8 * byte & 0xFF
+    instruction = file.one_instruction(address)
+    return Fault(
+        target=region.target.value,
+        byte=recorded.byte,
+        bit=recorded.bit,
+        place=file.part_name(recorded.region, recorded.byte),
+        before=before,
+        position=position,
+        weight=recorded.weight,
+        address=address,
+        text=recalled.texts[address],
+        symbol=instruction.symbol if instruction else "",
+        file=instruction.file if instruction else "",
+        line=instruction.line if instruction else 0,
+        execution=trace.pc[: position + 1].tolist().count(address),
+        executions=instruction.executions if instruction else 0,
+    )
+
+
+def repeat_experiment(
+    recalled: RecalledStep, file: CampaignFile, recorded: RecordedExperiment
+) -> Repetition:
+    """Carry out an experiment again, and return what happens in it.
+
+    Raises: SetupError, NodeError, LinkTimeout, RecordError."""
+    site = site_of(recalled, recorded)
+    effects, details = effects_of(recalled.board.step.run([site], severity=True))
+    observed = Seen(EFFECTS[effects[0]], details[0])
+    recalled.board.step.strike(site, StrikeStop.AT_UPSET)
+    fault = with_content(recalled, site, fault_of(recalled, file, recorded))
+    path = _path_of(recalled, site, crashes=observed.effect is NodeEffect.CRASH)
+    end = None if observed.effect is NodeEffect.HANG else _end_of(recalled, site)
+    before = Seen(recorded.effect, recorded.detail)
+    return Repetition(recorded.name, fault, before, observed, path, end)
+
+
+def with_content(recalled: RecalledStep, site: Site, fault: Fault) -> Fault:
+    """Return the fault at which an experiment stands, with the value of its byte."""
+    held = recalled.board.step
+    if site.space is not Space.MEMORY:
+        return fault
+    (after,) = held.code(held.opened.arena + site.byte, 1)
+    return replace(fault, before=after ^ site.mask)
+
+
+def _path_of(recalled: RecalledStep, site: Site, *, crashes: bool) -> PathEnd:
+    """Return how far the step goes as without the fault at which it stands."""
+    board = recalled.board
+    golden = [*recalled.trace.pc[site.position :].tolist(), board.step.opened.rest]
+    passed = 0
+    counters = counters_of(board.step.trace_struck(), board.step.opened.gpr_count)
+    for expected, counter in zip(golden, counters, strict=False):
+        if counter != expected:
+            return PathEnd(passed, counter, expected)
+        passed += 1
+    return PathEnd(passed - 1 if crashes else passed)
+
+
+def _end_of(recalled: RecalledStep, site: Site) -> FaultyEnd:
+    board = recalled.board
+    held, golden = board.step, board.golden
+    struck = held.strike(site, StrikeStop.AT_END)
+    if struck.signal:
+        return FaultyEnd(None, None, struck.signal, struck.pc, struck.fault)
+    opened = held.opened
+    output = held.code(opened.arena + opened.output_at, len(golden.output))
+    state: Sequence[ByteChange] | None = None
+    if golden.workload.state_len <= _STATE_MAX:
+        content = held.code(opened.arena + opened.state_at, golden.workload.state_len)
+        state = _changes(golden.state, content)
+    return FaultyEnd(_changes(golden.output, output), state, 0, struck.pc, 0)
+
+
+def _changes(right: bytes, wrong: bytes) -> list[ByteChange]:
+    pairs = enumerate(zip(right, wrong, strict=True))
+    return [ByteChange(offset, a, b) for offset, (a, b) in pairs if a != b]

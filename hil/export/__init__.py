@@ -1,0 +1,6 @@
+"""Results as tables for other programs.
+
+campaign_tables     the tables of a campaign's result
+csv_file, parquet_file    a table as a file
+
+It reads the record, and knows nothing of what wrote it."""

@@ -1,0 +1,154 @@
+"""The result of a campaign as tables with readable columns: one row for each experiment, class,
+target or instruction."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from hil.errors import RecordError
+from hil.record.campaign_file import CampaignFile
+from hil.record.campaign_path import step_path
+from hil.record.campaign_rows import EFFECTS, ClassRow, InstructionRow
+from hil.record.campaign_summary import campaign_summary
+from hil.upsets.words import NodeEffect
+from hil.word_enum import Word
+
+__all__ = ["CampaignTable", "Cell", "Column", "ColumnType", "Table", "campaign_table_of"]
+
+Cell: TypeAlias = int | str | None
+
+
+class ColumnType(enum.Enum):
+    """The type of a column."""
+
+    INTEGER = "integer"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    type: ColumnType
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: its columns, and its rows in their order, which can be read once."""
+
+    columns: tuple[Column, ...]
+    rows: Iterator[Sequence[Cell]]
+
+
+class CampaignTable(Word):
+    """A table of a campaign's result."""
+
+    EXPERIMENTS = "experiments"
+    CLASSES = "classes"
+    TARGETS = "targets"
+    INSTRUCTIONS = "instructions"
+
+
+def _columns(text: str) -> tuple[Column, ...]:
+    """Return columns from their names; those with a `*` are numbers."""
+    return tuple(
+        Column(
+            name.removesuffix("*"),
+            ColumnType.INTEGER if name.endswith("*") else ColumnType.TEXT,
+        )
+        for name in text.split()
+    )
+
+
+_COUNTS: Final = " ".join(f"{effect}*" for effect in EFFECTS)
+_FAULT: Final = "target byte*"
+_WHERE: Final = "position* weight*"
+_CODE: Final = "address* instruction symbol file line*"
+
+
+def campaign_table_of(file: CampaignFile, table: CampaignTable) -> Table:
+    """Return a table of a result file. The rows are read from it while it is open. Raises:
+    RecordError, also from the rows, and for a sampled campaign."""
+    if file.meta.sampling is not None:
+        raise RecordError(
+            f"{file.path} is a sampled campaign; tables are exported of exact ones",
+            remedy="--json prints its summary",
+        )
+    makers: Mapping[CampaignTable, Callable[[CampaignFile], Table]] = {
+        CampaignTable.EXPERIMENTS: _experiments,
+        CampaignTable.CLASSES: _classes,
+        CampaignTable.TARGETS: _targets,
+        CampaignTable.INSTRUCTIONS: _instructions,
+    }
+    return makers[table](file)
+
+
+def _experiments(file: CampaignFile) -> Table:
+    """Return one row for each experiment. `weight`: so many faults it stands for; `signal` of a
+    crash; `wrong_bits` of an SDC, 255: or more."""
+
+    def rows() -> Iterator[Sequence[Cell]]:
+        targets, path = _target_names(file), step_path(file)
+        for row in file.classes():
+            code = _code(path.at(row.position))
+            for bit, (number, detail) in enumerate(zip(row.effects, row.details, strict=True)):
+                effect = EFFECTS[number]
+                signal = detail if effect is NodeEffect.CRASH else None
+                wrong = detail if effect is NodeEffect.SDC else None
+                place = (targets[row.region], row.byte, bit, row.position, row.weight)
+                yield (f"{row.number}.{bit}", *place, effect.value, signal, wrong, *code)
+
+    return Table(
+        _columns(f"experiment {_FAULT} bit* {_WHERE} effect signal* wrong_bits* {_CODE}"), rows()
+    )
+
+
+def _classes(file: CampaignFile) -> Table:
+    """Return one row for each class, with how many of its eight bits have which effect."""
+
+    def rows() -> Iterator[Sequence[Cell]]:
+        targets, path = _target_names(file), step_path(file)
+        for row in file.classes():
+            place = (targets[row.region], row.byte, row.position, row.weight)
+            code = _code(path.at(row.position))
+            yield (row.number, *place, *_bits_by_effect(row), *code)
+
+    return Table(_columns(f"class* {_FAULT} {_WHERE} {_COUNTS} {_CODE}"), rows())
+
+
+def _code(row: InstructionRow | None) -> tuple[Cell, ...]:
+    """Return what `_CODE` names of an instruction."""
+    if row is None:
+        return (None,) * len(_CODE.split())
+    return (row.address, row.text, row.symbol or None, row.file or None, row.line or None)
+
+
+def _bits_by_effect(row: ClassRow) -> Iterator[int]:
+    return (row.effects.count(number) for number in range(len(EFFECTS)))
+
+
+def _targets(file: CampaignFile) -> Table:
+    """Return one row for each target, with all its faults: measured ones, and those known without
+    an experiment."""
+    summary = campaign_summary(file)
+    rows: Iterator[Sequence[Cell]] = (
+        [t.target, t.length, t.faults, t.measured, *(t.effects[effect] for effect in EFFECTS)]
+        for t in summary.targets
+    )
+    return Table(_columns(f"target bytes* faults* measured* {_COUNTS}"), rows)
+
+
+def _instructions(file: CampaignFile) -> Table:
+    rows = (
+        (i.address, i.executions, i.text, i.symbol or None, i.file or None, i.line or None)
+        for i in file.instructions()
+    )
+    return Table(_columns("address* executions* instruction symbol file line*"), rows)
+
+
+def _target_names(file: CampaignFile) -> dict[int, str]:
+    return {region.number: region.target for region in file.regions()}
