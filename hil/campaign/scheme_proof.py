@@ -284,9 +284,9 @@ def fate_in_scheme(result: SchemeResult) -> SchemeFate:
         return SchemeFate.NO_OUTPUT
     if result.outcome is SystemOutcome.DEGRADED:
         return SchemeFate.DEGRADED
-    if not result.restored:
-        return SchemeFate.OPEN
-    return _BY_OUTCOME.get(result.outcome, SchemeFate.OPEN)
+    if not result.restored and result.outcome is SystemOutcome.NO_EFFECT:
+        return SchemeFate.LATENT
+    return _BY_OUTCOME[result.outcome]
 
 
 def _rows(model: SchemeModel, faults: NodeFaults) -> Iterator[ProofRow]:

@@ -52,11 +52,20 @@ class Confirmation:
     fault: DrawnFault
     proved: tuple[SystemOutcome, SchemeFate]
     happened: tuple[SystemOutcome, SchemeFate]
+    may_show_again: bool = False
 
     @property
     def agrees(self) -> bool:
-        """Return whether the run ended as the proof says."""
-        return self.proved == self.happened
+        """Return whether the run ended as the proof says. Damage that `may_show_again`, once it has
+        been outvoted, may do so until the worker is started again."""
+        again = (SystemOutcome.RECOVERED, SchemeFate.RECOVERED)
+        return self.proved == self.happened or (self.may_show_again and self.happened == again)
+
+    @property
+    def escapes(self) -> bool:
+        """Return whether a wrong output left the system, and the proof says that none does."""
+        escaped = SchemeFate.ESCAPED
+        return self.happened[1] is escaped and self.proved[1] is not escaped
 
     @property
     def difference(self) -> str:
@@ -172,7 +181,9 @@ def run_fault(scenario: Scenario, frame: int, fault: DrawnFault, folder: Path) -
     )
     proved = fate_in_scheme(result)
     happened = _fate(upset.assessment.outcome, watcher, proved)
-    return Confirmation(fault, (result.outcome, proved), (upset.assessment.outcome, happened))
+    return Confirmation(
+        fault, (result.outcome, proved), (upset.assessment.outcome, happened), not result.restored
+    )
 
 
 def _fate(outcome: SystemOutcome, watcher: _Watcher, proved: SchemeFate) -> SchemeFate:
@@ -181,8 +192,8 @@ def _fate(outcome: SystemOutcome, watcher: _Watcher, proved: SchemeFate) -> Sche
         return SchemeFate.ESCAPED
     if watcher.lost:
         return SchemeFate.NO_OUTPUT
-    if proved is SchemeFate.OPEN and outcome is SystemOutcome.NO_EFFECT:
-        return SchemeFate.OPEN  # a run cannot tell it from none
+    if proved is SchemeFate.LATENT and outcome is SystemOutcome.NO_EFFECT:
+        return SchemeFate.LATENT  # a run cannot tell it from none
     return SchemeFate(outcome.value.replace("_", " "))
 
 

@@ -15,7 +15,7 @@ from hil.views.style import BAD, DIM, GOOD, HEAD, Glyphs
 __all__ = ["proof_table"]
 
 _SCIENTIFIC_FROM: Final = 100_000_000
-_BAD: Final = (SchemeFate.ESCAPED, SchemeFate.OPEN)
+_BAD: Final = (SchemeFate.ESCAPED,)
 _ALWAYS: Final = (SchemeFate.NO_EFFECT, SchemeFate.CORRECTED, SchemeFate.ESCAPED)
 
 
@@ -108,16 +108,18 @@ def _statement(proof: SchemeProof) -> Text:
     nodes = len(proof.nodes)
     text = f"Every one of {total.total():,} faults on {nodes} node{'s' * (nodes > 1)}: "
     text += f"{total[SchemeFate.ESCAPED]:,} escapes"
-    if total[SchemeFate.OPEN]:
-        text += f", {total[SchemeFate.OPEN]:,} undetected"
+    if total[SchemeFate.LATENT]:
+        text += f", {total[SchemeFate.LATENT]:,} latent after the steps that were followed"
     if total[SchemeFate.NO_OUTPUT]:
         text += f", {total[SchemeFate.NO_OUTPUT]:,} without an output"
     text += "."
     if runs.runs:
         right = runs.runs - len(runs.differences)
         text += f" {runs.runs:,} of them, drawn at random, were carried out in full runs: "
-        text += "all" if right == runs.runs else f"only {right:,}"
+        text += "all" if right == runs.runs else f"{right:,}"
         text += " ended as proved."
+        if right < runs.runs:
+            text += f" Of the others {runs.escapes:,} escaped:"
     for difference in runs.differences:
         text += f"\n  {difference}"
     return Text(text, style=GOOD if proof.holds else BAD)

@@ -102,7 +102,7 @@ def test_a_single_computer_lets_every_wrong_output_escape(
     assert not proof.holds
     wrong = sum((effects[t] for t in PORTABLE), Counter())
     later = proof.total[SchemeFate.ESCAPED] - wrong[NodeEffect.SDC]
-    assert later + proof.total[SchemeFate.OPEN] <= wrong[NodeEffect.LATENT]
+    assert later + proof.total[SchemeFate.LATENT] <= wrong[NodeEffect.LATENT]
     assert later > 0
     assert proof.total.total() == wrong.total()
 
@@ -124,7 +124,9 @@ def test_full_runs_end_as_proved(scheme: str, count: int) -> None:
     _, found = proof_of(scheme, targets)
     ends = confirm(scenario(scheme), FRAME, draw_faults(found, count, 1), lambda *_: None)
     assert len(ends) == count
-    assert [end.difference for end in ends if not end.agrees] == []
+    assert not any(end.escapes for end in ends)
+    different = [end.difference for end in ends if not end.agrees]
+    assert len(different) <= count // 50, different  # wild accesses: see RunCheck
 
 
 # --- the answers of one node ----------------------------------------------------------------------
@@ -278,5 +280,5 @@ def test_the_exit_code_says_whether_the_scheme_holds(
     proof = json.loads(ended.stdout)
     assert proof["holds"] == (code == 0)
     assert (proof["fates"]["escaped"] == 0) == (code == 0)
-    assert proof["runs"] == {"all": 1, "differences": []}
+    assert proof["runs"] == {"all": 1, "differences": [], "escapes": 0}
     assert sum(proof["fates"].values()) == proof["faults"]
