@@ -23,6 +23,7 @@ disassembler, decode_x86, decode_a64, instruction    what each instruction touch
 symbols, step_rows  functions and source lines; what the result says of the step itself
 def_use, plan, analysis    the classes of faults that do the same, and the experiments for them
 severity, unread    how wrong outputs are, and what is in bytes that nothing reads
+ending_reader       what a board sends of the ends of experiments
 scheme_proof        what a redundancy scheme makes of every upset of every node
 scheme_model, voter_upsets    the scheme without boards; upsets of the voter and of recovery
 scheme_runs         the confirmation of a proof by full runs

@@ -15,7 +15,7 @@ from typing import Final
 from hil.campaign.scheme_model import SchemeModel, SchemeResult, scheme_parts
 from hil.record.scheme_proof import AnswerCheck, HostFate, HostRow
 from hil.redundancy.electorate import Electorate
-from hil.redundancy.recovery import RUNGS, NodeState, RecoveryMachine
+from hil.redundancy.recovery import RUNGS, NodeRecoverySnapshot, NodeState, RecoveryMachine
 from hil.redundancy.voting import Ballot, NodeStatus, VoterUpset, vote, voter_fields
 from hil.scenario import Scenario
 
@@ -28,6 +28,12 @@ _WORD: Final = 64
 _ALL: Final = (1 << _WORD) - 1
 
 Tamper = Callable[[RecoveryMachine], None]
+_Change = Callable[[NodeRecoverySnapshot], NodeRecoverySnapshot]
+_FLAGS: Final[dict[str, _Change]] = {
+    "held": lambda node: replace(node, held=not node.held),
+    "shed": lambda node: replace(node, shed=not node.shed),
+    "out": lambda node: replace(node, out=not node.out),
+}
 
 
 def _fate(result: SchemeResult) -> HostFate:
@@ -64,8 +70,8 @@ def recovery_upsets(names: list[str]) -> Iterator[tuple[str, list[Tamper]]]:
     for name in names:
         yield f"{name}.state", [partial(_set_state, name, bit) for bit in range(3)]
         yield f"{name}.agreed", [partial(_set_agreed, name, b) for b in range(_AGREED_BITS)]
-        for flag in ("held", "shed", "out"):
-            yield f"{name}.{flag}", [partial(_set_flag, name, flag)]
+        for flag, change in _FLAGS.items():
+            yield f"{name}.{flag}", [partial(_set_flag, name, change)]
         for rung in RUNGS:
             tampers: list[Tamper] = [partial(_set_tried, name, rung, b) for b in range(_COUNT_BITS)]
             yield f"{name}.tried.{rung}", tampers
@@ -85,16 +91,8 @@ def _set_agreed(name: str, bit: int, machine: RecoveryMachine) -> None:
     machine.restore({name: replace(snapshot[name], agreed=snapshot[name].agreed ^ 1 << bit)})
 
 
-def _set_flag(name: str, flag: str, machine: RecoveryMachine) -> None:
-    node = machine.snapshot()[name]
-    match flag:
-        case "held":
-            node = replace(node, held=not node.held)
-        case "shed":
-            node = replace(node, shed=not node.shed)
-        case _:
-            node = replace(node, out=not node.out)
-    machine.restore({name: node})
+def _set_flag(name: str, change: _Change, machine: RecoveryMachine) -> None:
+    machine.restore({name: change(machine.snapshot()[name])})
 
 
 def _set_tried(name: str, rung: NodeState, bit: int, machine: RecoveryMachine) -> None:

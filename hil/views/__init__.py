@@ -11,6 +11,7 @@ alarm_limits        the limits of alarms, from the record
 orbit               the survey of a flight, as text and as a picture
 tables, boards, scenarios, discovery, supplies, bench_test, campaign, campaign_repeat,
 sample_table        the answers of the other commands
+scheme_proof        what a redundancy scheme makes of every upset
 campaign_comparison, campaign_protection, campaign_rates
                     two campaigns compared; what protection would buy; failures in orbit
 style               glyphs, colours and consoles that all views share

@@ -178,7 +178,7 @@ static int read_code(void *context, uint64_t address, uint16_t len, uint8_t *out
 
 static int follow_campaign(void *context, const hil_campaign_follow_t *follow, uint64_t *out_state_digest) {
   (void)context;
-  return campaign_follow(&campaign, follow, out_state_digest);
+  return campaign_follow_step(&campaign, follow, out_state_digest);
 }
 
 static int run_campaign(void *context, hil_campaign_run_t *run) {

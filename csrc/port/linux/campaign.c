@@ -29,68 +29,7 @@ enum {
   VARINT_MAX = 10   /* [byte] */
 };
 
-static uint64_t clock_us(void) {
-  struct timespec t;
-  (void)clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
-}
-
-/* --- the worker ------------------------------------------------------------------------------------- */
-
-static int refused(hil_linux_campaign_t *c) {
-  c->worker->last_errno = (uint32_t)errno;
-  return HIL_ERR_IO;
-}
-
-/* Let it execute one instruction, or run on. */
-static int go(hil_linux_campaign_t *c, bool one) {
-  const pid_t pid = c->worker->pid;
-  const long done = one ? ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) : ptrace(PTRACE_CONT, pid, NULL, NULL);
-  return done == 0 ? HIL_OK : refused(c);
-}
-
-bool campaign_at_rest(const hil_arch_regs_t *regs) {
-  return (uintptr_t)ARCH_PC(*regs) - ARCH_TRAP_REPORTED_AT == (uintptr_t)worker_trap_rest;
-}
-
-static bool of_no_concern(int signal) {
-  return signal == SIGVTALRM || signal == SIGSTOP || signal == SIGCONT;
-}
-
-static uint64_t cpu_us(const hil_worker_t *w) {
-  clockid_t id;
-  struct timespec t;
-  if (clock_getcpuclockid(w->pid, &id) != 0 || clock_gettime(id, &t) != 0) return UINT64_MAX;
-  return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
-}
-
-/* Execute one instruction of the fault-free step. HIL_OK; HIL_ERR_IO. */
-static int step_once(hil_linux_campaign_t *c) {
-  for (;;) {
-    if (go(c, true) != HIL_OK) return HIL_ERR_IO;
-    const int signal = worker_wait_stop(c->worker);
-    if (signal == SIGTRAP) return HIL_OK;
-    if (!of_no_concern(signal)) return HIL_ERR_IO; /* it comes before the instruction: once more */
-  }
-}
-
-int campaign_run_on(hil_linux_campaign_t *c, uint64_t until_us) {
-  for (;;) {
-    if (go(c, false) != HIL_OK) return -1;
-    const int signal = worker_wait_stop(c->worker);
-    if (!of_no_concern(signal)) return signal;
-    const uint64_t now_us = cpu_us(c->worker);
-    if (!c->began_us) c->began_us = now_us;
-    if (now_us - c->began_us >= c->cpu_limit_us) return 0;
-    if (clock_us() >= until_us) return CAMPAIGN_NOT_YET;
-  }
-}
-
 /* --- open and close ---------------------------------------------------------------------------------- */
-
-static int restore(hil_linux_campaign_t *c, const hil_image_pages_t *pages, const uint8_t *copy) {
-  return image_restore(pages, copy) == HIL_OK ? HIL_OK : refused(c);
-}
 
 /* Keep what the step ends with. */
 static int find_ends(hil_linux_campaign_t *c) {
@@ -160,7 +99,7 @@ static int record_golden(hil_linux_campaign_t *c, const hil_workload_t *workload
   if (!was) return HIL_ERR_EXHAUSTED;
   image_save(&c->before, was);
   status = run_golden(c, workload, out);
-  const int restored = restore(c, &c->before, was); /* removes what the step has made */
+  const int restored = campaign_restore(c, &c->before, was); /* removes what the step has made */
   image_copy_free(&c->before, was);
   if (status != HIL_OK || restored != HIL_OK) return status != HIL_OK ? status : restored;
   image_save(&c->pages, c->at_start);
@@ -188,17 +127,6 @@ static void describe(const hil_linux_campaign_t *c, const hil_workload_t *worklo
   out->gpr_count = ARCH_GPR_COUNT;
   out->gpr_bytes = ARCH_GPR_BYTES;
   out->vector_bytes = ARCH_VECTOR_BYTES;
-}
-
-int campaign_rewind(hil_linux_campaign_t *c) {
-  int status = restore(c, &c->pages, c->at_start);
-  if (status == HIL_OK) status = registers_set(c->worker, &c->start);
-  c->position = c->path = c->trace_at = 0;
-  c->site_is_saved = c->under_way = c->struck = false;
-  c->patched_len = 0;
-  c->following = 0;
-  memset(&c->traced, 0, sizeof c->traced);
-  return status;
 }
 
 /* Agent and worker take turns and never run at once: on one core no time is lost between them. It is one of
@@ -253,7 +181,7 @@ int campaign_open(hil_linux_campaign_t *c, hil_worker_t *w, const hil_step_t *st
 
 int campaign_close(hil_linux_campaign_t *c) {
   if (!c->open) return HIL_OK;
-  int status = c->has_start ? restore(c, &c->pages, c->at_start) : HIL_OK;
+  int status = c->has_start ? campaign_restore(c, &c->pages, c->at_start) : HIL_OK;
   memcpy(c->worker->memory.region[REGION_INPUT], c->input, c->input_len);
   image_copy_free(&c->pages, c->at_start);
   image_copy_free(&c->pages, c->at_site);
@@ -278,12 +206,12 @@ static int walk_to(hil_linux_campaign_t *c, uint64_t position, uint64_t until_us
     const int status = campaign_rewind(c);
     if (status != HIL_OK) return status;
   }
-  while (c->position < position && clock_us() < until_us) {
+  while (c->position < position && campaign_clock_us() < until_us) {
     hil_arch_regs_t regs;
     if (registers_get_general(c->worker, &regs) != HIL_OK) return HIL_ERR_IO;
     const uintptr_t pc = (uintptr_t)ARCH_PC(regs);
     if (c->position && pc == (uintptr_t)worker_trap_rest) return HIL_ERR_ARG;
-    if (step_once(c) != HIL_OK) return HIL_ERR_IO;
+    if (campaign_step_once(c) != HIL_OK) return HIL_ERR_IO;
     c->path = (c->path ^ pc) * 0x100000001b3u;
     c->position++;
     c->site_is_saved = false;
@@ -317,18 +245,6 @@ static size_t put_changes(uint8_t *out, const hil_arch_regs_t *before, const hil
   return len;
 }
 
-/* Execute one instruction of an experiment; |*out_ended| is 1 if a signal would end the worker instead. */
-static int struck_step(hil_linux_campaign_t *c, uint8_t *out_ended) {
-  for (;;) {
-    if (go(c, true) != HIL_OK) return HIL_ERR_IO;
-    const int signal = worker_wait_stop(c->worker);
-    if (signal < 0) return HIL_ERR_IO;
-    if (signal == SIGTRAP) return HIL_OK;
-    *out_ended = !of_no_concern(signal);
-    if (*out_ended) return HIL_OK; /* before the instruction */
-  }
-}
-
 int campaign_walk(hil_linux_campaign_t *c, hil_campaign_trace_t *out) {
   enum { ENTRY_MAX = 1 + VARINT_MAX + ARCH_GPR_COUNT * (1 + VARINT_MAX) };
   if (out->position == 0 && !c->struck) {
@@ -346,7 +262,8 @@ int campaign_walk(hil_linux_campaign_t *c, hil_campaign_trace_t *out) {
     if (out->ended) break;
     len += put_changes(out->bytes + len, &c->traced, &now);
     c->traced = now;
-    const int status = c->struck ? struck_step(c, &out->ended) : walk_to(c, c->position + 1u, UINT64_MAX);
+    const int status =
+        c->struck ? campaign_step_struck(c, &out->ended) : walk_to(c, c->position + 1u, UINT64_MAX);
     if (status != HIL_OK) return status;
     c->trace_at++;
   }
@@ -431,7 +348,7 @@ static int begin(hil_linux_campaign_t *c, const hil_campaign_site_t *site, uint6
 }
 
 int campaign_go_back(hil_linux_campaign_t *c) {
-  int status = restore(c, &c->pages, c->at_site);
+  int status = campaign_restore(c, &c->pages, c->at_site);
   if (status == HIL_OK) status = unpatch(c);
   if (status == HIL_OK) status = registers_set(c->worker, &c->site);
   c->under_way = c->struck = false;
@@ -475,7 +392,7 @@ static int proceed(hil_linux_campaign_t *c, hil_campaign_run_t *run, uint64_t un
 }
 
 int campaign_run(hil_linux_campaign_t *c, hil_campaign_run_t *run) {
-  const uint64_t until_us = clock_us() + SLICE_US;
+  const uint64_t until_us = campaign_clock_us() + SLICE_US;
   if (c->struck && campaign_go_back(c) != HIL_OK) {
     worker_kill(c->worker); /* a debugger may have it */
     return HIL_ERR_IO;
@@ -484,7 +401,7 @@ int campaign_run(hil_linux_campaign_t *c, hil_campaign_run_t *run) {
     const int status = proceed(c, run, until_us);
     if (status != HIL_OK && c->under_way) worker_kill(c->worker); /* it is not what it was before */
     if (status != HIL_OK) return status;
-  } while (run->site.bit && clock_us() < until_us);
+  } while (run->site.bit && campaign_clock_us() < until_us);
   run->outcomes.position = c->position;
   run->outcomes.path = c->path;
   return HIL_OK;

@@ -129,12 +129,19 @@ int campaign_open(hil_linux_campaign_t *c, hil_worker_t *w, const hil_step_t *st
                   const hil_budget_t *budget, hil_campaign_opened_t *out);
 int campaign_walk(hil_linux_campaign_t *c, hil_campaign_trace_t *out);
 int campaign_run(hil_linux_campaign_t *c, hil_campaign_run_t *run);
-int campaign_follow(hil_linux_campaign_t *c, const hil_campaign_follow_t *follow, uint64_t *out_state_digest);
+int campaign_follow_step(hil_linux_campaign_t *c, const hil_campaign_follow_t *follow,
+                         uint64_t *out_state_digest);
 int campaign_read(hil_linux_campaign_t *c, uint64_t address, uint16_t len, uint8_t *out);
 int campaign_close(hil_linux_campaign_t *c);
 
+/* --- campaign_worker.c: how the worker moves ------------------------------------------------------------ */
+
 enum { CAMPAIGN_NOT_YET = -2 /* beside signals */ };
 
+/* Execute one instruction of the fault-free step. HIL_OK; HIL_ERR_IO. */
+int campaign_step_once(hil_linux_campaign_t *c);
+/* The same of an experiment; |*out_ended| is 1 if a signal would end the worker instead. HIL_OK; HIL_ERR_IO. */
+int campaign_step_struck(hil_linux_campaign_t *c, uint8_t *out_ended);
 /* Let the worker run to the end of the step, or until it fails. Returns the signal it stopped with (SIGTRAP also
  * at rest), 0 if its CPU time is used up, -1 if it has ended; CAMPAIGN_NOT_YET if neither has happened until
  * |until_us|: it stands still then, and is to run on. */
@@ -142,6 +149,10 @@ int campaign_run_on(hil_linux_campaign_t *c, uint64_t until_us);
 bool campaign_at_rest(const hil_arch_regs_t *regs);
 /* Go back to the step's start. HIL_OK; HIL_ERR_IO. */
 int campaign_rewind(hil_linux_campaign_t *c);
+/* Its memory as |copy| has it. HIL_OK; HIL_ERR_IO. */
+int campaign_restore(hil_linux_campaign_t *c, const hil_image_pages_t *pages, const uint8_t *copy);
+/* [us] on the clock of |until_us|. */
+uint64_t campaign_clock_us(void);
 
 /* --- campaign_details.c: the end of an experiment ------------------------------------------------------- */
 

@@ -4,7 +4,7 @@
  * otherwise then runs them, too, with the same inputs, until it ends as they did, shows, or none is left.
  *
  * Invariants:
- *   1. Before and after campaign_follow, and between experiments, the worker stands in the step that is held.
+ *   1. Before and after campaign_follow_step, and between experiments, the worker stands in the step that is held.
  *   2. Ends are compared by digests, and by the registers, as the voter would compare boards. */
 #include <errno.h>
 #include <signal.h>
@@ -64,8 +64,8 @@ static int run_all(hil_linux_campaign_t *c, uint64_t *out_state_digest) {
   return status;
 }
 
-int campaign_follow(hil_linux_campaign_t *c, const hil_campaign_follow_t *follow,
-                    uint64_t *out_state_digest) {
+int campaign_follow_step(hil_linux_campaign_t *c, const hil_campaign_follow_t *follow,
+                         uint64_t *out_state_digest) {
   const size_t input_len = c->worker->workload->input_len, count = follow->len / input_len;
   if (follow->first && follow->first != c->follow_count) return HIL_ERR_ARG;
   if (input_len > MESSAGE_IO_MAX || follow->first + count > CAMPAIGN_FOLLOW_MAX) return HIL_ERR_ARG;

@@ -1,0 +1,89 @@
+/* How the worker of a campaign moves: on by instructions, to the end of the step, back to its start.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <time.h>
+
+#include "campaign.h"
+
+uint64_t campaign_clock_us(void) {
+  struct timespec t;
+  (void)clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+static int refused(hil_linux_campaign_t *c) {
+  c->worker->last_errno = (uint32_t)errno;
+  return HIL_ERR_IO;
+}
+
+/* Let it execute one instruction, or run on. */
+static int go(hil_linux_campaign_t *c, bool one) {
+  const pid_t pid = c->worker->pid;
+  const long done = one ? ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) : ptrace(PTRACE_CONT, pid, NULL, NULL);
+  return done == 0 ? HIL_OK : refused(c);
+}
+
+bool campaign_at_rest(const hil_arch_regs_t *regs) {
+  return (uintptr_t)ARCH_PC(*regs) - ARCH_TRAP_REPORTED_AT == (uintptr_t)worker_trap_rest;
+}
+
+static bool of_no_concern(int signal) {
+  return signal == SIGVTALRM || signal == SIGSTOP || signal == SIGCONT;
+}
+
+static uint64_t cpu_us(const hil_worker_t *w) {
+  clockid_t id;
+  struct timespec t;
+  if (clock_getcpuclockid(w->pid, &id) != 0 || clock_gettime(id, &t) != 0) return UINT64_MAX;
+  return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+int campaign_step_once(hil_linux_campaign_t *c) {
+  for (;;) {
+    if (go(c, true) != HIL_OK) return HIL_ERR_IO;
+    const int signal = worker_wait_stop(c->worker);
+    if (signal == SIGTRAP) return HIL_OK;
+    if (!of_no_concern(signal)) return HIL_ERR_IO; /* it comes before the instruction: once more */
+  }
+}
+
+int campaign_step_struck(hil_linux_campaign_t *c, uint8_t *out_ended) {
+  for (;;) {
+    if (go(c, true) != HIL_OK) return HIL_ERR_IO;
+    const int signal = worker_wait_stop(c->worker);
+    if (signal < 0) return HIL_ERR_IO;
+    if (signal == SIGTRAP) return HIL_OK;
+    *out_ended = !of_no_concern(signal);
+    if (*out_ended) return HIL_OK; /* before the instruction */
+  }
+}
+
+int campaign_run_on(hil_linux_campaign_t *c, uint64_t until_us) {
+  for (;;) {
+    if (go(c, false) != HIL_OK) return -1;
+    const int signal = worker_wait_stop(c->worker);
+    if (!of_no_concern(signal)) return signal;
+    const uint64_t now_us = cpu_us(c->worker);
+    if (!c->began_us) c->began_us = now_us;
+    if (now_us - c->began_us >= c->cpu_limit_us) return 0;
+    if (campaign_clock_us() >= until_us) return CAMPAIGN_NOT_YET;
+  }
+}
+
+int campaign_restore(hil_linux_campaign_t *c, const hil_image_pages_t *pages, const uint8_t *copy) {
+  return image_restore(pages, copy) == HIL_OK ? HIL_OK : refused(c);
+}
+
+int campaign_rewind(hil_linux_campaign_t *c) {
+  int status = campaign_restore(c, &c->pages, c->at_start);
+  if (status == HIL_OK) status = registers_set(c->worker, &c->start);
+  c->position = c->path = c->trace_at = 0;
+  c->site_is_saved = c->under_way = c->struck = false;
+  c->patched_len = 0;
+  c->following = 0;
+  memset(&c->traced, 0, sizeof c->traced);
+  return status;
+}
