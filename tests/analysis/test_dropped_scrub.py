@@ -20,7 +20,7 @@ from hil.upsets.words import NodeEffect
 
 from .elevator_model import BLOCK, COPIES, step
 
-pytestmark = pytest.mark.ptrace
+pytestmark = [pytest.mark.ptrace, pytest.mark.slow]
 
 STORY = "dropped-state-scrub"
 FRAME = 3

@@ -82,6 +82,7 @@ STRATA = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("weights", "shares"), STRATA)
 def test_the_interval_of_strata_covers_the_true_share(
     weights: tuple[float, ...], shares: tuple[float, ...]
