@@ -43,7 +43,7 @@ static bool add(hil_worker_watch_t *k, hil_watch_t *of, uint64_t address, uint8_
 
 static bool add_code(hil_worker_t *w, hil_watch_t *of, uintptr_t base) {
   for (unsigned i = 0; i < 16; i++) {
-    if (!(of->changed >> i & 1u)) continue;
+    if (!((unsigned)of->changed >> i & 1u)) continue;
     const uintptr_t at = watch_instruction_at(w->workload, base + i);
     if (!at || !add(&w->watch, of, at, 0)) return false;
   }
@@ -62,9 +62,9 @@ static uint8_t block_len(const hil_watch_t *of, uint64_t base, unsigned i) {
 /* The bytes one by one if there is room, since then also a write of some of them is certain. */
 static bool add_data(hil_worker_t *w, hil_watch_t *of, uintptr_t base, int room) {
   int bytes = 0;
-  for (unsigned i = 0; i < 16; i++) bytes += (of->changed >> i & 1u) ? 1 : 0;
+  for (unsigned i = 0; i < 16; i++) bytes += ((unsigned)of->changed >> i & 1u) ? 1 : 0;
   for (unsigned i = 0; i < 16;) {
-    if (!(of->changed >> i & 1u)) {
+    if (!((unsigned)of->changed >> i & 1u)) {
       i++;
       continue;
     }
