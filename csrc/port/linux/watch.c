@@ -84,7 +84,7 @@ void watch_begin(hil_worker_t *w, hil_watch_t *of) {
     return;
   }
   k->open[k->opened++] = of;
-  base += of->offset;
+  base += (uintptr_t)of->offset;
   const bool is_code = of->target == TARGET_TEXT;
   const hil_debug_capacity_t has = debug_capacity(w->pid);
   if (!(is_code ? has.code : has.data)) {
