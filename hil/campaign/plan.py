@@ -175,7 +175,8 @@ def plan_of(
 def _unread(area: Area, stack_end: int) -> Unread:
     region, masked = area.region, NodeEffect.MASKED
     alive = region.first + area.unread_byte >= stack_end if region.stack else False
-    matters = np.array([region.unread[byte] is not masked for byte in area.unread_byte.tolist()])
+    unread = [region.unread[byte] is not masked for byte in area.unread_byte.tolist()]
+    matters = np.array(unread, dtype=np.bool_)  # of a region that is read to the end: empty
     return Unread(area.unread_byte, area.unread_weight, (matters | alive).astype(np.bool_))
 
 

@@ -126,7 +126,9 @@ def test_full_runs_end_as_proved(scheme: str, count: int) -> None:
     assert len(ends) == count
     assert not any(end.escapes for end in ends)
     different = [end.difference for end in ends if not end.agrees]
-    assert len(different) <= count // 50, different  # wild accesses: see RunCheck
+    # Wild accesses after hits of registers and stack read what earlier steps left: see RunCheck
+    wild = [text for text in different if " of the gpr " in text or " of the stack " in text]
+    assert different == wild and len(wild) <= count // 15, different
 
 
 # --- the answers of one node ----------------------------------------------------------------------
