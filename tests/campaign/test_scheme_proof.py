@@ -112,7 +112,7 @@ def test_a_single_computer_lets_every_wrong_output_escape(
     ("scheme", "count"),
     [
         ("tmr", 2),
-        pytest.param("tmr", 300, marks=pytest.mark.slow),
+        pytest.param("tmr", 120, marks=pytest.mark.slow),
         pytest.param("dmr", 60, marks=pytest.mark.slow),
         pytest.param("simplex", 60, marks=pytest.mark.slow),
         pytest.param("5mr", 40, marks=pytest.mark.slow),

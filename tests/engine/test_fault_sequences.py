@@ -22,7 +22,7 @@ from hil.redundancy import checkpoints, electorate, rollback
 from hil.redundancy.electorate import TRUSTED_AFTER
 from hil.scenario import WORKLOADS, Scenario
 from hil.scenario.words import SchemeName
-from tests.amount import mostly_slow
+from tests.amount import mostly_slow, mostly_stress
 
 from .sequences import Fault, Trial, sequences, try_all
 
@@ -576,9 +576,7 @@ STORM_FRAMES = 30_000
 SPACING = 30  # [frame] Every upset is healed before the next.
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("workload", WORKLOADS)
+@pytest.mark.parametrize("workload", mostly_stress(WORKLOADS, keep=5, timeout_s=1800))
 @pytest.mark.parametrize("scheme", ["simplex", "dmr", "tmr", "4mr", "5mr", "6mr"])
 def test_a_storm_of_single_upsets_loses_no_frame(
     scheme: str, workload: str, tmp_path: Path
