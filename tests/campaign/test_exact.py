@@ -38,6 +38,7 @@ from hil.scenario import Scenario, UpsetTarget
 from hil.upsets.words import NodeEffect
 from hil.wire.campaign import Site
 
+from ..amount import mostly_stress
 from ..emulated import possible
 from ..rig.test_reservation import own_url, reserved_elsewhere
 
@@ -208,8 +209,7 @@ def _hil(*words: str) -> list[str]:
     return [sys.executable, "-m", "hil", *words]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kills", [2, 50])
+@pytest.mark.parametrize("kills", mostly_stress([8, 50], keep=1, timeout_s=900))
 def test_a_campaign_that_is_killed_continues_where_it_was(tmp_path: Path, kills: int) -> None:
     rng = random.Random(kills)
     (tmp_path / "s.yaml").write_text(

@@ -132,6 +132,7 @@ def test_nobody_there_exits_3(hil: Hil, silent: tuple[int, str]) -> None:
     assert done.code == 3 and "0 boards answered" in done.out
 
 
+@pytest.mark.slow
 def test_a_bench_is_written_merged_and_run(hil: Hil, agents: Agents, tmp_path: Path) -> None:
     ports = [agents.start(f"tty{n}") for n in range(3)]
     bench = tmp_path / "bench.yaml"

@@ -631,6 +631,7 @@ def test_an_internal_error_is_a_line_and_a_file(hil: Hil) -> None:
     assert "Traceback" in saved.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_record_of_an_aborted_run_says_aborted(hil: Hil) -> None:
     process = hil.start("run", "nominal", "--pace", "realtime", "--duration", "1h", "--out", "r")
     wait_for_row(hil.cwd / "r" / "run.db", "SELECT count(*) FROM blocks", process)

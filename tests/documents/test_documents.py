@@ -253,6 +253,9 @@ SLOW = {
 }
 """Blocks that take long, or need what takes long: by document, and how they begin."""
 
+SESSION = "README.md"
+"""Its blocks are one session of minutes: each needs what those above it have made."""
+
 # YAML blocks: what each is, and under which name the commands of its document find it. A part of a
 # file is put into the place where it belongs.
 YAML = {
@@ -326,7 +329,7 @@ def key_of(table: object, block: Block) -> tuple[str, ...] | None:
 
 
 def param(block: Block) -> object:
-    marks = [pytest.mark.slow] if key_of(SLOW, block) else []
+    marks = [pytest.mark.slow] if key_of(SLOW, block) or block.document == SESSION else []
     if marks and "emulat" in block.text:
         marks.append(pytest.mark.emulated)
     return pytest.param(block, id=block.place, marks=marks)
@@ -540,6 +543,7 @@ def printed(reader: Reader, document: str, command: str) -> str:
     return reader.outputs[command]
 
 
+@pytest.mark.slow
 def test_boards_and_their_simulation_have_the_digest_that_readme_promises(
     readers: Callable[[str], Reader],
 ) -> None:
@@ -554,6 +558,7 @@ def test_boards_and_their_simulation_have_the_digest_that_readme_promises(
     assert told[0]["run_digest"] == told[1]["run_digest"]
 
 
+@pytest.mark.slow
 def test_what_was_ordered_is_in_the_record(readers: Callable[[str], Reader]) -> None:
     reader = readers("README.md")
     printed(reader, "README.md", "hil control steered status")
@@ -606,7 +611,7 @@ def test_yaml_is_right(block: Block, tmp_path: Path) -> None:
 def sample_param(block: Block) -> object:
     key = key_of(SAMPLES, block)
     command = "" if key is None else SAMPLES[(key[0], key[1])]  # type: ignore[index]
-    slow = command.startswith(("hil orbit", "hil compare"))
+    slow = block.document == SESSION or command.startswith(("hil orbit", "hil compare"))
     return pytest.param(block, id=block.place, marks=[pytest.mark.slow] if slow else [])
 
 
@@ -627,6 +632,7 @@ def test_samples_of_output_have_the_shape_of_real_output(
     assert not missing, "\n".join(["not in the real output:", *missing, "", told])
 
 
+@pytest.mark.slow
 def test_the_table_of_upsets_is_what_the_query_gives(readers: Callable[[str], Reader]) -> None:
     (block,) = [b for b in BY_LANGUAGE["text"] if key_of({TABLE}, b)]
     cells = [

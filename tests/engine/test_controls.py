@@ -64,7 +64,7 @@ def count(reader: Reader, table: str) -> int:
 # --- nothing happens ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", mostly_slow(WORKLOADS, keep=2))
+@pytest.mark.parametrize("name", mostly_slow(WORKLOADS, keep=1))
 @pytest.mark.parametrize("board", BOARDS)
 def test_without_upsets_there_is_no_event_at_all(tmp_path: Path, board: str, name: str) -> None:
     frames = {"inproc": 12_000, "process": 1000}[board] // (6 if name == "archive" else 1)
@@ -86,7 +86,7 @@ def test_without_upsets_there_is_no_event_at_all(tmp_path: Path, board: str, nam
         assert count(reader, table) == 0, table
 
 
-@pytest.mark.parametrize("scheme", ["simplex", "dmr", "5mr", "7mr"])
+@pytest.mark.parametrize("scheme", mostly_slow(["simplex", "dmr", "5mr", "7mr"], keep=2))
 @pytest.mark.parametrize("board", BOARDS)
 def test_without_upsets_other_schemes_are_as_quiet(tmp_path: Path, board: str, scheme: str) -> None:
     result, reader = run(tmp_path, board, [], workload="sha256", frames=300, scheme=scheme)
@@ -119,7 +119,7 @@ def predicted(name: str, hits: dict[int, int]) -> dict[int, str]:
     return effects
 
 
-@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize("name", mostly_slow(WORKLOADS, keep=4))
 @pytest.mark.parametrize("board", BOARDS)
 def test_every_flipped_bit_of_the_state_has_the_effect_that_the_kernel_predicts(
     tmp_path: Path, board: str, name: str
@@ -197,7 +197,7 @@ def test_a_falsified_result_is_outvoted_every_time(tmp_path: Path, board: str, n
     assert all(r["agree"] == 7 ^ r["dissent"] for r in dissent)
 
 
-@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize("name", mostly_slow(WORKLOADS, keep=4))
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_falsified_result_of_a_single_node_escapes_every_time(
     tmp_path: Path, board: str, name: str
@@ -245,7 +245,7 @@ def test_a_processor_that_stops_is_found_and_brought_back_every_time(
     assert [(r["action"], r["ok"]) for r in repairs] == [(rung, 1)] * 30
 
 
-@pytest.mark.parametrize("sefi", ["crash", "hang", "reset"])
+@pytest.mark.parametrize("sefi", mostly_slow(["crash", "hang", "reset"], keep=2))
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_single_node_computes_the_frame_again_from_its_checkpoint(
     tmp_path: Path, board: str, sefi: str
@@ -262,7 +262,7 @@ def test_a_single_node_computes_the_frame_again_from_its_checkpoint(
     assert {r["action"] for r in reader.rows("SELECT action FROM repairs")} == {"rollback"}
 
 
-@pytest.mark.parametrize("kind", mostly_slow(["corrupt", "drop", "duplicate", "truncate"], keep=2))
+@pytest.mark.parametrize("kind", mostly_slow(["corrupt", "drop", "duplicate", "truncate"], keep=1))
 @pytest.mark.parametrize("direction", ["to_board", "to_host"])
 @pytest.mark.parametrize("board", BOARDS)
 def test_noise_on_the_link_never_reaches_a_result(
@@ -281,7 +281,7 @@ def test_noise_on_the_link_never_reaches_a_result(
     assert count(reader, "transitions") == 0
 
 
-@pytest.mark.parametrize("name", ["infer", "archive"])
+@pytest.mark.parametrize("name", mostly_slow(["infer", "archive"], keep=1))
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_flipped_bit_of_a_checkpoint_is_corrected_or_overwritten(
     tmp_path: Path, board: str, name: str

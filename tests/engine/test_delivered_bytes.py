@@ -85,6 +85,7 @@ def test_an_agent_that_lies_after_digesting_is_outvoted_in_the_same_frame(
     assert dissents == list(LIES_IN)
 
 
+@pytest.mark.slow
 def test_a_pair_with_a_liar_delivers_no_wrong_output(lying_agent: Path, tmp_path: Path) -> None:
     result = lying(0, "dmr", lying_agent, tmp_path / "run").run()
     assert result.metrics["sdc_frames"] == 0

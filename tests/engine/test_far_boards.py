@@ -76,7 +76,7 @@ class Server:
 
 @pytest.mark.filterwarnings("ignore:set(Name|Daemon):DeprecationWarning")  # pyserial's
 @pytest.mark.parametrize(
-    ("scheme", "serve"), mostly_slow([("socket", serve_plain), ("rfc2217", serve_rfc2217)], keep=1)
+    ("scheme", "serve"), mostly_slow([("socket", serve_plain), ("rfc2217", serve_rfc2217)], keep=0)
 )
 def test_a_server_that_goes_and_comes_back_is_found_again(
     tmp_path: Path, scheme: str, serve: Serve

@@ -22,7 +22,7 @@ from hil.redundancy import checkpoints, electorate, rollback
 from hil.redundancy.electorate import TRUSTED_AFTER
 from hil.scenario import WORKLOADS, Scenario
 from hil.scenario.words import SchemeName
-from tests.amount import mostly_slow, mostly_stress
+from tests.amount import mostly_stress
 
 from .sequences import Fault, Trial, sequences, try_all
 
@@ -483,7 +483,8 @@ def test_a_pair_goes_back_soon_after_the_end_of_a_stuck_bit(every: int, tmp_path
     assert 0 < result.metrics["unresolved"] <= 4
 
 
-@pytest.mark.parametrize("second", mostly_slow([645, 900, 1900], keep=1))
+@pytest.mark.slow
+@pytest.mark.parametrize("second", [645, 900, 1900])
 def test_a_pair_does_not_wait_for_what_an_earlier_fault_has_cost(
     second: int, tmp_path: Path
 ) -> None:

@@ -87,10 +87,11 @@ def dynamic_agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("addresses", "why"),
     [
-        pytest.param("fixed", "", marks=pytest.mark.slow),
+        ("fixed", ""),
         (
             "random",
             "registers, stack or machine code of node a were hit, and the addresses of its agent "

@@ -17,7 +17,7 @@ from hil.upsets.words import EFFECTS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-FRAMES = 16_000
+FRAMES = 6000
 UPSETS_MIN = 10_000
 PATTERNS = {"bit": 0.8, "adjacent": 0.1, "zero_word": 0.05, "random_word": 0.05}
 MEMORY = ["state", "input", "output", "checkpoint", "stack", "heap", "text", "gpr", "vector"]
@@ -98,7 +98,7 @@ def test_a_single_node_shows_what_the_others_would_have_hidden(tmp_path: Path) -
     effects: Counter[str] = Counter()
     escaped = 0
     for name in WORKLOADS:
-        result, upsets = storm(name, "simplex", FRAMES // 8, tmp_path / name)
+        result, upsets = storm(name, "simplex", FRAMES // 3, tmp_path / name)
         injected = [u for u in upsets if u["state"] == "injected"]
         assert len(injected) > 50, name
         assert all(u["verified"] for u in injected)

@@ -344,7 +344,7 @@ PLANT = {
 }
 
 
-@pytest.mark.parametrize("kind", mostly_slow([SlowToSwitch, Refusing], keep=1))
+@pytest.mark.parametrize("kind", mostly_slow([SlowToSwitch, Refusing], keep=0))
 def test_no_frame_waits_for_a_supply_that_the_plant_switches(
     tmp_path: Path, kind: type[Socket]
 ) -> None:

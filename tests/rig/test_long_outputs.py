@@ -100,7 +100,7 @@ def test_a_board_that_does_not_answer_leaves_its_output_empty(make_rig: MakeRig)
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("unvoted", mostly_slow(["deliver", "hold"], keep=1))
+@pytest.mark.parametrize("unvoted", mostly_slow(["deliver", "hold"], keep=0))
 def test_a_run_with_long_outputs_is_recorded_and_verified(
     tmp_path: Path, allow: Callable[..., None], unvoted: str
 ) -> None:

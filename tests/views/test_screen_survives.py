@@ -2,7 +2,7 @@
 
 What a terminal sends is given to Textual's own parser as bytes, in bursts: a user who holds Enter
 sends the second one before the screen has answered the first. No key waits for the one before it.
-150 keys by default; 2 500 on two seeds with `-m slow`, 10 000 on twenty with `-m stress`.
+150 keys by default; 2 500 with `-m slow`, 10 000 on twenty with `-m stress`.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ async def survive(
     return begun
 
 
-SOME = [(seed, 2_500) for seed in (1, 2)]
+SOME = [(1, 2_500)]
 ALL = [(seed, KEYS) for seed in range(SEEDS)]  # 95 s each, on an idle core
 MANY = mostly_stress([*SOME, *ALL], keep=len(SOME), timeout_s=1800)
 

@@ -103,6 +103,7 @@ def faults(report: BenchTestReport) -> list[tuple[BenchFault, tuple[str, ...]]]:
 # --- a healthy bench ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bench", [("123", "--boot", "1.0")], indirect=True)
 def test_a_healthy_bench_passes_with_boot_time_and_current(hil: Hil, bench: FedBench) -> None:
     done = hil("bench", "test", bench.file, "--yes", "--json")

@@ -219,6 +219,7 @@ def test_two_boards_with_one_serial_number_are_named(bench: SwitchedBench) -> No
     assert faults(report) == [(F.SAME_SERIAL, ("left", "right"))]
 
 
+@pytest.mark.slow
 def test_an_echo_is_named_and_the_other_board_is_switched(bench: SwitchedBench) -> None:
     echo = bench.stack.enter_context(pty_that(lambda data: data))
     bench.add("right", 2)
@@ -227,6 +228,7 @@ def test_an_echo_is_named_and_the_other_board_is_switched(bench: SwitchedBench) 
     assert report.boards[1].power.state is SwitchState.WORKS
 
 
+@pytest.mark.slow
 def test_a_wrong_rate_of_a_board_that_is_off_is_named(bench: SwitchedBench) -> None:
     board = bench.add("left", 1, options=("--baud", "921600"))
     board.cable.limit = termios.B4000000
