@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,9 @@ from hil.cli.options import Json
 from hil.cli.output import answer, say, show
 from hil.errors import SetupError, UsageError
 from hil.exit_codes import Exit
+
+if TYPE_CHECKING:
+    from hil.plant.survey import RowSink
 
 __all__ = ["orbit"]
 
@@ -38,8 +42,9 @@ def orbit(  # noqa: PLR0917  (every option is one)
 
     The profile that -o writes can be replayed: `plant: {profile: FILE}`.
     """
-    from hil.plant.profile import write_profile
-    from hil.plant.survey import survey
+    from hil.plant.course import CourseOf
+    from hil.plant.profile_writer import ProfileWriter
+    from hil.plant.survey import fly, row_count
     from hil.scenario import Overrides, load
     from hil.scenario.load import placing
     from hil.views import orbit as view
@@ -49,22 +54,25 @@ def orbit(  # noqa: PLR0917  (every option is one)
     if plot is not None:
         view.require_plotting(plot)
     loaded = load(scenario, Overrides(duration=duration, accel=accel))
-    with placing(loaded.file):
-        flight = survey(loaded.scenario, every)
-    for note in flight.notes:
+    course_of = CourseOf(row_count(loaded.scenario, every))
+    try:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(placing(loaded.file))
+            sinks: list[RowSink] = [course_of]
+            if output is not None:
+                sinks.append(stack.enter_context(ProfileWriter(output)))
+            flown = fly(loaded.scenario, every, sinks)
+    except OSError as error:
+        raise SetupError(f"cannot write {output}: {error.strerror}") from error
+    for note in flown.notes:
         say(f"note: {note}")
-    columns = {name: column.tolist() for name, column in flight.columns.items()}
-    if output is not None:
-        try:
-            write_profile(output, flight.columns)
-        except OSError as error:
-            raise SetupError(f"cannot write {output}: {error.strerror}") from error
+    course = course_of.finish()
     if plot is not None:
-        view.draw(plot, loaded.scenario.name, flight.figures, columns)
+        view.draw(plot, loaded.scenario.name, flown.figures, course)
     if as_json:
-        answer(flight.figures.as_json())
+        answer(flown.figures.as_json())
     else:
-        show(lambda glyphs: view.summary(loaded.scenario.name, flight.figures, columns, glyphs))
+        show(lambda glyphs: view.summary(loaded.scenario.name, flown.figures, course, glyphs))
         for path in (output, plot):
             if path is not None:
                 say(f"written: {path}")

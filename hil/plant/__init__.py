@@ -10,6 +10,7 @@ moment              what boards draw at one moment, and what they then experienc
 flight              power and heat during a run, coupled to its boards
 sky                 what is known ahead: orbit, light, radiation and contacts, in blocks of steps
 survey, survey_figures    a flight without boards, and its figures
+survey_rows, survey_sums, course    its rows block by block; their sums; what pictures show of them
 
 orbit, elements, tle    positions by SGP4, from elements or from a TLE
 earth, coordinate_frames    the ellipsoid; sidereal time and geodetic coordinates
@@ -28,6 +29,6 @@ sections, strikes   the cross-sections of a board, and the upsets that hit it
 bit_rates           how often one bit of a board's memory is upset
 anomaly             where the South Atlantic Anomaly is, for maps
 
-profile, profile_columns, profile_csv, profile_npz    values over time, as files
+profile, profile_columns, profile_csv, profile_npz, profile_writer    values over time, as files
 prescribed          what a profile prescribes in place of the models
 """

@@ -136,7 +136,7 @@ def _spacecraft(
 def _system(built: BuiltSpacecraft, case: ThermalCaseName, step_s: float) -> PowerSystem:
     network = ThermalNetwork(built.thermal, CASES[case])
     try:
-        network.require_stable(step_s)
+        network.parts_of(step_s)
     except UsageError as error:
         raise _unplaced("$.plant.step_s", error) from None
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,34 @@ from hil.scenario.plant.thermal import SPACE, ZERO_C_K
 __all__ = ["Flight", "FlightSnapshot"]
 
 Floats = npt.NDArray[np.float64]
+
+_MOST_PARTS: Final = 36_000
+"""Parts of steps that are computed at once: they are held in memory."""
+
+
+def _in_parts(values: Floats | None, rows: slice, parts: int) -> Floats | None:
+    """Return `rows` of (N, M) with each row repeated for every part of its step."""
+    if values is None:
+        return None
+    return values[rows] if parts == 1 else np.repeat(values[rows], parts, axis=0)
+
+
+def _nearest(system: PowerSystem, load: int, level: str) -> str:
+    """Return the level of that name, or the next lower one that the load has."""
+    known = [lv.name for lv in system.model.loads[load].levels]
+    return next(lv for lv in LEVELS[LEVELS.index(level) :: -1] if lv in known)
+
+
+def _set_power(system: PowerSystem, number: int, draw: Draw) -> None:
+    """Give a load the power, and its node the temperature, that its board draws or reports."""
+    load = system.model.loads[number]
+    for level in load.levels[1:]:
+        idle, busy = level.idle_w, level.busy_w
+        if draw.measured_w is not None and level is load.levels[-1]:
+            idle = busy = draw.measured_w
+        system.set_power(load.name, level.name, idle * draw.factor, busy * draw.factor)
+    if draw.measured_c is not None:
+        system.set_temperature_c(load.node, draw.measured_c)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +115,13 @@ class Flight:
         self.step_us = step_us
         self.totals = Totals()
         self._boards = tuple(boards)
-        self._system = system
-        self._prescribed = Prescribed(profile, boards, step_us)
+        self.system = system
+        self._parts = 1 if system is None else system.network.parts_of(step_us / 1e6)
+        self.prescribed = Prescribed(profile, boards, step_us)
         self._speed = {b.name: BoardSpeed.of(b.profile) for b in boards}
         self._draws = {b.name: Draw(activity=activity) for b in boards}
-        self._done = 0  # steps before the present moment
+        self.done = 0
+        """Steps before the present moment."""
         self._block: _Block | None = None
         self._row: tuple[PowerBlock, int] | None = None  # the present moment in what was computed
         if system is not None:
@@ -103,21 +134,21 @@ class Flight:
     @property
     def next_us(self) -> int:
         """Return the end of the current step in microseconds."""
-        return (self._done + 1) * self.step_us
+        return (self.done + 1) * self.step_us
 
     def advance(self, t_us: int) -> Moment:
         """Advance to the last step that begins at or before `t_us` and return its moment; never
         back.
         """
         wanted = t_us // self.step_us
-        while self._done < wanted:
-            self._done = self._towards(wanted)
-        if self.moment.t_us != self._done * self.step_us:
+        while self.done < wanted:
+            self.done = self._towards(wanted)
+        if self.moment.t_us != self.done * self.step_us:
             self.moment = self._moment()
         return self.moment
 
     def _towards(self, wanted: int) -> int:
-        if self._system is None:
+        if self.system is None:
             return wanted
         block = self._ahead()
         done = min(wanted, block.end)
@@ -127,17 +158,24 @@ class Flight:
             self._block = None
         return done
 
+    def advance_rows(self, until: int) -> tuple[PowerBlock, slice]:
+        """Advance by the steps that are computed ahead, at most to step `until`; return the block
+        that holds them and their rows in it. `moment` is not renewed. Only with a power system."""
+        block, begin = self._ahead(), self.done
+        self.done = self._towards(until)
+        return block.result, slice(begin - block.first, self.done - block.first)
+
     def next_change_us(self, before_us: int) -> int:
         """Return when the state of a board changes next.
 
         At the latest `before_us`, or the end of the steps that are computed ahead.
         """
-        if self._system is None:
+        if self.system is None:
             return min(
-                before_us, (self._done + self._prescribed.constant_from(self._done)) * self.step_us
+                before_us, (self.done + self.prescribed.constant_from(self.done)) * self.step_us
             )
         block = self._ahead()
-        at = self._done - block.first
+        at = self.done - block.first
         level = block.result.level[at:, self._columns]
         throttle = block.result.throttle[at:, self._columns]
         now = self._row
@@ -148,7 +186,7 @@ class Flight:
         )
         changed = np.any((level != present[0]) | (throttle != present[1]), axis=1)
         steps = int(np.argmax(changed)) + 1 if np.any(changed) else len(level)
-        return min(before_us, (self._done + steps) * self.step_us)
+        return min(before_us, (self.done + steps) * self.step_us)
 
     def draw(self, name: str) -> Draw:
         """Return what the board is currently taken to draw."""
@@ -160,63 +198,53 @@ class Flight:
             return
         self._cut()
         self._draws[name] = draw
-        if self._system is None:
+        if self.system is None:
             return
-        load = self._system.model.loads[self._loads[name]]
-        for level in load.levels[1:]:
-            idle, busy = level.idle_w, level.busy_w
-            if draw.measured_w is not None and level is load.levels[-1]:
-                idle = busy = draw.measured_w
-            self._system.set_power(name, level.name, idle * draw.factor, busy * draw.factor)
-        if draw.measured_c is not None:
-            self._system.set_temperature_c(load.node, draw.measured_c)
+        _set_power(self.system, self._loads[name], draw)
 
     # --- blocks -----------------------------------------------------------------------------------
 
     def _ahead(self) -> _Block:
         """Return the block that contains the next step."""
-        assert self._system is not None
+        assert self.system is not None
         if self._block is None:
-            sky = self.sky.block_of(self._done)
-            start = self._done - sky.first
-            count = min(len(sky) - start, self._prescribed.constant_from(self._done))
-            for node, value_c in self._prescribed.temperatures_c(self._done):
-                self._system.set_temperature_c(node, value_c)
+            sky = self.sky.block_of(self.done)
+            start = self.done - sky.first
+            count = min(len(sky) - start, self.prescribed.constant_from(self.done))
+            count = min(count, max(1, _MOST_PARTS // self._parts))
+            for node, value_c in self.prescribed.temperatures_c(self.done):
+                self.system.set_temperature_c(node, value_c)
             inputs = self._inputs(sky, start)
-            before = self._system.snapshot()
-            self._block = _Block(self._done, before, inputs, self._compute(inputs, count))
+            before = self.system.snapshot()
+            self._block = _Block(self.done, before, inputs, self._compute(inputs, count))
         return self._block
 
     def _inputs(self, sky: SkyBlock, start: int) -> _Inputs:
-        assert self._system is not None
+        assert self.system is not None
         activity = np.ones(len(self._loads))
-        given = self._prescribed.levels(self._done)
+        given = self.prescribed.levels(self.done)
         command: dict[str, str] = {}
         for board in self._boards:
             draw = self._draws[board.name]
             activity[self._loads[board.name]] = draw.activity
             level = PowerLevel.OFF if not draw.on else given.get(board.name)
             if level is not None:
-                command[board.name] = self._nearest(board.name, level)
+                command[board.name] = _nearest(self.system, self._loads[board.name], level)
         return _Inputs(sky, start, activity, command)
 
-    def _nearest(self, name: str, level: str) -> str:
-        """Return the level of that name, or the next lower one that the board has."""
-        assert self._system is not None
-        known = [lv.name for lv in self._system.model.loads[self._loads[name]].levels]
-        return next(lv for lv in LEVELS[LEVELS.index(level) :: -1] if lv in known)
-
     def _compute(self, inputs: _Inputs, count: int) -> PowerBlock:
-        assert self._system is not None
-        sky = inputs.sky
+        """Compute `count` steps, each in so many parts that it is stable and exact."""
+        assert self.system is not None
+        sky, parts = inputs.sky, self._parts
         rows = slice(inputs.start, inputs.start + count)
-        return self._system.run(
-            self.step_us / 1e6,
-            count,
-            heat_w=None if sky.heat_w is None else sky.heat_w[rows],
-            array_w=None if sky.array_w is None else sky.array_w[rows],
+        return self.system.run(
+            self.step_us / 1e6 / parts,
+            count * parts,
+            heat_w=_in_parts(sky.heat_w, rows, parts),
+            array_w=_in_parts(sky.array_w, rows, parts),
             activity=inputs.activity,
             command=inputs.command,
+            every=parts,
         )
 
     def _cut(self) -> None:
@@ -224,18 +252,18 @@ class Flight:
         block, self._block = self._block, None
         if block is None:
             return
-        assert self._system is not None
-        self._system.restore(block.before)
-        used = self._done - block.first
+        assert self.system is not None
+        self.system.restore(block.before)
+        used = self.done - block.first
         if used:
             self._consumed(self._compute(block.inputs, used))
 
     def _consumed(self, result: PowerBlock) -> None:
         self.totals.add(result.account)
         self.totals.min_soc = min(self.totals.min_soc, float(np.min(result.soc)))
-        assert self._system is not None
+        assert self.system is not None
         for board in self._boards:
-            column = self._system.network.node(f"{board.name}.junction")
+            column = self.system.network.node(f"{board.name}.junction")
             hottest = float(np.max(result.temperature_k[:, column])) - ZERO_C_K
             self.totals.max_die_c = max(self.totals.max_die_c, hottest)
 
@@ -247,14 +275,14 @@ class Flight:
     # --- the present ------------------------------------------------------------------------------
 
     def _moment(self) -> Moment:
-        sky = self.sky.block_of(self._done)
-        row = self._done - sky.first
+        sky = self.sky.block_of(self.done)
+        row = self.done - sky.first
         rates = {
             b.name: {k: float(r[row]) * 86_400.0 for k, r in sky.rates[b.name].items()}
             for b in self._boards
         }
         moment = Moment(
-            self._done * self.step_us,
+            self.done * self.step_us,
             float(sky.illumination[row]),
             float(sky.flux_per_cm2_s[row]),
             None,
@@ -267,13 +295,13 @@ class Flight:
             {},
         )
         moment = (
-            self._unpowered(moment, rates) if self._system is None else self._powered(moment, rates)
+            self._unpowered(moment, rates) if self.system is None else self._powered(moment, rates)
         )
-        return self._prescribed.shown(moment, self._done)
+        return self.prescribed.shown(moment, self.done)
 
     def _unpowered(self, moment: Moment, rates: Mapping[str, Mapping[Effect, float]]) -> Moment:
-        levels = self._prescribed.levels(self._done)
-        temperatures = dict(self._prescribed.temperatures_c(self._done))
+        levels = self.prescribed.levels(self.done)
+        temperatures = dict(self.prescribed.temperatures_c(self.done))
         boards = {}
         for board in self._boards:
             on = self._draws[board.name].on
@@ -290,7 +318,7 @@ class Flight:
         return replace(moment, temperatures_c=temperatures, boards=boards)
 
     def _powered(self, moment: Moment, rates: Mapping[str, Mapping[Effect, float]]) -> Moment:
-        system = self._system
+        system = self.system
         assert system is not None
         state = system.state
         kelvins = system.temperature_k
@@ -345,8 +373,8 @@ class Flight:
     def snapshot(self) -> FlightSnapshot:
         """Return what is needed to continue later. Ends the block."""
         self._cut()
-        power = None if self._system is None else self._system.snapshot()
-        return FlightSnapshot(self._done, power, dict(self._draws), replace(self.totals))
+        power = None if self.system is None else self.system.snapshot()
+        return FlightSnapshot(self.done, power, dict(self._draws), replace(self.totals))
 
     def restore(self, snapshot: FlightSnapshot) -> None:
         """Continue from `snapshot`.
@@ -354,13 +382,13 @@ class Flight:
         Raises:
             UsageError: The snapshot is of another satellite or version.
         """
-        if (snapshot.power is None) is not (self._system is None):
+        if (snapshot.power is None) is not (self.system is None):
             raise UsageError("the snapshot is that of another satellite, or of another version")
         for name, draw in snapshot.draws.items():
             self.set_draw(name, draw)
-        self._done = snapshot.done
+        self.done = snapshot.done
         self._block = self._row = None
         self.totals = replace(snapshot.totals)
-        if self._system is not None and snapshot.power is not None:
-            self._system.restore(snapshot.power)
+        if self.system is not None and snapshot.power is not None:
+            self.system.restore(snapshot.power)
         self.moment = self._moment()

@@ -10,12 +10,15 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from hil.plant.moment import LEVELS, Moment, PowerLevel
 from hil.plant.profile import Profile
 from hil.plant.spacecraft import PlacedBoard
 
 __all__ = ["Prescribed"]
+
+Floats = npt.NDArray[np.float64]
 
 _FAR: Final = 1 << 40
 _LOOK_AHEAD: Final = 600
@@ -72,6 +75,13 @@ class Prescribed:
             (node, float(self._profile.at(column, at)[0]))
             for node, column in self._temperature.items()
         ]
+
+    def column(self, name: str, t_s: Floats) -> Floats | None:
+        """Return the values (N,) at `t_s` (N,) of a column of bus or battery; None if the profile
+        does not prescribe it."""
+        if self._profile is None or name not in self._scalars:
+            return None
+        return self._profile.at(name, t_s)
 
     def shown(self, moment: Moment, step: int) -> Moment:
         """Return the moment with the profile's values of bus and battery."""

@@ -22,11 +22,10 @@ precede or enclose it; or, with `max_gap_s:` in the scenario, if it is longer th
 
 from __future__ import annotations
 
-import csv
 import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +34,7 @@ from hil.errors import ConfigError, Problem
 from hil.plant.profile_columns import FAMILIES, HELD, MAX_ROWS, hint, limits, unusable
 from hil.plant.profile_csv import read_csv
 from hil.plant.profile_npz import read_npz
+from hil.plant.profile_writer import ProfileWriter
 from hil.scenario.problems import did_you_mean
 
 __all__ = ["Profile", "read_profile", "write_profile"]
@@ -245,13 +245,5 @@ def write_profile(path: Path, columns: Mapping[str, Floats]) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    if path.suffix.lower() == ".npz":
-        arrays: dict[str, Any] = dict(columns)  # before NumPy 2.1 every keyword is an array
-        with path.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        return
-    with path.open("w", encoding="utf-8", newline="") as file:
-        out = csv.writer(file, lineterminator="\n")
-        out.writerow(columns)
-        for row in zip(*columns.values(), strict=True):
-            out.writerow([f"{value:.9g}" for value in row])
+    with ProfileWriter(path) as writer:
+        writer.add(columns)

@@ -11,7 +11,14 @@ from hil.json_values import JsonObject
 if TYPE_CHECKING:
     from hil.board_types.channels import Effect
 
-__all__ = ["BoardFigures", "OrbitFigures", "SpacecraftFigures", "SurveyFigures"]
+__all__ = [
+    "BoardFigures",
+    "DoseFigures",
+    "OrbitFigures",
+    "RateFigures",
+    "SpacecraftFigures",
+    "SurveyFigures",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +50,50 @@ class SpacecraftFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class RateFigures:
+    """The rate of one outcome of a board's hits, with the range that its sources give.
+
+    `outcome`: what was observed, such as silent, corrected or sefi. `best` [1/day] without
+    acceleration; `low` and `high` are None where no source gives an interval."""
+
+    outcome: str
+    best: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BoardFigures:
-    """The mean upset rates of one node's board by kind, multiplied by the flight's `accel`."""
+    """The mean upset rates of one node's board by kind, multiplied by the flight's `accel`; and,
+    without it, by outcome in `rates`."""
 
     profile: str
     upsets_per_day: Mapping[Effect, float]
+    rates: tuple[RateFigures, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DoseFigures:
+    """The total ionising dose in silicon, behind the wall and by depth of aluminium.
+
+    `krad_per_year`: behind `wall_mm_al`. `by_source`: its parts, by source. `depth_mm_al` and
+    `krad_per_year_by_depth` have one entry for each thickness of the depth-dose curve."""
+
+    wall_mm_al: float
+    krad_per_year: float
+    by_source: Mapping[str, float]
+    depth_mm_al: tuple[float, ...] = ()
+    krad_per_year_by_depth: tuple[float, ...] = ()
+
+    def as_json(self) -> JsonObject:
+        """Return the dose as a JSON object."""
+        return {
+            "wall_mm_al": self.wall_mm_al,
+            "krad_per_year": self.krad_per_year,
+            "by_source": dict(self.by_source),
+            "depth_mm_al": list(self.depth_mm_al),
+            "krad_per_year_by_depth": list(self.krad_per_year_by_depth),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +103,8 @@ class SurveyFigures:
     `sunlit` and `saa_share` are shares of the time, 0 to 1; `saa_passes` counts the passes of high
     flux. `beta_deg` is the lowest and the highest angle of the sun to the plane of the orbit.
     `boards` are by node. `orbit` and `spacecraft` are None in a flight that only a profile
-    describes, `beta_deg` and `sunlit` if that does not state them. `case`: the thermal case."""
+    describes, `beta_deg` and `sunlit` if that does not state them. `case`: the thermal case.
+    `dose`: None where it was not computed."""
 
     duration_s: float
     accel: float
@@ -75,6 +122,7 @@ class SurveyFigures:
     boards: Mapping[str, BoardFigures]
     spacecraft: SpacecraftFigures | None
     case: str
+    dose: DoseFigures | None = None
 
     def as_json(self) -> JsonObject:
         """Return the figures as the JSON object of `hil orbit --json`."""
@@ -97,6 +145,14 @@ class SurveyFigures:
                 node: dict(board.upsets_per_day) for node, board in self.boards.items()
             },
             "boards": {node: board.profile for node, board in self.boards.items()},
+            "rates_per_day": {
+                node: {
+                    rate.outcome: {"low": rate.low, "best": rate.best, "high": rate.high}
+                    for rate in board.rates
+                }
+                for node, board in self.boards.items()
+            },
+            "dose": None if self.dose is None else self.dose.as_json(),
             "spacecraft": {}
             if craft is None
             else {

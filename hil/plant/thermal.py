@@ -75,6 +75,10 @@ SIGMA_W_PER_M2_K4: Final = 5.670374419e-8
 """Stefan-Boltzmann constant, exact in the SI of 2019."""
 
 
+_LONGEST_PART_S: Final = 10.0
+_MOST_PARTS: Final = 36_000
+
+
 # Cases --------------------------------------------------------------------------------------------
 
 
@@ -272,16 +276,24 @@ class ThermalNetwork:
             return math.inf, ""
         return float(fault.dt_s), self.names[fault.node]
 
-    def require_stable(self, dt_s: float, hottest_c: float = 125.0) -> None:
-        """Check that steps of `dt_s` [s] are stable while no node is above `hottest_c` [°C].
-        Raises: UsageError if they are too long."""
+    def parts_of(self, dt_s: float, hottest_c: float = 125.0) -> int:
+        """Return in how many equal parts a step of `dt_s` [s] is computed: each is stable while no
+        node is above `hottest_c` [°C], and not longer than 10 s, up to which sums of energy close
+        to 1e-6.
+
+        Raises:
+            UsageError: There would be more than 36,000 parts.
+        """
         longest, name = self.stable_dt_s(np.maximum(self.start_k, hottest_c + ZERO_C_K))
-        if dt_s > longest:
+        parts = dt_s / min(longest, _LONGEST_PART_S)
+        if not parts <= _MOST_PARTS:
             raise UsageError(
                 f"a step of {dt_s:g} s is too long for the thermal node `{name}`: "
-                f"at {hottest_c:g} °C it is stable up to {longest:.3g} s",
+                f"at {hottest_c:g} °C it is stable up to {longest:.3g} s, and a step is computed "
+                f"in at most {_MOST_PARTS} parts",
                 remedy="shorten the step, give the node more capacity, or merge it with another",
             )
+        return max(1, math.ceil(parts - 1e-9))
 
     def absorbed_w(self, environment: ThermalEnvironment) -> Array:
         """Return the heat (N, nodes) [W] that sun, albedo and Earth put into every node.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -12,10 +12,13 @@ from rich.text import Text
 
 from hil.errors import SetupError, UsageError
 from hil.extras import install_command
+from hil.plant.course import Course, CourseColumn
 from hil.plant.survey_figures import SurveyFigures
+from hil.views.orbit_dose import dose_lines
+from hil.views.orbit_rates import rate_lines
 from hil.views.style import DIM, HEAD, WARN, Glyphs, flight_time
 
-__all__ = ["draw", "require_plotting", "summary"]
+__all__ = ["draw", "require_plotting", "save_figure", "summary"]
 
 _PICTURES: Final = (".png", ".svg", ".pdf")
 
@@ -32,9 +35,7 @@ _STRIPS: Final = (
 )
 
 
-def summary(
-    name: str, figures: SurveyFigures, columns: Mapping[str, Sequence[float]], glyphs: Glyphs
-) -> RenderableType:
+def summary(name: str, figures: SurveyFigures, course: Course, glyphs: Glyphs) -> RenderableType:
     """Return the figures of a flight, and its course in a line each."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style=DIM)
@@ -45,10 +46,10 @@ def summary(
     strips.add_column(style=DIM)
     strips.add_column()
     strips.add_column(justify="right")
-    for label, column, unit in (*_STRIPS, *_hottest(columns)):
-        if column in columns:
-            values = [float(v) for v in columns[column]]
-            strips.add_row(label, _spark(values, glyphs), _range(values, unit))
+    for label, name_of_column, unit in (*_STRIPS, *_hottest(course)):
+        if name_of_column in course:
+            column = course.columns[name_of_column]
+            strips.add_row(label, _spark(column, glyphs), _range(column, unit))
     title = Text(f"{name}: {flight_time(round(figures.duration_s * 1e6))} of flight", style=HEAD)
     return Group(title, Text(""), table, Text(""), strips)
 
@@ -82,6 +83,8 @@ def _lines(f: SurveyFigures) -> list[tuple[str, Text | str]]:
         )
     )
     out.extend(_rates(f))
+    if f.dose is not None:
+        out.extend(dose_lines(f.dose))
     if f.contacts:
         out.append(("ground", f"{f.contacts} contacts, {f.contact_s / 60:.0f} min"))
     if f.spacecraft is not None:
@@ -112,36 +115,38 @@ def _rates(f: SurveyFigures) -> list[tuple[str, Text | str]]:
         if f.accel != 1 and real:
             fast = ", ".join(f"{rate:.3g} {kind}" for kind, rate in rates.items())
             out.append(("", Text(f"ACCELERATED {f.accel:g}x: {fast} a day", style=WARN)))
+        out.extend(rate_lines(board.rates))
     return out
 
 
-def _hottest(columns: Mapping[str, Sequence[float]]) -> list[tuple[str, str, str]]:
+def _hottest(course: Course) -> list[tuple[str, str, str]]:
     """Return the hottest chip, the battery and the radiator, where the flight has them."""
     begin = "temperature_c."
-    chips = [c for c in columns if c.startswith(begin) and c.endswith(".junction")]
+    chips = [c for c in course.columns if c.startswith(begin) and c.endswith(".junction")]
     out = []
     if chips:
-        hottest = max(chips, key=lambda c: max(columns[c]))
+        hottest = max(chips, key=lambda c: float(course.columns[c].high.max()))
         out.append((f"chip {hottest[len(begin) : -len('.junction')]}", hottest, "°C"))
     out += [(part, begin + part, "°C") for part in ("battery", "radiator")]
     return out
 
 
-def _spark(values: list[float], glyphs: Glyphs) -> str:
+def _spark(column: CourseColumn, glyphs: Glyphs) -> str:
     marks = _ASCII_SPARKS if glyphs.dot == "-" else _SPARKS
-    low, high = min(values), max(values)
+    values = column.mean
+    low, high = float(column.low.min()), float(column.high.max())
     out = []
     for cell in range(_WIDTH):
         a = cell * len(values) // _WIDTH
         b = max(a + 1, (cell + 1) * len(values) // _WIDTH)
-        mean = sum(values[a:b]) / (b - a)
+        mean = float(values[a:b].mean())
         share = (mean - low) / (high - low) if high > low else float(high > 0)
         out.append(marks[round(share * (len(marks) - 1))])
     return "".join(out)
 
 
-def _range(values: list[float], unit: str) -> str:
-    low, high = min(values), max(values)
+def _range(column: CourseColumn, unit: str) -> str:
+    low, high = float(column.low.min()), float(column.high.max())
     if not unit:
         return f"{100 * low:.0f} to {100 * high:.0f} %"
     return f"{low:.4g} to {high:.4g} {unit}"
@@ -165,10 +170,10 @@ def require_plotting(path: Path) -> None:
         ) from None
 
 
-def draw(
-    path: Path, name: str, figures: SurveyFigures, columns: Mapping[str, Sequence[float]]
-) -> None:
-    """Draw the course of a flight into a file (png, svg or pdf).
+def draw(path: Path, name: str, figures: SurveyFigures, course: Course) -> None:
+    """Draw the course of a flight into a file (png, svg or pdf). Where a flight has more rows than
+    a picture has pixels, a line is the mean, and the band around it reaches from the lowest to the
+    highest value.
 
     Raises: as `require_plotting`; SetupError if the file cannot be written."""
     require_plotting(path)
@@ -177,36 +182,60 @@ def draw(
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
-    hours = [t / 3600.0 for t in columns["t_s"]]
-    chips = [c for c in columns if c.startswith("temperature_c.")]
+    panels = _panels(course)
+    figure, axes = plt.subplots(
+        len(panels), 1, sharex=True, figsize=(10, 1.7 * len(panels)), squeeze=False
+    )
+    for axis, (label, names) in zip(axes[:, 0], panels, strict=True):
+        _fill_panel(axis, label, names, course)
+    accel = "" if figures.accel == 1 else f", upset rates accelerated {figures.accel:g}x"
+    axes[0, 0].set_title(f"{name}{accel}", fontsize=10)
+    axes[-1, 0].set_xlabel(_time_axis(course)[1])
+    save_figure(figure, path)
+
+
+def _panels(course: Course) -> list[tuple[str, list[str]]]:
+    """Return the panels that the flight has values for, each with its columns."""
     panels: list[tuple[str, list[str]]] = [
         (_SUNLIGHT, ["illumination"]),
         ("protons /cm²/s", ["flux_per_cm2_s"]),
         ("battery charge", ["soc"]),
         ("power W", ["load_w", "battery_w"]),
-        ("temperature °C", chips),
-        (_LEVELS, [c for c in columns if c.startswith("level.")]),
+        ("temperature °C", [c for c in course.columns if c.startswith("temperature_c.")]),
+        (_LEVELS, [c for c in course.columns if c.startswith("level.")]),
     ]
-    panels = [(label, [c for c in names if c in columns]) for label, names in panels]
-    panels = [(label, names) for label, names in panels if names]
-    figure, axes = plt.subplots(
-        len(panels), 1, sharex=True, figsize=(10, 1.7 * len(panels)), squeeze=False
-    )
-    for axis, (label, names) in zip(axes[:, 0], panels, strict=True):
-        for column in names:
-            axis.plot(hours, columns[column], linewidth=0.9, label=column.split(".", 1)[-1])
-        axis.set_ylabel(label, fontsize=8)
-        axis.grid(alpha=0.3)
-        if len(names) > 1:
-            axis.legend(fontsize=6, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-        if label == _LEVELS:
-            axis.set_yticks(range(4), ["off", "suspend", "capped", "full"], fontsize=7)
-            axis.set_ylim(-0.3, 3.3)
-        if label == _SUNLIGHT:
-            axis.set_yticks([0, 1])
-    accel = "" if figures.accel == 1 else f", upset rates accelerated {figures.accel:g}x"
-    axes[0, 0].set_title(f"{name}{accel}", fontsize=10)
-    axes[-1, 0].set_xlabel("hours")
+    panels = [(label, [c for c in names if c in course]) for label, names in panels]
+    return [(label, names) for label, names in panels if names]
+
+
+def _time_axis(course: Course) -> tuple[float, str]:
+    """Return how many seconds a unit of the time axis has, and its name."""
+    return (86_400.0, "days") if float(course.t_s[-1]) > 4 * 86_400.0 else (3600.0, "hours")
+
+
+def _fill_panel(axis: Any, label: str, names: Sequence[str], course: Course) -> None:
+    times = course.t_s / _time_axis(course)[0]
+    for name in names:
+        column = course.columns[name]
+        (line,) = axis.plot(times, column.mean, linewidth=0.9, label=name.split(".", 1)[-1])
+        if not course.exact:
+            band = {"color": line.get_color(), "alpha": 0.25, "linewidth": 0}
+            axis.fill_between(times, column.low, column.high, **band)
+    axis.set_ylabel(label, fontsize=8)
+    axis.grid(alpha=0.3)
+    if len(names) > 1:
+        axis.legend(fontsize=6, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    if label == _LEVELS:
+        axis.set_yticks(range(4), ["off", "suspend", "capped", "full"], fontsize=7)
+        axis.set_ylim(-0.3, 3.3)
+    if label == _SUNLIGHT:
+        axis.set_yticks([0, 1])
+
+
+def save_figure(figure: Any, path: Path) -> None:
+    """Save a figure and close it. Raises: SetupError if the file cannot be written."""
+    from matplotlib import pyplot as plt  # noqa: PLC0415
+
     figure.tight_layout()
     try:
         figure.savefig(path, dpi=130)

@@ -527,9 +527,25 @@ def test_a_stale_epoch_is_refused_and_an_old_one_noted() -> None:
         built({"start_utc": "2030-01-01T00:00:00Z"})
 
 
-def test_a_step_that_is_not_stable_is_refused() -> None:
+@pytest.mark.parametrize("step_s", [20.0, 60.0])
+def test_long_steps_agree_with_short_ones_and_close(step_s: float) -> None:
+    """A rule-sized radiator of 218 J/K is stable up to 26 s: longer steps are computed in parts."""
+    change = {"step_s": step_s}
+    coarse = survey(scenario(change, duration="12h", frame_ms=60_000.0), 600.0)
+    fine = survey(scenario(duration="12h", frame_ms=60_000.0), 600.0)
+    craft, reference = coarse.figures.spacecraft, fine.figures.spacecraft
+    assert craft is not None and reference is not None
+    assert craft.energy_residual < 1e-6
+    assert craft.min_soc == pytest.approx(reference.min_soc, abs=0.01)
+    for part in ("radiator", "a.junction"):
+        column = f"temperature_c.{part}"
+        assert coarse.columns[column] == pytest.approx(fine.columns[column], abs=1.0)
+
+
+def test_a_step_longer_than_can_be_cut_into_parts_is_refused() -> None:
+    tiny = {"nodes": [{"name": "body", "capacity_j_per_k": 1e-5}]}
     with pytest.raises(ConfigError, match="too long for the thermal node"):
-        built({"step_s": 60.0}, frame_ms=60_000.0)
+        built({"step_s": 60.0, "spacecraft": design(**tiny)}, frame_ms=60_000.0)
 
 
 def design(**thermal_parts: Any) -> dict[str, Any]:

@@ -1,0 +1,172 @@
+"""The rows of a flight without boards, block by block: what `hil orbit` counts, draws and writes.
+
+A flight of a year has 31 million rows of 1 s: only one block of them is held at a time, and the sky
+of each block is computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hil.plant.build import BuiltPlant
+from hil.plant.moment import LEVELS, Moment
+from hil.plant.power import PowerSystem
+from hil.plant.power_block import PowerBlock
+from hil.plant.radiation.crosssection import KINDS
+from hil.plant.sky import BLOCK_STEPS, SkyBlock
+from hil.plant.spacecraft import PlacedBoard
+from hil.scenario.plant.thermal import SPACE, ZERO_C_K
+
+__all__ = ["Stretch", "stretches"]
+
+Floats = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
+
+_SKY: Final = (
+    "latitude_deg",
+    "longitude_deg",
+    "altitude_km",
+    "beta_deg",
+    "illumination",
+    "flux_per_cm2_s",
+)
+_POWER: Final = ("bus_v", "load_w", "battery_w", "soc", "stage")
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """One block of a flight: its sky, of which the first `count` steps are flown, and the values
+    (N,) of its rows by the name of their column, the same names in every stretch."""
+
+    sky: SkyBlock
+    count: int
+    columns: Mapping[str, Floats]
+
+
+def stretches(built: BuiltPlant, stride: int) -> Iterator[Stretch]:
+    """Fly a plant without boards, from its beginning to its end, with a row every `stride` steps.
+
+    A row holds the sky of the step that begins there, and the power and heat at that moment."""
+    start, last = built.flight.moment, built.sky.steps
+    for first in range(0, last + 1, BLOCK_STEPS):
+        block = built.sky.block_of(first)
+        end = min(first + len(block), last + 1)
+        rows = np.arange(first + (-first) % stride, end, stride)
+        columns = _sky_columns(built, block, rows - first)
+        if built.flight.system is not None:
+            columns |= _powered(built, start, first, end, rows)
+        else:
+            columns |= _unpowered(built, rows)
+        for station in sorted({p.station for p in built.sky.passes}):
+            columns[f"contact.{station}"] = _contact(built, station, columns["t_s"])
+        yield Stretch(block, min(len(block), last - first), columns)
+    built.flight.finish()
+
+
+def _sky_columns(built: BuiltPlant, block: SkyBlock, at: Whole) -> dict[str, Floats]:
+    columns = {"t_s": block.t_s[at]}
+    for name in _SKY:
+        values: Floats = getattr(block, name)
+        if not np.any(np.isnan(values)):
+            columns[name] = values[at]
+    for board in built.boards:
+        for kind in KINDS:
+            rates = block.rates[board.name][kind][at]
+            columns[f"{kind}_per_day.{board.name}"] = rates * (86_400.0 / built.sky.accel)
+    return columns
+
+
+# --- with power and heat --------------------------------------------------------------------------
+
+
+def _powered(
+    built: BuiltPlant, start: Moment, first: int, end: int, rows: Whole
+) -> dict[str, Floats]:
+    """Return what power and heat are at the rows `rows` of those from `first` to `end`.
+
+    The row of a moment is what the step before it has led to; at the start, nothing has flowed."""
+    flight = built.flight
+    pieces: list[tuple[PowerBlock, slice]] = []
+    while flight.done < end - 1:
+        pieces.append(flight.advance_rows(end - 1))
+    at = rows - first
+    power = {name: _joined(pieces, name) for name in ("bus_v", "load_w", "battery_a", "soc")}
+    power["stage"] = _joined(pieces, "stage").astype(np.float64)
+    power["battery_w"] = power.pop("battery_a") * power["bus_v"]
+    columns = {}
+    for name in _POWER:
+        values, begin = power[name], getattr(start, name) if first == 0 else None
+        if first == 0:  # the load of the first moment is what the first step will draw
+            values = np.concatenate([[values[0] if begin is None else float(begin)], values])
+        given = flight.prescribed.column(name, rows.astype(np.float64) * (flight.step_us / 1e6))
+        columns[name] = values[at] if given is None else given
+    assert flight.system is not None
+    begin_at = start if first == 0 else None
+    return columns | _heat(flight.system, built.boards, pieces, at, begin_at)
+
+
+def _heat(
+    system: PowerSystem,
+    boards: Sequence[PlacedBoard],
+    pieces: Sequence[tuple[PowerBlock, slice]],
+    at: Whole,
+    start: Moment | None,
+) -> dict[str, Floats]:
+    """Return temperatures and levels at the rows `at`; `start`: the moment of the first row, before
+    those of the pieces."""
+    columns = {}
+    kelvins, levels = _joined(pieces, "temperature_k"), _joined(pieces, "level")
+    for number, part in enumerate(system.network.names):
+        if part == SPACE:
+            continue
+        values = kelvins[:, number] - ZERO_C_K
+        if start is not None:
+            values = np.concatenate([[start.temperatures_c[part]], values])
+        columns[f"temperature_c.{part}"] = values[at]
+    loads = {load.name: (number, load) for number, load in enumerate(system.model.loads)}
+    for board in boards:
+        number, load = loads[board.name]
+        values = np.array([float(LEVELS.index(lv.name)) for lv in load.levels])[levels[:, number]]
+        if start is not None:
+            begin = float(LEVELS.index(start.boards[board.name].level))
+            values = np.concatenate([[begin], values])
+        columns[f"level.{board.name}"] = values[at]
+    return columns
+
+
+def _joined(pieces: Sequence[tuple[PowerBlock, slice]], name: str) -> npt.NDArray[Any]:
+    parts = [getattr(block, name)[rows] for block, rows in pieces]
+    joined: npt.NDArray[Any] = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return joined
+
+
+# --- with a profile alone -------------------------------------------------------------------------
+
+
+def _unpowered(built: BuiltPlant, rows: Whole) -> dict[str, Floats]:
+    """Return what a profile states at the rows; there is no power system."""
+    flight = built.flight
+    moments = [flight.advance(int(step) * flight.step_us) for step in rows]
+    columns: dict[str, Floats] = {}
+    for name in _POWER:
+        given = flight.prescribed.column(name, rows.astype(np.float64) * (flight.step_us / 1e6))
+        if given is not None:
+            columns[name] = given
+    for part in flight.moment.temperatures_c:
+        columns[f"temperature_c.{part}"] = np.array([m.temperatures_c[part] for m in moments])
+    for board in built.boards:
+        words = [m.boards[board.name].level for m in moments]
+        columns[f"level.{board.name}"] = np.array([float(LEVELS.index(w)) for w in words])
+    return columns
+
+
+def _contact(built: BuiltPlant, station: str, t_s: Floats) -> Floats:
+    contact = np.zeros(len(t_s))
+    for p in built.sky.passes:
+        if p.station == station:
+            contact[(t_s >= p.rise_s) & (t_s < p.set_s)] = 1.0
+    return contact
