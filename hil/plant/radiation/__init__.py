@@ -7,6 +7,10 @@ a LET. Nothing here is better than a factor of two: that is the accuracy of AP8 
 environment         the environment that a scenario states
 ap8, ap8_table, bake_ap8    trapped protons, the file of their table, and how it is made
 gcr                 galactic cosmic rays behind the Earth's field
+galactic_ions       fluxes of their elements (ISO 15390)
+stopping            stopping powers and ranges of protons and ions
+let_spectrum        spectra of the LET of ions behind a wall
+irpp                upset rates of ions by the integral rectangular parallelepiped
 spe                 solar particle events
 shielding           protons behind walls of aluminium
 crosssection        the upset probability of a part, by energy or LET
