@@ -88,6 +88,11 @@ def earth_views(radius_km: Floats, nadir_cos: Floats | float) -> Floats:
         return np.asarray(1.0 / (h * h))
     if isinstance(nadir_cos, float) and nadir_cos == -1.0:
         return np.zeros(len(h))
+    if isinstance(nadir_cos, float) and nadir_cos == 0.0:  # half of the disc: what remains below
+        root = np.sqrt(h * h - 1.0)
+        return np.asarray(
+            0.5 - np.arcsin(np.minimum(1.0, root / h)) / np.pi - root / (np.pi * h * h)
+        )
     cosine = np.broadcast_to(np.clip(nadir_cos, -1.0, 1.0), h.shape)
     whole = np.maximum(cosine, 0.0) / (h * h)
     cut = np.abs(cosine * h) < 1.0

@@ -21,6 +21,8 @@ _STEP_S: Final = 60.0
 """Of the search. Between two samples an elevation has at most one maximum: there is one in a
 revolution, and none takes less than 85 minutes."""
 _TOLERANCE_S: Final = 0.01
+_AT_ONCE: Final = 20_000
+"""Positions that are held at once: the search of a year takes no more memory than that of a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,10 @@ def find_passes(
         raise ValueError(f"the search ends at {end_s} s, not after its start at {start_s} s")
 
     def elevation(t_s: Floats) -> Floats:
-        return elevation_deg(station, orbit.positions_ecef_km(t_s))
+        pieces = [t_s[i : i + _AT_ONCE] for i in range(0, max(1, len(t_s)), _AT_ONCE)]
+        return np.concatenate(
+            [elevation_deg(station, orbit.positions_ecef_km(piece)) for piece in pieces]
+        )
 
     mask = station.min_elevation_deg
     t = np.linspace(start_s, end_s, max(3, math.ceil((end_s - start_s) / _STEP_S) + 1))

@@ -27,7 +27,7 @@ from hil.plant.profile import Profile
 from hil.plant.radiation.ap8 import require_in_table
 from hil.plant.radiation.crosssection import KINDS, Section
 from hil.plant.radiation.environment import RadiationEnvironment as Radiation
-from hil.plant.radiation.rates import proton_flux, upset_rates
+from hil.plant.radiation.rates import RadiationAlong
 from hil.plant.radiation.spe import SolarParticleEvent
 from hil.plant.sections import sections_of
 from hil.plant.spacecraft import BuiltSpacecraft, PlacedBoard
@@ -230,6 +230,7 @@ class Sky:
         if track is not None and "illumination" in self._profile_columns:
             track = replace(track, illumination=self._column("illumination", t_s))
         heat, array = self._light(track, t_s)
+        along = None if track is None else RadiationAlong(track, self._radiation)
         return SkyBlock(
             first=first,
             t_s=t_s,
@@ -239,10 +240,10 @@ class Sky:
             altitude_km=self._place("altitude_km", track, t_s),
             beta_deg=self._place("beta_deg", track, t_s),
             illumination=self._place("illumination", track, t_s),
-            flux_per_cm2_s=self._flux(track, t_s),
+            flux_per_cm2_s=self._flux(along, t_s),
             heat_w=heat,
             array_w=array,
-            rates=self._rates(track, t_s),
+            rates=self._rates(along, t_s),
         )
 
     @property
@@ -281,20 +282,20 @@ class Sky:
 
     # --- radiation ----------------------------------------------------------------------------
 
-    def _flux(self, track: Track | None, t_s: Floats) -> Floats:
+    def _flux(self, along: RadiationAlong | None, t_s: Floats) -> Floats:
         if "flux_per_cm2_s" in self._profile_columns:
             return self._column("flux_per_cm2_s", t_s)
-        if track is None:
+        if along is None:
             return np.zeros(len(t_s))
-        return self._guarded(lambda: proton_flux(track, replace(self._radiation, accel=1.0)))
+        return self._guarded(along.proton_flux)
 
-    def _rates(self, track: Track | None, t_s: Floats) -> dict[str, dict[Effect, Floats]]:
+    def _rates(self, along: RadiationAlong | None, t_s: Floats) -> dict[str, dict[Effect, Floats]]:
         by_profile: dict[int, dict[Effect, Floats]] = {}
         out: dict[str, dict[Effect, Floats]] = {}
         for board in self._boards:
             key = id(board.profile)
             if key not in by_profile:
-                by_profile[key] = self._rates_of(board.profile, track, t_s)
+                by_profile[key] = self._rates_of(board.profile, along, t_s)
             rates = dict(by_profile[key])
             for kind in KINDS:
                 column = f"{kind}_per_day.{board.name}"
@@ -304,14 +305,14 @@ class Sky:
         return out
 
     def _rates_of(
-        self, profile: BoardProfile, track: Track | None, t_s: Floats
+        self, profile: BoardProfile, along: RadiationAlong | None, t_s: Floats
     ) -> dict[Effect, Floats]:
         sections = self._sections[id(profile)]
         if "flux_per_cm2_s" in self._profile_columns:
             return _rates_of_flux(self._column("flux_per_cm2_s", t_s), sections, self.accel)
-        if track is None:
+        if along is None:
             return {kind: np.zeros(len(t_s)) for kind in KINDS}
-        return self._guarded(lambda: upset_rates(track, self._radiation, sections))
+        return self._guarded(lambda: along.rates(sections))
 
     @staticmethod
     def _guarded(work: Callable[[], T]) -> T:

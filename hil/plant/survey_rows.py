@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from hil.plant.build import BuiltPlant
 from hil.plant.moment import LEVELS, Moment
+from hil.plant.passes import Pass
 from hil.plant.power import PowerSystem
 from hil.plant.power_block import PowerBlock
 from hil.plant.radiation.crosssection import KINDS
@@ -52,6 +53,9 @@ def stretches(built: BuiltPlant, stride: int) -> Iterator[Stretch]:
 
     A row holds the sky of the step that begins there, and the power and heat at that moment."""
     start, last = built.flight.moment, built.sky.steps
+    contacts: dict[str, list[Pass]] = {p.station: [] for p in built.sky.passes}
+    for one in built.sky.passes:
+        contacts[one.station].append(one)
     for first in range(0, last + 1, BLOCK_STEPS):
         block = built.sky.block_of(first)
         end = min(first + len(block), last + 1)
@@ -61,8 +65,8 @@ def stretches(built: BuiltPlant, stride: int) -> Iterator[Stretch]:
             columns |= _powered(built, start, first, end, rows)
         else:
             columns |= _unpowered(built, rows)
-        for station in sorted({p.station for p in built.sky.passes}):
-            columns[f"contact.{station}"] = _contact(built, station, columns["t_s"])
+        for station, passes in sorted(contacts.items()):
+            columns[f"contact.{station}"] = _contact(passes, columns["t_s"])
         yield Stretch(block, min(len(block), last - first), columns)
     built.flight.finish()
 
@@ -164,9 +168,9 @@ def _unpowered(built: BuiltPlant, rows: Whole) -> dict[str, Floats]:
     return columns
 
 
-def _contact(built: BuiltPlant, station: str, t_s: Floats) -> Floats:
-    contact = np.zeros(len(t_s))
-    for p in built.sky.passes:
-        if p.station == station:
-            contact[(t_s >= p.rise_s) & (t_s < p.set_s)] = 1.0
-    return contact
+def _contact(passes: Sequence[Pass], t_s: Floats) -> Floats:
+    """Return 1 at the times (N,) that lie in one of the passes over a station, which are in order,
+    and 0 at others."""
+    risen = np.searchsorted(np.array([p.rise_s for p in passes]), t_s, side="right")
+    set_ = np.searchsorted(np.array([p.set_s for p in passes]), t_s, side="right")
+    return np.where(risen > set_, 1.0, 0.0)

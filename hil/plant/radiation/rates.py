@@ -6,7 +6,9 @@ ions from the galaxy."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +19,16 @@ from hil.plant.radiation import ap8, gcr
 from hil.plant.radiation.crosssection import KINDS, CrossSectionCurve, Plateau, Section, fold
 from hil.plant.radiation.environment import RadiationEnvironment
 from hil.plant.radiation.shielding import outside_energy_mev, residual_energy_mev
+from hil.plant.radiation.spe import SolarParticleEvent
+from hil.scenario.plant.radiation import SolarPhase
 
-__all__ = ["cutoff_gv", "proton_flux", "section_rate", "upset_rates"]
+__all__ = ["RadiationAlong", "cutoff_gv", "proton_flux", "section_rate", "upset_rates"]
 
 Floats = npt.NDArray[np.float64]
 
 _BELT_POINTS = 17
+_TABLES: Final = 256
+"""Tables that are kept: one for each curve and environment."""
 _LETS = np.exp(np.linspace(np.log(gcr.LET_RANGE[0]), np.log(gcr.LET_RANGE[1]), 57))
 _CUTOFFS_GV = np.concatenate([[0.0], np.logspace(-2.0, np.log10(20.0), 200)])
 
@@ -30,22 +36,8 @@ _CUTOFFS_GV = np.concatenate([[0.0], np.logspace(-2.0, np.log10(20.0), 200)])
 def upset_rates(
     track: Track, environment: RadiationEnvironment, sections: Sequence[Section]
 ) -> dict[Effect, Floats]:
-    """Return the events per second (N,) of each of `KINDS`, acceleration included; 0 without a
-    section.
-
-    A section's `mbu_fraction` counts as `mbu`, the rest as `seu`.
-
-    Raises:
-        ValueError: The track is above 2000 km, with trapped protons.
-    """
-    rates = {kind: np.zeros(len(track)) for kind in KINDS}
-    sources = _Sources(track, environment)
-    for section in sections:
-        rate = sources.rate(section)
-        rates[section.kind] += (1.0 - section.mbu_fraction) * rate
-        if section.mbu_fraction:
-            rates[Effect.MBU] += section.mbu_fraction * rate
-    return rates
+    """Return the rates of a board along a track: see `RadiationAlong.rates`."""
+    return RadiationAlong(track, environment).rates(sections)
 
 
 def section_rate(track: Track, environment: RadiationEnvironment, section: Section) -> Floats:
@@ -54,7 +46,7 @@ def section_rate(track: Track, environment: RadiationEnvironment, section: Secti
     Raises:
         ValueError: The track is above 2000 km, with trapped protons.
     """
-    return _Sources(track, environment).rate(section)
+    return RadiationAlong(track, environment).rate(section) * environment.accel
 
 
 def proton_flux(track: Track, environment: RadiationEnvironment, above_mev: float = 0.0) -> Floats:
@@ -62,9 +54,7 @@ def proton_flux(track: Track, environment: RadiationEnvironment, above_mev: floa
 
     Acceleration is included. Trapped protons of less than 10 MeV outside of the wall are not known.
     """
-    every = Plateau(1.0, above_mev)
-    counted = Section(Effect.SEU, Particle.PROTON, every, "counts every proton", "M")
-    return section_rate(track, environment, counted)
+    return RadiationAlong(track, environment).proton_flux(above_mev) * environment.accel
 
 
 def cutoff_gv(track: Track) -> Floats:
@@ -74,8 +64,8 @@ def cutoff_gv(track: Track) -> Floats:
     )
 
 
-class _Sources:
-    """The radiation along one track, computed once for all sections that ask for it."""
+class RadiationAlong:
+    """The radiation along one track, computed once for all boards that ask for it."""
 
     def __init__(self, track: Track, environment: RadiationEnvironment) -> None:
         self._track = track
@@ -84,8 +74,31 @@ class _Sources:
         self._cutoff_gv: Floats | None = None
         self._open_sky: Floats | None = None
 
+    def rates(self, sections: Sequence[Section]) -> dict[Effect, Floats]:
+        """Return the events per second (N,) of each of `KINDS`, acceleration included; 0 without a
+        section.
+
+        A section's `mbu_fraction` counts as `mbu`, the rest as `seu`.
+
+        Raises:
+            ValueError: The track is above 2000 km, with trapped protons.
+        """
+        rates = {kind: np.zeros(len(self._track)) for kind in KINDS}
+        for section in sections:
+            rate = self.rate(section) * self._environment.accel
+            rates[section.kind] += (1.0 - section.mbu_fraction) * rate
+            if section.mbu_fraction:
+                rates[Effect.MBU] += section.mbu_fraction * rate
+        return rates
+
+    def proton_flux(self, above_mev: float = 0.0) -> Floats:
+        """Return the protons [/cm2/s] (N,) of all sources with more than `above_mev` behind the
+        wall, without acceleration."""
+        every = Plateau(1.0, above_mev)
+        return self.rate(Section(Effect.SEU, Particle.PROTON, every, "counts every proton", "M"))
+
     def rate(self, section: Section) -> Floats:
-        """Return the events per second (N,) of a section from all sources."""
+        """Return the events per second (N,) of a section from all sources, without acceleration."""
         out = np.zeros(len(self._track))
         if section.particle is Particle.HEAVY_ION:
             if self._environment.cosmic_rays:
@@ -97,7 +110,7 @@ class _Sources:
                 out += self._galactic_protons(section.curve)
             if self._environment.events:
                 out += self._solar_protons(section.curve)
-        out *= section.bits * self._environment.accel
+        out *= section.bits
         return out
 
     # --- what is computed once ---
@@ -134,44 +147,76 @@ class _Sources:
         if start >= highest:
             return
         belt = self._trapped()
-        if isinstance(curve, Plateau):
-            grid = np.array([start])
-        else:
-            grid = np.exp(np.linspace(np.log(start), np.log(highest), _BELT_POINTS))
-            grid = np.clip(grid, start, highest)  # not a rounding error beyond
-        out[belt.active] += fold(_sigma(curve, grid, wall), belt.above_active(grid))
+        grid, sigma = _belt_grid(curve, wall)
+        out[belt.active] += fold(sigma, belt.above_active(grid))
 
     def _galactic_protons(self, curve: CrossSectionCurve) -> Floats:
-        above = gcr.proton_flux_above(self._environment.phase)
-        return self._sky() * self._by_cutoff(curve, above, self._cutoff())
+        environment = self._environment
+        rate_above = _galactic_above(curve, environment.phase, environment.shielding_mm_al)
+        return self._sky() * _passed(rate_above, self._cutoff())
 
     def _solar_protons(self, curve: CrossSectionCurve) -> Floats:
         total = np.zeros(len(self._track))
         for event in self._environment.events:
-            above = event.fluence_above(gcr.PROTON_ENERGIES_MEV)
-            reached = self._by_cutoff(curve, above, event.storm_factor * self._cutoff())
+            rate_above = _solar_above(curve, event, self._environment.shielding_mm_al)
+            reached = _passed(rate_above, event.storm_factor * self._cutoff())
             total += event.course_per_s(self._track.t_s) * reached
         return self._sky() * total
 
-    def _by_cutoff(self, curve: CrossSectionCurve, above: Floats, cutoff: Floats) -> Floats:
-        """Return the rate (N,) from the part of a spectrum `above` that a cut-off (N,) passes."""
-        grid = gcr.PROTON_ENERGIES_MEV
-        sigma = _sigma(curve, grid, self._environment.shielding_mm_al)
-        pieces = np.append(sigma[:-1] * (above[:-1] - above[1:]), sigma[-1] * above[-1])
-        rate_above = np.cumsum(pieces[::-1])[::-1]
-        rate: Floats = np.interp(cutoff, gcr.rigidity_gv(grid), rate_above)
-        return rate
-
     def _heavy_ions(self, curve: CrossSectionCurve) -> Floats:
-        # With the threshold as a point of its own, no piece is half below it.
-        lowest, highest = gcr.LET_RANGE
-        lets = np.unique(np.append(_LETS, np.clip(curve.threshold, lowest, highest)))
-        above = gcr.heavy_ions_above(lets, self._environment.phase) * gcr.let_transmission(
-            lets, _CUTOFFS_GV[:, None]
-        )
-        sigma = curve(np.append(np.sqrt(lets[:-1] * lets[1:]), highest))
-        by_cutoff = fold(sigma, above)
+        by_cutoff = _ions_by_cutoff(curve, self._environment.phase)
         return self._sky() * np.interp(self._cutoff(), _CUTOFFS_GV, by_cutoff)
+
+
+# --- tables that depend on a curve and the environment, not on the track --------------------------
+
+
+@functools.lru_cache(maxsize=_TABLES)
+def _belt_grid(curve: CrossSectionCurve, wall_mm: float) -> tuple[Floats, Floats]:
+    """Return energies outside of the wall [MeV], and the cross-sections from each to the next."""
+    lowest, highest = ap8.ENERGIES_MEV[0], ap8.ENERGIES_MEV[-1]
+    start = max(lowest, outside_energy_mev(curve.threshold, wall_mm))
+    if isinstance(curve, Plateau):
+        grid = np.array([start])
+    else:
+        grid = np.exp(np.linspace(np.log(start), np.log(highest), _BELT_POINTS))
+        grid = np.clip(grid, start, highest)  # not a rounding error beyond
+    return grid, _sigma(curve, grid, wall_mm)
+
+
+@functools.lru_cache(maxsize=_TABLES)
+def _galactic_above(curve: CrossSectionCurve, phase: SolarPhase, wall_mm: float) -> Floats:
+    return _rate_above(curve, gcr.proton_flux_above(phase), wall_mm)
+
+
+@functools.lru_cache(maxsize=_TABLES)
+def _solar_above(curve: CrossSectionCurve, event: SolarParticleEvent, wall_mm: float) -> Floats:
+    return _rate_above(curve, event.fluence_above(gcr.PROTON_ENERGIES_MEV), wall_mm)
+
+
+def _rate_above(curve: CrossSectionCurve, above: Floats, wall_mm: float) -> Floats:
+    """Return the rate from the part of a spectrum `above` beyond each of its energies."""
+    sigma = _sigma(curve, gcr.PROTON_ENERGIES_MEV, wall_mm)
+    pieces = np.append(sigma[:-1] * (above[:-1] - above[1:]), sigma[-1] * above[-1])
+    rate_above: Floats = np.cumsum(pieces[::-1])[::-1]
+    return rate_above
+
+
+def _passed(rate_above: Floats, cutoff: Floats) -> Floats:
+    """Return the rate (N,) from the part of a spectrum that a cut-off (N,) [GV] passes."""
+    rate: Floats = np.interp(cutoff, gcr.rigidity_gv(gcr.PROTON_ENERGIES_MEV), rate_above)
+    return rate
+
+
+@functools.lru_cache(maxsize=_TABLES)
+def _ions_by_cutoff(curve: CrossSectionCurve, phase: SolarPhase) -> Floats:
+    """Return the rate of a curve of LET behind each of `_CUTOFFS_GV`."""
+    # With the threshold as a point of its own, no piece is half below it.
+    lowest, highest = gcr.LET_RANGE
+    lets = np.unique(np.append(_LETS, np.clip(curve.threshold, lowest, highest)))
+    above = gcr.heavy_ions_above(lets, phase) * gcr.let_transmission(lets, _CUTOFFS_GV[:, None])
+    sigma = curve(np.append(np.sqrt(lets[:-1] * lets[1:]), highest))
+    return fold(sigma, above)
 
 
 def _sigma(curve: CrossSectionCurve, outside_mev: Floats, wall_mm: float) -> Floats:
