@@ -24,7 +24,6 @@ from hil.plant.orbit import Orbit, Track
 from hil.plant.passes import GroundStation, Pass, find_passes
 from hil.plant.power import PowerSystem
 from hil.plant.profile import Profile
-from hil.plant.radiation.ap8 import require_in_table
 from hil.plant.radiation.crosssection import KINDS, Section
 from hil.plant.radiation.environment import RadiationEnvironment as Radiation
 from hil.plant.radiation.rates import RadiationAlong
@@ -146,20 +145,14 @@ class Sky:
         self.steps = math.ceil(duration_s / plant.step_s - 1e-9)
         self.passes = self._passes()
         self._cache: dict[int, SkyBlock] = {}
-        if self.orbit is not None:  # does it last, and stay where its models hold?
-            self._check(self._propagate(np.linspace(0.0, duration_s, self._samples())))
+        if self.orbit is not None:  # does it last?
+            self._propagate(np.linspace(0.0, duration_s, self._samples()))
 
     def _samples(self) -> int:
         """Return the number of times at which the orbit is checked: at most one a minute, and its
         end.
         """
         return 2 + min(round(self.duration_s / 60.0), _MOST_SAMPLES)
-
-    def _check(self, track: Track) -> None:
-        """Check that trapped protons are needed only within their table. Raises: ConfigError if
-        they are not."""
-        if self._radiation.trapped and "flux_per_cm2_s" not in self._profile_columns:
-            self._guarded(lambda: require_in_table(track.altitude_km))
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -467,11 +467,6 @@ BAD_ORBITS = {
         "sun-synchronous",
     ),
     "decays": ({**ISS, "altitude_km": 110.0, "bstar": 0.1}, "the orbit ends"),
-    "beyond the belt's table": ({**ISS, "altitude_km": 3000.0}, "2000 km"),
-    "beyond the belt's table, later": (
-        {**ISS, "altitude_km": None, "perigee_km": 300.0, "apogee_km": 2500.0},
-        "trapped: false",
-    ),
     "day 366 of a year of 365": (
         {
             "tle": [

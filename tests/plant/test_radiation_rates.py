@@ -297,7 +297,10 @@ def test_rates_are_of_each_moment_alone(iss: Track) -> None:
             assert np.array_equal(rate, whole[kind][at])
 
 
-def test_above_the_table_there_are_no_rates() -> None:
-    high = Orbit.from_elements(Elements(EPOCH, 0.0, altitude_km=5000.0)).propagate(np.arange(3.0))
-    with pytest.raises(ValueError, match="ends at 2000 km"):
-        upset_rates(high, BARE, [XAVIER])
+def test_a_transfer_orbit_crosses_the_belt_and_leaves_it() -> None:
+    """AP8 behind the default wall: of 10,000 protons /cm2/s in its heart, none at the apogee."""
+    elements = Elements(EPOCH, 7.0, perigee_km=250.0, apogee_km=35786.0)
+    track = Orbit.from_elements(elements).propagate(np.arange(0.0, 37_900.0, 60.0))
+    flux = proton_flux(track, RadiationEnvironment(cosmic_rays=False))
+    assert flux.max() > 1e4 and flux[track.altitude_km > 20_000.0].max() == 0.0
+    assert 400.0 < float(flux.mean()) < 2500.0

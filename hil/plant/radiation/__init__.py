@@ -5,7 +5,9 @@ Fluxes are omnidirectional (4 pi) and integral, in particles per cm2 and second 
 a LET. Nothing here is better than a factor of two: that is the accuracy of AP8 itself.
 
 environment         the environment that a scenario states
-ap8, ap8_table, bake_ap8    trapped protons, the file of their table, and how it is made
+ap8, ap8_upper, ap8_table, bake_ap8
+                    trapped protons up to 2000 km and above, the files of their tables, and how they
+                    are made
 gcr                 galactic cosmic rays behind the Earth's field
 galactic_ions       fluxes of their elements (ISO 15390)
 stopping            stopping powers and ranges of protons and ions

@@ -5,10 +5,9 @@ no energy below 0.1 or above 400 MeV. Against the code that it was baked from (`
 gives orbit means to 2 %, single points of the anomaly to some 7 % rms, worse on its steep edges.
 
 Where it ends:
-- Altitude: 100 to 2000 km. Below 300 km AP8 follows the field line into an atmosphere that it knows
-  only from satellites above it; what the table says there is AP8's own answer, small, and may be
-  wrong by far more than two. Below 100 km it is held. Above 2000 km the belt is refused with a
-  ValueError: a flux from the edge of a table would be wrong by orders of magnitude.
+- Altitude: from 100 km on; above 2000 km by `ap8_upper`. Below 300 km AP8 follows the field line
+  into an atmosphere that it knows only from satellites above it; what the table says there is AP8's
+  own answer, small, and may be wrong by far more than two. Below 100 km it is held.
 - Energy: 10 to 300 MeV, others are refused. Between its energies the logarithm of the flux is
   interpolated linearly in energy (an exponential spectrum), as AP8 itself nearly does: within 2 %.
 
@@ -28,7 +27,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from hil.plant.radiation import ap8_table
+from hil.plant.radiation import ap8_table, ap8_upper
 from hil.scenario.plant.radiation import SolarPhase
 
 __all__ = [
@@ -36,7 +35,6 @@ __all__ = [
     "MAX_ALTITUDE_KM",
     "Trapped",
     "mcilwain_l",
-    "require_in_table",
     "trapped",
 ]
 
@@ -179,17 +177,6 @@ class Trapped:
         return out
 
 
-def require_in_table(altitude_km: Floats) -> None:
-    """Check that a height is in the table of trapped protons. Raises: ValueError above 2000 km,
-    where it ends."""
-    highest = float(np.max(altitude_km, initial=0.0))
-    if highest > MAX_ALTITUDE_KM:
-        raise ValueError(
-            f"the track goes up to {highest:.0f} km: the table of trapped protons ends at "
-            f"{MAX_ALTITUDE_KM:.0f} km; `radiation: {{trapped: false}}` leaves the belt out"
-        )
-
-
 def trapped(
     latitude_deg: Floats,
     longitude_deg: Floats,
@@ -201,14 +188,20 @@ def trapped(
     """Return the trapped protons at geodetic positions, each (N,).
 
     Raises:
-        ValueError: A position is above 2000 km.
+        ValueError: A position is not a number.
     """
     table = _flux_map(phase)
-    require_in_table(altitude_km)
-    places = _places(latitude_deg, longitude_deg + saa_drift_deg, altitude_km)
-    active = np.flatnonzero(table.occupied[places.corner])
-    roots = places.only(active).interpolate(table.rows)
-    return Trapped(len(places.corner), active, roots * roots)
+    turned = longitude_deg + saa_drift_deg
+    high = altitude_km > MAX_ALTITUDE_KM
+    places = _places(latitude_deg, turned, np.minimum(altitude_km, MAX_ALTITUDE_KM))
+    low = np.flatnonzero(table.occupied[places.corner] & ~high)
+    roots = places.only(low).interpolate(table.rows)
+    if not np.any(high):
+        return Trapped(len(places.corner), low, roots * roots)
+    upper = np.flatnonzero(high & (altitude_km < ap8_upper.TOP_KM))
+    above = ap8_upper.upper_roots(phase, latitude_deg[upper], turned[upper], altitude_km[upper])
+    both = np.concatenate([roots, above])
+    return Trapped(len(places.corner), np.concatenate([low, upper]), both * both)
 
 
 def mcilwain_l(latitude_deg: Floats, longitude_deg: Floats, altitude_km: Floats) -> Floats:
@@ -217,11 +210,16 @@ def mcilwain_l(latitude_deg: Floats, longitude_deg: Floats, altitude_km: Floats)
     Infinite where it is undefined, near the poles. Not turned by `saa_drift_deg`: the poles did not
     drift so.
 
-    Above 2000 km it grows with the distance from the Earth's centre, as in a dipole, which is what
-    is left of the field there: right to some 8 % at GEO.
+    Above 20,000 km it grows with the distance from the Earth's centre, as in a dipole, which is
+    what is left of the field there.
     """
     held_km = np.minimum(altitude_km, MAX_ALTITUDE_KM)
     inverse = _places(latitude_deg, longitude_deg, held_km).interpolate(_inverse_l_map())[:, 0]
-    inverse *= (_RADIUS_KM + held_km) / (_RADIUS_KM + altitude_km)
+    high = np.flatnonzero(altitude_km > MAX_ALTITUDE_KM)
+    if len(high):
+        held_km = np.minimum(altitude_km[high], ap8_upper.TOP_KM)
+        place = latitude_deg[high], longitude_deg[high], held_km
+        scale = (_RADIUS_KM + held_km) / (_RADIUS_KM + altitude_km[high])
+        inverse[high] = ap8_upper.upper_inverse_l(*place) * scale
     with np.errstate(divide="ignore"):
         return 1.0 / inverse

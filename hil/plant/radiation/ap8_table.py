@@ -1,4 +1,5 @@
-"""The file format of the AP8 table: what the baking writes and `hil.plant.radiation.ap8` reads.
+"""The file format of the AP8 tables: what the baking writes, and `hil.plant.radiation.ap8` and
+`ap8_upper` read.
 
 An npz of format 1. Per map (`min`, `max`: square roots of fluxes, (energy, altitude, latitude,
 longitude); `inverse_l`: 1/L, (altitude, latitude, longitude)) the values are whole numbers of a
@@ -22,6 +23,9 @@ __all__ = [
     "LATITUDES_DEG",
     "LONGITUDES_DEG",
     "SQRT_FLUX_STEP",
+    "UPPER_ALTITUDES_KM",
+    "UPPER_LATITUDES_DEG",
+    "UPPER_LONGITUDES_DEG",
     "decode",
     "encode",
 ]
@@ -33,6 +37,16 @@ ALTITUDES_KM: Final = tuple(range(100, 2001, 50))
 LATITUDES_DEG: Final = tuple(range(-90, 91, 2))
 LONGITUDES_DEG: Final = tuple(range(-180, 180, 3))
 ENERGIES_MEV: Final = (10.0, 20.0, 30.0, 50.0, 100.0, 200.0, 300.0)
+
+# The grid above that: coarser, for the field is smoother there. Beyond it AP8 has no protons of
+# 10 MeV or more, up to its end at L 6.6.
+UPPER_ALTITUDES_KM: Final = (
+    *range(2000, 6000, 200),
+    *range(6000, 12000, 500),
+    *range(12000, 20001, 1000),
+)
+UPPER_LATITUDES_DEG: Final = tuple(range(-90, 91, 3))
+UPPER_LONGITUDES_DEG: Final = tuple(range(-180, 180, 10))
 
 SQRT_FLUX_STEP: Final = 1 / 48
 """Of the root of a flux in /cm2/s: a flux of 1 is kept to 2 %, one of 100 to 0.2 %."""

@@ -1,6 +1,7 @@
-"""Bakes ap8.npz, the table of AP8 that ships with this package. Run it only to change the table:
+"""Bakes ap8.npz and ap8_upper.npz, the tables of AP8 that ship with this package. Run it only to
+change a table:
 
-    pip install aep8 && python -m hil.plant.radiation.bake_ap8 [FILE]
+    pip install aep8 && python -m hil.plant.radiation.bake_ap8 [ap8.npz] [ap8_upper.npz]
 
 AP8MIN and AP8MAX (Sawyer and Vette, NSSDC/WDC-A-R&S 76-06, 1976) are functions of energy, L and
 B/B0 and must be used with the field models that they were made with: Jensen and Cain 1960 for
@@ -12,12 +13,13 @@ by 6378.1 km where IRBEM expects Earth radii of 6371.2 km, and comes out 7 to 9 
 bias of 7 km). Checked: 45 W, 30 S, 500 km, > 20 MeV gives 915.62 (MIN) and 846.73 /cm2/s (MAX), as
 SpacePy's IRBEM does.
 
-The table depends on nothing but that code: the same build of it gives the same file. It takes
-about five minutes."""
+The tables depend on nothing but that code: the same build of it gives the same files. It takes
+about five minutes for each."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +29,7 @@ import numpy.typing as npt
 from hil.plant.radiation import ap8_table
 from hil.scenario.plant.radiation import SolarPhase
 
-__all__ = ["PHASES", "bake", "field_coordinates", "flux"]
+__all__ = ["PHASES", "bake", "bake_upper", "field_coordinates", "flux"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -81,15 +83,26 @@ def flux(phase: SolarPhase, energy_mev: float, l_shell: Floats, b_ratio: Floats)
     return np.where(known, values, 0.0)
 
 
+Axis = Sequence[float]
+
+
 def bake() -> dict[str, npt.NDArray[Any]]:
-    """Return all arrays of the file."""
-    grid = np.meshgrid(
-        np.array(ap8_table.ALTITUDES_KM, dtype=np.float64),
-        np.array(ap8_table.LATITUDES_DEG, dtype=np.float64),
-        np.array(ap8_table.LONGITUDES_DEG, dtype=np.float64),
-        indexing="ij",
+    """Return all arrays of the file of the table up to 2000 km."""
+    return _bake(ap8_table.ALTITUDES_KM, ap8_table.LATITUDES_DEG, ap8_table.LONGITUDES_DEG)
+
+
+def bake_upper() -> dict[str, npt.NDArray[Any]]:
+    """Return all arrays of the file of the table above."""
+    return _bake(
+        ap8_table.UPPER_ALTITUDES_KM,
+        ap8_table.UPPER_LATITUDES_DEG,
+        ap8_table.UPPER_LONGITUDES_DEG,
     )
-    altitude_km, latitude_deg, longitude_deg = grid
+
+
+def _bake(altitudes: Axis, latitudes: Axis, longitudes: Axis) -> dict[str, npt.NDArray[Any]]:
+    axes = (np.array(axis, dtype=np.float64) for axis in (altitudes, latitudes, longitudes))
+    altitude_km, latitude_deg, longitude_deg = np.meshgrid(*axes, indexing="ij")
     out: dict[str, npt.NDArray[Any]] = {"format": np.array(ap8_table.FORMAT)}
     for phase in PHASES:
         l_shell, b_ratio = field_coordinates(phase, latitude_deg, longitude_deg, altitude_km)
@@ -100,12 +113,16 @@ def bake() -> dict[str, npt.NDArray[Any]]:
     return out
 
 
+_TABLES: Final = {"ap8.npz": bake, "ap8_upper.npz": bake_upper}
+
+
 def main(arguments: list[str]) -> None:
-    """Write the table to the given path, or over the shipped one."""
-    path = Path(arguments[0]) if arguments else Path(__file__).with_name("ap8.npz")
-    arrays: dict[str, Any] = bake()
-    np.savez_compressed(path, **arrays)
-    sys.stdout.write(f"{path}: {path.stat().st_size} bytes\n")
+    """Write the named tables into this package; without names, all."""
+    for name in arguments or list(_TABLES):
+        path = Path(__file__).with_name(name)
+        arrays: dict[str, Any] = _TABLES[name]()
+        np.savez_compressed(path, **arrays)
+        sys.stdout.write(f"{path}: {path.stat().st_size} bytes\n")
 
 
 if __name__ == "__main__":

@@ -41,11 +41,7 @@ def upset_rates(
 
 
 def section_rate(track: Track, environment: RadiationEnvironment, section: Section) -> Floats:
-    """Return the events per second (N,) of one section, of all its kinds.
-
-    Raises:
-        ValueError: The track is above 2000 km, with trapped protons.
-    """
+    """Return the events per second (N,) of one section, of all its kinds."""
     return RadiationAlong(track, environment).rate(section) * environment.accel
 
 
@@ -79,9 +75,6 @@ class RadiationAlong:
         section.
 
         A section's `mbu_fraction` counts as `mbu`, the rest as `seu`.
-
-        Raises:
-            ValueError: The track is above 2000 km, with trapped protons.
         """
         rates = {kind: np.zeros(len(self._track)) for kind in KINDS}
         for section in sections:
