@@ -98,7 +98,7 @@ def close_books(
     recorder.outcomes()
     recorder.transitions()
     metrics.end(agreed)
-    metrics.held_back = upsets.planner.held_back
+    metrics.held_back = upsets.planner.drop_held_back()
     metrics.reconnects += sum(node.link.statistics.reconnects for node in rig.nodes)
     metrics.isolated = len(recovery.in_state(NodeState.ISOLATED))
 

@@ -60,6 +60,11 @@ class _Lasting:
             return self.arm.target == UpsetTarget.TEXT and self.workers == node.workers
         return self.loads == node.loads
 
+    def is_of_worker(self, frame: int) -> bool:
+        """Return whether it lasts in `frame` until the worker ends, and no board limits how much of
+        it there is."""
+        return self.arm.kind != PatternKind.STUCK or self.is_released(frame)
+
     def is_released(self, frame: int) -> bool:
         """Return whether it is a stuck cell that takes other values again in `frame`."""
         return self.last is not None and frame > self.last
@@ -150,7 +155,9 @@ class HiddenState:
     def _lasts(self, node: Node, arm: Arm) -> None:
         lasting = [x for x in self._lasting[node.name] if x.holds(node, arm.frame)]
         last = arm.frame + arm.hold_frames - 1 if arm.hold_frames else None
-        lasting.append(_Lasting(arm, last, node.loads, node.workers))
+        # More than can be armed again need not be known: all of that ends with the worker.
+        if sum(x.is_of_worker(arm.frame) for x in lasting) <= _ARMED_MAX:
+            lasting.append(_Lasting(arm, last, node.loads, node.workers))
         self._lasting[node.name] = lasting
 
     def rearm_permanent(self, injector: Injector, nodes: list[Node], frame: int) -> None:

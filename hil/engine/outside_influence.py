@@ -9,6 +9,7 @@ import signal
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
+from hil.rig.backends.capabilities import UnexpectedExits
 from hil.rig.node import CRASHED, SILENT, Node, NodeResult
 from hil.upsets.outcome import Anomaly
 
@@ -18,13 +19,14 @@ __all__ = ["OutsideInfluence", "OutsideSnapshot"]
 @dataclass(frozen=True, slots=True)
 class OutsideSnapshot:
     """The signs of outside influence up to a frame. `first`: frame and words of the first one;
-    `frames`: frame and node of all, in order; `ends`, by node: how its agents ended without an
-    order; `fixed`, by node: whether the addresses of its agent are the same in every run, None:
-    unknown."""
+    `count`: how many there are, of a node in a frame one; `latest`, by node: the frame of its last
+    one; `ends`, by node: how the first of its agents ended that did so without an order; `fixed`,
+    by node: whether the addresses of its agent are the same in every run, None: unknown."""
 
     first: tuple[int, str] | None
-    frames: tuple[tuple[int, str], ...]
-    ends: Mapping[str, tuple[str, ...]]
+    count: int
+    latest: Mapping[str, int]
+    ends: Mapping[str, str]
     fixed: Mapping[str, bool | None]
 
 
@@ -39,7 +41,8 @@ class OutsideInfluence:
         self._virtual = virtual
         self._programs = programs
         self._first: tuple[int, str] | None = None
-        self._frames: set[tuple[int, str]] = set()
+        self._count = 0
+        self._latest: dict[str, int] = {}
         self._fixed: dict[str, bool | None] = {}
 
     def note_results(
@@ -81,38 +84,48 @@ class OutsideInfluence:
     def _note(self, frame: int, node: str, what: str) -> None:
         if self._virtual:
             return
-        self._frames.add((frame, node))
+        if frame > self._latest.get(node, -1):  # else the node had its sign in this frame already
+            self._latest[node] = frame
+            self._count += 1
         if self._first is None:
             self._first = (frame, f"node {node} in frame {frame}: {what}")
 
     @property
     def why(self) -> str:
         """Return what acted, as a sentence; empty if nothing did."""
-        ends = [
-            f"node {n.name}: {end}"
-            for n in self._nodes.values()
-            for end in n.capabilities.unexpected_exits
-        ]
-        if self._first is None and not ends:
+        exits = self._exits()
+        if self._first is not None:
+            first = self._first[1]
+        elif exits:
+            first = f"node {exits[0][0]}: {exits[0][1].first}"
+        else:
             return ""
-        first = ends[0] if self._first is None else self._first[1]
-        more = max(len(self._frames), len(ends)) - 1
+        more = max(self._count, sum(ends.count for _, ends in exits)) - 1
         return f"something outside of the scenario acted on the boards ({first}{_and(more)})"
 
     def snapshot(self) -> OutsideSnapshot:
         """Return the signs so far, for a run that is resumed."""
-        ends = {n.name: tuple(n.capabilities.unexpected_exits) for n in self._nodes.values()}
         self._update_addresses()
-        return OutsideSnapshot(self._first, tuple(sorted(self._frames)), ends, dict(self._fixed))
+        return OutsideSnapshot(
+            self._first,
+            self._count,
+            dict(self._latest),
+            {name: exits.first for name, exits in self._exits()},
+            dict(self._fixed),
+        )
+
+    def _exits(self) -> list[tuple[str, UnexpectedExits]]:
+        """Return the names of the nodes whose agents ended without an order, and their ends."""
+        exits = [(n.name, n.capabilities.unexpected_exits) for n in self._nodes.values()]
+        return [(name, ends) for name, ends in exits if ends.count]
 
     def restore(self, snapshot: OutsideSnapshot) -> None:
         """Continue from `snapshot`; agents that ended before it count as signs in frame 0."""
-        self._first = snapshot.first
-        self._frames = set(snapshot.frames)
+        self._first, self._count = snapshot.first, snapshot.count
+        self._latest = dict(snapshot.latest)
         self._fixed = dict(snapshot.fixed)
-        for name, ends in snapshot.ends.items():
-            for end in ends:
-                self._note(0, name, end)
+        for name, end in snapshot.ends.items():
+            self._note(0, name, end)
 
 
 def _and(more: int) -> str:

@@ -193,18 +193,20 @@ def _verdicts_from(data: Mapping[str, Any]) -> VerdictSnapshot:
 def _outside(outside: OutsideSnapshot) -> dict[str, object]:
     return {
         "first": None if outside.first is None else list(outside.first),
-        "frames": [[frame, name] for frame, name in outside.frames],
-        "ends": {name: list(ends) for name, ends in outside.ends.items()},
+        "count": outside.count,
+        "frames": [[frame, name] for name, frame in outside.latest.items()],
+        "ends": {name: [end] for name, end in outside.ends.items()},
         "fixed": dict(outside.fixed),
     }
 
 
 def _outside_from(data: Mapping[str, Any]) -> OutsideSnapshot:
-    first = data["first"]
+    first, frames = data["first"], sorted(_frames_from(data["frames"]))
     return OutsideSnapshot(
         first=None if first is None else (first[0], first[1]),
-        frames=_frames_from(data["frames"]),
-        ends={name: tuple(ends) for name, ends in data["ends"].items()},
+        count=data.get("count", len(frames)),  # once, all frames were in the list
+        latest={name: frame for frame, name in frames},
+        ends={name: ends[0] for name, ends in data["ends"].items() if ends},
         fixed=dict(data.get("fixed", {})),
     )
 

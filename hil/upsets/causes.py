@@ -4,6 +4,7 @@ The rules are those of `hil.upsets.outcome`, which follows each upset to its out
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ __all__ = [
     "is_gone",
     "is_of_the_board",
     "is_released",
+    "supersedes",
 ]
 
 _T: Final = UpsetTarget
@@ -102,6 +104,31 @@ def is_gone(upset: Upset, frame: int) -> bool:
     return passes and frame > upset.assessment.active_frame + 1
 
 
+def supersedes(newer: Upset, older: Upset) -> bool:
+    """Return whether nothing is attributed to `older` any more while both are dormant, as it would
+    be attributed to `newer`: that can have caused whatever `older` can, and lasts at least as
+    long."""
+    new, old = newer.assessment, older.assessment
+    return (
+        newer.plan.target is older.plan.target
+        and newer.report.verified  # else its board may still deny it
+        and (in_system(newer), newer.stuck, new.in_program)
+        == (in_system(older), older.stuck, old.in_program)
+        and (new.effect not in HARMLESS or old.effect in HARMLESS)
+        and new.active_frame >= old.active_frame
+        and newer.report.boot >= older.report.boot
+        and newer.plan.permanent >= older.plan.permanent
+        and _held_until(newer) >= _held_until(older)
+    )
+
+
+def _held_until(upset: Upset) -> float:
+    """Return the frame in which a stuck cell takes other values again; infinity if it never
+    does."""
+    hold = upset.plan.hold_frames
+    return upset.plan.frame + hold if upset.stuck and hold else math.inf
+
+
 @dataclass(slots=True)
 class NodeBook:
     """The upsets of one node. `open`: not settled yet; `waiting`: not settled either, while the
@@ -116,6 +143,12 @@ class NodeBook:
     blamed: list[Upset] = field(default_factory=list)
     flip: Upset | None = None
     silent_since: int | None = None
+
+    def lay_dormant(self, upset: Upset, frame: int) -> None:
+        """Take an upset that was settled in `frame` as the latest of the dormant ones. Those that
+        are over, and those that it supersedes, are dropped: however long a run is, few remain."""
+        remaining = [u for u in self.dormant if not (is_gone(u, frame) or supersedes(upset, u))]
+        self.dormant = [*remaining, upset]
 
     def repaired(self) -> None:
         """Attribute nothing that follows to what came before."""

@@ -152,6 +152,7 @@ class UpsetClassifier:
         book, assessment = self._books[upset.plan.node], upset.assessment
         book.open = [u for u in book.open if u is not upset]
         book.waiting = [u for u in book.waiting if u is not upset]
+        book.dormant = [u for u in book.dormant if u is not upset]
         assessment.effect = NodeEffect.UNKNOWN
         assessment.outcome = SystemOutcome.UNKNOWN
         self.finished.append(upset)
@@ -381,7 +382,7 @@ class UpsetClassifier:
             assessment.resolved_frame = frame
             self.finished.append(upset)
             if assessment.lingers:
-                book.dormant.append(upset)
+                book.lay_dormant(upset, frame)
         book.open = []
 
     def take_finished(self) -> list[Upset]:

@@ -147,7 +147,7 @@ class UpsetPlanner:
         self.one_at_a_time = scenario.upsets.one_at_a_time
         self._heap: list[tuple[int, int, UpsetPlan]] = []
         self._sources: dict[int, _Source] = {}
-        self._held: list[UpsetPlan] = []
+        self._until = -1  # upsets of frames up to this one are due
         self._ordered: list[UpsetPlan] = []
         self._count = 0
         self._count_ordered = 0
@@ -185,18 +185,20 @@ class UpsetPlanner:
         """Return the earliest frame in which an upset may fall due; None if there is none left."""
         if self._ordered:
             return self._ordered[0].frame
-        if self._held:
-            return self._held[0].frame
         known = self._heap[0][0] if self._heap else None
         if self._strikes is None or self._strikes.known_until >= self._end:
             return known
         horizon = self._strikes.known_until
         return horizon if known is None else min(known, horizon)
 
-    @property
-    def held_back(self) -> int:
-        """Return the number of upsets that fell due and wait for the rig to recover."""
-        return len(self._held)
+    def drop_held_back(self) -> int:
+        """Return the number of upsets that fell due and wait for the rig to recover, at the end of
+        a run: they are not injected any more. Until then they are not even drawn, so that no memory
+        is needed for them."""
+        count = 0
+        while self._take_next() is not None:
+            count += 1
+        return count
 
     @property
     def numbered(self) -> int:
@@ -211,8 +213,9 @@ class UpsetPlanner:
     def skip(self, frame: int, numbered: int, ordered: int = 0) -> None:
         """Continue a run before `frame`, in which `numbered` upsets fell due so far, `ordered` of
         them by an operator's order."""
-        self._take_up_to(frame - 1)
-        self._held = self._held[numbered - ordered :]
+        self._until = frame - 1
+        for _ in range(numbered - ordered):
+            self._take_next()
         self._count, self._count_ordered = numbered, ordered
 
     def order(self, event: UpsetEventConfig, label: str) -> int:
@@ -228,25 +231,37 @@ class UpsetPlanner:
 
     def due(self, frame: int, settled: bool) -> list[UpsetPlan]:
         """Return the upsets of `frame`, with their ids. `settled`: no node is being recovered."""
-        self._take_up_to(frame)
+        self._until = max(self._until, frame)
         chosen, self._ordered = self._ordered, []
         self._count_ordered += len(chosen)
-        if self._held and not (self.one_at_a_time and (chosen or not settled)):
-            count = 1 if self.one_at_a_time else len(self._held)
-            chosen, self._held = chosen + self._held[:count], self._held[count:]
+        if self.one_at_a_time and (chosen or not settled):
+            return [self._number(plan, frame) for plan in chosen]
+        while (plan := self._take_next()) is not None:
+            chosen.append(plan)
+            if self.one_at_a_time:
+                break
         return [self._number(plan, frame) for plan in chosen]
 
-    def _take_up_to(self, frame: int) -> None:
-        while self._strikes is not None and self._strikes.known_until <= min(frame, self._end - 1):
-            for plan in self._strikes.next_block():
+    def _take_next(self) -> UpsetPlan | None:
+        """Remove and return the first upset that is due; None if there is none."""
+        self._learn_strikes()
+        if not self._heap or self._heap[0][0] > self._until:
+            return None
+        _, order, plan = heapq.heappop(self._heap)
+        if order in self._sources:
+            self._refill(order)
+        return plan
+
+    def _learn_strikes(self) -> None:
+        """Take strikes up to the first upset that is due, which they may precede, or up to now."""
+        strikes = self._strikes
+        while strikes is not None and strikes.known_until <= min(self._until, self._end - 1):
+            if self._heap and self._heap[0][0] < strikes.known_until:
+                return
+            for plan in strikes.next_block():
                 if plan.frame < self._end and _can_be_made(plan):
                     heapq.heappush(self._heap, (plan.frame, self._struck_order, plan))
                     self._struck_order += 1
-        while self._heap and self._heap[0][0] <= frame:
-            _, order, plan = heapq.heappop(self._heap)
-            self._held.append(plan)
-            if order in self._sources:
-                self._refill(order)
 
     def _number(self, plan: UpsetPlan, frame: int) -> UpsetPlan:
         self._count += 1

@@ -82,8 +82,9 @@ SNAPSHOT = EngineSnapshot(
     ),
     outside=OutsideSnapshot(
         (11, "node a in frame 11: no answer"),
-        ((11, "a"), (12, "b")),
-        {"a": ("killed by signal 9",), "b": ()},
+        5,
+        {"a": 11, "b": 12},
+        {"a": "killed by signal 9"},
         {"a": True, "b": False, "c": None},
     ),
     lasting={"a": (ARM,), "b": ()},
@@ -109,7 +110,7 @@ BARE = dataclasses.replace(
     SNAPSHOT,
     copy=None,
     verdicts=VerdictSnapshot(0, frozenset(), 0, -1, 0, HoldSnapshot(None, 0)),
-    outside=OutsideSnapshot(None, (), {}, {}),
+    outside=OutsideSnapshot(None, 0, {}, {}, {}),
     agreed=None,
     plant=None,
 )
@@ -196,12 +197,14 @@ def test_what_later_hils_wrote_in_addition_may_be_missing() -> None:
         data["judge"]["failures"],
         data["judge"]["seen"],
         data["outside"]["fixed"],
+        data["outside"]["count"],
         data["metrics"]["held_frames"],
     )
     for node in data["recovery"].values():
         del node["held"], node["shed"], node["out"]
     snapshot = read(data)
     assert (snapshot.verdicts.rollback_tried, snapshot.outside.fixed) == (frozenset(), {})
+    assert snapshot.outside.count == 2, "all signs were listed"
     assert snapshot.metrics.held_frames == snapshot.verdicts.rollback_failures == 0
     assert snapshot.verdicts.rollback_seen == -1
     assert not any(n.held or n.shed or n.out for n in snapshot.recovery.values())
@@ -228,8 +231,9 @@ def test_the_stored_layout_is_that_of_version_3() -> None:
         },
         "outside": {
             "first": [11, "node a in frame 11: no answer"],
+            "count": 5,
             "frames": [[11, "a"], [12, "b"]],
-            "ends": {"a": ["killed by signal 9"], "b": []},
+            "ends": {"a": ["killed by signal 9"]},
             "fixed": {"a": True, "b": False, "c": None},
         },
         "lasting": {"a": [dataclasses.asdict(ARM)], "b": []},

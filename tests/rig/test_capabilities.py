@@ -44,7 +44,7 @@ def test_a_board_without_capabilities_has_the_values_of_one_that_cannot() -> Non
     assert bare.port is bare.serial is bare.power is bare.has_power is None
     assert bare.fast_baud == bare.hold_up_us == bare.boot_timeout_us == bare.stated_boot_us == 0
     assert bare.boots is bare.boot_failure() is bare.processor_use is bare.fixed_addresses is None
-    assert bare.unexpected_exits == ()
+    assert bare.unexpected_exits.count == 0
 
 
 def test_an_inproc_board_is_batched_and_reports_its_power() -> None:
@@ -60,7 +60,7 @@ def test_a_process_board_reports_its_processes(tmp_path: Any) -> None:
     of_it = Capabilities(ProcessBoard("a", tmp_path / "hil-agent"))
     assert of_it.batch is of_it.ram is None
     assert of_it.port == "" and of_it.has_power is False
-    assert of_it.processor_use is None and of_it.unexpected_exits == ()
+    assert of_it.processor_use is None and of_it.unexpected_exits.count == 0
     assert of_it.fixed_addresses is True
 
 

@@ -66,7 +66,7 @@ def test_an_agent_that_does_not_start_is_quoted(tmp_path: Path) -> None:
     board = ProcessBoard("a", agent_that(tmp_path, "echo 'no /dev/gpiomem' >&2; exit 3"))
     with pytest.raises(SetupError, match=r"did not start for node a: no /dev/gpiomem"):
         board.connect()
-    assert board.unexpected_exits == ()
+    assert board.unexpected_exits.count == 0
 
 
 class Sink:

@@ -6,7 +6,6 @@ protocol's members; no caller looks for attributes itself."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -150,13 +149,22 @@ class UsesProcessor(Protocol):
         """Return the processor time of its process; None without power."""
 
 
+@dataclass(frozen=True, slots=True)
+class UnexpectedExits:
+    """The ends of a board's processes that this program did not end. `first`: how the first of them
+    ended, in words."""
+
+    count: int = 0
+    first: str = ""
+
+
 @runtime_checkable
 class ReportsEnds(Protocol):
     """A board whose processes may be ended by other programs of this computer."""
 
     @property
-    def unexpected_exits(self) -> Sequence[str]:
-        """Return how its processes ended that this program did not end, in words."""
+    def unexpected_exits(self) -> UnexpectedExits:
+        """Return how its processes ended that this program did not end."""
 
 
 @runtime_checkable
@@ -280,9 +288,9 @@ class Capabilities:
         return None if self._processor is None else self._processor.processor_use
 
     @property
-    def unexpected_exits(self) -> Sequence[str]:
-        """Return how its processes ended that this program did not end; empty without any."""
-        return () if self._ends is None else self._ends.unexpected_exits
+    def unexpected_exits(self) -> UnexpectedExits:
+        """Return how its processes ended that this program did not end."""
+        return UnexpectedExits() if self._ends is None else self._ends.unexpected_exits
 
     @property
     def fixed_addresses(self) -> bool | None:

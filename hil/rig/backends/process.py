@@ -14,6 +14,7 @@ from hil.board_types.compilers import native
 from hil.clock import HOST
 from hil.errors import SetupError
 from hil.rig.addresses import addresses_of
+from hil.rig.backends.capabilities import UnexpectedExits
 from hil.rig.backends.stderr_reader import StderrReader, StderrSink
 from hil.rig.offspring import ADOPTION, Mark, end_with_all
 from hil.rig.own_workload import OwnWorkload
@@ -76,7 +77,7 @@ class ProcessBoard:
         self.name = name
         self._agent = agent or find_agent()
         self._process: subprocess.Popen[bytes] | None = None
-        self._ends: list[str] = []
+        self._ends = UnexpectedExits()
         self._mark = Mark()
         self._stderr: StderrReader | None = None
         self.stderr_sink: StderrSink | None = None
@@ -176,12 +177,13 @@ class ProcessBoard:
             return None
 
     @property
-    def unexpected_exits(self) -> tuple[str, ...]:
-        """Return how its agents ended that another program ended, in words. An agent that ended by
-        itself is not included: an upset may have caused that."""
+    def unexpected_exits(self) -> UnexpectedExits:
+        """Return how its agents ended that another program ended. An agent that ended by itself is
+        not included: an upset may have caused that."""
         code = None if self._process is None else self._process.poll()
-        ordered = code is None or -code not in _FROM_OUTSIDE
-        return (*self._ends, *(() if ordered or code is None else (_end_text(code),)))
+        if code is None or -code not in _FROM_OUTSIDE:
+            return self._ends
+        return UnexpectedExits(self._ends.count + 1, self._ends.first or _end_text(code))
 
     def power_off(self) -> None:
         if self.processor_use is not None:
@@ -189,7 +191,7 @@ class ProcessBoard:
             self.processor_use = None
         if self._process is None:
             return
-        self._ends = list(self.unexpected_exits)
+        self._ends = self.unexpected_exits
         end_with_all(self._process, self._mark)
         ADOPTION.end()
         if self._process.stdout is not None:

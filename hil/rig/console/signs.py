@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -20,7 +19,6 @@ from hil.scenario.console_patterns import (
 
 __all__ = ["ConsoleSign", "ConsoleSigns"]
 
-_KEPT: Final = 64
 _EVENTS_MAX: Final = 200
 """A board that prints failures without end has that many events of its console in the record."""
 
@@ -49,7 +47,7 @@ class ConsoleSigns:
 
     def __init__(self) -> None:
         self._patterns: tuple[ConsolePattern, ...] = SHIPPED_PATTERNS
-        self._latest: deque[ConsoleSign] = deque(maxlen=_KEPT)
+        self._latest: dict[Gravity, ConsoleSign] = {}
         self._events: list[ConsoleSign] = []
         self._count = 0
 
@@ -62,7 +60,7 @@ class ConsoleSigns:
         sign = self._sign(line)
         if sign is None:
             return
-        self._latest.append(sign)
+        self._latest[sign.gravity] = sign  # failures without end do not hide a panic
         self._count += 1
         if self._count < _EVENTS_MAX:
             self._events.append(sign)
@@ -89,9 +87,9 @@ class ConsoleSigns:
     def gravest(self, since_us: int, begun: Sequence[ConsoleLine]) -> ConsoleSign | None:
         """Return the gravest sign of a line that arrived at `since_us` or later, of several the
         latest; None without any. `begun` are lines that are not complete yet."""
-        signs = [*self._latest, *filter(None, map(self._sign, begun))]
-        able = [sign for sign in reversed(signs) if sign.at_us >= since_us]
-        return max(able, key=lambda sign: sign.gravity, default=None)  # the first of equal ones
+        signs = [*self._latest.values(), *filter(None, map(self._sign, begun))]
+        able = [sign for sign in signs if sign.at_us >= since_us]
+        return max(able, key=lambda sign: (sign.gravity, sign.at_us), default=None)
 
     def forget(self) -> None:
         """Let the signs up to now explain nothing any more."""

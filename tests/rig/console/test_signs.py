@@ -81,3 +81,15 @@ def test_a_board_that_never_stops_printing_failures_has_a_limited_number_of_even
     assert len(events) == 200 and events[0] == "its console: BUG: 0"
     assert events[-1] == "its console: BUG: 199; what follows is in the console log only"
     assert console.cause(0) == "console: BUG: 499"
+
+
+def test_failures_without_end_do_not_hide_the_panic_that_came_before_them(
+    console: NodeConsole, clock: VirtualClock
+) -> None:
+    console.on_link(PANIC, False)
+    clock.advance(1000)
+    for number in range(300):
+        console.on_link(b"BUG: %d\r\n" % number, False)
+    cause = console.cause(clock.now_us() - 2_000_000)
+    assert cause is not None and cause.startswith("console: Kernel panic")
+    assert console.cause(clock.now_us()) == "console: BUG: 299", "the panic is too old for this"

@@ -224,6 +224,8 @@ class VerdictHistory:
         if not summary[1][StripMark.NO_OUTPUT] + summary[1][StripMark.WRONG]:
             return []
         if index not in self._episodes:
+            if len(self._episodes) > 64:  # a few are on view
+                self._episodes.clear()
             self._episodes[index] = self._spans(first, last)
         return self._episodes[index]
 
