@@ -48,6 +48,10 @@ class CrossSectionCurve(Protocol):
         """Return the energy or LET up to which there are no upsets."""
         ...
 
+    def __hash__(self) -> int:
+        """Return the same number for equal curves: tables of them are kept."""
+        ...
+
     def __call__(self, x: Floats) -> Floats:
         """Return the cross-section [cm2], of the shape of `x`."""
         ...
