@@ -50,7 +50,7 @@ _COMPARE: Final = ("cmp", "cmn", "tst", "ccmp", "ccmn", "cbz", "cbnz", "tbz", "t
 """Capstone lists the first operand of some of them as written."""
 _VECTOR_KILLS: Final = re.compile(
     r"^(ldr|ldur|ldp|ldnp|fmov|fadd|fsub|fmul|fdiv|fneg|fabs|fsqrt|fnmul|fmadd|fmsub|fnmadd|fnmsub"
-    r"|scvtf|ucvtf|fcvt\w*|frint\w|movi|mvni|dup|ext|add|sub|mul|neg|and|orr|eor|bic|not|mov|zip[12]"
+    r"|scvtf|ucvtf|fcvt(?!x?n2)\w*|frint\w|movi|mvni|dup|ext|add|sub|mul|neg|and|orr|eor|bic|not|mov|zip[12]"
     r"|uzp[12]|trn[12]|[su]shll|[su]shl|[su]shr|shl|sxtl|uxtl|[su]mull|[su]addw|[su]addl|[su]addlp"
     r"|addp|addv|[su]addlv|xtn|cm\w\w|fcm\w\w|rev\d\d|[su]max|[su]min)$"
 )

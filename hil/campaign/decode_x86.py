@@ -42,8 +42,10 @@ _OVERWRITES: Final = frozenset(
 """They overwrite a destination of their own width wholly."""
 _ZERO_EXTEND: Final = frozenset(
     {"add", "sub", "and", "or", "xor", "not", "neg", "imul", "inc", "dec", "adc", "sbb", "bswap"}
+    | {"shl", "sal", "shr", "sar", "rol", "ror", "rcl", "rcr", "shld", "shrd", "xadd", "xchg"}
+    | {"mul", "div", "idiv", "bts", "btr", "btc"}
 )
-"""They read a destination of 32 bits, and clear the upper half of its register."""
+"""They read a destination of 32 bits, and clear the upper half of its register in every case."""
 _STORES: Final = (
     _OVERWRITES
     | {"movss", "movsd", "movntdq", "movnti", "movlpd"}
@@ -52,6 +54,7 @@ _STORES: Final = (
 )
 """They overwrite a memory operand that is their first, and do not read it. (Capstone lists some of
 these as read.)"""
+_BIT_TESTS: Final = ("bt", "bts", "btr", "btc")
 _UNSUPPORTED: Final = ("enter", "maskmov", "vmaskmov", "vpmaskmov", "vpgather", "vgather")
 _UNSUPPORTED_TOO: Final = ("vpscatter", "vscatter", "xsave", "xrstor", "fxsave", "fxrstor", "xlat")
 
@@ -94,7 +97,7 @@ class X86Decoder:
             raise UnsupportedInstruction(f"no known instruction at {address:#x}: {code.hex()}")
         name = insn.mnemonic.split()[-1]
         text = f"{insn.mnemonic} {insn.op_str}".strip()
-        if name.startswith((*_UNSUPPORTED, *_UNSUPPORTED_TOO)):
+        if name.startswith((*_UNSUPPORTED, *_UNSUPPORTED_TOO)) or _is_far_bit(insn, name):
             raise UnsupportedInstruction(f"an exact campaign does not know what `{text}` accesses")
         reads, kills = _registers(insn, name)
         return Instruction(
@@ -103,6 +106,13 @@ class X86Decoder:
             *(_of(reads, _register_bytes), _of(kills, _register_bytes)),
             *(_of(reads, _vector_bytes), _of(kills, _vector_bytes)),
         )
+
+
+def _is_far_bit(insn: capstone.CsInsn, name: str) -> bool:
+    """Return whether an instruction accesses a bit of memory that a register counts: it may lie
+    anywhere."""
+    kinds = [operand.type for operand in insn.operands]
+    return name in _BIT_TESTS and kinds == [_MEMORY, _REGISTER]
 
 
 def _of(names: list[str], as_bytes: Any) -> tuple[RegisterBytes, ...]:
@@ -115,10 +125,12 @@ def _registers(insn: capstone.CsInsn, name: str) -> tuple[list[str], list[str]]:
     read_ids, write_ids = insn.regs_access()
     reads = [insn.reg_name(r) for r in read_ids if r]
     kills: list[str] = []
+    if name == "cmpxchg":  # capstone does not list that it writes what it compares
+        reads.append("rax")
     for register in (insn.reg_name(r) for r in write_ids if r):
         if register in reads:
-            if name in _ZERO_EXTEND:
-                kills.append(_whole(register))
+            if _whole(register) != register:  # its other half does not stay as it is
+                (kills if name in _ZERO_EXTEND else reads).append(_whole(register))
             continue
         sure = name in _OVERWRITES or name.startswith("set")
         if name in (
@@ -138,6 +150,7 @@ def _whole(register: str) -> str:
     return register[:-1] if register[0] == "r" and register.endswith("d") else register
 
 
+_REGISTER: Final = 1  # X86_OP_REG
 _MEMORY: Final = 3  # X86_OP_MEM
 
 
@@ -146,6 +159,7 @@ def _memory(insn: capstone.CsInsn, name: str) -> list[MemoryAccess]:
     accesses: list[MemoryAccess] = []
     counter = 2 if insn.mnemonic.startswith("rep") else None
     operands = () if name.startswith(_NO_ACCESS) else insn.operands
+    sp, bp = 7, 6
     for number, operand in enumerate(operands):
         if operand.type != _MEMORY or operand.mem.segment in (_FS, _GS):
             continue  # thread-local memory is no target
@@ -153,10 +167,11 @@ def _memory(insn: capstone.CsInsn, name: str) -> list[MemoryAccess]:
         mem = operand.mem
         base, index = _number(insn, mem.base), _number(insn, mem.index)
         offset = mem.disp + (insn.size if base == _PC else 0)
+        if name == "pop" and base == sp:  # it counts from where the pointer is afterwards
+            offset += operand.size
         accesses.append(
             MemoryAccess(base, index, mem.scale, offset, operand.size, not kills, kills, counter)
         )
-    sp, bp = 7, 6
     if name in ("push", "call"):
         size = insn.operands[0].size if name == "push" and insn.operands else 8
         size = 2 if size == 2 else 8

@@ -1,0 +1,164 @@
+/* What single instructions of x86-64 touch, asked of the processor: each is executed over and over, with one byte
+ * of a register or of memory different. SPDX-License-Identifier: Apache-2.0
+ *
+ * Reads lines "CODE BASE INDEX": an instruction in hex; masks of the registers that point into memory, and of those
+ * that hold 1. Writes a line for each: the bytes whose content anything else depends on, those whose own change was
+ * gone afterwards at least once, and those where it stayed at least once; of the general registers, the vector
+ * registers and the memory. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { GENERAL = 16 * 8, VECTOR = 16 * 16, MEMORY = 4096, MIDDLE = 2048, NEAR = 128, STATES = 4, TRIES = 200 };
+
+typedef struct {
+  uint64_t general[16];
+  uint8_t vector[16][16];
+  uint64_t flags;
+} cpu_t;
+
+cpu_t cpu; /* in the processor's own order: rax rcx rdx rbx rsp rbp rsi rdi r8 ... */
+uint64_t own_sp;
+static uint8_t *const memory = (uint8_t *)0x5a5a5a5a5000; /* whatever a pointer is hit at, nothing else is near */
+static size_t middle = MIDDLE; /* where pointers point to in it */
+static sigjmp_buf back;
+
+void execute(void);
+extern uint8_t slot[];
+#define EACH(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11) M(12) M(13) M(14) M(15)
+#define LOAD_VECTOR(n) "movups cpu+128+16*" #n "(%rip), %xmm" #n "\n"
+#define STORE_VECTOR(n) "movups %xmm" #n ", cpu+128+16*" #n "(%rip)\n"
+#define ORDER(M) \
+  M(rax, 0) M(rcx, 1) M(rdx, 2) M(rbx, 3) M(rbp, 5) M(rsi, 6) M(rdi, 7) M(r8, 8) M(r9, 9) M(r10, 10) \
+  M(r11, 11) M(r12, 12) M(r13, 13) M(r14, 14) M(r15, 15) M(rsp, 4)
+#define LOAD(r, n) "mov cpu+8*" #n "(%rip), %" #r "\n"
+#define STORE(r, n) "mov %" #r ", cpu+8*" #n "(%rip)\n"
+__asm__(".pushsection .probe, \"awx\", @progbits\n.globl execute, slot\nexecute:\n"
+        "push %rbx\npush %rbp\npush %r12\npush %r13\npush %r14\npush %r15\nmov %rsp, own_sp(%rip)\n"
+        EACH(LOAD_VECTOR) "pushq cpu+384(%rip)\npopfq\n" ORDER(LOAD)
+        "slot: .skip 16, 0x90\n" ORDER(STORE)
+        "mov own_sp(%rip), %rsp\npushfq\npopq cpu+384(%rip)\ncld\n" EACH(STORE_VECTOR)
+        "pop %r15\npop %r14\npop %r13\npop %r12\npop %rbp\npop %rbx\nret\n.popsection\n");
+
+static void on_signal(int signal) {
+  (void)signal;
+  siglongjmp(back, 1);
+}
+
+static uint64_t seed = 1;
+static uint64_t draw(void) {
+  seed ^= seed << 13;
+  seed ^= seed >> 7;
+  return seed ^= seed << 17;
+}
+
+/* All that an instruction can change. */
+typedef struct {
+  cpu_t cpu;
+  uint8_t memory[MEMORY];
+} world_t;
+
+/* Returns whether it ends without a signal. */
+static int run(const world_t *before, world_t *after) {
+  cpu = before->cpu;
+  memcpy(memory, before->memory, MEMORY);
+  if (sigsetjmp(back, 1)) return 0;
+  execute();
+  after->cpu = cpu;
+  memcpy(after->memory, memory, MEMORY);
+  return 1;
+}
+
+static uint8_t *byte_of(world_t *w, size_t i) {
+  if (i < GENERAL) return (uint8_t *)w->cpu.general + i;
+  if (i < GENERAL + VECTOR) return &w->cpu.vector[0][0] + (i - GENERAL);
+  return w->memory + middle - NEAR + (i - GENERAL - VECTOR);
+}
+
+enum { BYTES = GENERAL + VECTOR + 2 * NEAR };
+
+static void draw_world(world_t *w, unsigned base, unsigned index) {
+  for (size_t i = 0; i < sizeof *w; i++) ((uint8_t *)w)[i] = (uint8_t)draw();
+  for (int r = 0; r < 16; r++) {
+    if (base >> r & 1) w->cpu.general[r] = (uint64_t)(uintptr_t)(memory + middle);
+    if (index >> r & 1) w->cpu.general[r] = 1;
+    if (draw() % 3 == 0 && !((base | index) >> r & 1)) w->cpu.general[r] &= 0xff; /* small: shifts, divisors */
+    if (draw() % 5 == 0 && !((base | index) >> r & 1)) w->cpu.general[r] = 0;
+  }
+  for (int v = 0; v < 16; v++) {
+    if (draw() % 5 == 0) memset(w->cpu.vector[v], 0, 16);
+  }
+  w->cpu.flags = 0x202 | (draw() & 0x8d5); /* carry, parity, adjust, zero, sign, overflow */
+}
+
+static int probe_state(unsigned base, unsigned index, uint8_t *matters, uint8_t *gone,
+                       uint8_t *stays) {
+  static world_t before, plain, struck, after;
+  int runs = 0;
+  for (int t = 0; t < TRIES && !runs; t++) {
+    draw_world(&before, base, index);
+    runs = run(&before, &plain);
+  }
+  if (!runs) return 0;
+  for (size_t i = 0; i < BYTES; i++) {
+    for (int m = 0; m < 2; m++) {
+      const uint8_t mask = m ? (uint8_t)(1u << draw() % 8) : 0xff;
+      struck = before;
+      *byte_of(&struck, i) ^= mask;
+      if (!run(&struck, &after)) {
+        matters[i] = 1;
+        continue;
+      }
+      const uint8_t is = *byte_of(&after, i), was = *byte_of(&plain, i);
+      *(is == (was ^ mask) ? &stays[i] : &gone[i]) = 1;
+      if (is != was && is != (was ^ mask)) matters[i] = 1;
+      *byte_of(&after, i) = was;
+      if (memcmp(&after, &plain, sizeof after) != 0) matters[i] = 1;
+    }
+  }
+  return 1;
+}
+
+static void put(const uint8_t *flags) {
+  for (size_t i = 0; i < BYTES; i++) putchar('0' + flags[i]);
+}
+
+int main(void) {
+  static uint8_t stack[1 << 16], code[16];
+  const stack_t other = {.ss_sp = stack, .ss_size = sizeof stack};
+  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK | SA_NODEFER};
+  unsigned base, index;
+  char text[40];
+  (void)sigaltstack(&other, NULL);
+  const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+  for (int i = 0; i < 5; i++) (void)sigaction(signals[i], &action, NULL);
+  if (mmap(memory, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != memory) return 1;
+  while (scanf("%32s %x %x", text, &base, &index) == 3) {
+    uint8_t matters[BYTES] = {0}, gone[BYTES] = {0}, stays[BYTES] = {0};
+    int states = 0;
+    const size_t len = strlen(text) / 2;
+    for (size_t i = 0; i < len; i++) {
+      unsigned value;
+      (void)sscanf(text + 2 * i, "%2x", &value);
+      code[i] = (uint8_t)value;
+    }
+    memset(slot, 0x90, 16);
+    memcpy(slot, code, len);
+    for (middle = MIDDLE; !states && middle <= MIDDLE + 8; middle += 8) { /* some want their memory aligned */
+      for (int s = 0; s < STATES; s++) states += probe_state(base, index, matters, gone, stays);
+    }
+    middle -= 8;
+    printf("%llx %d ", (unsigned long long)(uintptr_t)(memory + middle), states);
+    put(matters);
+    putchar(' ');
+    put(gone);
+    putchar(' ');
+    put(stays);
+    putchar('\n');
+  }
+  return 0;
+}
