@@ -51,7 +51,7 @@ class OwnWorkload:
     def check_total(self) -> None:
         """Check that it computes with any bytes in its memory: an in-process board would end hil
         otherwise. Raises: SetupError if it does not."""
-        problem = _trial(self.library, self.source.name, "any-bytes")
+        problem = _trial(self.library, self.source.name, "any-bytes", 7, 0)
         if problem:
             raise SetupError(
                 f"{self.source.path} cannot be computed by inproc boards: {problem}",
@@ -71,7 +71,8 @@ def own_workload(scenario: Scenario) -> OwnWorkload | None:
         return None
     source = read_c_source(Path(config.c), config.sha256)
     library = cached_library(source)
-    problem = _trial(library, source.name, "fault-free")
+    frames = max(scenario.frame_count, workload_trial.FRAMES_ALWAYS)
+    problem = _trial(library, source.name, "fault-free", scenario.seed, frames)
     if problem:
         remedy = "csrc/kernel/workload.h has the rules"
         raise ConfigError([Problem(str(source.path), 0, 0, "", problem, remedy)])
@@ -87,17 +88,25 @@ def _loaded(library: Path, name: str) -> Any:
     return ffi.cast("hil_workload_t *", where)
 
 
-def _trial(library: Path, name: str, phase: str) -> str:
-    """Return what a workload does wrong in a trial; empty if nothing. That is kept beside the
-    library, so that it is not tried again."""
-    passed = library.with_suffix(f".{phase}-{_trial_version()}")
-    if passed.is_file():
+def _trial(library: Path, name: str, phase: str, seed: int, frames: int) -> str:
+    """Return what a workload does wrong in a trial for the golden run of `seed` and so many
+    `frames`; empty if nothing. That is kept beside the library, so that it is not tried again."""
+    passed = library.with_suffix(f".{phase}-{seed}-{_trial_version()}")
+    if _passed(passed) >= frames:
         return ""
-    problem = _carried_out(library, name, phase)
+    problem = _carried_out(library, name, phase, seed, frames)
     if not problem:
         with contextlib.suppress(OSError):  # it is tried again the next time
-            passed.touch()
+            passed.write_text(str(frames))
     return problem
+
+
+def _passed(file: Path) -> int:
+    """Return how many frames a trial has passed, by the file that says so; -1 if there was none."""
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):
+        return -1
 
 
 @cache
@@ -106,8 +115,9 @@ def _trial_version() -> str:
     return hashlib.sha256(Path(workload_trial.__file__).read_bytes()).hexdigest()[:12]
 
 
-def _carried_out(library: Path, name: str, phase: str) -> str:
+def _carried_out(library: Path, name: str, phase: str, seed: int, frames: int) -> str:
     command = [sys.executable, "-m", "hil.rig.workload_trial", str(library), name, phase]
+    command += [str(seed), str(frames)]
     try:
         done = subprocess.run(
             command,

@@ -256,6 +256,23 @@ def test_a_rule_that_does_not_hold_is_one_message(
     assert message in str(caught.value)
 
 
+def test_what_goes_wrong_late_in_its_own_run_is_a_message_before_it(tmp_path: Path) -> None:
+    """As hil itself computes the golden run, nothing could be said then."""
+    late = "if (load_u64le(io->input) > 60000) position += *(volatile uint64_t *)8;"
+    short = scenario_of(tmp_path, "mine", (TOTAL, f"{late}\n  position += rate;"))
+    assert own_workload(short)
+    long = scenario_of(tmp_path, "mine", (TOTAL, f"{late}\n  position += rate;"), frames=80)
+    with pytest.raises(ConfigError, match="it died of SIGSEGV in frame 60"):
+        own_workload(long)
+
+
+def test_a_result_that_is_another_each_time_is_refused(tmp_path: Path) -> None:
+    address = "(uintptr_t)io->output >> 6"
+    scenario = scenario_of(tmp_path, "mine", (TOTAL, f"position += rate + ({address});"))
+    with pytest.raises(ConfigError, match="is another one each time in frame 0, from the same"):
+        own_workload(scenario)
+
+
 @pytest.mark.slow
 def test_a_workload_that_is_not_total_runs_on_processes_alone(tmp_path: Path) -> None:
     trap = "if (rate >> 60) position += *(volatile uint64_t *)8;\n  position += rate;"
