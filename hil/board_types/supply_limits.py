@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from hil.board_types.catalogue import load_board_profile
@@ -11,7 +12,39 @@ from hil.scenario import BenchBoardConfig, BenchConfig
 from hil.scenario.supply import SupplyConfig
 from hil.scenario.yaml.document import Document
 
-__all__ = ["check_bench_supplies", "check_supply", "unchecked_boards"]
+__all__ = [
+    "SupplyRange",
+    "check_bench_supplies",
+    "check_supply",
+    "supply_range",
+    "unchecked_boards",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SupplyRange:
+    """The voltages [V] that a type of board stands; `origin`: who says so."""
+
+    low_v: float
+    high_v: float
+    board: str
+    origin: str
+
+    def refusal(self, volts: float) -> str:
+        """Return why the board must not get this voltage [V]; empty if it may."""
+        if self.low_v <= volts <= self.high_v:
+            return ""
+        return (
+            f"{volts:g} V is outside the supply range of a {self.board}, {self.low_v:g} to "
+            f"{self.high_v:g} V ({self.origin})"
+        )
+
+
+def supply_range(profile: str | None) -> SupplyRange | None:
+    """Return the supply range that a node's own profile states; None without one.
+
+    Raises: UsageError, ConfigError if there is no such profile, or it is not valid."""
+    return None if profile is None else _range_of(load_board_profile(profile))
 
 
 def check_supply(name: str, supply: SupplyConfig, profile: str | None) -> None:
@@ -74,14 +107,14 @@ def _profile(name: str, folder: Path) -> BoardProfile:
     return load_board_profile(beside if beside.suffix in (".yaml", ".yml") else name)
 
 
+def _range_of(profile: BoardProfile) -> SupplyRange | None:
+    stated = profile.power.supply_v
+    if stated is None or stated.low is None or stated.high is None:
+        return None
+    return SupplyRange(stated.low, stated.high, profile.title, stated.origin)
+
+
 def _outside(profile: BoardProfile, volts: float) -> str:
     """Return why a board must not get this voltage; empty if it may, or nothing is known."""
-    supply_v = profile.power.supply_v
-    if supply_v is None or supply_v.low is None or supply_v.high is None:
-        return ""
-    if supply_v.low <= volts <= supply_v.high:
-        return ""
-    return (
-        f"{volts:g} V is outside the supply range of a {profile.title}, {supply_v.low:g} to "
-        f"{supply_v.high:g} V ({supply_v.origin})"
-    )
+    limits = _range_of(profile)
+    return "" if limits is None else limits.refusal(volts)

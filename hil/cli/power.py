@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hil.cli.options import Json
-from hil.cli.output import answer, show
-from hil.cli.signals import ended_by_signals
+from hil.cli.output import answer, say, show
+from hil.cli.signals import Interrupts, deferred_interrupts, ended_by_signals
 from hil.errors import SetupError, UsageError
 from hil.exit_codes import Exit
 
@@ -27,6 +29,8 @@ power_app = typer.Typer(
     no_args_is_help=True,
     help="The supplies of a bench: read, switch and cycle the power of a board.",
 )
+
+_SLICE_S = 0.1
 
 Bench = Annotated[Path, typer.Option(metavar="FILE", help="The bench file.")]
 Force = Annotated[
@@ -58,28 +62,58 @@ def read(
                 f"no board of {bench} has a supply",
                 remedy="add `power:` to a board in the bench file (boards/README.md)",
             )
-        return _report([_measured(power) for power in powers], as_json=as_json)
+        with ended_by_signals():
+            return _report(_measured_at_once(powers), as_json=as_json)
 
 
 @power_app.command()
 def on(board: OneBoard, bench: Bench, force: Force = False, as_json: Json = False) -> int:
     """Switch the power of a board on, and measure it."""
-    with _reserved(board, bench, force=force):
+    with ended_by_signals(), _reserved(board, bench, force=force):
         return _switch(board, bench, lambda power: power.on(), as_json=as_json, stays=True)
 
 
 @power_app.command()
 def off(board: OneBoard, bench: Bench, force: Force = False, as_json: Json = False) -> int:
     """Switch the power of a board off, and measure it."""
-    with _reserved(board, bench, force=force):
+    with ended_by_signals(), _reserved(board, bench, force=force):
         return _switch(board, bench, lambda power: power.off(), as_json=as_json, stays=True)
 
 
 @power_app.command()
 def cycle(board: OneBoard, bench: Bench, force: Force = False, as_json: Json = False) -> int:
-    """Switch the power of a board off, wait for `off_s` of its supply, and switch it on."""
-    with _reserved(board, bench, force=force):
-        return _switch(board, bench, lambda power: power.cycle(), as_json=as_json)
+    """Switch the power of a board off, wait for `off_s` of its supply, and switch it on.
+
+    Ctrl-C and SIGTERM end the wait: the power is switched on first. `kill -9` leaves it off.
+    """
+    with deferred_interrupts() as interrupts, _reserved(board, bench, force=force):
+        return _switch(
+            board,
+            bench,
+            lambda power: _cycled(power, interrupts),
+            as_json=as_json,
+            endable=interrupts.allowed,
+        )
+
+
+def _cycled(power: Power, interrupts: Interrupts) -> None:
+    """Cycle the power of a board. A request to end shortens the time for which it is off.
+
+    Raises: SetupError."""
+    from hil.rig.background_call import BackgroundCall
+    from hil.scenario.supply import SupplyKind
+
+    if power.supply.kind is SupplyKind.MANUAL:  # a person switches it, who is asked here
+        with interrupts.allowed():
+            power.cycle()
+        return
+    call, is_short = BackgroundCall(power.cycle, f"cycles {power.node}"), False
+    while not call.wait(_SLICE_S):
+        if interrupts.requested and not is_short:
+            is_short = True
+            say(f"{power.node}: its power is switched on before this command ends")
+            power.cut_short()
+    call.result  # noqa: B018 (raises what the cycle has raised)
 
 
 @contextlib.contextmanager
@@ -103,14 +137,22 @@ def _reserved(name: str, bench: Path, *, force: bool) -> Iterator[None]:
 
 
 def _switch(
-    board: str, bench: Path, do: Callable[[Power], None], *, as_json: bool, stays: bool = False
+    board: str,
+    bench: Path,
+    do: Callable[[Power], None],
+    *,
+    as_json: bool,
+    stays: bool = False,
+    endable: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> int:
     """Switch one board's power and report it; with `stays` the state is to remain when this command
-    has ended. Raises: SetupError, UsageError."""
+    has ended. A request to end may end what is done within `endable`.
+
+    Raises: SetupError, UsageError."""
     from hil.rig.power.bench_supplies import BenchSupplies
     from hil.scenario import load_bench
 
-    with ended_by_signals(), BenchSupplies(load_bench(bench)) as supplies:
+    with BenchSupplies(load_bench(bench)) as supplies:
         power = supplies.power(board)
         if stays and not power.keeps_its_state:
             raise UsageError(
@@ -118,9 +160,25 @@ def _switch(
                 "cannot stay switched",
                 remedy=f"hil power cycle {board}, or hold the line with gpioset yourself",
             )
-        power.check()
+        with endable():
+            power.check()
         do(power)
-        return _report([_measured(power)], as_json=as_json)
+        with endable():
+            return _report([_measured(power)], as_json=as_json)
+
+
+def _measured_at_once(powers: list[Power]) -> list[SupplyState]:
+    """Measure these supplies; instruments that hang are waited for at the same time."""
+    from hil.rig.background_call import BackgroundCall
+
+    calls = [BackgroundCall(partial(_measured, power), f"reads {power.node}") for power in powers]
+    states: list[SupplyState] = []
+    for call in calls:
+        while not call.wait(_SLICE_S):
+            pass
+        assert call.result is not None
+        states.append(call.result)
+    return states
 
 
 def _measured(power: Power) -> SupplyState:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from hil.board_types.supply_limits import check_supply
+from hil.board_types.supply_limits import check_supply, supply_range
 from hil.clock import HOST, Clock
 from hil.rig.backends.inproc import InprocBoard
 from hil.rig.backends.process import ProcessBoard, agent_with, find_agent
@@ -41,7 +41,7 @@ def _serial_board(spec: NodeSpec) -> SerialBoard:
     supply = spec.power if spec.power is not None or place is None else place.supply()
     if supply is not None:
         check_supply(spec.name, supply, spec.profile)
-        power = make(spec.name, supply)
+        power = make(spec.name, supply, supply_range(spec.profile))
     board = SerialBoard(
         spec.name,
         spec.port or "",

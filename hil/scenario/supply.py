@@ -136,7 +136,7 @@ class SupplyConfig(FrozenModel):
         if self.kind is SupplyKind.RELAY:
             return f"line {self.line} of {self.chip.removeprefix('/dev/')}"
         if self.kind is SupplyKind.HTTP and self.url is not None:
-            return f"outlet {self.channel} of {self.url.rstrip('/').lower()}"
+            return f"outlet {self.channel} of {_canonical_url(self.url)}"
         if self.kind is SupplyKind.LABGRID:
             return f"the power of labgrid place {self.place}"
         return None
@@ -213,6 +213,14 @@ class SupplyConfig(FrozenModel):
             )
 
 
+def _canonical_url(url: str) -> str:
+    """Return the address of a plug in one form: in lower case, without the port that its scheme
+    has anyway."""
+    scheme, _, host = url.rstrip("/").lower().partition("://")
+    return f"{scheme}://{host.removesuffix(_DEFAULT_PORTS[scheme])}"
+
+
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 _COMMANDS: Final = ("on", "off", "read")
 _LINE_SETTINGS: Final = ("baud", "data_bits", "flow", "parity", "stop_bits")
 _NEEDED: Final[dict[SupplyKind, tuple[str, ...]]] = {

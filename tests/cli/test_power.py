@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.rig.supplies.running import RunningSupply, running_supply
+from tests.waiting import wait_until
 
 from .conftest import Hil
 
@@ -86,3 +88,17 @@ def test_a_board_that_cannot_be_switched_so_is_refused(
     done = hil("power", *words, "--bench", bench)
     assert done.code == 2 and message in done.err
     assert supply.reached(1) == supply.reached(2) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_cycle_that_is_ended_switches_the_board_on_first(
+    hil: Hil, bench: Path, supply: RunningSupply, number: signal.Signals
+) -> None:
+    bench.write_text(bench.read_text().replace("off_s: 0.01", "off_s: 3000"))
+    with hil.start("power", "cycle", "left", "--bench", bench) as process:
+        wait_until(lambda: supply.reached(1, "OUTP"))
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "left: its power is switched on before this command ends" in stderr
+    assert [words[2] for words in supply.reached(1, "OUTP")] == ["OFF", "ON"]

@@ -14,6 +14,7 @@ bench_supplies      the supplies of a bench without a run
 
 from __future__ import annotations
 
+from hil.board_types.supply_limits import SupplyRange
 from hil.rig.power.monitor import PowerEvent, PowerMonitor
 from hil.rig.power.protocol import OverCurrent, Power, PowerPoll, PowerReading
 from hil.scenario.supply import SupplyConfig, SupplyKind
@@ -29,8 +30,15 @@ __all__ = [
 ]
 
 
-def make(name: str, supply: SupplyConfig) -> Power:
-    """Return the instrument that switches the power of node `name`."""
+def make(name: str, supply: SupplyConfig, stands: SupplyRange | None = None) -> Power:
+    """Return the instrument that switches the power of node `name`, whose board `stands` these
+    voltages; None if that is not known."""
+    power = _of_kind(name, supply)
+    power.stands = stands
+    return power
+
+
+def _of_kind(name: str, supply: SupplyConfig) -> Power:
     # Each kind is imported only when it is used: PyVISA takes half a second.
     if supply.kind in (SupplyKind.SCPI, SupplyKind.TEMPLATE):
         from hil.rig.power.scpi import ScpiPower  # noqa: PLC0415

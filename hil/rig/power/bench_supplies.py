@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from hil.board_types.supply_limits import check_supply
+from hil.board_types.supply_limits import check_supply, supply_range
 from hil.errors import UsageError
 from hil.rig.power import Power, make
 from hil.scenario import BenchConfig
@@ -34,7 +34,9 @@ class BenchSupplies:
         for board in bench.boards:
             if board.power is not None:
                 check_supply(board.name, board.power, board.profile)
-                self._powers[board.name] = make(board.name, board.power)
+                self._powers[board.name] = make(
+                    board.name, board.power, supply_range(board.profile)
+                )
         self.names = tuple(self._powers)
 
     def power(self, name: str) -> Power:

@@ -6,6 +6,7 @@ not taken for the board's voltage and current. Tried with simulated plugs only, 
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.parse
@@ -13,6 +14,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Final
 
+from hil.rig.power.bounded_worker import BoundedWorker, Overdue
 from hil.rig.power.protocol import Power
 from hil.scenario.supply import PlugModel, SupplyConfig
 
@@ -68,6 +70,7 @@ class HttpPlug(Power):
         self._interface = _INTERFACES[supply.plug]
         self._outlet = supply.channel - 1 + self._interface.first
         self._url = supply.url.rstrip("/")
+        self._worker = BoundedWorker(f"hil plug {self._url}")
         # A proxy of the environment is for the internet; the plug is on the bench.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -85,6 +88,10 @@ class HttpPlug(Power):
     def off(self) -> None:
         with self.lock:
             self._switch(on=False)
+
+    def close(self) -> None:
+        super().close()
+        self._worker.close()
 
     def gives_power(self) -> bool:
         """Return whether the plug is switched on. Raises: SetupError if it does not answer in its
@@ -111,7 +118,16 @@ class HttpPlug(Power):
             )
 
     def _get(self, path: str) -> dict[str, object]:
+        """Return the answer to a request. A plug that answers a byte a second is given up after
+        `timeout_s`, too: the time limit of a socket is for each byte."""
         address = self._url + path.format(outlet=self._outlet)
+        try:
+            return self._worker.call(lambda _: self._fetch(address), self.supply.timeout_s)
+        except Overdue as error:
+            raise self.failed(f"does not answer: {error}", f"does `curl {address}` work?") from None
+
+    def _fetch(self, address: str) -> dict[str, object]:
+        """Return the answer of the plug. Raises: SetupError."""
         try:
             with self._opener.open(address, timeout=self.supply.timeout_s) as reply:
                 raw = reply.read(_ANSWER_MAX)
@@ -122,7 +138,7 @@ class HttpPlug(Power):
                 remedy = "switch its password off on the bench's network, or use `kind: command`"
             error.close()
             raise self.failed(f"answered {error.code} {error.reason}", remedy) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException, RecursionError) as error:
             reason = error.reason if isinstance(error, urllib.error.URLError) else error
             raise self.failed(
                 f"does not answer as a plug: {reason}", f"does `curl {address}` work?"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from hil.clock import HOST
 from hil.rig.power.dialects import Dialect
 from hil.rig.power.visa_session import Garbage, VisaSession
 
@@ -20,6 +21,9 @@ _NOT_A_NUMBER: Final = frozenset({"nan", "+nan", "-nan", "inf", "+inf", "-inf", 
 _ON: Final = frozenset({"1", "+1", "ON"})
 _OFF: Final = frozenset({"0", "+0", "-0", "OFF"})
 _CLOSE: Final = 0.02
+_SETTLE_S: Final = 1.5
+"""How long the voltage of an output may take to follow its switch: capacitors discharge."""
+_SETTLE_STEP_US: Final = 20_000
 
 
 class InstrumentError(Exception):
@@ -91,11 +95,25 @@ class Output:
     def switch(self, *, on: bool) -> None:
         """Switch the output and read back that it has switched."""
         self.write(self.dialect.on if on else self.dialect.off)
-        if (self.dialect.is_on or self.dialect.measure_volts) and self.is_on() != on:
+        if not self._follows(on=on):
             raise InstrumentError(
                 f"its output did not switch {'on' if on else 'off'}{self.error_text()}",
                 "look at its display: a protection may have tripped, or the panel be locked",
             )
+
+    def _follows(self, *, on: bool) -> bool:
+        """Return whether the output is switched `on`, or cannot be asked. Where its voltage is all
+        that shows it, that gets time to follow."""
+        if self.dialect.is_on:
+            return self.is_on() == on
+        if not self.dialect.measure_volts:
+            return True
+        end_us = HOST.now_us() + min(_SETTLE_S, self.session.left_s / 2) * 1e6
+        while self.is_on() != on:
+            if HOST.now_us() >= end_us:
+                return False
+            HOST.sleep_us(_SETTLE_STEP_US)
+        return True
 
     def set_volts(self, volts: float) -> None:
         """Set the voltage [V] and read it back."""

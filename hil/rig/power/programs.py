@@ -6,12 +6,15 @@ import contextlib
 import math
 import os
 import re
+import selectors
 import shlex
 import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
+from typing import Final
 
+from hil.clock import HOST
 from hil.rig.power.protocol import Power, PowerReading
 from hil.scenario.supply import SupplyConfig, SupplyKind
 
@@ -19,6 +22,10 @@ _NUMBER = r"([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)"
 _READING = re.compile(rf"{_NUMBER}[ \t]*(m?V)?(?:,?\s+){_NUMBER}[ \t]*(m?A)?")
 """Volts and amperes, and nothing else: the meaning of longer output cannot be known. The decimal
 separator is a point."""
+_RELEASE_S: Final = 2.0
+"""How long a gpioset may take to release its line when it is asked to."""
+_CHUNK: Final = 65_536
+_PRINTED_MAX: Final = 1 << 20
 
 
 def program_power(name: str, supply: SupplyConfig) -> Power:
@@ -69,8 +76,9 @@ class ProgramPower(Power):
 
 
 def run_group(words: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess[str]:
-    """Run a program for at most `timeout_s` [s] and return what it printed; at its timeout end it
-    with all that it has started, so that none of them switches a board later.
+    """Run a program for at most `timeout_s` [s] and return what it printed, at most a mebibyte of
+    each stream; at its timeout end it with all that it has started, so that none of them switches a
+    board later.
 
     Raises: OSError, TimeoutExpired."""
     with subprocess.Popen(
@@ -78,18 +86,41 @@ def run_group(words: Sequence[str], timeout_s: float) -> subprocess.CompletedPro
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
-        text=True,
-        errors="replace",
         start_new_session=True,
     ) as process:
         try:
-            stdout, stderr = process.communicate(timeout=timeout_s)
+            stdout, stderr = _printed(process, timeout_s)
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             raise
     return subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
+
+
+def _printed(process: subprocess.Popen[bytes], timeout_s: float) -> list[str]:
+    """Wait for the end of a program, and return the beginning of what it printed on stdout and
+    stderr; the rest is read and dropped, so that it cannot fill the memory.
+
+    Raises: TimeoutExpired."""
+    streams = [stream for stream in (process.stdout, process.stderr) if stream is not None]
+    printed = {stream.fileno(): bytearray() for stream in streams}
+    end_us = HOST.now_us() + timeout_s * 1e6
+    with selectors.DefaultSelector() as open_streams:
+        for stream in streams:
+            open_streams.register(stream, selectors.EVENT_READ)
+        while open_streams.get_map():
+            left_s = (end_us - HOST.now_us()) / 1e6
+            if left_s <= 0:
+                raise subprocess.TimeoutExpired(process.args, timeout_s)
+            for key, _ in open_streams.select(left_s):
+                data = os.read(key.fd, _CHUNK)
+                if not data:
+                    open_streams.unregister(key.fileobj)
+                room = _PRINTED_MAX - len(printed[key.fd])
+                printed[key.fd] += data[:room]
+    process.wait(max(0.0, (end_us - HOST.now_us()) / 1e6))
+    return [raw.decode(errors="replace").replace("\r\n", "\n") for raw in printed.values()]
 
 
 class HubPower(ProgramPower):
@@ -180,7 +211,11 @@ class RelayPower(ProgramPower):
             return
         if self._holder.poll() is None:
             self._holder.send_signal(signal.SIGTERM)
-        self._holder.wait()
+        try:
+            self._holder.wait(_RELEASE_S)
+        except subprocess.TimeoutExpired:
+            self._holder.kill()  # a line that two processes hold cannot be set
+            self._holder.wait()
         if self._holder.stderr is not None:
             self._holder.stderr.close()
         self._holder = None

@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass
 from typing import Final
 
+from hil.board_types.supply_limits import SupplyRange
 from hil.errors import SetupError
 from hil.scenario.supply import SupplyConfig
 
@@ -63,7 +64,10 @@ class Power(abc.ABC):
 
     Raises: SetupError from every method, with the instrument's name and a remedy, if the instrument
     fails: that is a failure of the bench, not an observation. Thread-safe: the loop, the power
-    monitor and the reconnector call methods, and a lock serialises them."""
+    monitor and the reconnector call methods, and a lock serialises them. `stands`: the voltages
+    that its board stands, None if that is not known."""
+
+    stands: SupplyRange | None = None
 
     def __init__(self, node: str, supply: SupplyConfig) -> None:
         self.node = node
@@ -109,7 +113,13 @@ class Power(abc.ABC):
         with self.lock:
             self.off()
             self._wake.wait(max(0.0, self.supply.off_s - been_off_s))
-            self.on()
+            try:
+                self.on()
+            except SetupError as error:
+                raise SetupError(
+                    f"{error.message}; its power was switched off, and may be off still",
+                    remedy=error.remedy,
+                ) from error
 
     def read(self) -> PowerReading:
         """Measure voltage and current now."""

@@ -80,6 +80,7 @@ class ScpiPower(Power):
             self._ordered_on = output.is_on()
             if self._ordered_on:
                 self._refuse_other_voltage(output)
+            self._refuse_unfit_setting(output)
 
         self._transact(look, changes=False)
 
@@ -87,6 +88,7 @@ class ScpiPower(Power):
         def switch_on(output: Output) -> None:
             was_on = output.is_on()
             volts, dialect = self.supply.voltage_v, output.dialect
+            self._refuse_unfit_setting(output)
             if was_on:
                 self._refuse_other_voltage(output)
             elif volts is not None:
@@ -203,6 +205,18 @@ class ScpiPower(Power):
         it has not."""
         if self.supply.voltage_v is not None and output.dialect.ask_volts:
             self._refuse_step(output.number(output.dialect.ask_volts), self.supply.voltage_v)
+
+    def _refuse_unfit_setting(self, output: Output) -> None:
+        """Check what the supply itself is set to where the bench file does not state `voltage_v`.
+        Raises: InstrumentError if the board does not stand it."""
+        if self.supply.voltage_v is not None or self.stands is None or not output.dialect.ask_volts:
+            return
+        volts = output.number(output.dialect.ask_volts)
+        if refusal := self.stands.refusal(volts):
+            raise InstrumentError(
+                f"is set to {volts:g} V; {refusal}",
+                "state `voltage_v:` in the bench file: it is set before the output is switched on",
+            )
 
     def _refuse_step(self, present_v: float, wanted_v: float) -> None:
         if abs(present_v - wanted_v) > _LIVE * wanted_v:

@@ -78,6 +78,11 @@ class VisaSession:
         except Exception as error:
             raise NoAnswer(_first_line(error)) from error
 
+    @property
+    def left_s(self) -> float:
+        """Return the time that is left of the turn [s]."""
+        return self._turn.left_s
+
     def begin(self, turn: CallTime) -> None:
         """Begin a turn of requests."""
         self._turn = turn
