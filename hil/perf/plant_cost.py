@@ -10,7 +10,7 @@ import numpy as np
 
 from hil.perf.row import PerfRow, Reference, in_turns, make_row
 from hil.plant.build import build_plant
-from hil.plant.sky import orbit_of
+from hil.plant.scenario_orbit import orbit_of
 from hil.scenario import Scenario
 
 _DAY_S: Final = 86_400

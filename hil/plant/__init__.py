@@ -13,6 +13,8 @@ survey, survey_figures    a flight without boards, and its figures
 survey_rows, survey_sums, course    its rows block by block; their sums; what pictures show of them
 
 orbit, elements, tle    positions by SGP4, from elements or from a TLE
+scenario_orbit      the orbit of a scenario, in any of its forms
+orbit_data          a package: OMM, OPM, OEM and states, as others write them
 earth, coordinate_frames    the ellipsoid; sidereal time and geodetic coordinates
 sun, eclipse        the Sun's position, and how much of it is visible
 attitude            where the faces of the spacecraft look

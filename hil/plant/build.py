@@ -13,7 +13,8 @@ from hil.errors import ConfigError, Problem, UsageError
 from hil.plant.flight import Flight
 from hil.plant.power import PowerSystem
 from hil.plant.profile import Profile, read_profile
-from hil.plant.sky import Sky, orbit_of
+from hil.plant.scenario_orbit import orbit_of
+from hil.plant.sky import Sky
 from hil.plant.spacecraft import BuiltSpacecraft, PlacedBoard, build_spacecraft
 from hil.plant.strikes import Strikes
 from hil.plant.thermal import CASES, ThermalNetwork

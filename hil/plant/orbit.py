@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -26,8 +26,10 @@ from hil.plant.coordinate_frames import (
 )
 from hil.plant.eclipse import illumination
 from hil.plant.elements import MIN_PERIGEE_KM, MU_KM3_S2, Elements, check_perigee
+from hil.plant.orbit_data.mean_set import MeanSet
+from hil.plant.orbit_data.sgp4_satellite import SGP4_EPOCH, satellite_of
 from hil.plant.sun import J2000_JD, sun_position
-from hil.plant.tle import checked_tle
+from hil.plant.tle import checked_tle, without_checksum
 
 __all__ = ["Orbit", "Track"]
 
@@ -39,7 +41,6 @@ MAX_TLE_AGE_DAYS: Final = 60.0
 MAX_EPOCH_AGE_DAYS: Final = 366.0
 
 _DAY_S: Final = 86_400.0
-_SGP4_EPOCH: Final = datetime(1949, 12, 31, tzinfo=timezone.utc)
 
 # What sgp4 means by its error codes (Vallado et al., AIAA 2006-6753; sgp4.api.SGP4_ERRORS).
 _ERRORS: Final = {
@@ -116,6 +117,24 @@ class Orbit:
         epoch = J2000 + timedelta(days=(satellite.jdsatepoch - J2000_JD) + satellite.jdsatepochF)
         start = epoch if start_utc is None else as_utc(start_utc, "the start")
         notes = _age_notes(epoch, start, MAX_TLE_AGE_DAYS, "the TLE's epoch")
+        if without_checksum(line1, line2):
+            notes += ("the TLE has no checksums: damage would not be noticed",)
+        return cls(satellite, start, notes)
+
+    @classmethod
+    def from_mean_set(cls, elements: MeanSet, *, start_utc: datetime | None = None) -> Orbit:
+        """Return the orbit of mean elements of SGP4; without `start_utc` the run starts at their
+        epoch.
+
+        Raises:
+            ValueError: The epoch is more than 60 days from the start, or SGP4 refuses the
+                elements.
+        """
+        epoch = elements.epoch_utc
+        start = epoch if start_utc is None else as_utc(start_utc, "the start")
+        notes = _age_notes(epoch, start, MAX_TLE_AGE_DAYS, elements.source)
+        satellite = satellite_of(elements)
+        _check_satellite(satellite)
         return cls(satellite, start, notes)
 
     @classmethod
@@ -135,7 +154,7 @@ class Orbit:
             WGS72,
             "i",  # the improved mode, which is continuous where the old one jumped
             99999,
-            in_days(epoch - _SGP4_EPOCH),
+            in_days(epoch - SGP4_EPOCH),
             elements.bstar,
             0.0,
             0.0,

@@ -16,11 +16,10 @@ import numpy.typing as npt
 
 from hil.board_types.channels import Effect, Particle
 from hil.board_types.profile import BoardProfile
-from hil.errors import ConfigError, Problem, UsageError
+from hil.errors import UsageError
 from hil.plant.anomaly import anomaly_cells
 from hil.plant.attitude import Faces
-from hil.plant.elements import Elements
-from hil.plant.orbit import Orbit, Track
+from hil.plant.orbit import Track
 from hil.plant.passes import GroundStation, Pass, find_passes
 from hil.plant.power import PowerSystem
 from hil.plant.profile import Profile
@@ -28,16 +27,15 @@ from hil.plant.radiation.crosssection import KINDS, Section
 from hil.plant.radiation.environment import RadiationEnvironment as Radiation
 from hil.plant.radiation.rates import RadiationAlong
 from hil.plant.radiation.spe import SolarParticleEvent
+from hil.plant.scenario_orbit import no_orbit, orbit_of
 from hil.plant.sections import sections_of
 from hil.plant.spacecraft import BuiltSpacecraft, PlacedBoard
 from hil.plant.thermal import ThermalEnvironment as Light
 from hil.plant.thermal import ThermalNetwork
-from hil.scenario.load import UNPLACED
 from hil.scenario.plant.flight import PlantConfig, ThermalCaseName
-from hil.scenario.plant.orbit import OrbitModel
 from hil.scenario.plant.radiation import RadiationModel, onset_s
 
-__all__ = ["BLOCK_STEPS", "SAA_FLUX", "Sky", "SkyBlock", "orbit_of"]
+__all__ = ["BLOCK_STEPS", "SAA_FLUX", "Sky", "SkyBlock"]
 
 Floats = npt.NDArray[np.float64]
 T = TypeVar("T")
@@ -49,39 +47,6 @@ cosmic rays alone never give so many (4.9 in free space at solar minimum)."""
 
 _SATURATED_MEV: Final = 200.0
 _MOST_SAMPLES: Final = 20_000
-
-
-def orbit_of(model: OrbitModel, plant: PlantConfig) -> Orbit:
-    """Return the orbit of a scenario.
-
-    Raises:
-        ConfigError: There is no such orbit.
-    """
-    try:
-        if model.tle is not None:
-            return Orbit.from_tle(*model.tle, start_utc=plant.start_utc)
-        assert model.epoch_utc is not None
-        assert model.inclination_deg is not None
-        elements = Elements(
-            epoch_utc=model.epoch_utc,
-            inclination_deg=model.inclination_deg,
-            altitude_km=model.altitude_km,
-            perigee_km=model.perigee_km,
-            apogee_km=model.apogee_km,
-            eccentricity=model.eccentricity,
-            raan_deg=model.raan_deg,
-            ascending_node_local_time_h=model.ascending_node_local_time_h,
-            argp_deg=model.argp_deg,
-            mean_anomaly_deg=model.mean_anomaly_deg,
-            bstar=model.bstar,
-        )
-        return Orbit.from_elements(elements, start_utc=plant.start_utc)
-    except ValueError as error:
-        raise _no_orbit(str(error)) from None
-
-
-def _no_orbit(why: str) -> ConfigError:
-    return ConfigError([Problem(UNPLACED, 0, 0, "$.plant.orbit", why, "")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +150,7 @@ class Sky:
                 )
             ]
         except ValueError as error:
-            raise _no_orbit(str(error)) from None
+            raise no_orbit(str(error)) from None
         return tuple(sorted(passes, key=lambda p: p.rise_s))
 
     def contact(self, t_s: float) -> str:
@@ -212,7 +177,7 @@ class Sky:
         try:
             return self.orbit.propagate(t_s, self._plant.eclipse.grazing_height_km)
         except ValueError as error:
-            raise _no_orbit(str(error)) from None
+            raise no_orbit(str(error)) from None
 
     def _compute(self, first: int, count: int) -> SkyBlock:
         # The last block is computed whole, beyond the end of the run: a profile holds there.
@@ -312,7 +277,7 @@ class Sky:
         try:
             return work()
         except ValueError as error:
-            raise _no_orbit(str(error)) from None
+            raise no_orbit(str(error)) from None
 
 
 def _rates_of_flux(flux: Floats, sections: Sequence[Section], accel: float) -> dict[Effect, Floats]:

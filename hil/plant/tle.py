@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["checked_tle"]
+__all__ = ["checked_tle", "without_checksum"]
 
 _TLE_LINES: Final = (
     # Vallado et al., AIAA 2006-6753, appendix B; columns count from 1 in the messages.
@@ -21,7 +21,7 @@ _TLE_LINES: Final = (
 
 
 def checked_tle(line1: str, line2: str) -> tuple[str, str]:
-    """Return both lines of a TLE without surrounding blanks.
+    """Return both lines of a TLE without surrounding blanks, with a checksum where they have none.
 
     Raises:
         ValueError: A line is damaged, the lines belong to different satellites, the epoch is in
@@ -41,17 +41,25 @@ def checked_tle(line1: str, line2: str) -> tuple[str, str]:
     return first, second
 
 
+def without_checksum(*lines: str) -> bool:
+    """Return whether one of the lines of a TLE has no checksum."""
+    return any(len(line.strip()) == 68 for line in lines)
+
+
 def _checked_line(text: str, number: int) -> str:
-    """Return line 1 or 2 without surrounding blanks. Raises: ValueError with what is wrong."""
+    """Return line 1 or 2, with its checksum. Raises: ValueError with what is wrong."""
     line = text.strip()
     if len(line) == 68 and _TLE_LINES[number - 1].fullmatch(line + "0"):
-        raise ValueError(
-            f"line {number} of the TLE has no checksum, its last digit: add {_checksum(line)}"
-        )
+        return f"{line}{_checksum(line)}"
     if re.match(r"[12] +[0-9]{6,}", line):
         raise ValueError(
             f"line {number} of the TLE has a number of more than five digits, for which a TLE has "
-            "no room: give the elements (epoch_utc, altitude_km, ...) instead"
+            "no room: give the object's OMM (omm:) instead"
+        )
+    if number == 1 and re.match(r"1 .{60}4 ", line):
+        raise ValueError(
+            "these elements are of SGP4-XP (ephemeris type 4), which SGP4 cannot fly: ask for the "
+            "GP elements of the same object"
         )
     if len(line) != 69:
         raise ValueError(f"line {number} of the TLE has {len(line)} characters instead of 69")

@@ -22,6 +22,7 @@ from hil.scenario.c_workload import read_c_source
 from hil.scenario.consistency import length_findings, upset_findings
 from hil.scenario.model import SCHEMA_VERSION, Scenario
 from hil.scenario.overrides import Overrides
+from hil.scenario.plant.flight import PlantConfig
 from hil.scenario.problems import (
     Findings,
     did_you_mean,
@@ -169,10 +170,19 @@ def _beside(scenario: Scenario, path: Path) -> Scenario:
         found = {k: str((path.parent / v).resolve()) for k, v in files.items() if v is not None}
         program = {"input": given.model_copy(update=found)}
         update["exec"] = scenario.exec.model_copy(update=program)
-    if scenario.plant is not None and scenario.plant.profile is not None:
-        profile = str((path.parent / scenario.plant.profile).resolve())
-        update["plant"] = scenario.plant.model_copy(update={"profile": profile})
+    if scenario.plant is not None:
+        update["plant"] = _plant_beside(scenario.plant, path.parent)
     return scenario.model_copy(update=update)
+
+
+def _plant_beside(plant: PlantConfig, folder: Path) -> PlantConfig:
+    update: dict[str, object] = {}
+    if plant.profile is not None:
+        update["profile"] = str((folder / plant.profile).resolve())
+    if plant.orbit is not None and plant.orbit.file is not None:
+        file = str((folder / plant.orbit.file).resolve())
+        update["orbit"] = plant.orbit.model_copy(update={"file": file})
+    return plant.model_copy(update=update) if update else plant
 
 
 def parse_scenario(

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from hil.scenario.fields import Float, FrozenModel
+from hil.scenario.plant.orbit_forms import in_model_form
 from hil.scenario.problems import Findings, wrong, wrong_at
 from hil.scenario.yaml.messages import describe
 
@@ -55,67 +56,64 @@ def _tle(value: Any) -> Any:
     raise wrong(*_of_lines(lines, len(pairs)))
 
 
+def _named(value: Any) -> Any:
+    """Return the name of an object, also of a catalogue number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _three(value: Any) -> Any:
+    """Return three numbers, also from text such as `1.0, 2.0, 3.0`."""
+    if isinstance(value, str):
+        try:
+            value = [float(word) for word in re.split(r"[,\s]+", value.strip(" []()"))]
+        except ValueError:
+            raise wrong(f"{describe(value)}; expected three numbers, as [1.0, 2.0, 3.0]") from None
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _of_lines(lines: Sequence[str], pairs: int) -> tuple[str, str]:
     """Return the error for lines without exactly one pair of TLE lines."""
     expected = "expected the two lines of a TLE, which begin with `1 ` and `2 `"
     if pairs:
-        return f"{pairs} sets of elements; {expected}", "keep the two lines of one satellite"
+        return f"{pairs} sets of elements; {expected}", "name one: `object: NAME`, or its number"
     if len(lines) == 1 and re.search(r"[0-9] +2 [0-9A-Z ]{5} ", lines[0]):
         return f"both lines in one; {expected}", "write `tle: |`, and the lines below it"
-    if len(lines) == 1 and re.fullmatch(r"[^\s].*\.[A-Za-z0-9]{1,5}", lines[0]):
-        return (
-            f"{describe(lines[0])} looks like the name of a file; {expected}",
-            "paste them here from that file, below `tle: |`",
-        )
     count = f"{len(lines)} line{'s'[: len(lines) != 1]}"
     return f"{count}; {expected}", "paste them below `tle: |`; other lines are passed over"
 
 
-def _no_omm(value: Any) -> Any:
-    """Refuse elements of an OMM, which are not read, with the values to write instead."""
-    if isinstance(value, dict):
-        findings = Findings()
-        key = next((k for k in value if isinstance(k, str) and k.lower() in _OMM), None)
-        if key is not None:
-            findings.add(
-                key,
-                f"OMM (`{key}`) is not read; expected elements or a TLE",
-                f"write its values as epoch_utc (EPOCH), altitude_km ({_height(value)}), "
-                "eccentricity, inclination_deg, raan_deg (RA_OF_ASC_NODE), argp_deg "
-                "(ARG_OF_PERICENTER), mean_anomaly_deg and bstar; or give the TLE, which objects "
-                "with numbers up to 99999 have",
-            )
-        wrong_at("OrbitModel", findings)
-    return value
-
-
-def _height(value: dict[Any, Any]) -> str:
-    """Return `altitude_km` of an OMM, or how to compute it from its mean motion in revolutions a
-    day.
-    """
-    inner = value.get("omm")
-    elements = inner if isinstance(inner, dict) else value
-    motion = elements.get("MEAN_MOTION", elements.get("mean_motion"))
-    if isinstance(motion, (int, float)) and 0.01 < motion < 20.0:
-        return f"{_ONE_A_DAY_KM / motion ** (2.0 / 3.0) - 6378.137:.4f}"
-    return f"{_ONE_A_DAY_KM} / MEAN_MOTION^(2/3) - 6378.137"
-
-
 _SET_LINE = re.compile(r"[12] ")
-_OMM = frozenset({"omm", "mean_motion", "ra_of_asc_node", "arg_of_pericenter", "norad_cat_id"})
-_ONE_A_DAY_KM = 42_241.0957
-"""The semi-major axis of one revolution a day: (mu (86400 s / 2 pi)^2)^(1/3)."""
+Three = Annotated[tuple[Float, Float, Float], BeforeValidator(_three)]
 
 
 class OrbitModel(FrozenModel):
-    """A TLE, or mean elements at an epoch. Ranges and contradictions: hil.plant.orbit."""
+    """A TLE, an OMM, a file, a state, or mean elements at an epoch. Ranges and contradictions:
+    hil.plant.orbit. Other usual names of the elements are accepted: hil.scenario.plant.orbit_forms.
+    """
 
     tle: Annotated[tuple[str, str] | None, BeforeValidator(_tle)] = Field(
         default=None,
         description="The two lines of a TLE (names and comments around them are ignored), "
         "instead of everything below.",
     )
-    epoch_utc: Utc | None = Field(default=None, description="Epoch of the elements.")
+    omm: str | None = Field(
+        default=None,
+        description="An OMM: a mapping, or text in JSON, CSV, XML or KVN; also an OPM or OEM.",
+    )
+    file: str | None = Field(
+        default=None, description="A file with a TLE, OMM, OPM or OEM, beside the scenario."
+    )
+    object: Annotated[str | None, BeforeValidator(_named)] = Field(
+        default=None, description="Which of several objects: name, catalogue number or designator."
+    )
+    position_km: Three | None = Field(
+        default=None, description="With `velocity_km_s`: a state at `epoch_utc`."
+    )
+    velocity_km_s: Three | None = Field(default=None, description="With `position_km`.")
+    frame: str | None = Field(
+        default=None, description="Of the state: TEME, EME2000, GCRF, ITRF or TOD."
+    )
+    epoch_utc: Utc | None = Field(default=None, description="Epoch of the elements, or the state.")
     altitude_km: Float | None = Field(
         default=None, description="Semi-major axis less the equatorial radius of 6378.137 km."
     )
@@ -138,30 +136,56 @@ class OrbitModel(FrozenModel):
     @model_validator(mode="before")
     @classmethod
     def _other_forms(cls, value: Any) -> Any:
-        return _no_omm(value)
+        if not isinstance(value, dict):
+            return value
+        findings = Findings()
+        value = in_model_form(value, findings)
+        wrong_at("OrbitModel", findings)
+        return value
 
     @model_validator(mode="after")
     def _one_form(self) -> OrbitModel:
         findings = Findings()
-        stated = {key for key in type(self).model_fields if key in self.model_fields_set}
-        if self.tle is not None:
-            for key in sorted(stated - {"tle"}):
-                if getattr(self, key) is not None:
-                    findings.add(key, f"the TLE already says `{key}`", "remove one of the two")
+        given = [key for key in self.model_fields_set if getattr(self, key) is not None]
+        forms = {
+            "tle": (self.tle, "the TLE already says `{}`", {"tle"}),
+            "omm": (self.omm, "the OMM already says `{}`", {"omm", "object"}),
+            "file": (self.file, "the file already says `{}`", {"file", "object"}),
+            "position_km": (
+                self.position_km or self.velocity_km_s,
+                "the state already says `{}`",
+                {"position_km", "velocity_km_s", "frame", "epoch_utc", "bstar"},
+            ),
+        }
+        for form, why, known in forms.values():
+            if form is not None:
+                for key in sorted(set(given) - known):
+                    findings.add(key, why.format(key), "remove one of the two")
+                break
         else:
-            for key, why in (("epoch_utc", "when"), ("inclination_deg", "which plane")):
+            self._check_elements(findings)
+        if self.position_km is not None or self.velocity_km_s is not None:
+            for key in ("position_km", "velocity_km_s", "frame", "epoch_utc"):
                 if getattr(self, key) is None:
-                    findings.add(
-                        key, f"the elements do not say {why}; expected `{key}`", f"add `{key}:`"
-                    )
-            if self.altitude_km is None and (self.perigee_km is None or self.apogee_km is None):
-                findings.add(
-                    "altitude_km",
-                    "the size is missing; expected `altitude_km`, or `perigee_km` and `apogee_km`",
-                    "add for example `altitude_km: 550.0`",
-                )
+                    findings.add(key, f"a state needs `{key}`", f"add `{key}:`")
         wrong_at("OrbitModel", findings)
         return self
+
+    def _check_elements(self, findings: Findings) -> None:
+        for key, why in (("epoch_utc", "when"), ("inclination_deg", "which plane")):
+            if getattr(self, key) is None:
+                findings.add(
+                    key, f"the elements do not say {why}; expected `{key}`", f"add `{key}:`"
+                )
+        if self.altitude_km is None and (self.perigee_km is None or self.apogee_km is None):
+            findings.add(
+                "altitude_km",
+                "the size is missing; expected `altitude_km`, or `perigee_km` and `apogee_km`",
+                "add for example `altitude_km: 550.0`",
+            )
+        for key in ("frame", "object"):
+            if getattr(self, key) is not None:
+                findings.add(key, f"`{key}` has no meaning for elements", "remove it")
 
 
 class Eclipse(FrozenModel):
