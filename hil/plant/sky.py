@@ -124,6 +124,11 @@ class Sky:
         """Return remarks for the user."""
         return () if self.orbit is None else self.orbit.notes
 
+    @property
+    def radiation(self) -> Radiation:
+        """Return the radiation environment of the scenario."""
+        return self._radiation
+
     def anomaly(self) -> list[tuple[int, int]]:
         """Return the cells of the South Atlantic Anomaly at the orbit's height (see
         `anomaly_cells`).

@@ -15,8 +15,10 @@ from hil.plant.build import BuiltPlant, build_plant
 from hil.plant.energy_totals import Totals
 from hil.plant.orbit import Orbit
 from hil.plant.spacecraft import BuiltSpacecraft
+from hil.plant.survey_dose import FlightDose
 from hil.plant.survey_figures import (
     BoardFigures,
+    DoseFigures,
     OrbitFigures,
     SpacecraftFigures,
     SurveyFigures,
@@ -106,11 +108,13 @@ def fly(scenario: Scenario, every_s: float | None = None, sinks: Sequence[RowSin
             remedy="take a smaller --every, or a longer --duration",
         )
     sums = SurveySums(built.boards)
+    dose = FlightDose(built.sky.radiation, plant.step_s, built.sky.duration_s)
     for stretch in stretches(built, stride):
         sums.add(stretch.sky, stretch.count)
+        dose.add(stretch.sky, stretch.count)
         for sink in sinks:
             sink.add(stretch.columns)
-    return Flown(_figures(plant, built, sums), built.sky.notes)
+    return Flown(_figures(plant, built, sums, dose.figures(built.boards)), built.sky.notes)
 
 
 def _plant_of(scenario: Scenario) -> PlantConfig:
@@ -135,7 +139,9 @@ def _stride(every_s: float | None, step_s: float) -> int:
     return round(steps)
 
 
-def _figures(plant: PlantConfig, built: BuiltPlant, sums: SurveySums) -> SurveyFigures:
+def _figures(
+    plant: PlantConfig, built: BuiltPlant, sums: SurveySums, dose: DoseFigures | None
+) -> SurveyFigures:
     sky, totals = built.sky, built.flight.totals
     step_s = built.flight.step_us / 1e6
     return SurveyFigures(
@@ -158,6 +164,7 @@ def _figures(plant: PlantConfig, built: BuiltPlant, sums: SurveySums) -> SurveyF
         },
         spacecraft=None if built.built is None else _spacecraft_figures(built.built, totals),
         case=plant.case,
+        dose=dose,
     )
 
 

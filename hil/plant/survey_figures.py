@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from hil.json_values import JsonObject
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BoardFigures",
     "DoseFigures",
+    "DoseLimit",
     "OrbitFigures",
     "RateFigures",
     "SpacecraftFigures",
@@ -73,17 +74,38 @@ class BoardFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class DoseLimit:
+    """The time at which a node's board reaches the dose limit of its profile.
+
+    `years`: None where there is no dose. `within_flight`: before the flight ends."""
+
+    node: str
+    profile: str
+    limit_krad: float
+    years: float | None
+    within_flight: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DoseFigures:
     """The total ionising dose in silicon, behind the wall and by depth of aluminium.
 
     `krad_per_year`: behind `wall_mm_al`. `by_source`: its parts, by source. `depth_mm_al` and
-    `krad_per_year_by_depth` have one entry for each thickness of the depth-dose curve."""
+    `krad_per_year_by_depth` have one entry for each thickness of the depth-dose curve, and so have
+    its parts in `curves`. `protons_per_cm2_year` arrive behind the wall.
+    `solar_confidence_percent`: how likely there are no more solar protons; None where none are
+    counted. `flight_krad`: the dose of the flight's own duration."""
 
     wall_mm_al: float
     krad_per_year: float
     by_source: Mapping[str, float]
     depth_mm_al: tuple[float, ...] = ()
     krad_per_year_by_depth: tuple[float, ...] = ()
+    curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    protons_per_cm2_year: float = 0.0
+    solar_confidence_percent: int | None = None
+    flight_krad: float = 0.0
+    limits: tuple[DoseLimit, ...] = ()
 
     def as_json(self) -> JsonObject:
         """Return the dose as a JSON object."""
@@ -93,6 +115,18 @@ class DoseFigures:
             "by_source": dict(self.by_source),
             "depth_mm_al": list(self.depth_mm_al),
             "krad_per_year_by_depth": list(self.krad_per_year_by_depth),
+            "curves": {source: list(curve) for source, curve in self.curves.items()},
+            "protons_per_cm2_year": self.protons_per_cm2_year,
+            "solar_confidence_percent": self.solar_confidence_percent,
+            "flight_krad": self.flight_krad,
+            "limits": {
+                limit.node: {
+                    "limit_krad": limit.limit_krad,
+                    "years": limit.years,
+                    "within_flight": limit.within_flight,
+                }
+                for limit in self.limits
+            },
         }
 
 

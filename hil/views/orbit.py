@@ -14,7 +14,7 @@ from hil.errors import SetupError, UsageError
 from hil.extras import install_command
 from hil.plant.course import Course, CourseColumn
 from hil.plant.survey_figures import SurveyFigures
-from hil.views.orbit_dose import dose_lines
+from hil.views.orbit_dose import dose_lines, draw_depth_dose
 from hil.views.orbit_rates import rate_lines
 from hil.views.style import DIM, HEAD, WARN, Glyphs, flight_time
 
@@ -183,14 +183,19 @@ def draw(path: Path, name: str, figures: SurveyFigures, course: Course) -> None:
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
     panels = _panels(course)
-    figure, axes = plt.subplots(
-        len(panels), 1, sharex=True, figsize=(10, 1.7 * len(panels)), squeeze=False
-    )
-    for axis, (label, names) in zip(axes[:, 0], panels, strict=True):
-        _fill_panel(axis, label, names, course)
+    rows = [1.7] * len(panels) + ([] if figures.dose is None else [3.0])
+    figure = plt.figure(figsize=(10, sum(rows)))
+    grid = figure.add_gridspec(len(rows), 1, height_ratios=rows)
+    axes: list[Any] = []
+    for row, (label, names) in enumerate(panels):
+        axes.append(figure.add_subplot(grid[row], sharex=axes[0] if axes else None))
+        _fill_panel(axes[-1], label, names, course)
+        axes[-1].tick_params(labelbottom=row == len(panels) - 1)
     accel = "" if figures.accel == 1 else f", upset rates accelerated {figures.accel:g}x"
-    axes[0, 0].set_title(f"{name}{accel}", fontsize=10)
-    axes[-1, 0].set_xlabel(_time_axis(course)[1])
+    axes[0].set_title(f"{name}{accel}", fontsize=10)
+    axes[-1].set_xlabel(_time_axis(course)[1])
+    if figures.dose is not None:
+        draw_depth_dose(figure.add_subplot(grid[-1]), figures.dose)
     save_figure(figure, path)
 
 

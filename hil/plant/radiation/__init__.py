@@ -12,6 +12,9 @@ gcr                 galactic cosmic rays behind the Earth's field
 galactic_ions       fluxes of their elements (ISO 15390)
 stopping            stopping powers and ranges of protons and ions
 let_spectrum        spectra of the LET of ions behind a wall
+belt_table, bake_belts    trapped electrons and protons by L and B/B0, at any altitude (AE8, AP8)
+dose, dose_kernels, bake_dose    total ionising dose behind aluminium (SHIELDOSE-2)
+solpro              solar protons of a mission at a confidence level
 irpp                upset rates of ions by the integral rectangular parallelepiped
 spe                 solar particle events
 shielding           protons behind walls of aluminium
