@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final, TypeVar
 
 import numpy as np
@@ -23,9 +25,13 @@ from hil.plant.orbit import Track
 from hil.plant.passes import GroundStation, Pass, find_passes
 from hil.plant.power import PowerSystem
 from hil.plant.profile import Profile
+from hil.plant.radiation.ap8 import DEFAULT_SAA_DRIFT_DEG
+from hil.plant.radiation.blended import Along, BlendedRadiation
 from hil.plant.radiation.crosssection import KINDS, Section
 from hil.plant.radiation.environment import RadiationEnvironment as Radiation
+from hil.plant.radiation.flux_file import read_flux
 from hil.plant.radiation.rates import RadiationAlong
+from hil.plant.radiation.solar_cycle import activity_of_date, activity_of_f10_7, drift_deg
 from hil.plant.radiation.spe import SolarParticleEvent
 from hil.plant.scenario_orbit import no_orbit, orbit_of
 from hil.plant.sections import sections_of
@@ -33,7 +39,7 @@ from hil.plant.spacecraft import BuiltSpacecraft, PlacedBoard
 from hil.plant.thermal import ThermalEnvironment as Light
 from hil.plant.thermal import ThermalNetwork
 from hil.scenario.plant.flight import PlantConfig, ThermalCaseName
-from hil.scenario.plant.radiation import RadiationModel, onset_s
+from hil.scenario.plant.radiation import BY_DATE, RadiationModel, SolarPhase, onset_s
 
 __all__ = ["BLOCK_STEPS", "SAA_FLUX", "Sky", "SkyBlock"]
 
@@ -103,7 +109,8 @@ class Sky:
         self._system = system
         self._network: ThermalNetwork | None = None if system is None else system.network
         self.orbit = None if plant.orbit is None else orbit_of(plant.orbit, plant)
-        self._radiation = _radiation(plant.radiation, accel)
+        start_utc = None if self.orbit is None else self.orbit.start_utc
+        self._radiation = _radiation(plant.radiation, accel, start_utc, duration_s)
         self._sections = {
             id(b.profile): sections_of(b.profile, exposed=plant.radiation.exposed) for b in boards
         }
@@ -136,7 +143,8 @@ class Sky:
         if self.orbit is None or not self._radiation.trapped:
             return []
         height = float(np.mean(self.block_of(0).altitude_km))
-        return anomaly_cells(height, self._radiation.phase, self._radiation.saa_drift_deg)
+        environment = self._environment(0.0, self._radiation.phase)
+        return anomaly_cells(height, environment.phase, environment.saa_drift_deg)
 
     def _passes(self) -> tuple[Pass, ...]:
         if self.orbit is None:
@@ -193,7 +201,7 @@ class Sky:
         if track is not None and "illumination" in self._profile_columns:
             track = replace(track, illumination=self._column("illumination", t_s))
         heat, array = self._light(track, t_s)
-        along = None if track is None else RadiationAlong(track, self._radiation)
+        along = None if track is None else self._radiation_along(track, t_s)
         return SkyBlock(
             first=first,
             t_s=t_s,
@@ -245,14 +253,47 @@ class Sky:
 
     # --- radiation ----------------------------------------------------------------------------
 
-    def _flux(self, along: RadiationAlong | None, t_s: Floats) -> Floats:
+    def _environment(self, t_s: float, phase: SolarPhase) -> Radiation:
+        """Return the radiation at a time of the run, by the map of a phase of the solar cycle."""
+        environment = replace(self._radiation, phase=phase)
+        if self._plant.radiation.saa_drift_deg != BY_DATE or self.orbit is None:
+            return environment
+        when = self.orbit.start_utc + timedelta(seconds=t_s)
+        return replace(environment, saa_drift_deg=drift_deg(when, phase))
+
+    def _activity(self, t_s: float) -> float | None:
+        """Return the activity of the Sun, 0 to 1, at a time of the run; None: that of the phase."""
+        model = self._plant.radiation
+        if model.f10_7 is not None:
+            return activity_of_f10_7(model.f10_7)
+        if isinstance(model.solar_activity, float):
+            return model.solar_activity
+        if model.solar_activity is None or self.orbit is None:
+            return None
+        return activity_of_date(self.orbit.start_utc + timedelta(seconds=t_s))
+
+    def _radiation_along(self, track: Track, t_s: Floats) -> Along:
+        """Return the radiation along a block; phase and drift of the anomaly are those of its
+        middle."""
+        middle_s = float(t_s[len(t_s) // 2])
+        activity = self._activity(middle_s)
+        if activity is None:
+            return RadiationAlong(track, self._environment(middle_s, self._radiation.phase))
+        quiet, active = (
+            RadiationAlong(track, self._environment(middle_s, phase)) for phase in SolarPhase
+        )
+        if activity in (0.0, 1.0):
+            return active if activity else quiet
+        return BlendedRadiation(quiet, active, activity)
+
+    def _flux(self, along: Along | None, t_s: Floats) -> Floats:
         if "flux_per_cm2_s" in self._profile_columns:
             return self._column("flux_per_cm2_s", t_s)
         if along is None:
             return np.zeros(len(t_s))
         return self._guarded(along.proton_flux)
 
-    def _rates(self, along: RadiationAlong | None, t_s: Floats) -> dict[str, dict[Effect, Floats]]:
+    def _rates(self, along: Along | None, t_s: Floats) -> dict[str, dict[Effect, Floats]]:
         by_profile: dict[int, dict[Effect, Floats]] = {}
         out: dict[str, dict[Effect, Floats]] = {}
         for board in self._boards:
@@ -268,7 +309,7 @@ class Sky:
         return out
 
     def _rates_of(
-        self, profile: BoardProfile, along: RadiationAlong | None, t_s: Floats
+        self, profile: BoardProfile, along: Along | None, t_s: Floats
     ) -> dict[Effect, Floats]:
         sections = self._sections[id(profile)]
         if "flux_per_cm2_s" in self._profile_columns:
@@ -297,20 +338,27 @@ def _rates_of_flux(flux: Floats, sections: Sequence[Section], accel: float) -> d
     return rates
 
 
-def _radiation(model: RadiationModel, accel: float) -> Radiation:
+def _radiation(
+    model: RadiationModel, accel: float, start_utc: datetime | None, duration_s: float
+) -> Radiation:
     events = tuple(
         SolarParticleEvent(onset_s(e.onset), e.strength, e.rise_h, e.decay_h, e.storm_factor)
         for e in model.events
     )
+    drift = model.saa_drift_deg
+    given = None
+    if model.flux_file is not None:
+        given = read_flux(Path(model.flux_file), start_utc, duration_s)
     try:
         return Radiation(
             model.solar_phase,
-            model.saa_drift_deg,
+            DEFAULT_SAA_DRIFT_DEG if isinstance(drift, str) else drift,
             model.shielding_mm_al,
             events,
             accel,
             model.trapped,
             model.cosmic_rays,
+            given,
         )
     except ValueError as error:
         raise UsageError(f"plant.radiation: {error}") from None

@@ -182,6 +182,9 @@ def _plant_beside(plant: PlantConfig, folder: Path) -> PlantConfig:
     if plant.orbit is not None and plant.orbit.file is not None:
         file = str((folder / plant.orbit.file).resolve())
         update["orbit"] = plant.orbit.model_copy(update={"file": file})
+    if plant.radiation.flux_file is not None:
+        file = str((folder / plant.radiation.flux_file).resolve())
+        update["radiation"] = plant.radiation.model_copy(update={"flux_file": file})
     return plant.model_copy(update=update) if update else plant
 
 

@@ -8,6 +8,8 @@ environment         the environment that a scenario states
 ap8, ap8_upper, ap8_table, bake_ap8
                     trapped protons up to 2000 km and above, the files of their tables, and how they
                     are made
+flux_file, flux_table    proton fluxes that are given in a file, over time and energy
+solar_cycle, blended    activity of the Sun and drift of the anomaly by date; between two phases
 gcr                 galactic cosmic rays behind the Earth's field
 galactic_ions       fluxes of their elements (ISO 15390)
 stopping            stopping powers and ranges of protons and ions

@@ -31,6 +31,7 @@ from hil.plant.radiation import ap8_table, ap8_upper
 from hil.scenario.plant.radiation import SolarPhase
 
 __all__ = [
+    "DEFAULT_SAA_DRIFT_DEG",
     "ENERGIES_MEV",
     "MAX_ALTITUDE_KM",
     "Trapped",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hil.plant.radiation.ap8 import DEFAULT_SAA_DRIFT_DEG
+from hil.plant.radiation.flux_table import FluxTable
 from hil.plant.radiation.shielding import MAX_SHIELDING_MM
 from hil.plant.radiation.spe import SolarParticleEvent
 from hil.scenario.plant.radiation import SolarPhase
@@ -28,6 +29,7 @@ class RadiationEnvironment:
     `events`          solar particle events
     `accel`           all rates are multiplied by it, because real ones are slow
     `trapped`, `cosmic_rays`  False leaves that source out
+    `protons`         given protons, in place of the trapped ones of AP8
 
     Raises: ValueError if a number makes no sense."""
 
@@ -38,6 +40,7 @@ class RadiationEnvironment:
     accel: float = 1.0
     trapped: bool = True
     cosmic_rays: bool = True
+    protons: FluxTable | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.accel) and self.accel >= 0.0):

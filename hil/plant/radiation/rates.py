@@ -18,6 +18,7 @@ from hil.plant.orbit import Track
 from hil.plant.radiation import ap8, gcr
 from hil.plant.radiation.crosssection import KINDS, CrossSectionCurve, Plateau, Section, fold
 from hil.plant.radiation.environment import RadiationEnvironment
+from hil.plant.radiation.flux_table import GivenProtons
 from hil.plant.radiation.shielding import outside_energy_mev, residual_energy_mev
 from hil.plant.radiation.spe import SolarParticleEvent
 from hil.scenario.plant.radiation import SolarPhase
@@ -66,7 +67,7 @@ class RadiationAlong:
     def __init__(self, track: Track, environment: RadiationEnvironment) -> None:
         self._track = track
         self._environment = environment
-        self._belt: ap8.Trapped | None = None
+        self._belt: ap8.Trapped | GivenProtons | None = None
         self._cutoff_gv: Floats | None = None
         self._open_sky: Floats | None = None
 
@@ -108,14 +109,19 @@ class RadiationAlong:
 
     # --- what is computed once ---
 
-    def _trapped(self) -> ap8.Trapped:
+    def _trapped(self) -> ap8.Trapped | GivenProtons:
         if self._belt is None:
-            self._belt = ap8.trapped(
-                self._track.latitude_deg,
-                self._track.longitude_deg,
-                self._track.altitude_km,
-                phase=self._environment.phase,
-                saa_drift_deg=self._environment.saa_drift_deg,
+            given, environment = self._environment.protons, self._environment
+            self._belt = (
+                ap8.trapped(
+                    self._track.latitude_deg,
+                    self._track.longitude_deg,
+                    self._track.altitude_km,
+                    phase=environment.phase,
+                    saa_drift_deg=environment.saa_drift_deg,
+                )
+                if given is None
+                else given.at(self._track.t_s)
             )
         return self._belt
 
@@ -134,13 +140,13 @@ class RadiationAlong:
     # --- one source, one curve ---
 
     def _add_belt(self, curve: CrossSectionCurve, out: Floats) -> None:
-        wall = self._environment.shielding_mm_al
-        lowest, highest = ap8.ENERGIES_MEV[0], ap8.ENERGIES_MEV[-1]
-        start = max(lowest, outside_energy_mev(curve.threshold, wall))
-        if start >= highest:
+        given, wall = self._environment.protons, self._environment.shielding_mm_al
+        nodes = ap8.ENERGIES_MEV if given is None else given.energies_mev
+        table = _belt_grid(curve, wall, float(nodes[0]), float(nodes[-1]))
+        if table is None:
             return
         belt = self._trapped()
-        grid, sigma = _belt_grid(curve, wall)
+        grid, sigma = table
         out[belt.active] += fold(sigma, belt.above_active(grid))
 
     def _galactic_protons(self, curve: CrossSectionCurve) -> Floats:
@@ -165,10 +171,14 @@ class RadiationAlong:
 
 
 @functools.lru_cache(maxsize=_TABLES)
-def _belt_grid(curve: CrossSectionCurve, wall_mm: float) -> tuple[Floats, Floats]:
-    """Return energies outside of the wall [MeV], and the cross-sections from each to the next."""
-    lowest, highest = ap8.ENERGIES_MEV[0], ap8.ENERGIES_MEV[-1]
+def _belt_grid(
+    curve: CrossSectionCurve, wall_mm: float, lowest: float, highest: float
+) -> tuple[Floats, Floats] | None:
+    """Return energies outside of the wall [MeV], and the cross-sections from each to the next; None
+    if none of the belt, from `lowest` to `highest`, gets through."""
     start = max(lowest, outside_energy_mev(curve.threshold, wall_mm))
+    if start >= highest and not start == highest == lowest:
+        return None
     if isinstance(curve, Plateau):
         grid = np.array([start])
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -13,6 +13,7 @@ from hil.scenario.problems import Findings, wrong, wrong_at
 from hil.word_enum import Word
 
 __all__ = [
+    "BY_DATE",
     "MAX_SHIELDING_MM",
     "Duration",
     "Onset",
@@ -22,6 +23,7 @@ __all__ = [
     "onset_s",
 ]
 
+BY_DATE: Final = "by-date"
 MAX_SHIELDING_MM = 200.0
 """The thickest wall that the slowing down of protons was worked out for."""
 
@@ -105,9 +107,22 @@ class RadiationModel(FrozenModel):
     solar_phase: SolarPhase = Field(
         default=SolarPhase.MIN, description="Of the solar cycle; min has the more protons."
     )
-    saa_drift_deg: Annotated[Float, Field(ge=-360, le=360)] = Field(
+    solar_activity: Fraction | Literal["by-date"] | None = Field(
+        default=None,
+        description="Instead of `solar_phase`: 0 minimum to 1 maximum, or by-date: of the cycle.",
+    )
+    f10_7: Annotated[Float, Field(ge=40, le=400)] | None = Field(
+        default=None, description="Instead of `solar_phase`: smoothed F10.7 index [sfu]."
+    )
+    saa_drift_deg: Annotated[Float, Field(ge=-360, le=360)] | Literal["by-date"] = Field(
         default=18.0,
-        description="How far the anomaly has drifted west since AP8's field model (0.3 a year).",
+        description="How far the anomaly has drifted west since AP8's field model (0.3 a year); "
+        "by-date: from the year of that model to that of the run.",
+    )
+    flux_file: str | None = Field(
+        default=None,
+        description="File with proton fluxes over time and energy, in place of `trapped`: CSV, or "
+        "an export of SPENVIS or of AP9 (IRENE).",
     )
     shielding_mm_al: Annotated[Float, Field(ge=0, le=MAX_SHIELDING_MM)] = Field(
         default=2.54, description="Wall around the boards, as aluminium."
@@ -119,3 +134,15 @@ class RadiationModel(FrozenModel):
         default=1.0,
         description="Share of upset bits that the workload uses; 1: it fills the memory [A].",
     )
+
+    @model_validator(mode="after")
+    def _one_activity(self) -> RadiationModel:
+        findings = Findings()
+        if self.solar_activity is not None and self.f10_7 is not None:
+            findings.add("f10_7", "`solar_activity` is given, too", "remove one of the two")
+        if self.flux_file is not None and not self.trapped:
+            findings.add(
+                "flux_file", "`trapped: false` leaves these protons out", "remove one of the two"
+            )
+        wrong_at("RadiationModel", findings)
+        return self
