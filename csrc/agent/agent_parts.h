@@ -47,6 +47,10 @@ void agent_announce(hil_agent_t *a, uint16_t seq);
 void agent_step_begin(hil_agent_t *a, uint16_t seq, const hil_step_t *step);
 /* Let the step proceed. Returns the time in us after which it wants to be called again; UINT32_MAX: no need. */
 uint32_t agent_step_poll(hil_agent_t *a);
+/* The tick at which a step has passed its budget; 0: there is none. */
+static inline uint32_t agent_last_stop(const hil_agent_t *a) {
+  return a->budget.max_ticks ? a->budget.max_ticks + 1u : 0;
+}
 /* Digest of the loaded workload's state or output. */
 uint64_t agent_region_digest(const hil_agent_t *a, hil_region_t region);
 

@@ -15,12 +15,12 @@ uint64_t agent_region_digest(const hil_agent_t *a, hil_region_t region) {
 static void scrub(hil_agent_t *a) { checkpoint_scrub(&a->checkpoint, a->step.frame, a->budget.scrub_words); }
 
 static uint32_t next_stop(const hil_agent_t *a, uint32_t tick) {
-  const uint32_t limit = a->budget.max_ticks ? a->budget.max_ticks + 1u : 0;
+  const uint32_t limit = agent_last_stop(a);
   const uint32_t next = agent_upsets_next_tick(a, tick);
   return next && (!limit || next < limit) ? next : limit;
 }
 
-/* Stepping on by instructions cleared the stop, and may have passed further ticks. */
+/* Stepping on by instructions put the stop to the last one, and may have passed further ticks. */
 static void set_next_stop(hil_agent_t *a) {
   a->memory.progress->stop_tick = next_stop(a, a->memory.progress->tick);
 }
@@ -88,6 +88,7 @@ static int launch(hil_agent_t *a, uint64_t frame) {
   a->step.frame = frame;
   a->worker.runaway = 0;
   a->memory.progress->tick = 0;
+  if (a->port.settle) a->port.settle(a->port.context, a->injector.disturbed);
   agent_stuck_apply(a, frame);
   a->worker.running = 1;
   agent_upsets_at_tick(a, 0);

@@ -244,7 +244,7 @@ static void inject(hil_agent_t *a, hil_agent_upset_t *u, bool begun, uint32_t ti
   int status = HIL_OK;
   if (u->arm.steps > *taken) {
     uint32_t more = 0;
-    a->memory.progress->stop_tick = 0;
+    a->memory.progress->stop_tick = agent_last_stop(a); /* the step may read it: as it is without an upset */
     status = a->port.advance(a->port.context, u->arm.steps - *taken, &more);
     *taken += more;
   }

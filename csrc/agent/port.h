@@ -94,6 +94,11 @@ typedef struct {
    * HIL_OK; HIL_ERR_STATE: nothing is loaded; HIL_ERR_NOSYS; HIL_ERR_IO: there is no worker then. */
   int (*start)(void *context);
 
+  /* The worker is at rest before a step. Clear what earlier steps have left in it and no step reads, if it
+   * |is_to_be_hit| in the next one, or if one has and its damage is still there: so that a step that an upset
+   * makes read it anyway does the same in every run. Null: nothing is left. */
+  void (*settle)(void *context, bool is_to_be_hit);
+
   /* Begin one step. Only with a worker at rest.
    * HIL_OK; HIL_ERR_STATE: there is no worker; HIL_ERR_NOSYS; HIL_ERR_IO. */
   int (*step)(void *context);

@@ -80,10 +80,7 @@ class AnswerCheck:
 @dataclass(frozen=True, slots=True)
 class RunCheck:
     """Faults drawn at random that were carried out in full runs: how many there were, what those
-    came to that did not end as proved, and how many escaped although none should have.
-
-    A wild access of a damaged worker may find what earlier steps have left on its stack, which the
-    fresh worker of an experiment does not have: so a few end otherwise, and harmlessly."""
+    came to that did not end as proved, and how many escaped although none should have."""
 
     runs: int
     differences: tuple[str, ...]

@@ -10,14 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from hil.record.scheme_proof import HostFate, SchemeFate, SchemeProof
-from hil.scenario.words import UpsetTarget
 from hil.views.style import BAD, DIM, GOOD, HEAD, Glyphs
 
 __all__ = ["proof_table"]
 
 _SCIENTIFIC_FROM: Final = 100_000_000
-_WILD: Final = frozenset({UpsetTarget.STACK, UpsetTarget.GPR, UpsetTarget.VECTOR})
-"""Targets after whose hits a worker may read anywhere."""
 _BAD: Final = (SchemeFate.ESCAPED,)
 _ALWAYS: Final = (SchemeFate.NO_EFFECT, SchemeFate.CORRECTED, SchemeFate.ESCAPED)
 
@@ -93,19 +90,13 @@ def _notes(proof: SchemeProof) -> list[str]:
             text = f"{row.field} ({', '.join(_named(row.bits))})"
             single.setdefault(row.part, []).append(text)
     points = "; ".join(f"{part}: {', '.join(fields)}" for part, fields in single.items())
-    notes = [
+    return [
         f"{proof.experiments:,} experiments on the nodes' workers; the real voter and recovery "
         f"took each answer. {answers.answers:,} answers of one node, silent and wrong in any "
         f"digest, were put to the voter: {delivered}.",
         "Voter and recovery run on the host, which this bench trusts. Their single points of "
         f"failure, while all nodes answer right: {points or 'none'}.",
     ]
-    if {row.target for row in proof.rows} & _WILD:
-        notes.append(
-            "Experiments begin with a fresh worker. In flight, a wild access after a hit of a "
-            "register or the stack may read what earlier steps left there, and end otherwise."
-        )
-    return notes
 
 
 def _named(bits: Counter[HostFate]) -> list[str]:

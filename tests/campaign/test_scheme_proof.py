@@ -119,19 +119,12 @@ def test_a_single_computer_lets_every_wrong_output_escape(
     ],
 )
 def test_full_runs_end_as_proved(scheme: str, count: int) -> None:
-    """Of all targets where there is time for them, and where more than one node answers: alone,
-    one that reads what earlier steps left on its stack is compared with nobody."""
-    alone = scheme == "simplex"
-    more = () if count < 10 or alone else (UpsetTarget.STACK, UpsetTarget.GPR)
-    targets = (*PORTABLE, *more)
-    _, found = proof_of(scheme, targets)
+    """Of all targets where there is time for them."""
+    more = () if count < 10 else (UpsetTarget.STACK, UpsetTarget.GPR)
+    _, found = proof_of(scheme, (*PORTABLE, *more))
     ends = confirm(scenario(scheme), FRAME, draw_faults(found, count, 1), lambda *_: None)
     assert len(ends) == count
-    assert not any(end.escapes for end in ends)
-    different = [end.difference for end in ends if not end.agrees]
-    # Wild accesses after hits of registers and stack read what earlier steps left: see RunCheck
-    wild = [text for text in different if " of the gpr " in text or " of the stack " in text]
-    assert different == wild and len(wild) <= count // 50, different
+    assert [end.difference for end in ends if not end.agrees] == []
 
 
 # --- the answers of one node ----------------------------------------------------------------------

@@ -74,6 +74,11 @@ static int start(void *context) {
   return status;
 }
 
+static void settle(void *context, bool is_to_be_hit) {
+  hil_board_t *b = context;
+  if (!b->is_exec) worker_settle(&b->worker, is_to_be_hit);
+}
+
 static int step(void *context) {
   hil_board_t *b = context;
   return b->is_exec ? exec_step(&b->exec, b->agent.step.frame) : worker_step(&b->worker);
@@ -310,6 +315,7 @@ int board_boot(hil_board_t *b) {
                            .now_us = now_us,
                            .load = load,
                            .start = start,
+                           .settle = settle,
                            .step = step,
                            .poll = poll_worker,
                            .interrupt = interrupt,

@@ -146,9 +146,9 @@ static void share_core(hil_linux_campaign_t *c) {
   (void)sched_setaffinity(c->worker->pid, sizeof one, &one);
 }
 
-/* A fresh worker, sealed or not. */
-static int start_worker(hil_linux_campaign_t *c, bool sealed) {
-  int status = worker_seal(c->worker, sealed);
+/* A fresh worker. */
+static int start_worker(hil_linux_campaign_t *c, bool for_experiments) {
+  int status = worker_for_experiments(c->worker, for_experiments);
   if (status == HIL_OK) status = worker_start(c->worker);
   if (status == HIL_OK) (void)knobs_worker(c->knobs, c->worker->pid); /* the next LIMIT reads it back */
   return status;
@@ -173,6 +173,7 @@ int campaign_open(hil_linux_campaign_t *c, hil_worker_t *w, const hil_step_t *st
   w->memory.progress->stop_tick = c->stop_tick = budget->max_ticks ? budget->max_ticks + 1u : 0;
   c->follow_count = 0;
   status = worker_slots(w, c->pages.slot, c->pages.slot_len);
+  if (status == HIL_OK) status = residue_clear(w); /* as before a step of a run that is hit */
   if (status == HIL_OK) status = record_golden(c, w->workload, out);
   if (status == HIL_OK) status = campaign_rewind(c);
   if (status == HIL_OK) describe(c, w->workload, out);
@@ -360,10 +361,9 @@ int campaign_go_back(hil_linux_campaign_t *c) {
  * over, and no step that follows it is to be run. */
 static bool judge(hil_linux_campaign_t *c, int signal, const hil_arch_regs_t *regs, uint8_t wanted) {
   if (c->following) return !follow_end(c, regs, signal);
+  if (signal == SIGTRAP && campaign_is_runaway(c, regs)) signal = FAILURE_HANG;
   if (signal != SIGTRAP || !campaign_at_rest(regs)) {
-    const uintptr_t trap = (uintptr_t)ARCH_PC(*regs) - ARCH_TRAP_REPORTED_AT;
-    const bool ticked = signal == SIGTRAP && trap == (uintptr_t)worker_trap_tick;
-    details_of_failure(c, ticked ? FAILURE_HANG : signal); /* more ticks than its budget has */
+    details_of_failure(c, signal);
     return true;
   }
   details_of_end(c, regs, wanted);
@@ -374,7 +374,9 @@ static bool judge(hil_linux_campaign_t *c, int signal, const hil_arch_regs_t *re
 static int end(hil_linux_campaign_t *c, int signal, hil_campaign_run_t *run) {
   hil_arch_regs_t regs;
   int status = registers_get_general(c->worker, &regs);
-  if (status != HIL_OK || !judge(c, signal, &regs, run->sites.details)) return status;
+  if (status != HIL_OK) return status;
+  if (signal == SIGTRAP && campaign_passes_tick(c, &regs)) return campaign_pass_tick(c, &regs);
+  if (!judge(c, signal, &regs, run->sites.details)) return HIL_OK;
   status = campaign_go_back(c);
   if (status == HIL_OK) sites_put_details(run, c->outcome, c->details, c->details_len);
   return status;

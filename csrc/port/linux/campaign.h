@@ -5,8 +5,8 @@
  * everything back in place. No process is started for an experiment, also not after a fatal signal: ptrace
  * stops the worker before the signal is delivered.
  *
- * The worker is a sealed one (worker_seal): it can write nothing but its regions, so restoring these, and its
- * registers, restores all of it. */
+ * The worker can write nothing but its regions (worker_seal.c), so restoring these, and its registers, restores
+ * all of it. */
 #ifndef HIL_LINUX_CAMPAIGN_H
 #define HIL_LINUX_CAMPAIGN_H
 
@@ -15,6 +15,7 @@
 #include "port_linux.h"
 #include "sites.h"
 #include "worker_arch.h"
+#include "worker_residue.h"
 
 /* --- campaign_image.c: the memory that the worker can write ----------------------------------------- */
 
@@ -73,8 +74,6 @@ void registers_flip_general(hil_arch_regs_t *regs, size_t index, uint8_t mask);
 int registers_flip_vector(hil_worker_t *w, const hil_registers_t *regs, size_t index, uint8_t mask);
 /* Register |i| of those that TARGET_GPR spans. */
 uint64_t registers_value(const hil_arch_regs_t *regs, size_t i);
-/* Whether two workers at rest would take their next step alike: what a function must preserve is equal. */
-bool registers_rest_alike(const hil_arch_regs_t *a, const hil_arch_regs_t *b);
 
 /* --- campaign.c --------------------------------------------------------------------------------------- */
 
@@ -147,6 +146,15 @@ int campaign_step_struck(hil_linux_campaign_t *c, uint8_t *out_ended);
  * |until_us|: it stands still then, and is to run on. */
 int campaign_run_on(hil_linux_campaign_t *c, uint64_t until_us);
 bool campaign_at_rest(const hil_arch_regs_t *regs);
+/* The worker has come to rest: let it begin the next step when it goes on, as worker_settle does before a step of a
+ * run whose worker has been hit. HIL_OK; HIL_ERR_IO. */
+int campaign_leave_rest(hil_linux_campaign_t *c);
+/* Whether a worker that stands at a trap has passed its budget of ticks, as agent_step.c judges it. */
+bool campaign_is_runaway(const hil_linux_campaign_t *c, const hil_arch_regs_t *regs);
+/* Whether it stands at a tick within that budget, where only a damaged step stops: a run lets it go on then. */
+bool campaign_passes_tick(const hil_linux_campaign_t *c, const hil_arch_regs_t *regs);
+/* Prepare that. HIL_OK; HIL_ERR_IO. */
+int campaign_pass_tick(hil_linux_campaign_t *c, hil_arch_regs_t *regs);
 /* Go back to the step's start. HIL_OK; HIL_ERR_IO. */
 int campaign_rewind(hil_linux_campaign_t *c);
 /* Its memory as |copy| has it. HIL_OK; HIL_ERR_IO. */

@@ -31,6 +31,7 @@ static void prepare(hil_linux_campaign_t *c, uint8_t number) {
   m->progress->stop_tick = c->stop_tick;
   c->began_us = 0;
   c->following = number;
+  (void)campaign_leave_rest(c); /* if it cannot, the worker is lost, and that shows when it is to go on */
 }
 
 /* --- without a fault ----------------------------------------------------------------------------------- */
@@ -115,9 +116,8 @@ static bool ends_alike(const hil_linux_campaign_t *c, const hil_arch_regs_t *reg
 bool follow_end(hil_linux_campaign_t *c, const hil_arch_regs_t *regs, int signal) {
   const hil_port_memory_t *m = &c->worker->memory;
   const hil_linux_follow_t *f = &c->follow[c->following - 1u];
-  const uintptr_t trap = (uintptr_t)ARCH_PC(*regs) - ARCH_TRAP_REPORTED_AT;
-  if (signal != SIGTRAP || !campaign_at_rest(regs)) {
-    const bool hangs = !signal || (signal == SIGTRAP && trap == (uintptr_t)worker_trap_tick);
+  const bool hangs = !signal || (signal == SIGTRAP && campaign_is_runaway(c, regs));
+  if (hangs || signal != SIGTRAP || !campaign_at_rest(regs)) {
     put_fate(c, hangs ? FATE_HANG : FATE_CRASH);
   } else if (hil_digest64(m->region[REGION_OUTPUT], c->worker->workload->output_len, 0) != f->output_digest) {
     put_fate(c, FATE_SDC);

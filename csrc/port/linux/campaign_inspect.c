@@ -51,11 +51,23 @@ static int begin(hil_linux_campaign_t *c, const hil_campaign_strike_t *m) {
   return campaign_flip(c, &site);
 }
 
+/* Run to the end of the step. Returns the signal, as campaign_run_on. */
+static int run_to_end(hil_linux_campaign_t *c) {
+  for (;;) {
+    hil_arch_regs_t regs;
+    const int signal = campaign_run_on(c, UINT64_MAX);
+    if (signal != SIGTRAP) return signal;
+    if (registers_get_general(c->worker, &regs) != HIL_OK) return -1;
+    if (!campaign_passes_tick(c, &regs)) return signal;
+    if (campaign_pass_tick(c, &regs) != HIL_OK) return -1;
+  }
+}
+
 static int carry_out(hil_linux_campaign_t *c, const hil_campaign_strike_t *m, hil_campaign_struck_t *out) {
   int status = c->struck ? campaign_go_back(c) : HIL_OK;
   if (status == HIL_OK) status = begin(c, m);
   if (status != HIL_OK) return status;
-  const int signal = m->stop == STOP_AT_END ? campaign_run_on(c, UINT64_MAX) : 0;
+  const int signal = m->stop == STOP_AT_END ? run_to_end(c) : 0;
   if (signal < 0) return HIL_ERR_IO;
   status = describe(c, signal, out);
   if (status != HIL_OK || m->stop != STOP_FOR_DEBUGGER) return status;

@@ -91,13 +91,3 @@ uint64_t registers_value(const hil_arch_regs_t *regs, size_t i) {
   memcpy(&v64, at, sizeof v64);
   return v64;
 }
-
-bool registers_rest_alike(const hil_arch_regs_t *a, const hil_arch_regs_t *b) {
-  static const size_t preserved[] = ARCH_PRESERVED_OFFSETS;
-  for (size_t i = 0; i < sizeof preserved / sizeof preserved[0]; i++) {
-    if (memcmp((const uint8_t *)a + preserved[i], (const uint8_t *)b + preserved[i], ARCH_GPR_BYTES) != 0) {
-      return false;
-    }
-  }
-  return ARCH_FLAGS(*a) == ARCH_FLAGS(*b);
-}

@@ -30,6 +30,38 @@ bool campaign_at_rest(const hil_arch_regs_t *regs) {
   return (uintptr_t)ARCH_PC(*regs) - ARCH_TRAP_REPORTED_AT == (uintptr_t)worker_trap_rest;
 }
 
+/* On machines whose trap is reported at itself, move on. */
+static int leave_trap(hil_linux_campaign_t *c, hil_arch_regs_t *regs) {
+  if (!ARCH_TRAP_SKIP) return HIL_OK;
+  ARCH_PC(*regs) += ARCH_TRAP_SKIP;
+  return registers_set_general(c->worker, regs);
+}
+
+int campaign_leave_rest(hil_linux_campaign_t *c) {
+  hil_arch_regs_t regs;
+  int status = residue_clear(c->worker);
+  if (status == HIL_OK) status = registers_get_general(c->worker, &regs);
+  return status == HIL_OK ? leave_trap(c, &regs) : status;
+}
+
+static bool at_tick(const hil_arch_regs_t *regs) {
+  return (uintptr_t)ARCH_PC(*regs) - ARCH_TRAP_REPORTED_AT == (uintptr_t)worker_trap_tick;
+}
+
+bool campaign_is_runaway(const hil_linux_campaign_t *c, const hil_arch_regs_t *regs) {
+  const bool is_over = c->stop_tick && c->worker->memory.progress->tick >= c->stop_tick;
+  return is_over && (campaign_at_rest(regs) || at_tick(regs));
+}
+
+bool campaign_passes_tick(const hil_linux_campaign_t *c, const hil_arch_regs_t *regs) {
+  return at_tick(regs) && !campaign_is_runaway(c, regs);
+}
+
+int campaign_pass_tick(hil_linux_campaign_t *c, hil_arch_regs_t *regs) {
+  c->worker->memory.progress->stop_tick = c->stop_tick;
+  return leave_trap(c, regs);
+}
+
 static bool of_no_concern(int signal) {
   return signal == SIGVTALRM || signal == SIGSTOP || signal == SIGCONT;
 }

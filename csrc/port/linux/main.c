@@ -293,6 +293,7 @@ static void end_by_signal(int signal_number) {
 int main(int argc, char **argv) {
   init_system(); /* before anything that needs /proc */
   fix_addresses(argv);
+  seal_begin();
   (void)prctl(PR_SET_NAME, "hil-agent"); /* not "exe", after that */
   hil_board_t *b = &board;
   hil_options_t options = {.baud = 115200, .knobs = KNOBS_WORKER};

@@ -95,9 +95,9 @@ typedef struct {
   int mem_fd;          /* /proc/PID/mem */
   const hil_workload_t *workload;
   hil_port_memory_t memory;
-  bool sealed;         /* for experiments: see worker_seal */
+  bool for_experiments; /* see worker_for_experiments */
   uint8_t *scratch, *stack;
-  uint8_t *setup_stack; /* of its first moments, before its clean start */
+  bool was_hit, code_was_hit; /* since its start, and may not be as it was; the same of its machine code */
   bool begun;          /* a step was begun and has not ended */
   bool standing;       /* stopped within a step */
   bool has_status;     /* |status| waits for poll */
@@ -111,16 +111,10 @@ typedef struct {
 /* These return what the callbacks of hil_port_t return (port.h): HIL_OK, HIL_ERR_STATE, HIL_ERR_IO (then
  * |last_errno| says why). */
 int worker_load(hil_worker_t *w, const hil_workload_t *workload, hil_port_memory_t *out);
-/* Make the workers that are started from now on sealed ones, or plain ones again; there is none afterwards.
- * State, input and output are kept. A sealed worker shares also its scratch and stack with the agent, can
- * write nothing else (a wild write there is a crash), stops before it dies of any signal, and of SIGVTALRM
- * after every WORKER_TIMER_US of its CPU time. HIL_OK; HIL_ERR_STATE: nothing is loaded; HIL_ERR_IO. */
-int worker_seal(hil_worker_t *w, bool sealed);
-/* Whether the control block is as |copy| has it, but for the ticks. */
-bool worker_control_is(const uint8_t *copy);
-/* The memory that it can write: control block, state, input, output, scratch, stack.
- * HIL_OK; HIL_ERR_STATE. */
-int worker_slots(const hil_worker_t *w, uint8_t *slot[WORKER_SLOTS], size_t len[WORKER_SLOTS]);
+/* Make the workers that are started from now on ones for experiments, or plain ones again; there is none
+ * afterwards. Memory is kept. One for experiments stops for SIGVTALRM after every WORKER_TIMER_US of its CPU time,
+ * and does not start where it cannot be sealed. HIL_OK; HIL_ERR_STATE: nothing is loaded. */
+int worker_for_experiments(hil_worker_t *w, bool yes);
 int worker_start(hil_worker_t *w);
 int worker_step(hil_worker_t *w);
 hil_port_event_t worker_poll(hil_worker_t *w, hil_agent_t *agent, uint8_t *out_signal);
@@ -134,9 +128,27 @@ void worker_kill(hil_worker_t *w);
 /* Let the stopped worker continue at |entry|, on the stack that ends at |stack_top| and is all zero, with
  * every register, vector registers included, at a fixed value. HIL_OK; HIL_ERR_IO. */
 int worker_enter(hil_worker_t *w, uintptr_t entry, uintptr_t stack_top);
+/* The registers that a function may change are at a fixed value afterwards. HIL_OK; HIL_ERR_IO. */
+int worker_clear_registers(hil_worker_t *w);
 /* Close every descriptor from |first| on. */
 void close_descriptors_from(unsigned first);
 uint64_t worker_cpu_us(hil_worker_t *w);
+
+/* --- arena.c: the memory of the worker ----------------------------------------------------------------- */
+
+/* Whether the control block is as a worker begins with it, but for the ticks, */
+bool worker_control_is_right(const hil_worker_t *w);
+/* or as |copy| has it. */
+bool worker_control_is(const uint8_t *copy);
+/* The memory that it can write: control block, state, input, output, scratch, stack.
+ * HIL_OK; HIL_ERR_STATE. */
+int worker_slots(const hil_worker_t *w, uint8_t *slot[WORKER_SLOTS], size_t len[WORKER_SLOTS]);
+
+/* --- worker_residue.c: what earlier steps have left in a worker ------------------------------------------- */
+
+/* The worker is at rest, and upsets may strike its next step, or not: if they may, or if it has been hit before
+ * and is not as it was, what earlier steps have left in it is cleared. */
+void worker_settle(hil_worker_t *w, bool is_to_be_hit);
 
 /* --- registers.c: registers of a traced process that stands still -------------------------------- */
 
@@ -149,13 +161,15 @@ uint64_t registers_len(hil_target_t target);
  * HIL_ERR_ARG: past its end; HIL_ERR_IO. */
 int registers_access(pid_t pid, hil_target_t target, uint64_t offset, uint8_t *out, const uint8_t *in,
                      size_t len);
-/* --- worker_seal.c: memory that a sealed worker cannot write ---------------------------------------- */
+/* --- worker_seal.c: what a worker has beside its regions --------------------------------------------- */
 
-/* In the agent: find what of its memory, beside |arena|, can be written. False, and errno, if that cannot be
- * known. */
+/* When the agent begins, before it has read anything: keep what the program's data are then. */
+void seal_begin(void);
+/* In the agent: find what there is beside |arena|. False, and errno, if that cannot be known: no worker is sealed. */
 bool seal_find(const uint8_t *arena, size_t arena_len);
-/* In the worker: forbid itself to write there. False, and errno, if the system refuses. */
-bool seal_data(void);
+/* In the worker, before its first step: take leave of that. Returns 0, or an errno: the system refuses. After
+ * success the worker has no data but its regions and a copy of the program's that cannot be written. */
+int seal_worker(void);
 
 /* --- worker_access.c: memory and registers of a worker that stands still ------------------------- */
 

@@ -1,10 +1,11 @@
 /* The worker process. SPDX-License-Identifier: Apache-2.0
  *
  * The worker is a clone of the agent that runs nothing but steps, on a stack of its own, traced by the
- * agent. It makes no system call: a seccomp filter kills it if a corrupted instruction tries one, so
- * that no upset can touch anything but the worker itself, and no wait can block it. State, input and
- * output are shared with the agent; scratch ("heap"), stack and machine code are its own copies, fresh
- * after every start. All addresses are fixed, so that the same upset does the same twice.
+ * agent. It makes no system call: a seccomp filter stops it if a corrupted instruction tries one, so
+ * that no upset can touch anything but the worker itself, and no wait can block it. It can write its regions and
+ * nothing else, and all that it can read is the same in every run (worker_seal.c). Its regions are shared with
+ * the agent; scratch ("heap") and stack are zero after every start, machine code is its own copy. All addresses
+ * are fixed, so that the same upset does the same twice.
  *
  * Invariants:
  *   1. pid != 0 exactly while a worker exists that was not reaped.
@@ -24,34 +25,19 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "arena.h"
 #include "port_linux.h"
 #include "worker_arch.h"
+#include "worker_residue.h"
 
 __asm__(ARCH_TRAPS);
-
-/* What agent and worker share beside the regions. */
-typedef struct {
-  hil_progress_t progress;
-  hil_workload_io_t io;
-  int (*step)(const hil_workload_io_t *io, hil_progress_t *progress);
-} hil_control_t;
-
-#if UINTPTR_MAX > UINT32_MAX
-#define ARENA_BASE ((uint8_t *)0x1000000000) /* free on every 38-bit-or-wider address space */
-#else
-#define ARENA_BASE ((uint8_t *)0x30000000) /* between program and libraries, also of a 2 GiB one */
-#endif
-enum {
-  ARENA_LEN = 64 << 20,
-  SLOT_LEN = 8 << 20, /* each region starts a slot; what it does not use faults */
-  PAGE = 65536        /* a multiple of every page size in use */
-};
 
 static hil_control_t *const control = (hil_control_t *)ARENA_BASE;
 
@@ -62,71 +48,18 @@ static int refused(hil_worker_t *w) {
 
 /* --- memory ----------------------------------------------------------------------------------- */
 
-static size_t pages(size_t len) { return (len + PAGE - 1u) / PAGE * PAGE; }
-
-static uint8_t *place(int slot, size_t len, int sharing) {
-  void *p = mmap(ARENA_BASE + (size_t)slot * SLOT_LEN, pages(len ? len : 1u), PROT_READ | PROT_WRITE,
-                 sharing | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-  return p == MAP_FAILED ? NULL : p;
-}
-
-/* Scratch and stacks. A sealed worker shares them with the agent, and sets itself up on the stack that it
- * computes on. */
-static int place_private_memory(hil_worker_t *w, const hil_workload_t *workload) {
-  const int sharing = w->sealed ? MAP_SHARED : MAP_PRIVATE;
-  w->scratch = place(4, workload->scratch_len, sharing);
-  w->stack = place(5, WORKER_STACK_LEN, sharing); /* the agent never writes there: zeros at every start */
-  w->setup_stack = w->sealed ? w->stack : place(6, WORKER_STACK_LEN, MAP_PRIVATE);
-  if (w->sealed && mmap(ARENA_BASE + (size_t)6 * SLOT_LEN, WORKER_STACK_LEN, PROT_NONE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
-    return refused(w); /* it must not be there, as around the other slots */
-  }
-  return w->scratch && w->stack && w->setup_stack ? HIL_OK : refused(w);
-}
-
-int worker_seal(hil_worker_t *w, bool sealed) {
+int worker_for_experiments(hil_worker_t *w, bool yes) {
   if (!w->workload) return HIL_ERR_STATE;
   worker_kill(w);
-  w->sealed = sealed;
-  return place_private_memory(w, w->workload);
-}
-
-int worker_slots(const hil_worker_t *w, uint8_t *slot[WORKER_SLOTS], size_t len[WORKER_SLOTS]) {
-  const hil_workload_t *l = w->workload;
-  if (!l) return HIL_ERR_STATE;
-  const size_t lens[WORKER_SLOTS] = {sizeof *control, l->state_len,   l->input_len,
-                                     l->output_len,   l->scratch_len, WORKER_STACK_LEN};
-  for (size_t i = 0; i < WORKER_SLOTS; i++) {
-    slot[i] = ARENA_BASE + i * SLOT_LEN;
-    len[i] = pages(lens[i] ? lens[i] : 1u);
-  }
+  w->for_experiments = yes;
   return HIL_OK;
-}
-
-bool worker_control_is(const uint8_t *copy) {
-  hil_control_t was;
-  memcpy(&was, copy, sizeof was);
-  const hil_progress_t *now = &control->progress;
-  return now->stop_tick == was.progress.stop_tick && now->stop == was.progress.stop &&
-         now->context == was.progress.context && memcmp(&control->io, &was.io, sizeof was.io) == 0 &&
-         control->step == was.step;
 }
 
 int worker_load(hil_worker_t *w, const hil_workload_t *workload, hil_port_memory_t *out) {
   worker_kill(w);
   w->workload = NULL;
-  w->sealed = false;
-  void *arena = mmap(ARENA_BASE, ARENA_LEN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-  if (arena == MAP_FAILED) return refused(w);
-  uint8_t *shared = place(0, sizeof *control, MAP_SHARED);
-  w->memory.region[REGION_STATE] = place(1, workload->state_len, MAP_SHARED);
-  w->memory.region[REGION_INPUT] = place(2, workload->input_len, MAP_SHARED);
-  w->memory.region[REGION_OUTPUT] = place(3, workload->output_len, MAP_SHARED);
-  if (!shared || !w->memory.region[REGION_STATE] || !w->memory.region[REGION_INPUT] ||
-      !w->memory.region[REGION_OUTPUT] || place_private_memory(w, workload) != HIL_OK) {
-    return refused(w);
-  }
-  w->memory.progress = &control->progress;
+  w->for_experiments = false;
+  if (!arena_place(w, workload)) return refused(w);
   w->workload = workload;
   *out = w->memory;
   return HIL_OK;
@@ -134,13 +67,13 @@ int worker_load(hil_worker_t *w, const hil_workload_t *workload, hil_port_memory
 
 /* --- the worker's own side --------------------------------------------------------------------- */
 
-/* A sealed worker stops before it dies of one, like of any other signal. */
-static void forbid_system_calls(bool stop) {
-  struct sock_filter filter[] = {
-      BPF_STMT(BPF_RET | BPF_K, stop ? SECCOMP_RET_TRAP : SECCOMP_RET_KILL_PROCESS)};
+/* It stops before it dies of one, like of any other signal. Functions of the C library that need its data, as
+ * prctl() may, do not work any more. */
+static void forbid_system_calls(void) {
+  struct sock_filter filter[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP)};
   const struct sock_fprog program = {1, filter};
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0) {
-    (void)prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program); /* where the kernel has it */
+  if (syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0) {
+    (void)syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
   }
 }
 
@@ -161,17 +94,20 @@ static int worker_main(void *context) {
   (void)sigprocmask(SIG_SETMASK, &none, NULL);
   close_descriptors_from(0); /* the link must end when the agent does */
   if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) _exit(errno);
-  if (w->sealed) {
+  const bool is_strict = w->for_experiments; /* nothing of the agent's data is there once it is sealed */
+  /* EFAULT where there are filters. */
+  const bool has_filters = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) != 0 && errno == EFAULT;
+  if (is_strict && !has_filters) _exit(ENOSYS); /* an experiment could change what no restoring reaches */
+  if (is_strict) {
 #ifdef PR_SET_PTRACER /* a debugger that the host starts may attach, also where only parents may (Yama) */
     if (life_parent() > 1) (void)prctl(PR_SET_PTRACER, (unsigned long)life_parent(), 0, 0, 0);
 #endif
     const struct itimerval often = {{0, WORKER_TIMER_US}, {0, WORKER_TIMER_US}};
     (void)setitimer(ITIMER_VIRTUAL, &often, NULL);
-    /* EFAULT where there are filters. Without them an experiment could change what no restoring reaches. */
-    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) != 0 && errno != EFAULT) _exit(ENOSYS);
-    if (!seal_data()) _exit(errno);
   }
-  forbid_system_calls(w->sealed);
+  const int error = seal_worker();
+  if (error && is_strict) _exit(error);
+  if (has_filters) forbid_system_calls();
   worker_trap_rest(); /* the agent lets it continue in worker_loop */
   return 0;
 }
@@ -211,6 +147,7 @@ static void forget(hil_worker_t *w) {
   w->pid = 0;
   w->watch.count = 0; /* its debug registers are gone, too */
   w->begun = w->standing = w->has_status = false;
+  w->was_hit = w->code_was_hit = false;
 }
 
 /* Whether a change of the worker was there, which |out_status| then holds. */
@@ -235,7 +172,7 @@ void worker_kill(hil_worker_t *w) {
 static bool came_to_rest(hil_worker_t *w) {
   int status = 0;
   bool stopped = false;
-  do { /* a sealed worker's timer may come first */
+  do { /* its timer may come first */
     stopped = wait_for(w, 0, &status) && WIFSTOPPED(status);
   } while (stopped && WSTOPSIG(status) == SIGVTALRM && ptrace(PTRACE_CONT, w->pid, NULL, NULL) == 0);
   stopped = stopped && WSTOPSIG(status) == SIGTRAP;
@@ -249,24 +186,22 @@ static bool came_to_rest(hil_worker_t *w) {
 int worker_start(hil_worker_t *w) {
   worker_kill(w);
   if (!w->workload) return HIL_ERR_STATE;
-  memset(control, 0, sizeof *control);
-  control->progress.stop = worker_trap_tick;
-  control->io = (hil_workload_io_t){w->memory.region[REGION_STATE], w->memory.region[REGION_INPUT],
-                                    w->memory.region[REGION_OUTPUT], w->scratch};
-  control->step = w->workload->step;
-  if (w->sealed && !seal_find(ARENA_BASE, ARENA_LEN)) return refused(w);
-  const pid_t pid = clone(worker_main, w->setup_stack + WORKER_STACK_LEN, SIGCHLD, w);
+  *control = arena_control(w);
+  if (!seal_find(ARENA_BASE, ARENA_LEN) && w->for_experiments) return refused(w);
+  residue_remove(w);
+  const pid_t pid = clone(worker_main, w->stack + WORKER_STACK_LEN, SIGCHLD, w);
   if (pid < 0) return refused(w);
   w->pid = pid;
   if (!came_to_rest(w)) return HIL_ERR_IO;
-  if ((w->sealed && madvise(w->stack, WORKER_STACK_LEN, MADV_REMOVE) != 0) || /* zeros again */
-      worker_enter(w, (uintptr_t)worker_loop, (uintptr_t)w->stack + WORKER_STACK_LEN) != HIL_OK ||
+  residue_remove(w); /* of its first moments */
+  if (worker_enter(w, (uintptr_t)worker_loop, (uintptr_t)w->stack + WORKER_STACK_LEN) != HIL_OK ||
       ptrace(PTRACE_CONT, pid, NULL, NULL) != 0) {
     const int status_io = refused(w);
     worker_kill(w);
     return status_io;
   }
   if (!came_to_rest(w)) return HIL_ERR_IO;
+  residue_note_rest(w);
   (void)ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)PTRACE_O_EXITKILL);
   char path[32];
   (void)snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);

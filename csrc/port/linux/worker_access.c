@@ -82,6 +82,8 @@ int worker_target_read(hil_worker_t *w, hil_target_t target, uint64_t offset, ui
 
 int worker_target_write(hil_worker_t *w, hil_target_t target, uint64_t offset, const uint8_t *bytes,
                         size_t len) {
+  w->was_hit = true;
+  if (target == TARGET_TEXT) w->code_was_hit = true;
   if (target == TARGET_GPR || target == TARGET_VECTOR) {
     const int done = registers_access(w->pid, target, offset, NULL, bytes, len);
     return done == HIL_ERR_IO ? refused(w) : done;
@@ -108,6 +110,7 @@ int worker_sefi(hil_worker_t *w, hil_sefi_t kind, uint8_t before[16], uint8_t af
   hil_arch_regs_t regs;
   if (!w->pid) return HIL_ERR_STATE;
   if (kind != SEFI_HANG && kind != SEFI_CRASH) return HIL_ERR_ARG;
+  w->was_hit = w->code_was_hit = true;
   const int status = general(w, &regs);
   if (status != HIL_OK) return status;
   const uint8_t hang[] = ARCH_HANG_BYTES(regs), crash[] = ARCH_CRASH_BYTES(regs);

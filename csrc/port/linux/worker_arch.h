@@ -61,6 +61,7 @@ typedef struct user_fpregs_struct hil_arch_fpregs_t;
     ARCH_REG(r15)                                                                              \
   }
 #define ARCH_FLAGS(regs) ((regs).eflags & 0x40400u) /* of those that a function leaves as they were: DF, AC */
+#define ARCH_CLEAR_FLAGS(regs) ((regs).eflags = 0x202u | ARCH_FLAGS(regs)) /* all others */
 #define ARCH_EXTENDED_SETS {0x202 /* NT_X86_XSTATE */, NT_PRFPREG}
 
 /* From a clean start: the function |at| with the stack that ends at |top|, as if called from nowhere;
@@ -127,6 +128,7 @@ typedef struct user_fpsimd_struct hil_arch_fpregs_t;
     offsetof(struct user_regs_struct, sp)                                                      \
   }
 #define ARCH_FLAGS(regs) ((void)(regs), 0u)
+#define ARCH_CLEAR_FLAGS(regs) ((regs).pstate &= ~(uint64_t)0xf0000000u) /* N Z C V */
 #define ARCH_EXTENDED_SETS {ARCH_SVE_SET, NT_PRFPREG}
 
 /* The set of SVE: a header (vl: [byte] of a vector, at 8; flags, at 12), at 16 either as in NT_PRFPREG or, with
@@ -196,6 +198,7 @@ typedef struct {
 
 #define ARCH_PRESERVED_OFFSETS {16, 20, 24, 28, 32, 36, 40, 44, 52, 56} /* r4..r11, sp, lr */
 #define ARCH_FLAGS(regs) ((void)(regs), 0u)
+#define ARCH_CLEAR_FLAGS(regs) ((regs).r[16] &= ~0xf80f0000u) /* N Z C V Q GE */
 #define ARCH_EXTENDED_SETS {NT_ARM_VFP}
 
 /* Bit 0 of a function's address is its kind. Condition flags, Q and GE cleared, no IT block. */
@@ -262,6 +265,7 @@ typedef struct {
 /* ra, sp, s0..s11 */
 #define ARCH_PRESERVED_OFFSETS {8, 16, 64, 72, 144, 152, 160, 168, 176, 184, 192, 200, 208, 216}
 #define ARCH_FLAGS(regs) ((void)(regs), 0u)
+#define ARCH_CLEAR_FLAGS(regs) ((void)(regs))
 #define ARCH_EXTENDED_SETS {NT_PRFPREG}
 
 #define ARCH_ENTER(regs, at, top) ((regs).r[0] = (at), (regs).r[2] = (top))

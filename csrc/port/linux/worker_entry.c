@@ -63,3 +63,26 @@ int worker_enter(hil_worker_t *w, uintptr_t entry, uintptr_t stack_top) {
   status = clear_vectors(w);
   return status == HIL_OK ? set_of(w, PTRACE_SETREGSET, NT_PRSTATUS, &regs, &len) : status;
 }
+
+static bool is_preserved(size_t offset) {
+  static const size_t preserved[] = ARCH_PRESERVED_OFFSETS;
+  for (size_t i = 0; i < sizeof preserved / sizeof preserved[0]; i++) {
+    if (preserved[i] == offset) return true;
+  }
+  return false;
+}
+
+int worker_clear_registers(hil_worker_t *w) {
+  static const size_t offsets[ARCH_GPR_COUNT] = ARCH_GPR_OFFSETS;
+  hil_arch_regs_t regs;
+  size_t len = sizeof regs;
+  int status = set_of(w, PTRACE_GETREGSET, NT_PRSTATUS, &regs, &len);
+  if (status != HIL_OK) return status;
+  for (size_t i = 0; i + 1u < ARCH_GPR_COUNT; i++) { /* all but the program counter */
+    if (ARCH_KEEPS_GPR(offsets[i]) || is_preserved(offsets[i])) continue;
+    memset((uint8_t *)&regs + offsets[i], 0, ARCH_GPR_BYTES);
+  }
+  ARCH_CLEAR_FLAGS(regs);
+  status = clear_vectors(w);
+  return status == HIL_OK ? set_of(w, PTRACE_SETREGSET, NT_PRSTATUS, &regs, &len) : status;
+}

@@ -1,13 +1,23 @@
-/* Memory that a sealed worker cannot write. SPDX-License-Identifier: Apache-2.0
+/* What a worker has beside its regions. SPDX-License-Identifier: Apache-2.0
  *
- * A worker is a clone of the agent and has a copy of all its data. What an experiment wrote there would be
- * found by the next one. So a sealed worker makes these pages read-only: no step has any business there. */
+ * A worker is a clone of the agent, and so has a copy of all that the agent has. What an experiment wrote there
+ * would be found by the next one, and what it read there would differ from run to run: buffers, process numbers,
+ * the environment, the time. So a worker, before its first step, takes leave of all that:
+ *
+ *   data of the program   as it was when the program began, less addresses of what is not there; read-only
+ *   constants             less such addresses, too: they are read-only anyway
+ *   stack, heap           every access is a crash
+ *   clocks                removed with the code that reads them, where the system allows it
+ *
+ * Where the C library is a shared one its data are as the agent has them, and read-only. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #if defined(__has_include)
@@ -18,24 +28,51 @@
 
 #include "port_linux.h"
 
-enum { RANGES_MAX = 64, MAPS_MAX = 1 << 15 /* [byte] */ };
+enum { RANGES_MAX = 64, WORDS_MAX = 64, MAPS_MAX = 1 << 15 /* [byte] */ };
+
+typedef enum { MAKE_READ_ONLY, FORBID, REMOVE } hil_seal_action_t;
 
 typedef struct {
-  uintptr_t begin;
-  size_t len;
+  uintptr_t begin, end;
+  hil_seal_action_t action;
 } hil_seal_range_t;
 
-static hil_seal_range_t ranges[RANGES_MAX];
-static int count;
+/* What a worker is to do. */
+typedef struct {
+  bool is_known;
+  int count;
+  hil_seal_range_t range[RANGES_MAX];
+  uint8_t *image; /* of the program's data when it began; NULL: there is none */
+  uintptr_t data_begin, data_end;
+  uintptr_t constants_begin; /* up to |data_begin|: what the program has made read-only */
+  int words;
+  uintptr_t word[WORDS_MAX]; /* addresses in these constants that hold addresses of what is not there */
+} hil_seal_plan_t;
 
-/* Take the line of one mapping. False if there are too many. */
-static bool take(const char *line, uintptr_t arena, size_t arena_len) {
-  uint64_t begin, end;
+static hil_seal_plan_t plan;
+
+extern const char etext[], end[]; /* of the program, as every linker defines them */
+
+/* --- what there is --------------------------------------------------------------------------------------- */
+
+typedef struct {
+  uintptr_t begin, end;
+  bool can_write, is_private;
+  char name[16]; /* its first letters; empty: none */
+} hil_mapping_t;
+
+static bool parse_mapping(const char *line, hil_mapping_t *out) {
+  uint64_t begin, last;
   char may[5];
-  if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s", &begin, &end, may) != 3 || may[1] != 'w') return true;
-  if ((uintptr_t)begin >= arena && (uintptr_t)begin < arena + arena_len) return true;
-  if (count == RANGES_MAX) return false;
-  ranges[count++] = (hil_seal_range_t){(uintptr_t)begin, (size_t)(end - begin)};
+  out->name[0] = 0;
+  if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %*s %*s %*s%*[ ]%15[^\n]", &begin, &last, may, out->name) <
+      3) {
+    return false;
+  }
+  out->begin = (uintptr_t)begin;
+  out->end = (uintptr_t)last;
+  out->can_write = may[1] == 'w';
+  out->is_private = may[3] == 'p';
   return true;
 }
 
@@ -51,17 +88,127 @@ static bool read_text(const char *path, char *out, size_t cap) {
   return got == 0;
 }
 
-bool seal_find(const uint8_t *arena, size_t arena_len) {
-  static char maps[MAPS_MAX];
-  count = 0;
+static char maps[MAPS_MAX];
+
+static bool read_maps(void) {
   errno = ENOMEM; /* unless the system says another reason */
-  if (!read_text("/proc/self/maps", maps, sizeof maps)) return false;
-  for (const char *line = maps; line && *line; line = strchr(line, '\n')) {
-    if (*line == '\n') line++;
-    if (*line && !take(line, (uintptr_t)arena, arena_len)) return false;
-  }
+  return read_text("/proc/self/maps", maps, sizeof maps);
+}
+
+/* The line after this one of |maps|; NULL after the last. */
+static const char *next_line(const char *line) {
+  const char *feed = strchr(line, '\n');
+  return feed && feed[1] ? feed + 1 : NULL;
+}
+
+static bool is_clock(const hil_mapping_t *m) {
+  return strncmp(m->name, "[vdso", 5) == 0 || strncmp(m->name, "[vvar", 5) == 0;
+}
+
+static bool is_static(void) { return getauxval(AT_BASE) == 0; }
+
+/* Whether a worker has nothing of a mapping that can be written. Parts of a shared library have no name, either. */
+static bool is_forbidden(const hil_mapping_t *m) {
+  return strcmp(m->name, "[stack]") == 0 || strcmp(m->name, "[heap]") == 0 || is_static();
+}
+
+static bool add(uintptr_t begin, uintptr_t last, hil_seal_action_t action) {
+  if (begin >= last) return true;
+  if (plan.count == RANGES_MAX) return false;
+  plan.range[plan.count++] = (hil_seal_range_t){begin, last, action};
   return true;
 }
+
+/* Whether there was room. */
+static bool add_mapping(const hil_mapping_t *m, uintptr_t arena, size_t arena_len) {
+  if (is_clock(m)) return add(m->begin, m->end, REMOVE);
+  if (!m->can_write || (m->begin >= arena && m->begin < arena + arena_len)) return true;
+  uintptr_t begin = m->begin;
+  if (m->begin < plan.data_end &&
+      m->end > plan.data_begin) { /* the heap may be one with the data before it */
+    begin = plan.data_end;
+    if (!plan.image && !add(m->begin, m->end < begin ? m->end : begin, MAKE_READ_ONLY)) return false;
+  }
+  return add(begin, m->end, is_forbidden(m) ? FORBID : MAKE_READ_ONLY);
+}
+
+bool seal_find(const uint8_t *arena, size_t arena_len) {
+  hil_mapping_t m;
+  plan.count = 0;
+  plan.is_known = read_maps();
+  for (const char *line = maps; plan.is_known && line; line = next_line(line)) {
+    plan.is_known = parse_mapping(line, &m) && add_mapping(&m, (uintptr_t)arena, arena_len);
+  }
+  return plan.is_known;
+}
+
+/* --- as the program began -------------------------------------------------------------------------------- */
+
+/* Whether a word is an address of what a worker has not, or a number that the system has drawn for this process. */
+static bool is_of_this_run(uintptr_t word) {
+  uintptr_t drawn[2] = {0, 0};
+  const void *random = (const void *)(uintptr_t)getauxval(AT_RANDOM);
+  if (!word) return false;
+  if (random) memcpy(drawn, random, sizeof drawn);
+  if (word == drawn[0] || word == drawn[1] || word == (drawn[0] & ~(uintptr_t)0xff)) return true;
+  for (int i = 0; i < plan.count; i++) {
+    const hil_seal_range_t *r = &plan.range[i];
+    if (r->action != MAKE_READ_ONLY && word >= r->begin && word <= r->end) return true;
+  }
+  return false;
+}
+
+/* The program's data, which can be written, and the constants before them. */
+static bool find_data(void) {
+  hil_mapping_t m;
+  uintptr_t constants_end = 0;
+  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  for (const char *line = maps; line; line = next_line(line)) {
+    if (!parse_mapping(line, &m)) return false;
+    if (!m.is_private || m.begin < (uintptr_t)etext || m.begin >= (uintptr_t)end) continue;
+    if (m.can_write && !plan.data_begin) plan.data_begin = m.begin;
+    if (m.can_write) continue;
+    plan.constants_begin = m.begin; /* of the last before the data */
+    constants_end = m.end;
+  }
+  plan.data_end = ((uintptr_t)end + page - 1u) / page * page;
+  if (constants_end != plan.data_begin) plan.constants_begin = plan.data_begin;
+  return plan.data_begin != 0;
+}
+
+static void find_words(void) {
+  for (uintptr_t at = plan.constants_begin; at < plan.data_begin; at += sizeof at) {
+    if (is_of_this_run(*(const uintptr_t *)at) && plan.words < WORDS_MAX) plan.word[plan.words++] = at;
+  }
+}
+
+/* Only pages that hold anything come to exist in the image. */
+static void copy_data(uint8_t *image) {
+  const size_t len = plan.data_end - plan.data_begin;
+  for (size_t i = 0; i < len; i += sizeof(uintptr_t)) {
+    const uintptr_t word = *(const uintptr_t *)(plan.data_begin + i);
+    if (word && !is_of_this_run(word)) memcpy(image + i, &word, sizeof word);
+  }
+}
+
+/* The variables of this file are not among what was there when the program began. */
+static void remove_own(uint8_t *image) {
+  memset(image + ((uintptr_t)maps - plan.data_begin), 0, sizeof maps);
+  memset(image + ((uintptr_t)&plan - plan.data_begin), 0, sizeof plan);
+}
+
+void seal_begin(void) {
+  if (!read_maps() || !find_data() || !seal_find(NULL, 0)) return;
+  const size_t len = plan.data_end - plan.data_begin;
+  uint8_t *image = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (image == MAP_FAILED) return;
+  find_words();
+  copy_data(image);
+  remove_own(image);
+  if (mprotect(image, len, PROT_READ) == 0) plan.image = image;
+}
+
+/* --- in the worker --------------------------------------------------------------------------------------- */
 
 /* The system writes into the data of a thread that has registered a restartable sequence, as the C library
  * does, whenever it runs on another core: that must end before this data cannot be written. It ends only for
@@ -80,10 +227,42 @@ static bool leave_rseq(void) {
 #endif
 }
 
-bool seal_data(void) {
-  if (!leave_rseq()) return false;
-  for (int i = 0; i < count; i++) {
-    if (mprotect((void *)ranges[i].begin, ranges[i].len, PROT_READ) != 0) return false;
+/* No clock: to read it by an instruction is a crash, and what reads it for the C library is not there. */
+static void leave_clocks(const hil_seal_plan_t *p) {
+#ifdef PR_SET_TSC
+  (void)prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0);
+#endif
+  for (int i = 0; i < p->count; i++) {
+    if (p->range[i].action != REMOVE) continue;
+    (void)munmap((void *)p->range[i].begin, p->range[i].end - p->range[i].begin); /* some systems forbid it */
   }
-  return true;
+}
+
+static bool clear_words(const hil_seal_plan_t *p) {
+  const size_t len = p->data_begin - p->constants_begin;
+  if (!p->words) return true;
+  if (mprotect((void *)p->constants_begin, len, PROT_READ | PROT_WRITE) != 0) return false;
+  for (int i = 0; i < p->words; i++) *(uintptr_t *)p->word[i] = 0;
+  return mprotect((void *)p->constants_begin, len, PROT_READ) == 0;
+}
+
+static bool begin_data_again(const hil_seal_plan_t *p) {
+  const size_t len = p->data_end - p->data_begin;
+  void *data = (void *)p->data_begin;
+  return mremap(p->image, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, data) == data;
+}
+
+/* From the last of these on nothing may need data of the C library: also no errno. */
+int seal_worker(void) {
+  const hil_seal_plan_t p = plan; /* on the stack, for the program's data are replaced */
+  if (!p.is_known) return ENOSYS;
+  if (!leave_rseq()) return errno;
+  leave_clocks(&p);
+  if (p.image && (!clear_words(&p) || !begin_data_again(&p))) return errno;
+  for (int i = 0; i < p.count; i++) {
+    if (p.range[i].action == REMOVE) continue;
+    const int may = p.range[i].action == FORBID ? PROT_NONE : PROT_READ;
+    if (syscall(SYS_mprotect, p.range[i].begin, p.range[i].end - p.range[i].begin, may) != 0) return errno;
+  }
+  return 0;
 }
