@@ -39,7 +39,13 @@ from hil.plant.spacecraft import BuiltSpacecraft, PlacedBoard
 from hil.plant.thermal import ThermalEnvironment as Light
 from hil.plant.thermal import ThermalNetwork
 from hil.scenario.plant.flight import PlantConfig, ThermalCaseName
-from hil.scenario.plant.radiation import BY_DATE, RadiationModel, SolarPhase, onset_s
+from hil.scenario.plant.radiation import (
+    BY_DATE,
+    RadiationModel,
+    SolarEventModel,
+    SolarPhase,
+    onset_s,
+)
 
 __all__ = ["BLOCK_STEPS", "SAA_FLUX", "Sky", "SkyBlock"]
 
@@ -338,11 +344,25 @@ def _rates_of_flux(flux: Floats, sections: Sequence[Section], accel: float) -> d
     return rates
 
 
+def _strength(event: SolarEventModel) -> float:
+    """Return how strong an event is: as given, else 1 of its size, or a tenth of August 1972."""
+    if event.strength is not None:
+        return event.strength
+    return 0.1 if event.return_years is None else 1.0
+
+
 def _radiation(
     model: RadiationModel, accel: float, start_utc: datetime | None, duration_s: float
 ) -> Radiation:
     events = tuple(
-        SolarParticleEvent(onset_s(e.onset), e.strength, e.rise_h, e.decay_h, e.storm_factor)
+        SolarParticleEvent(
+            onset_s(e.onset),
+            _strength(e),
+            e.rise_h,
+            e.decay_h,
+            e.storm_factor,
+            e.return_years,
+        )
         for e in model.events
     )
     drift = model.saa_drift_deg

@@ -35,6 +35,7 @@ class FlightDose:
     def __init__(self, environment: RadiationEnvironment, step_s: float, duration_s: float) -> None:
         self._environment = environment
         self._stride = max(1, round(_SPACING_S / step_s))
+        self._step_s = step_s
         self._duration_s = duration_s
         self._sums = DoseSums(environment)
         self._places = 0
@@ -47,7 +48,7 @@ class FlightDose:
         if not len(at) or np.any(np.isnan(np.stack(columns))):
             return
         self._places += len(at)
-        self._sums.add(*columns)
+        self._sums.add(*columns, block.t_s[at], self._stride * self._step_s)
 
     def figures(self, boards: Sequence[PlacedBoard]) -> DoseFigures | None:
         """Return the dose; None for a flight without places."""
@@ -58,6 +59,7 @@ class FlightDose:
         wall_mm = self._environment.shielding_mm_al
         behind = rates.behind(wall_mm)
         total = sum(behind.values())
+        events = self._sums.events_krad(wall_mm)
         active = self._environment.phase is SolarPhase.MAX
         curves = _curves(rates)
         return DoseFigures(
@@ -71,7 +73,8 @@ class FlightDose:
             curves={source: tuple(float(x) for x in curve) for source, curve in curves.items()},
             protons_per_cm2_year=rates.protons_per_cm2_year,
             solar_confidence_percent=SOLAR_CONFIDENCE if active else None,
-            flight_krad=total * years,
+            flight_krad=total * years + events,
+            events_krad=events,
             limits=tuple(_limits(boards, total, years)),
         )
 

@@ -33,6 +33,9 @@ def dose_lines(dose: DoseFigures) -> list[tuple[str, Text | str]]:
         lines.append(("", f"by depth: {curve}"))
     if dose.solar_confidence_percent is not None:
         lines.append(("", f"solar protons at {dose.solar_confidence_percent} % confidence"))
+    if dose.events_krad:
+        events = _krad(dose.events_krad)
+        lines.append(("", f"and {events} krad of the flight's solar particle events"))
     lines.extend(_limit_lines(dose))
     return lines
 

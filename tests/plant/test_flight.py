@@ -269,7 +269,7 @@ def test_a_solar_event_may_be_going_on_when_the_run_begins() -> None:
     polar = {**ISS, "inclination_deg": 98.0, "altitude_km": 600.0, "mean_anomaly_deg": 90.0}
 
     def peak(onset: str) -> float:
-        events = [{"onset": onset, "strength": 1.0}]
+        events = [{"onset": onset, "strength": 1.0, "rise_h": 3.0, "decay_h": 18.0}]
         plant = built({"orbit": polar, "radiation": {"events": events, "trapped": False}})
         return float(plant.sky.block_of(0).flux_per_cm2_s[:60].max())
 

@@ -18,7 +18,9 @@ belt_table, bake_belts    trapped electrons and protons by L and B/B0, at any al
 dose, dose_kernels, bake_dose    total ionising dose behind aluminium (SHIELDOSE-2)
 solpro              solar protons of a mission at a confidence level
 irpp                upset rates of ions by the integral rectangular parallelepiped
-spe                 solar particle events
+spe                 solar particle events: size and course
+sapphire            spectra of their protons by return period
+solar_ions          their heavier ions
 shielding           protons behind walls of aluminium
 crosssection        the upset probability of a part, by energy or LET
 rates, arrivals     upset rates along a track, and the times that are drawn from them

@@ -37,6 +37,7 @@ SOLAR_CONFIDENCE: Final = 90
 """Per cent: so likely there are no more solar protons."""
 SOURCES: Final = ("trapped protons", "trapped electrons", "bremsstrahlung", "solar protons")
 
+_EVENT_NODES_MEV: Final = np.logspace(0.5, 3.0, 41)
 _YEAR_S: Final = 365.25 * 86_400.0
 _KRAD: Final = 1e-3
 
@@ -93,9 +94,21 @@ class DoseSums:
         self._protons = np.zeros(len(belt_table.PROTON_ENERGIES_MEV))
         self._electrons = np.zeros(len(belt_table.ELECTRON_ENERGIES_MEV))
         self._open = np.zeros(len(PROTON_MEV))  # shares of the solar protons that arrive
+        self._events = np.zeros(len(PROTON_MEV))  # fluence of the environment's events
 
-    def add(self, latitude_deg: Floats, longitude_deg: Floats, altitude_km: Floats) -> None:
-        """Add places (N,), each for an equal time; geodetic."""
+    def add(
+        self,
+        latitude_deg: Floats,
+        longitude_deg: Floats,
+        altitude_km: Floats,
+        t_s: Floats | None = None,
+        each_s: float = 0.0,
+    ) -> None:
+        """Add places (N,), each for an equal time; geodetic.
+
+        With their times from the start of the flight, and how long each stands for, the solar
+        particle events of the environment are counted too.
+        """
         phase = self._environment.phase
         field = belt_table.field(phase)
         self._count += len(latitude_deg)
@@ -106,7 +119,21 @@ class DoseSums:
             self._electrons += _sum_of("electron", phase, shell, b_ratio)
         if phase is SolarPhase.MAX:
             straight = _places(latitude_deg, longitude_deg, altitude_km)
-            self._open += _open_shares(field.coordinates(straight)[0], altitude_km)
+            shell = field.coordinates(straight)[0]
+            self._open += _open_shares(gcr.vertical_cutoff_gv(shell), _sky(altitude_km))
+        if t_s is not None and self._environment.events:
+            straight = _places(latitude_deg, longitude_deg, altitude_km)
+            cutoff = gcr.vertical_cutoff_gv(field.coordinates(straight)[0])
+            for event in self._environment.events:
+                weights = event.course_per_s(t_s) * each_s * _sky(altitude_km)
+                above = event.fluence_above(_EVENT_NODES_MEV)
+                fluence = differential(_EVENT_NODES_MEV, above, PROTON_MEV)
+                self._events += fluence * _open_shares(event.storm_factor * cutoff, weights)
+
+    def events_krad(self, wall_mm: float) -> float:
+        """Return the dose [krad(Si)] of the solar particle events of the flight, behind a wall."""
+        curve = sphere_dose(self._events @ kernels().proton) * _KRAD
+        return DoseRates({"events": curve}, 0.0).behind(wall_mm)["events"]
 
     def rates(self, years: float) -> DoseRates:
         """Return the doses a year; solar protons of a mission of so many years (at least one)."""
@@ -149,12 +176,14 @@ def _places(latitude_deg: Floats, longitude_deg: Floats, altitude_km: Floats) ->
     return out
 
 
-def _open_shares(shell: Floats, altitude_km: Floats) -> Floats:
-    """Return, summed over the places, the shares of the sky that are open at each energy."""
-    sky = gcr.earth_shadow(belt_table.EARTH_RADIUS_KM + altitude_km)
-    cutoff = gcr.vertical_cutoff_gv(shell)
+def _sky(altitude_km: Floats) -> Floats:
+    return gcr.earth_shadow(belt_table.EARTH_RADIUS_KM + altitude_km)
+
+
+def _open_shares(cutoff: Floats, weights: Floats) -> Floats:
+    """Return, at each energy, the sum of the weights of the places that its protons reach."""
     order = np.argsort(cutoff)
-    running = np.concatenate([[0.0], np.cumsum(sky[order])])
+    running = np.concatenate([[0.0], np.cumsum(weights[order])])
     reached = np.searchsorted(cutoff[order], gcr.rigidity_gv(PROTON_MEV), side="right")
     out: Floats = running[reached]
     return out

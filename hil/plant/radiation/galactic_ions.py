@@ -31,7 +31,15 @@ import numpy.typing as npt
 from hil.plant.radiation.stopping import ENERGIES_MEV_U
 from hil.scenario.plant.radiation import SolarPhase
 
-__all__ = ["HEAVIEST", "WOLF_NUMBER", "Element", "element_spectrum", "elements", "flux_above"]
+__all__ = [
+    "HEAVIEST",
+    "WOLF_NUMBER",
+    "Element",
+    "element_spectrum",
+    "elements",
+    "flux_above",
+    "solar_system_ratio",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -164,6 +172,16 @@ def elements(lightest: int = 1, heaviest: int = HEAVIEST) -> tuple[Element, ...]
     )
     every = _ISO_15390 + heavier
     return tuple(e for e in every if lightest <= e.z <= heaviest)
+
+
+def solar_system_ratio(z: int) -> float:
+    """Return the number of atoms of an element beyond nickel for each of iron, in the solar system.
+
+    Raises:
+        KeyError: The element is not one of them.
+    """
+    abundance: float = {number: value for number, _, value in _HEAVIER}[z]
+    return float(10.0 ** (abundance - _IRON_ABUNDANCE))
 
 
 def element_spectrum(element: Element, energy_mev_u: Floats, wolf_number: float) -> Floats:

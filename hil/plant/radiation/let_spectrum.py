@@ -58,11 +58,13 @@ _LIGHTEST: Final = 2
 class IonFlux:
     """Ions of one element outside of the wall: the flux above each of `ENERGIES_MEV_U`.
 
-    Omnidirectional, per cm2 and any unit of time."""
+    Omnidirectional, per cm2 and any unit of time. `charge`: that with which they meet the Earth's
+    field; None: of the bare nucleus."""
 
     z: int
     a: float
     above: Floats
+    charge: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,8 @@ def _count(ion: IonFlux, across_g_cm2: float, counts: Floats) -> None:
     inside_mid, outside_mid = (np.sqrt(e[:-1] * e[1:]) for e in (energy, outside))
     let = ion_stopping(ion.z, inside_mid, SILICON) / 1000.0
     t = outside_mid / 1000.0
-    rigidity = ion.a / ion.z * np.sqrt(t * (t + 2.0 * _NUCLEON_GEV))
+    charge = ion.z if ion.charge is None else ion.charge
+    rigidity = ion.a / charge * np.sqrt(t * (t + 2.0 * _NUCLEON_GEV))
     row = np.searchsorted(CUTOFFS_GV, rigidity, side="right") - 1
     column = np.searchsorted(LETS, let, side="right") - 1
     np.add.at(counts, (row[column >= 0], column[column >= 0]), number[column >= 0])

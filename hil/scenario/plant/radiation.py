@@ -77,17 +77,27 @@ Onset = Annotated[str, AfterValidator(_onset)]
 """Text such as 90s, 2h, 0s or -6h."""
 
 
+ReturnYears = Literal[10, 20, 50, 100, 300, 1000, 10000]
+
+
 class SolarEventModel(FrozenModel):
     """A solar particle event: a burst of protons that comes over the poles."""
 
     onset: Onset = Field(
         description="When it begins: time from the start of the run, as 2h; -6h: before it."
     )
-    strength: NonNegative = Field(
-        default=0.1, description="1 is August 1972, the largest known; most are below 0.1."
+    return_years: ReturnYears | None = Field(
+        default=None,
+        description="An event that is exceeded once in so many years (SAPPHIRE), with its ions: "
+        "20 is July 2000, 50 is October 1989.",
     )
-    rise_h: Positive = Field(default=3.0, description="Time constant of its rise [A].")
-    decay_h: Positive = Field(default=18.0, description="Time constant of its decay [A].")
+    strength: NonNegative | None = Field(
+        default=None,
+        description="Multiplies it. Without `return_years`, in units of King's August 1972, which "
+        "has no ions and no tail above 200 MeV (then 0.1 unless given).",
+    )
+    rise_h: Positive = Field(default=1.0, description="Time constant of its rise [A].")
+    decay_h: Positive = Field(default=7.0, description="Time constant of its decay [A].")
     storm_factor: Annotated[Float, Field(gt=0, le=1)] = Field(
         default=0.8, description="Multiplies the cut-off rigidity: how far a storm opens the field."
     )
