@@ -113,6 +113,7 @@ class BoardReturns:
     def finish(self, frame: int, between: Callable[[], None]) -> None:
         """Wait after the last frame for the boards that may still return, and repair those that do.
         `between` is called while it waits."""
+        self._restore_power(frame)
         while self._rig.reconnector.searches_any and not self._stop():
             self.awaited = self.expected
             if not self.awaited:
@@ -124,6 +125,16 @@ class BoardReturns:
         for name in list(self._scheduler.power_cycles):
             why = "its power was cycled, and its agent has not answered since"
             self._scheduler.fail_power_cycle(frame - 1, name, why)
+
+    def _restore_power(self, frame: int) -> None:
+        """Switch the boards on whose power an upset cut so late that recovery has not seen them
+        silent for long enough, and is to be back."""
+        for name in self._power_cuts.not_restored(frame):
+            node, search = self._rig.by_name[name], self._rig.reconnector
+            if self._stop() or not node.board.can_cycle or not node.board.can_return:
+                continue
+            if self._scheduler.agreed is not None and name not in search.searched_for:
+                self._scheduler.carry_out(self._recovery.on_power_restored_at_end(frame - 1, name))
 
     # --- returning to service -----------------------------------------------------------------
 

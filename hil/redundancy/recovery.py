@@ -132,6 +132,7 @@ class Observation(Word):
 THE_HOST_WAS_BUSY = "out of step, as this computer was busy"
 IT_WAS_LATE = "out of step, as it was late"
 TOO_FEW_ARE_LEFT = "too few nodes are left for an output"
+POWER_IS_BACK = "power is back"
 BOARD_IS_BACK = "its board is back"
 """The cause of a RESET after a board has returned, which counts as reset already."""
 
@@ -358,10 +359,17 @@ class RecoveryMachine:
         if machine.state is not NodeState.ISOLATED or machine.kept_out:
             return []
         self._reset_attempts(machine)
-        rung, cause = NodeState.POWER_CYCLE, "power is back"
+        rung, cause = NodeState.POWER_CYCLE, POWER_IS_BACK
         machine.agreed = 0
         self._go(frame, node, rung, cause)
         return [Action(node, rung, cause)]
+
+    def on_power_restored_at_end(self, frame: int, node: str) -> list[Action]:
+        """Order the repair of a node that has power again after the last frame, and which nothing
+        has isolated before: its board has not been silent for long enough."""
+        if self._machines[node].state is NodeState.ISOLATED:
+            return self.on_power_restored(frame, node)
+        return self.order(frame, node, NodeState.POWER_CYCLE, POWER_IS_BACK)
 
     def retry_isolated(self, frame: int, node: str) -> list[Action]:
         """Try an isolated node again because too few are left for an output, once its earlier

@@ -36,6 +36,8 @@ _PATIENCE_MAX_S: Final = 900.0
 """How long a board may take to boot before its power is cycled again, with exponential back-off; at
 least as long as the `boot_s` of the bench file."""
 _CLOSING_S: Final = 2.0
+_CYCLE_MAX_S: Final = 60.0
+"""How long the end of a run waits for power cycles that have begun: a board must not stay off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class _StateChange:
 class _Search:
     """One search for a board. `listen`: its open transport, if the board is only listened to;
     `cycle`: switches its power off and on; `delay_s`: how long to wait before that; `at_once`:
-    before the search, and not only if that is in vain."""
+    before the search, and not only if that is in vain; `cycles`: it does that now."""
 
     node: Node
     listen: Transport | None
@@ -73,6 +75,7 @@ class _Search:
     at_once: bool = True
     cycle_at_us: int = 0
     stop: threading.Event = field(default_factory=threading.Event)
+    cycles: bool = False
     thread: threading.Thread | None = None
 
 
@@ -180,13 +183,17 @@ class Reconnector:
         return self._clock.wait(self._arrived, timeout_s * 1e6)
 
     def close(self) -> None:
-        """End all searches. A thread that hangs in opening a port ends when that fails."""
+        """End all searches. A thread that hangs in opening a port ends when that fails; one that
+        cycles the power of a board is waited for, until the board has power again."""
         searches = [*self._searches.values(), *self._ending]
         for search in searches:
             search.stop.set()
+        end_us = self._clock.now_us() + _CYCLE_MAX_S * 1e6
         for search in searches:
             if search.thread is not None:
                 search.thread.join(_CLOSING_S)
+            while search.cycles and self._clock.now_us() < end_us:
+                self._clock.sleep_us(_SLICE_S * 1e6)
         self._searches.clear()
         for report in self._drained():
             if not isinstance(report, _StateChange):
@@ -200,10 +207,13 @@ class Reconnector:
     def _cycle(self, search: _Search) -> None:
         if search.cycle is None or search.stop.is_set():
             return
+        search.cycles = True
         try:
             search.cycle()
         except HilError as error:
             self._report(search, LinkState.LOST, error.message)
+        finally:
+            search.cycles = False
 
     def _run_search(self, search: _Search) -> None:
         self._clock.wait(search.stop, search.delay_s * 1e6)

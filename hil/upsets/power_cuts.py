@@ -133,7 +133,8 @@ class PowerCuts:
         """Verify the cuts that are still undecided at the end of the run; return what `poll`
         does."""
         for upset in uncollected:
-            if upset.plan.kind is BoardAction.POWER_LOSS:
+            # One whose board has returned after the last frame is decided already.
+            if upset.plan.kind is BoardAction.POWER_LOSS and upset.plan.node in self._cuts:
                 self._decide_now(self._by_name[upset.plan.node], upset)
         denied: list[Upset] = []
         for _ in range(2):  # what was switched, then what its supply measures
@@ -181,6 +182,17 @@ class PowerCuts:
         for name in due:
             self._by_name[name].power_cuts.discard(PowerCut.UPSET)
         return due
+
+    def not_restored(self, frame: int) -> list[str]:
+        """Return the nodes whose power was cut, is to be on again by `frame`, which follows the
+        last one, and whose boards have not been heard since. Nothing keeps their power off."""
+        self.pop_due(frame)
+        return [
+            name
+            for name, cut in self._cuts.items()
+            if self._by_name[name].powered
+            and cut.agent_start.is_same_start(self._by_name[name].agent_start)
+        ]
 
     def end(self, name: str) -> None:
         """End the power cut of a node before its planned end."""

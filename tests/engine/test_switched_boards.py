@@ -15,7 +15,7 @@ import pytest
 from hil.errors import LinkTimeout
 from hil.record.live import LiveRecord
 from hil.record.run_result import RunResult
-from hil.rig import bringup
+from hil.rig import bringup, reconnect
 from hil.rig.backends.serial_board import SerialBoard
 from hil.rig.power.protocol import PowerReading
 from hil.scenario.supply import SupplyConfig, SupplyKind
@@ -332,6 +332,51 @@ def test_a_silent_board_whose_supply_still_gives_power_lost_none(tmp_path: Path)
     assert result.metrics["unexplained"] == 1 and result.upsets.injected == 0
     (anomaly,) = rows(tmp_path / "run", "SELECT node, effect, reason FROM anomalies")
     assert (anomaly["node"], anomaly["effect"]) == ("b", "hang")
+
+
+# --- how a run leaves the power -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [Socket, SlowToSwitch])
+def test_power_that_is_due_at_the_end_is_back_before_the_run_ends(
+    tmp_path: Path, kind: type[Socket]
+) -> None:
+    """It was cut so late that its board has not been silent for long when the last frame is over;
+    or is on still, as its supply is slow."""
+    with bench(tmp_path) as boards:
+        socket = kind(boards["b"], SupplyConfig.model_validate({"kind": "mock", "off_s": 0.1}))
+        upsets = {"events": [{**CUT, "frame": 45, "returns_after_frames": 3}], "allow_missed": 1}
+        acts = Acts({}, until=lambda: False)
+        _, result = powered_run(
+            boards, tmp_path / "run", acts, socket=socket, upsets=upsets, frames=50
+        )
+    assert socket.is_on and socket.offs and not result.lost
+    (upset,) = rows(tmp_path / "run", "SELECT state FROM upsets")
+    assert upset["state"] == "injected"
+    (repair,) = rows(tmp_path / "run", "SELECT action, cause, ok FROM repairs")
+    assert (repair["action"], repair["cause"], repair["ok"]) == ("power_cycle", "power is back", 1)
+
+
+def test_a_power_cycle_that_has_begun_when_the_run_is_ended_is_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconnect, "_CLOSING_S", 0.01)
+
+    class SlowOn(Socket):
+        def on(self) -> None:
+            threading.Event().wait(0.5)
+            super().on()
+
+    class EndsInCycle(Acts):
+        def __call__(self) -> bool:
+            super().__call__()
+            return sockets[0].offs > 0
+
+    with bench(tmp_path) as boards:
+        sockets = [SlowOn(boards["b"], SupplyConfig.model_validate({"kind": "mock", "off_s": 60}))]
+        acts = EndsInCycle({5: lambda: boards["b"].signal(signal.SIGSTOP)})
+        powered_run(boards, tmp_path / "run", acts, socket=sockets[0])
+        assert sockets[0].is_on
 
 
 PLANT = {
