@@ -2,6 +2,7 @@
 for one and installed on it. How a board is attached is its kind: `hil.rig.board_kinds`.
 
 profile, channels, cited     a board profile: its values, its cross-sections, the sources of both
+spread, profile_upgrade      numbers with their range; profiles of an older schema
 catalogue, profile_schema    finding and reading profiles, and the schema that editors check with
 profile_summary              a profile in short, and its facts with their origins
 supply_limits                the voltage of a supply, against the range of the profile

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from hil import assets
 from hil.board_types.profile import PROFILE_SCHEMA_VERSION, BoardProfile
+from hil.board_types.profile_upgrade import upgraded
 from hil.errors import ConfigError, Problem, UsageError
 from hil.scenario import RigConfig, Scenario
 from hil.scenario.load import UNPLACED
@@ -123,7 +124,7 @@ def _profile_of(document: Document) -> BoardProfile:
     refuse_newer_schema(document, PROFILE_SCHEMA_VERSION, "board profile")
     problems = list(document.problems)
     try:
-        profile = BoardProfile.model_validate(document.data)
+        profile = BoardProfile.model_validate(upgraded(document.data))
     except ValidationError as error:
         problems += translate(error, BoardProfile, document)
     else:

@@ -20,7 +20,7 @@ from pydantic import Field, model_validator
 from hil.scenario.fields import Float, FrozenModel
 from hil.scenario.problems import Findings, one_of, wrong_at
 
-__all__ = ["Cited", "Grade", "Note", "Number", "Word", "check_limits"]
+__all__ = ["Cited", "Grade", "Note", "Number", "Switch", "Word", "check_limits"]
 
 Word = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
 
@@ -93,6 +93,12 @@ class Number(Cited):
             findings.add("high", "the upper end is below the value")
         wrong_at("Number", findings)
         return self
+
+
+class Switch(Cited):
+    """Something that a board has or has not."""
+
+    value: bool = Field(description="true or false.")
 
 
 class Note(Cited):

@@ -7,27 +7,31 @@ origin (`hil.board_types.cited`). Reading the files: `hil.board_types.catalogue`
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, Field, model_validator
 
 from hil.board_types.channels import Radiation
-from hil.board_types.cited import Cited, Note, Number, Word, check_limits
+from hil.board_types.cited import Cited, Note, Number, Switch, Word, check_limits
 from hil.scenario.fields import FrozenModel, Int
 from hil.scenario.problems import Findings, did_you_mean, one_of, wrong_at
 
 __all__ = [
     "PROFILE_SCHEMA_VERSION",
     "BoardProfile",
+    "Fact",
+    "Memory",
     "PowerMode",
     "PowerProfile",
     "Sensor",
     "Serial",
+    "Storage",
     "Thermal",
     "numbers_of",
 ]
 
-PROFILE_SCHEMA_VERSION = 1
+PROFILE_SCHEMA_VERSION = 2
+"""Schema 1 had one list of channels: `hil.board_types.profile_upgrade` reads it."""
 
 
 class PowerMode(FrozenModel):
@@ -195,6 +199,25 @@ class Sensor(Cited):
     unit: str = Field(description="Unit of the reading, as mC, mV, mA.")
 
 
+class Memory(FrozenModel):
+    """The memory of the board. Its size is `memory_mib`."""
+
+    type: str = Field(description="Its kind, as LPDDR4.")
+    on_die_ecc: Switch = Field(
+        description="Each chip corrects single bits by itself; what it corrects is counted only."
+    )
+
+
+class Storage(FrozenModel):
+    """A storage device of the board. Channels name it as their `part`."""
+
+    name: Word = Field(description="Unique name, as sd-card.")
+    type: str = Field(description="Its kind, as a microSD card.")
+    boots: Switch = Field(
+        description="The board boots from it: without it, it does not start again."
+    )
+
+
 class BoardProfile(FrozenModel):
     """A type of board."""
 
@@ -205,22 +228,38 @@ class BoardProfile(FrozenModel):
         description="Name: that of the file."
     )
     title: str = Field(description="Name in full.")
-    family: Literal["raspberry-pi", "jetson", "pc", "rad-hard", "accelerator"] = Field(
+    family: Literal["raspberry-pi", "jetson", "imx", "pc", "rad-hard", "accelerator"] = Field(
         description="Family: boards of one family are handled alike."
     )
     soc: str = Field(description="The system-on-chip.")
     process_nm: Number = Field(description="Process node of the chip.")
     memory_mib: Number = Field(description="Memory of the board.")
+    memory: Memory | None = Field(default=None, description="What kind of memory it is.")
+    storage: tuple[Storage, ...] = Field(default=(), description="Storage devices.")
     power: PowerProfile = Field(description="Power draw.")
     thermal: Thermal = Field(description="Thermal properties.")
     serial: Serial | None = Field(default=None, description="Its serial port; none: it has none.")
     sensors: tuple[Sensor, ...] = Field(default=(), description="Sensors of the board.")
     radiation: Radiation = Field(description="Effects of radiation.")
 
+    @model_validator(mode="after")
+    def _consistent(self) -> BoardProfile:
+        findings = Findings()
+        names = [device.name for device in self.storage]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                findings.add(("storage", index, "name"), f"the device `{name}` is listed twice")
+        wrong_at("BoardProfile", findings)
+        return self
 
-def numbers_of(model: BaseModel, path: str = "$") -> Iterator[tuple[str, Number | Note | Sensor]]:
-    """Yield every number, note and sensor of a profile, with its path: all that has an origin."""
-    if isinstance(model, (Number, Note, Sensor)):
+
+Fact: TypeAlias = Number | Switch | Note | Sensor
+"""What has an origin."""
+
+
+def numbers_of(model: BaseModel, path: str = "$") -> Iterator[tuple[str, Fact]]:
+    """Yield every fact of a profile that has an origin, with its path."""
+    if isinstance(model, (Number, Switch, Note, Sensor)):
         yield path, model
         return
     for key in type(model).model_fields:

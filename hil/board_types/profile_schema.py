@@ -11,7 +11,7 @@ from hil.scenario.schema import finished
 
 __all__ = ["board_schema"]
 
-_CITED = ("Note", "Number", "Sensor")
+_CITED = ("Note", "Number", "Sensor", "Switch")
 
 
 def board_schema() -> JsonObject:

@@ -40,9 +40,11 @@ def what_will_run(scenario: Scenario, run_dir: Path, *, resume: bool) -> str:
         lines[-1:-1] = [f"  campaign  {scenario.campaign_mode}"]
     if scenario.plant is not None:
         lines[-1:-1] = _plant_text(scenario)
-    if upsets.accel != 1:
+    voted = upsets.accel * upsets.orbit.voted_accel
+    if (upsets.accel, voted) != (1, 1):
+        also = "" if voted == upsets.accel else f", hits of voted data {voted:.3g}x"
         lines[4 + bool(scenario.summary)] += (
-            f"; ACCELERATED {upsets.accel:g}x (all rates are multiplied)"
+            f"; ACCELERATED {upsets.accel:g}x (all rates are multiplied){also}"
         )
     return "\n".join(wrapped(line) for line in lines)
 

@@ -49,7 +49,7 @@ def list_(as_json: Json = False) -> int:
 def show_(profile: Profile, as_json: Json = False) -> int:
     """Show a profile: every number with its source, or marked as an assumption."""
     from hil.board_types.catalogue import load_board_profile
-    from hil.board_types.profile_summary import facts_of, summary_of
+    from hil.board_types.profile_summary import data_sets_of, facts_of, summary_of
     from hil.views import boards
 
     loaded = load_board_profile(profile)
@@ -57,7 +57,14 @@ def show_(profile: Profile, as_json: Json = False) -> int:
         answer(loaded.model_dump(mode="json", by_alias=True, exclude_none=True))
         return Exit.PASS
     facts = list(facts_of(loaded))
-    show(lambda glyphs: boards.sheet(summary_of(loaded), facts, glyphs), width=110)
+    data, search = data_sets_of(loaded), loaded.radiation.search
+    searched = "" if search is None else search.text
+    show(
+        lambda glyphs: boards.pages(
+            boards.sheet(summary_of(loaded), facts, glyphs), boards.radiation(data, searched)
+        ),
+        width=110,
+    )
     return Exit.PASS
 
 

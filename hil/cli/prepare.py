@@ -68,7 +68,7 @@ def fresh(source: str | None, overrides: Overrides, out: Path | None, *, quiet: 
         else:
             from hil.plant.build import build_plant
 
-            plant = build_plant(loaded.scenario)
+            plant = build_plant(loaded.scenario, None if own is None else own.workload)
     session.plan(loaded.scenario, frames=0)
     if out is not None:
         refuse_if_running(out)

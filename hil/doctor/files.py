@@ -193,10 +193,12 @@ def _profile_text(path: Path) -> str:
 
     profile = load_board_profile(path)
     facts = [fact for _, fact in numbers_of(profile)]
+    channels = sum(len(data.channels) for data in profile.radiation.data)
     assumed = sum(fact.assumption is not None for fact in facts)
     return (
         f"board profile {profile.name}, {_count(len(profile.power.modes), 'power mode')}, "
-        f"{_count(len(profile.radiation.channels), 'radiation channel')}, "
+        f"{_count(channels, 'radiation channel')} of "
+        f"{_count(len(profile.radiation.data), 'data set')}, "
         f"{_count(len(facts), 'value')}, {assumed} of them assumed"
     )
 

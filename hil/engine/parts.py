@@ -16,7 +16,7 @@ from hil.engine.metrics import Metrics
 from hil.engine.outside_influence import OutsideInfluence
 from hil.engine.part_groups import FrameTimes, RedundancyParts, UpsetParts
 from hil.engine.repair_executor import RepairExecutor
-from hil.kernel import Golden
+from hil.kernel import Golden, Workload
 from hil.redundancy.checkpoints import Checkpoints
 from hil.redundancy.electorate import Scheme
 from hil.redundancy.recovery import RUNGS, Policy, RecoveryMachine
@@ -82,7 +82,8 @@ def assemble(
     rig.setup.program = program
     rig.setup.long_outputs = has_long_output(golden.workload)
     rig.setup.scrub_words = scenario.recovery.scrub_words
-    plant = plant or _plant_of(scenario)
+    if plant is None or not plant.sky.footprint.sizes:  # those of a program are known only now
+        plant = _plant_of(scenario, golden.workload)
     virtual = all(n.board is BoardKind.INPROC for n in scenario.rig.nodes)
     redundancy = _redundancy(scenario, rig, golden)
     return Parts(
@@ -123,12 +124,12 @@ def _redundancy(scenario: Scenario, rig: Rig, golden: Golden) -> RedundancyParts
     )
 
 
-def _plant_of(scenario: Scenario) -> BuiltPlant | None:
+def _plant_of(scenario: Scenario, workload: Workload) -> BuiltPlant | None:
     if scenario.plant is None:
         return None
     from hil.plant.build import build_plant  # noqa: PLC0415  (few scenarios have one; it is heavy)
 
-    return build_plant(scenario)
+    return build_plant(scenario, workload)
 
 
 def _policy(scenario: Scenario) -> Policy:

@@ -13,14 +13,16 @@ too much (a latch-up) or whose chip is too hot, as the supervisor of a board wou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from hil.board_types.channels import Effect
 from hil.engine.board_orders import BoardOrders
 from hil.engine.node_power import NodePower
 from hil.engine.plant_rows import PlantRows
 from hil.engine.run_controls import RunControls
+from hil.plant.board_rates import VOTED
 from hil.plant.build import BuiltPlant
 from hil.plant.flight import FlightSnapshot
 from hil.plant.moment import BoardMoment, PowerLevel
@@ -69,6 +71,7 @@ class PlantCoupling:
         assert scenario.plant is not None
         self._controls = controls
         self._plant = scenario.plant
+        self._built = built
         self.flight = built.flight
         profiles = {board.name: board.profile for board in built.boards}
         kinds = {node.name: node.board for node in scenario.rig.nodes}
@@ -270,7 +273,19 @@ class PlantCoupling:
         their names in `expect:` after `plant.`. Advances the plant over quiet frames at the end."""
         self._rows.advance(frame, t_us)
         totals = self.flight.finish()
+        strikes = self._built.strikes
+        rates = list(strikes.rates(self._built.boards).values())
+
+        def mean(values: Iterable[float]) -> float:
+            return sum(values) / len(rates) if rates else 0.0
+
         return {
+            "upsets_per_day": mean(r.upsets.best for r in rates),
+            "voted_per_day": mean(r.of(*VOTED).best for r in rates),
+            "voted_flown_per_day": mean(r.flown(*VOTED) for r in rates),
+            "voted_accel": self._built.sky.acceleration(Effect.SEU),
+            "corrected": strikes.counted(Effect.CORRECTED, t_us),
+            "idle": strikes.counted(Effect.IDLE, t_us),
             "min_soc": totals.min_soc,
             "max_die_c": totals.max_die_c,
             "sheds": self._orders.sheds,

@@ -84,6 +84,8 @@ class RepairExecutor:
         It then gets the state of `sources`, the nodes that agreed; without any it is rolled back to
         a checkpoint. If the sources are not `believed`, only their checkpoint is taken, and `node`
         computes its state from there itself."""
+        if action.rung is NodeState.POWER_CYCLE:
+            node.starts_after_power_cycle = False
         if action.rung is NodeState.POWER_CYCLE and node.board.can_return:
             cycled = self._rig.absent.exclude(node, cycle=node.powered)
             return Repaired(False, "searched for beside the run", away=True, cycled=cycled)
@@ -107,6 +109,11 @@ class RepairExecutor:
 
     def _revive(self, action: Action, node: Node) -> None:
         """Restart, reset or power-cycle a node, as its rung says."""
+        if node.starts_after_power_cycle and action.rung in (NodeState.RESTART, NodeState.RESET):
+            raise NodeError(
+                f"node {node.name} does not start: its storage or its processor does not answer "
+                "until its power is cut"
+            )
         if action.rung is NodeState.RESYNC:
             self._rig.setup.configure(node)
         elif action.rung is NodeState.RESTART:

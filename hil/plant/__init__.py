@@ -27,7 +27,10 @@ energy_totals       sums of energy, and how well they balance
 board_parts, board_speed    what a board adds to these models, and how fast it computes
 
 radiation           a package: fluxes, and the upset rates that follow from them
-sections, strikes   the cross-sections of a board, and the upsets that hit it
+footprint           the bytes of a workload, and which of them are voted on
+data_choice, sections    the data sets that a scenario chooses, and the cross-sections of its boards
+strikes             the events that hit the boards
+board_rates, rate_sums    how often a board is hit, from low to high
 bit_rates           how often one bit of a board's memory is upset
 anomaly             where the South Atlantic Anomaly is, for maps
 

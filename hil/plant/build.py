@@ -10,7 +10,10 @@ from pydantic import ValidationError
 
 from hil.board_types.catalogue import profiles_of
 from hil.errors import ConfigError, Problem, UsageError
+from hil.kernel import Workload
+from hil.plant.data_choice import data_sets
 from hil.plant.flight import Flight
+from hil.plant.footprint import footprint_of
 from hil.plant.power import PowerSystem
 from hil.plant.profile import Profile, read_profile
 from hil.plant.scenario_orbit import orbit_of
@@ -43,18 +46,19 @@ def boards_of(scenario: Scenario) -> tuple[PlacedBoard, ...]:
         ConfigError: A board profile does not exist or is not valid.
     """
     profiles = profiles_of(scenario)
-    return tuple(
-        PlacedBoard(
-            node.name,
-            profiles[scenario.rig.profile if node.profile is None else node.profile],
-            index if node.priority is None else node.priority,
-        )
-        for index, node in enumerate(scenario.rig.nodes)
-    )
+    wanted = {} if scenario.plant is None else scenario.plant.radiation.data
+    chosen = data_sets(wanted, profiles.values())
+    boards = []
+    for index, node in enumerate(scenario.rig.nodes):
+        profile = profiles[scenario.rig.profile if node.profile is None else node.profile]
+        priority = index if node.priority is None else node.priority
+        boards.append(PlacedBoard(node.name, profile, priority, chosen[profile.name]))
+    return tuple(boards)
 
 
-def build_plant(scenario: Scenario) -> BuiltPlant:
-    """Build the plant of a scenario that has one.
+def build_plant(scenario: Scenario, workload: Workload | None = None) -> BuiltPlant:
+    """Build the plant of a scenario that has one. `workload`: what its nodes compute, if it is not
+    one of the kernel's; without it the size of a program is not known.
 
     Raises:
         ConfigError: The orbit is not valid or decays during the run, the thermal network is not
@@ -85,6 +89,7 @@ def build_plant(scenario: Scenario) -> BuiltPlant:
         built=built,
         system=system,
         profile=profile,
+        footprint=footprint_of(scenario, workload),
     )
     flight = Flight(
         sky,

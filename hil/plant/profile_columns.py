@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from hil.board_types.channels import Effect
 from hil.errors import ConfigError, Problem
 from hil.scenario.problems import did_you_mean
 
@@ -34,10 +35,7 @@ FAMILIES: Final[Mapping[str, tuple[float, float]]] = {
     "temperature_c": (-273.15, 2000.0),
     "level": (0.0, 3.0),
     "contact": (0.0, 1.0),
-    "seu_per_day": (0.0, 1e12),
-    "mbu_per_day": (0.0, 1e12),
-    "sefi_per_day": (0.0, 1e12),
-    "sel_per_day": (0.0, 1e12),
+    **{f"{kind}_per_day": (0.0, 1e12) for kind in Effect},
 }
 HELD: Final = frozenset({"level", "contact", "stage"})
 """Whole numbers, which hold until the next row."""

@@ -17,24 +17,24 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.board_types.channels import Effect, Particle
-from hil.board_types.profile import BoardProfile
 from hil.errors import UsageError
 from hil.plant.anomaly import anomaly_cells
 from hil.plant.attitude import Faces
+from hil.plant.footprint import Footprint
 from hil.plant.orbit import Track
 from hil.plant.passes import GroundStation, Pass, find_passes
 from hil.plant.power import PowerSystem
 from hil.plant.profile import Profile
 from hil.plant.radiation.ap8 import DEFAULT_SAA_DRIFT_DEG
 from hil.plant.radiation.blended import Along, BlendedRadiation
-from hil.plant.radiation.crosssection import KINDS, Section
+from hil.plant.radiation.crosssection import KINDS, RateUnit
 from hil.plant.radiation.environment import RadiationEnvironment as Radiation
 from hil.plant.radiation.flux_file import read_flux
 from hil.plant.radiation.rates import RadiationAlong
 from hil.plant.radiation.solar_cycle import activity_of_date, activity_of_f10_7, drift_deg
 from hil.plant.radiation.spe import SolarParticleEvent
 from hil.plant.scenario_orbit import no_orbit, orbit_of
-from hil.plant.sections import sections_of
+from hil.plant.sections import BoardSection, board_sections
 from hil.plant.spacecraft import BuiltSpacecraft, PlacedBoard
 from hil.plant.thermal import ThermalEnvironment as Light
 from hil.plant.thermal import ThermalNetwork
@@ -42,6 +42,7 @@ from hil.scenario.plant.flight import PlantConfig, ThermalCaseName
 from hil.scenario.plant.radiation import (
     BY_DATE,
     RadiationModel,
+    RangeEnd,
     SolarEventModel,
     SolarPhase,
     onset_s,
@@ -66,7 +67,8 @@ class SkyBlock:
     """N steps from step `first` on, computed ahead.
 
     All arrays are (N,), except `heat_w` (N, thermal nodes) and `array_w` (N, arrays). `track` is
-    None without an orbit. `rates`: upsets per second by node and kind.
+    None without an orbit. `rates`: events per second by node and kind, acceleration included.
+    `unit_rates`: events per second and cm2 of each particle and curve, without acceleration.
     """
 
     first: int
@@ -81,6 +83,7 @@ class SkyBlock:
     heat_w: Floats | None
     array_w: Floats | None
     rates: Mapping[str, Mapping[Effect, Floats]]
+    unit_rates: Mapping[RateUnit, Floats]
 
     def __len__(self) -> int:
         return len(self.t_s)
@@ -105,6 +108,7 @@ class Sky:
         built: BuiltSpacecraft | None = None,
         system: PowerSystem | None = None,
         profile: Profile | None = None,
+        footprint: Footprint | None = None,
     ) -> None:
         self._plant = plant
         self._boards = tuple(boards)
@@ -117,8 +121,13 @@ class Sky:
         self.orbit = None if plant.orbit is None else orbit_of(plant.orbit, plant)
         start_utc = None if self.orbit is None else self.orbit.start_utc
         self._radiation = _radiation(plant.radiation, accel, start_utc, duration_s)
-        self._sections = {
-            id(b.profile): sections_of(b.profile, exposed=plant.radiation.exposed) for b in boards
+        self.footprint = Footprint({}, ()) if footprint is None else footprint
+        self.voted_accel = self.footprint.accel
+        self.sections: Mapping[str, Sequence[BoardSection]] = {
+            b.name: board_sections(
+                b.profile, b.data_set, self.footprint, exposed=plant.radiation.exposed
+            )
+            for b in boards
         }
         self.steps = math.ceil(duration_s / plant.step_s - 1e-9)
         self.passes = self._passes()
@@ -141,6 +150,29 @@ class Sky:
     def radiation(self) -> Radiation:
         """Return the radiation environment of the scenario."""
         return self._radiation
+
+    @property
+    def estimate(self) -> RangeEnd:
+        """Return the end of the ranges with which the run flies."""
+        return self._plant.radiation.estimate
+
+    def acceleration(self, kind: Effect) -> float:
+        """Return the factor on the real rate of a kind: that of the voted data for its hits."""
+        voted = kind in (Effect.SEU, Effect.MBU)
+        return self.accel * self.voted_accel if voted else self.accel
+
+    def states(self, board: str, kind: Effect) -> bool:
+        """Return whether a profile states the rate of a kind, in place of the cross-sections."""
+        return f"{kind}_per_day.{board}" in self._profile_columns
+
+    def occurs(self, board: str, kind: Effect) -> bool:
+        """Return whether a board can have events of a kind."""
+        if self.states(board, kind):
+            return True
+        sections = [one.section for one in self.sections[board]]
+        if kind is Effect.MBU:
+            return any(section.mbu_fraction > 0.0 for section in sections)
+        return any(section.kind is kind for section in sections)
 
     def anomaly(self) -> list[tuple[int, int]]:
         """Return the cells of the South Atlantic Anomaly at the orbit's height (see
@@ -208,6 +240,7 @@ class Sky:
             track = replace(track, illumination=self._column("illumination", t_s))
         heat, array = self._light(track, t_s)
         along = None if track is None else self._radiation_along(track, t_s)
+        unit = self._unit_rates(along, t_s)
         return SkyBlock(
             first=first,
             t_s=t_s,
@@ -220,7 +253,8 @@ class Sky:
             flux_per_cm2_s=self._flux(along, t_s),
             heat_w=heat,
             array_w=array,
-            rates=self._rates(along, t_s),
+            rates=self._rates(unit, t_s),
+            unit_rates=unit,
         )
 
     @property
@@ -299,30 +333,54 @@ class Sky:
             return np.zeros(len(t_s))
         return self._guarded(along.proton_flux)
 
-    def _rates(self, along: Along | None, t_s: Floats) -> dict[str, dict[Effect, Floats]]:
-        by_profile: dict[int, dict[Effect, Floats]] = {}
+    def _unit_rates(self, along: Along | None, t_s: Floats) -> dict[RateUnit, Floats]:
+        sections = {
+            one.section.unit: one.section for of_board in self.sections.values() for one in of_board
+        }
+        if "flux_per_cm2_s" in self._profile_columns:
+            flux = self._column("flux_per_cm2_s", t_s)
+            return {unit: _unit_rate_of_flux(unit, flux) for unit in sections}
+        if along is None:
+            return {unit: np.zeros(len(t_s)) for unit in sections}
+        return self._guarded(
+            lambda: {unit: along.rate(section) for unit, section in sections.items()}
+        )
+
+    def _rates(
+        self, unit: Mapping[RateUnit, Floats], t_s: Floats
+    ) -> dict[str, dict[Effect, Floats]]:
         out: dict[str, dict[Effect, Floats]] = {}
+        alike: dict[tuple[int, int], dict[Effect, Floats]] = {}
         for board in self._boards:
-            key = id(board.profile)
-            if key not in by_profile:
-                by_profile[key] = self._rates_of(board.profile, along, t_s)
-            rates = dict(by_profile[key])
+            key = (id(board.profile), id(board.data_set))
+            if key not in alike:
+                alike[key] = self._rates_of(self.sections[board.name], unit, len(t_s))
+            rates = dict(alike[key])
             for kind in KINDS:
                 column = f"{kind}_per_day.{board.name}"
                 if column in self._profile_columns:
-                    rates[kind] = self._column(column, t_s) * (self.accel / 86_400.0)
+                    factor = self.acceleration(kind) / 86_400.0
+                    rates[kind] = self._column(column, t_s) * factor
             out[board.name] = rates
         return out
 
     def _rates_of(
-        self, profile: BoardProfile, along: Along | None, t_s: Floats
+        self, sections: Sequence[BoardSection], unit: Mapping[RateUnit, Floats], count: int
     ) -> dict[Effect, Floats]:
-        sections = self._sections[id(profile)]
-        if "flux_per_cm2_s" in self._profile_columns:
-            return _rates_of_flux(self._column("flux_per_cm2_s", t_s), sections, self.accel)
-        if along is None:
-            return {kind: np.zeros(len(t_s)) for kind in KINDS}
-        return self._guarded(lambda: along.rates(sections))
+        nothing = np.zeros(count)
+        rates: dict[Effect, Floats] = dict.fromkeys(KINDS, nothing)
+        for one in sections:
+            section = one.section
+            scale = getattr(one.scale, self.estimate.value)
+            rate = unit[section.unit] * scale
+            shares = (
+                (section.kind, 1.0 - section.mbu_fraction),
+                (Effect.MBU, section.mbu_fraction),
+            )
+            for kind, share in shares:
+                if share:
+                    rates[kind] = rates[kind] + rate * (share * self.acceleration(kind))
+        return rates
 
     @staticmethod
     def _guarded(work: Callable[[], T]) -> T:
@@ -332,16 +390,11 @@ class Sky:
             raise no_orbit(str(error)) from None
 
 
-def _rates_of_flux(flux: Floats, sections: Sequence[Section], accel: float) -> dict[Effect, Floats]:
-    """Return the rates of a given proton flux whose energies all lie where curves are saturated."""
-    rates = {kind: np.zeros(len(flux)) for kind in KINDS}
-    for section in sections:
-        if section.particle is not Particle.PROTON:
-            continue
-        sigma = float(section.curve(np.array([_SATURATED_MEV]))[0]) * section.bits
-        rates[section.kind] += (1.0 - section.mbu_fraction) * sigma * accel * flux
-        rates[Effect.MBU] += section.mbu_fraction * sigma * accel * flux
-    return rates
+def _unit_rate_of_flux(unit: RateUnit, flux: Floats) -> Floats:
+    """Return the rate of a given proton flux whose energies all lie where curves are saturated."""
+    if unit.particle is not Particle.PROTON:
+        return np.zeros(len(flux))
+    return flux * float(unit.curve(np.array([_SATURATED_MEV]))[0])
 
 
 def _strength(event: SolarEventModel) -> float:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from hil.board_types.channels import DataSet
 from hil.board_types.profile import BoardProfile
 from hil.plant.board_parts import board_parts
 from hil.plant.earth import EARTH_RADIUS_KM
@@ -43,11 +44,18 @@ _ALPHA_EOL: Final = 0.30  # and aged [R]
 
 @dataclass(frozen=True, slots=True)
 class PlacedBoard:
-    """A node of the rig as a load of the spacecraft. A small `priority` is shed last."""
+    """A node of the rig as a load of the spacecraft. A small `priority` is shed last. `data`: the
+    data set of its radiation effects; None: the profile's default."""
 
     name: str
     profile: BoardProfile
     priority: int
+    data: DataSet | None = None
+
+    @property
+    def data_set(self) -> DataSet:
+        """Return the data set of its radiation effects."""
+        return self.profile.radiation.data_set() if self.data is None else self.data
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from hil.errors import UsageError
 from hil.plant.build import BuiltPlant, build_plant
 from hil.plant.energy_totals import Totals
 from hil.plant.orbit import Orbit
+from hil.plant.rate_sums import rates_of_board
 from hil.plant.spacecraft import BuiltSpacecraft
 from hil.plant.survey_dose import FlightDose
 from hil.plant.survey_figures import (
@@ -159,7 +160,11 @@ def _figures(
         contacts=len(sky.passes),
         contact_s=sum(p.duration_s for p in sky.passes),
         boards={
-            board.name: BoardFigures(board.profile.name, sums.per_day(board.name))
+            board.name: BoardFigures(
+                board.profile.name,
+                sums.rates.per_day(board.name),
+                rates_of_board(sky, board, sums.rates),
+            )
             for board in built.boards
         },
         spacecraft=None if built.built is None else _spacecraft_figures(built.built, totals),

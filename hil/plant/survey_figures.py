@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from hil.json_values import JsonObject
+from hil.plant.board_rates import BoardRates
 
 if TYPE_CHECKING:
     from hil.board_types.channels import Effect
@@ -16,7 +17,6 @@ __all__ = [
     "DoseFigures",
     "DoseLimit",
     "OrbitFigures",
-    "RateFigures",
     "SpacecraftFigures",
     "SurveyFigures",
 ]
@@ -51,26 +51,13 @@ class SpacecraftFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class RateFigures:
-    """The rate of one outcome of a board's hits, with the range that its sources give.
-
-    `outcome`: what was observed, such as silent, corrected or sefi. `best` [1/day] without
-    acceleration; `low` and `high` are None where no source gives an interval."""
-
-    outcome: str
-    best: float
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class BoardFigures:
-    """The mean upset rates of one node's board by kind, multiplied by the flight's `accel`; and,
-    without it, by outcome in `rates`."""
+    """The mean rates of one node's board by kind, multiplied by the flight's acceleration; and
+    without it, with their ranges, in `rates`."""
 
     profile: str
     upsets_per_day: Mapping[Effect, float]
-    rates: tuple[RateFigures, ...] = ()
+    rates: BoardRates
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +169,7 @@ class SurveyFigures:
                 node: dict(board.upsets_per_day) for node, board in self.boards.items()
             },
             "boards": {node: board.profile for node, board in self.boards.items()},
-            "rates_per_day": {
-                node: {
-                    rate.outcome: {"low": rate.low, "best": rate.best, "high": rate.high}
-                    for rate in board.rates
-                }
-                for node, board in self.boards.items()
-            },
+            "rates_per_day": {node: board.rates.as_json() for node, board in self.boards.items()},
             "dose": None if self.dose is None else self.dose.as_json(),
             "spacecraft": {}
             if craft is None

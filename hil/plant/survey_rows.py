@@ -78,9 +78,9 @@ def _sky_columns(built: BuiltPlant, block: SkyBlock, at: Whole) -> dict[str, Flo
         if not np.any(np.isnan(values)):
             columns[name] = values[at]
     for board in built.boards:
-        for kind in KINDS:
-            rates = block.rates[board.name][kind][at]
-            columns[f"{kind}_per_day.{board.name}"] = rates * (86_400.0 / built.sky.accel)
+        for kind in (kind for kind in KINDS if built.sky.occurs(board.name, kind)):
+            factor = 86_400.0 / built.sky.acceleration(kind)
+            columns[f"{kind}_per_day.{board.name}"] = block.rates[board.name][kind][at] * factor
     return columns
 
 

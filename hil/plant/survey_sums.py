@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from hil.board_types.channels import Effect
-from hil.plant.radiation.crosssection import KINDS
+from hil.plant.rate_sums import RateSums
 from hil.plant.sky import SAA_FLUX, SkyBlock
 from hil.plant.spacecraft import PlacedBoard
 
 __all__ = ["Runs", "SurveySums"]
 
 Floats = npt.NDArray[np.float64]
-
-_DAY_S: Final = 86_400.0
 
 
 class Runs:
@@ -57,7 +53,7 @@ class SurveySums:
         self._light = 0.0
         self._flux = 0.0
         self._beta = (math.inf, -math.inf)
-        self._events = {board.name: dict.fromkeys(KINDS, 0.0) for board in boards}
+        self.rates = RateSums([board.name for board in boards])
 
     def add(self, block: SkyBlock, count: int) -> None:
         """Add the first `count` steps of a block; it follows the one added before."""
@@ -72,10 +68,7 @@ class SurveySums:
         self.peak_flux_per_cm2_s = max(self.peak_flux_per_cm2_s, float(flux.max()))
         self.dark.add(light < 0.5)
         self.anomaly.add(flux >= SAA_FLUX)
-        for name, events in self._events.items():
-            rates = block.rates[name]
-            for kind in KINDS:
-                events[kind] += float(rates[kind][:count].sum())
+        self.rates.add(block, count)
 
     @property
     def sunlit(self) -> float | None:
@@ -91,7 +84,3 @@ class SurveySums:
     def mean_flux_per_cm2_s(self) -> float:
         """Return the mean proton flux [/cm2/s]."""
         return self._flux / self.steps
-
-    def per_day(self, board: str) -> dict[Effect, float]:
-        """Return the mean upsets of a board per day by kind, acceleration included."""
-        return {kind: total / self.steps * _DAY_S for kind, total in self._events[board].items()}

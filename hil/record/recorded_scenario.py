@@ -80,6 +80,7 @@ class RecordedScenario:
 
     text: the whole scenario as JSON, as it is recorded; empty if the record has none
     accel: the factor on all upset rates
+    voted_accel: the further factor on hits of the voted data by radiation
     frames, duration: the length of the run, as a number of frames or as a text such as `90s`
     unvoted_output: what is delivered without a comparison; empty: what is usual for the scheme;
         None: the record is older than this rule
@@ -96,6 +97,7 @@ class RecordedScenario:
     scheme: str = ""
     pace: str = "free"
     accel: float = 1.0
+    voted_accel: float = 1.0
     frame_us: int = round(_FRAME_MS * 1000)
     frames: int | None = None
     duration: str = ""
@@ -116,6 +118,7 @@ class RecordedScenario:
         content = object_in(text) or _EMPTY
         rig, upsets = _inner(content, "rig"), _inner(content, "upsets")
         frame_ms, accel = _number(content.get("frame_ms")), _number(upsets.get("accel"))
+        voted_accel = _number(_inner(upsets, "orbit").get("voted_accel"))
         frame_us = round((frame_ms or _FRAME_MS) * 1000)
         return cls(
             text,
@@ -126,6 +129,7 @@ class RecordedScenario:
             scheme=_text(rig, "scheme"),
             pace=_text(content, "pace") or "free",
             accel=1.0 if accel is None else float(accel),
+            voted_accel=1.0 if voted_accel is None else float(voted_accel),
             frame_us=frame_us if frame_us > 0 else round(_FRAME_MS * 1000),
             frames=_whole(content.get("frames")),
             duration=_text(content, "duration"),

@@ -202,6 +202,8 @@ class Node:
         self.unwatched_boot: int | None = None  # boot id of an agent that reports no activations
         self.power_cuts: set[PowerCut] = set()
         self.power_cycle_had_no_effect = False  # the same agent answered after the last one
+        self.starts_after_power_cycle = False
+        """Nothing on its board starts until its power is cut (an upset, as of its storage)."""
         self.clock = ClockFit()
         self.remark = ""
         """The latest remark on the port of its board."""

@@ -56,7 +56,20 @@ KNOWN_METRICS: tuple[str, ...] = (
     *(f"voting.{voters}" for voters in range(8)),
     *(
         f"plant.{name}"
-        for name in ("min_soc", "max_die_c", "sheds", "latch_ups", "too_hot", "energy_residual")
+        for name in (
+            "min_soc",
+            "max_die_c",
+            "sheds",
+            "latch_ups",
+            "too_hot",
+            "energy_residual",
+            "upsets_per_day",
+            "voted_per_day",
+            "voted_flown_per_day",
+            "voted_accel",
+            "corrected",
+            "idle",
+        )
     ),
     *(
         f"verdicts.{name}"

@@ -378,13 +378,20 @@ class UpsetRateConfig(FrozenModel):
 class OrbitUpsetsConfig(FrozenModel):
     """The injection of radiation effects on a board; the orbit determines when and how often.
 
-    An SEU flips one bit and an MBU 2 to 4 neighbours of one of `targets`; a SEFI is one of `sefis`;
-    a latch-up (SEL) draws too much current until the power is cut.
+    An SEU flips one bit and an MBU 2 to 4 neighbours of one of `targets`; a SEFI whose form the
+    profile does not state is one of `sefis`; a latch-up (SEL) draws too much current until the
+    power is cut.
     """
 
     targets: Annotated[tuple[TargetWord, ...], BeforeValidator(_one_target)] = Field(
         default=(UpsetTarget.STATE, UpsetTarget.INPUT, UpsetTarget.OUTPUT),
-        description="Targets of SEUs and MBUs; each hits one of them at random.",
+        description="Targets of SEUs and MBUs, the voted data; each has hits in proportion to its "
+        "size.",
+    )
+    voted_accel: Annotated[Positive, Field(le=1e18)] = Field(
+        default=1.0,
+        description="Hits of the voted data are multiplied by this as well as by `upsets.accel`: a "
+        "workload has a small share of a board's memory.",
     )
     sefis: Annotated[dict[SefiWord, Weight], AfterValidator(_weights_of(Sefi, "sefi"))] = Field(
         default={Sefi.HANG: 1.0, Sefi.CRASH: 1.0, Sefi.RESET: 1.0},

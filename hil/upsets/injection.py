@@ -103,6 +103,8 @@ class Injector:
             upset.refuse(refused)
         elif plan.permanent:
             self.permanent[node.name].append(arm)
+        elif plan.until_power_cycle:
+            node.starts_after_power_cycle = True
 
     def _hit_ram(self, node: Node, upset: Upset) -> None:
         """Change the board's memory now, or `us` after the step begins; `collect` waits for it."""

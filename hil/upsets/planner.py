@@ -28,6 +28,7 @@ from hil.scenario import (
     BoardAction,
     PatternKind,
     Scenario,
+    Sefi,
     UpsetEventConfig,
     UpsetRateConfig,
     UpsetTarget,
@@ -282,10 +283,18 @@ def _can_be_made(plan: UpsetPlan) -> bool:
     return plan.target not in CHECKPOINT_TARGETS or plan.frame > 0
 
 
-_STRUCK_PATTERNS: Mapping[Effect, PatternKind] = {
+_STRUCK_PATTERNS: Final[Mapping[Effect, PatternKind]] = {
     Effect.SEU: PatternKind.BIT,
     Effect.MBU: PatternKind.ADJACENT,
 }
+_STRUCK_SEFIS: Final[Mapping[Effect, Sefi]] = {
+    Effect.DETECTED: Sefi.CRASH,
+    Effect.HANG: Sefi.HANG,
+    Effect.REBOOT: Sefi.RESET,
+    Effect.POWER_CYCLE: Sefi.HANG,
+    Effect.STORAGE: Sefi.HANG,
+}
+_UNTIL_POWER_CYCLE: Final = (Effect.POWER_CYCLE, Effect.STORAGE)
 
 
 class _Struck:
@@ -297,6 +306,7 @@ class _Struck:
         self._frame_us = scenario.frame_us
         self._ticks = workload.ticks
         self._strikes = strikes
+        self._weights = strikes.target_weights
         self._random = [
             stream(scenario.seed, f"strike/node {position}") for position in range(len(self._names))
         ]
@@ -322,10 +332,25 @@ class _Struck:
         tick = random.below(self._ticks + 1)
         if strike.kind is Effect.SEFI:
             return plan(UpsetTarget.CPU, choose(random, how.sefis))._replace(tick=tick)
-        target = how.targets[random.below(len(how.targets))]
+        if strike.kind in _STRUCK_SEFIS:
+            stopped = plan(UpsetTarget.CPU, _STRUCK_SEFIS[strike.kind])._replace(tick=tick)
+            return stopped._replace(until_power_cycle=strike.kind in _UNTIL_POWER_CYCLE)
+        target = _weighted(random, how.targets, self._weights)
         steps = random.below(how.steps_max + 1) if target in PROCESS_TARGETS else 0
         pattern = _STRUCK_PATTERNS[strike.kind]
         return _shaped(plan(target, pattern)._replace(tick=tick, steps=steps), pattern, random)
+
+
+def _weighted(
+    random: Random, targets: Sequence[UpsetTarget], weights: Sequence[int]
+) -> UpsetTarget:
+    """Draw a target with probability proportional to its weight."""
+    at = random.below(sum(weights))
+    for target, weight in zip(targets, weights, strict=True):
+        if at < weight:
+            return target
+        at -= weight
+    raise AssertionError("unreachable: the weights cover the range")
 
 
 def needed_targets(scenario: Scenario) -> dict[str, set[str]]:

@@ -29,7 +29,8 @@ class UpsetPlan(NamedTuple):
     scenario names it, and the upset fails if it is beyond the target. `source` names the event, the
     rate or the orbit that it comes from. `id` is assigned when it falls due (1, 2, ... in order), 0
     before. `direction` is that of link noise, `part` that of board-ram; they mean nothing for other
-    targets."""
+    targets. `until_power_cycle`: nothing on the board starts again until its power is cut, because
+    its storage does not answer, or for another reason."""
 
     frame: int
     node: str
@@ -49,6 +50,7 @@ class UpsetPlan(NamedTuple):
     returns_after_frames: int | None = None
     part: RamPart = RamPart.ALL
     exact: bool = False
+    until_power_cycle: bool = False
 
 
 @dataclass(frozen=True, slots=True)

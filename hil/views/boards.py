@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from hil.board_types.bench_install import BenchInstallation, InstallState
-from hil.board_types.profile_summary import ProfileSummary, StatedFact
+from hil.board_types.profile_summary import DataSetLines, ProfileSummary, StatedFact
 from hil.views.style import BAD, DIM, GOOD, HEAD, WARN, Glyphs, plural
 
-__all__ = ["installation_lines", "sheet", "table"]
+__all__ = ["installation_lines", "pages", "radiation", "sheet", "table"]
 
 _GRADES: Final = (
     "M measured by this project, S read in the source, S2 in a text that quotes it, "
@@ -46,7 +46,7 @@ def table(profiles: Sequence[ProfileSummary], glyphs: Glyphs) -> RenderableType:
 def sheet(profile: ProfileSummary, facts: Sequence[StatedFact], glyphs: Glyphs) -> RenderableType:
     """Return one profile in full: each fact with its grade and its source."""
     out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    out.add_column("what")
+    out.add_column("what", overflow="fold")
     out.add_column("value", overflow="fold")
     out.add_column("grade", no_wrap=True)
     out.add_column("source, or reason", style=DIM, overflow="fold")
@@ -57,6 +57,37 @@ def sheet(profile: ProfileSummary, facts: Sequence[StatedFact], glyphs: Glyphs) 
         out.add_row(fact.path, fact.value, grade, fact.origin)
     title = Text.assemble((profile.title, HEAD), f"  {profile.soc}, {profile.family}")
     return Group(title, Text(_GRADES, style=DIM), Text(), out)
+
+
+def radiation(data_sets: Sequence[DataSetLines], searched: str) -> RenderableType:
+    """Return the data sets of a profile as tables: what was observed in which beam."""
+    lines: list[RenderableType] = [Text(), Text("radiation", style=HEAD)]
+    if searched:
+        lines.append(Text(searched, style=DIM))
+    if not any(data.is_default for data in data_sets):
+        lines.append(Text("no beam data: no upsets, unless a scenario chooses a data set", WARN))
+    for data in data_sets:
+        default = ", the default" if data.is_default else ""
+        lines += [
+            Text(),
+            Text.assemble((f"data set {data.name}{default}", HEAD), f": {data.title}"),
+        ]
+        lines.append(Text(f"in the beam: {data.tested}", style=DIM))
+        if data.stand_in is not None:
+            lines.append(Text(f"not this board: {data.stand_in}", style=WARN))
+        out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for heading in ("channel", "observed", "part", "by", "cm2", "curve", "events", "grade"):
+            out.add_column(heading, overflow="fold")
+        for c in data.channels:
+            by = c.particle.replace("_", " ")
+            out.add_row(c.name, c.observed, c.part, by, c.sigma, c.dependence, c.counted, c.grade)
+        lines.append(out)
+    return Group(*lines)
+
+
+def pages(*parts: RenderableType) -> RenderableType:
+    """Return parts one below the other."""
+    return Group(*parts)
 
 
 def installation_lines(done: BenchInstallation, glyphs: Glyphs) -> RenderableType:

@@ -15,8 +15,8 @@ from hil.extras import install_command
 from hil.plant.course import Course, CourseColumn
 from hil.plant.survey_figures import SurveyFigures
 from hil.views.orbit_dose import dose_lines, draw_depth_dose
-from hil.views.orbit_rates import rate_lines
-from hil.views.style import DIM, HEAD, WARN, Glyphs, flight_time
+from hil.views.orbit_rates import grouped_rate_lines
+from hil.views.style import DIM, HEAD, Glyphs, flight_time
 
 __all__ = ["draw", "require_plotting", "save_figure", "summary"]
 
@@ -82,7 +82,7 @@ def _lines(f: SurveyFigures) -> list[tuple[str, Text | str]]:
             f"{100 * f.saa_share:.1f} % of the time",
         )
     )
-    out.extend(_rates(f))
+    out.extend(grouped_rate_lines({name: board.rates for name, board in f.boards.items()}))
     if f.dose is not None:
         out.extend(dose_lines(f.dose))
     if f.contacts:
@@ -98,24 +98,6 @@ def _lines(f: SurveyFigures) -> list[tuple[str, Text | str]]:
             ),
             ("energy", f"balance residual {craft.energy_residual:.1e}"),
         ]
-    return out
-
-
-def _rates(f: SurveyFigures) -> list[tuple[str, Text | str]]:
-    """Return the upsets per day, one line for equal boards; with acceleration both rates."""
-    groups: dict[tuple[float, ...], list[str]] = {}
-    for name, board in f.boards.items():
-        groups.setdefault(tuple(board.upsets_per_day.values()), []).append(name)
-    out: list[tuple[str, Text | str]] = []
-    for names in groups.values():
-        board = f.boards[names[0]]
-        rates = {kind.upper(): rate for kind, rate in board.upsets_per_day.items() if rate}
-        real = ", ".join(f"{rate / f.accel:.3g} {kind}" for kind, rate in rates.items())
-        out.append((f"node {', '.join(names)}", f"{board.profile}: {real or 'no upsets'} a day"))
-        if f.accel != 1 and real:
-            fast = ", ".join(f"{rate:.3g} {kind}" for kind, rate in rates.items())
-            out.append(("", Text(f"ACCELERATED {f.accel:g}x: {fast} a day", style=WARN)))
-        out.extend(rate_lines(board.rates))
     return out
 
 

@@ -11,7 +11,7 @@ import pytest
 from hil.analysis.failure_rates import FailureRates, failure_rates, fit, mttf_days
 from hil.analysis.fault_sums import fault_sums
 from hil.board_types.catalogue import load_board_profile
-from hil.board_types.channels import Particle
+from hil.board_types.channels import Effect, Particle
 from hil.errors import UsageError
 from hil.plant.bit_rates import BitChannel, BitRates, Spread, bit_rates
 from hil.plant.survey import survey
@@ -24,7 +24,9 @@ from .small_campaigns import small_campaign
 LOW, BEST, HIGH = 1e-6, 2e-6, 8e-6  # upsets of a bit per day
 
 
-def rates_of(duty: float, low: float = LOW, high: float = HIGH) -> BitRates:
+def rates_of(
+    duty: float, low: float = LOW, high: float = HIGH, *, measured: bool = True
+) -> BitRates:
     channel = BitChannel(
         "bits",
         "dram",
@@ -32,7 +34,7 @@ def rates_of(duty: float, low: float = LOW, high: float = HIGH) -> BitRates:
         Spread(1e-17, 2e-17, 8e-17),
         Spread(low, BEST, high),
         "beam [S]",
-        measured=True,
+        measured=measured,
     )
     return BitRates(
         scenario="flight",
@@ -101,7 +103,7 @@ def test_a_duty_is_a_share(tmp_path: Path) -> None:
 FLUX = 10.0  # protons /cm2/s
 
 
-def flight(tmp_path: Path, profile: str, flux: float = FLUX) -> Scenario:
+def flight(tmp_path: Path, profile: str, data: str, flux: float = FLUX) -> Scenario:
     rows = f"t_s,flux_per_cm2_s\n0,{flux}\n7200,{flux}\n"
     (tmp_path / "flux.csv").write_text(rows)
     return Scenario.model_validate(
@@ -110,40 +112,64 @@ def flight(tmp_path: Path, profile: str, flux: float = FLUX) -> Scenario:
             "duration": "7200s",
             "frame_ms": 1000,
             "rig": {"scheme": "simplex", "profile": profile},
-            "plant": {"profile": str(tmp_path / "flux.csv"), "max_gap_s": 7200, "activity": 0.5},
+            "plant": {
+                "profile": str(tmp_path / "flux.csv"),
+                "max_gap_s": 7200,
+                "activity": 0.5,
+                "radiation": {"data": data},
+            },
             "upsets": {"accel": 50},
         }
     )
 
 
 def test_a_constant_flux_times_a_cross_section(tmp_path: Path) -> None:
-    """1e-17 cm2 a bit, 4e-18 to 2e-16, whatever the acceleration and the share of bits used."""
-    scenario = flight(tmp_path, "raspberry-pi-4b")
+    """Of protons 6.8e-18 cm2 a bit, 3.6e-19 to 2.2e-16, whatever the acceleration and the share of
+    bits used; 2 % of them flip several bits, which on-die ECC does not correct."""
+    scenario = flight(tmp_path, "raspberry-pi-4b", "stand-in")
     rates = bit_rates(scenario)
-    assert rates.per_day.best == pytest.approx(1e-17 * FLUX * 86400)
-    assert rates.per_day.low == pytest.approx(4e-18 * FLUX * 86400)
-    assert rates.per_day.high == pytest.approx(2e-16 * FLUX * 86400)
+    assert rates.per_day.best == pytest.approx(0.02 * 6.8e-18 * FLUX * 86400)
+    assert rates.per_day.low == pytest.approx(0.02 * 3.6e-19 * FLUX * 86400)
+    assert rates.per_day.high == pytest.approx(0.02 * 2.2e-16 * FLUX * 86400)
     sigma = rates.sigma_cm2
-    assert (sigma.low, sigma.best, sigma.high) == pytest.approx((4e-18, 1e-17, 2e-16))
+    assert (sigma.low, sigma.best, sigma.high) == pytest.approx((3.6e-19, 6.8e-18, 2.2e-16))
     assert (rates.activity, rates.frame_s) == (0.5, 1.0)
-    assert not rates.channels[0].measured
+    raw = bit_rates(flight(tmp_path, "raspberry-pi-3b", "stand-in"))  # without ECC
+    assert raw.per_day.best == pytest.approx(50 * rates.per_day.best)
 
 
 def test_the_bits_of_a_board_together_are_upset_as_hil_orbit_says() -> None:
     scenario = load_scenario("leo-iss-day", Overrides(duration="3h"))
     rates = bit_rates(scenario)
     board = load_board_profile(rates.profile)
-    channel = next(c for c in board.radiation.channels if c.bits is not None)
+    channel = next(c for c in board.radiation.data_set("stand-in").channels if c.bits is not None)
     assert channel.bits is not None
-    figures = survey(scenario, 60.0).figures
-    upsets = figures.boards["a"].upsets_per_day
-    whole = (upsets["seu"] + upsets["mbu"]) / figures.accel  # type: ignore[index]
-    assert rates.per_day.best * channel.bits.value == pytest.approx(whole, rel=1e-9)
+    figures = survey(scenario, 60.0).figures.boards["a"].rates
+    sefis = figures.of(Effect.SEFI)
+    whole = figures.silent.plus(figures.of(Effect.CORRECTED)).best
+    assert rates.per_day.best * channel.bits.value / 0.02 == pytest.approx(whole, rel=1e-9)
+    assert sefis.best > 0.0
 
 
-def test_a_profile_without_a_cross_section_of_a_bit_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="google-tpu-v6e has no cross-section of a bit"):
-        bit_rates(flight(tmp_path, "google-tpu-v6e"))
+@pytest.mark.parametrize(
+    ("profile", "words"),
+    [
+        ("google-tpu-v6e", "in its data set `suncatcher-2025`"),
+        ("generic-linux-pc", "of memory, so"),
+    ],
+)
+def test_a_profile_without_a_cross_section_of_a_bit_is_one_sentence(
+    tmp_path: Path, profile: str, words: str
+) -> None:
+    with pytest.raises(UsageError, match=f"{profile} has no cross-section of a bit .*{words}"):
+        bit_rates(flight(tmp_path, profile, default_of(profile)))
+    with pytest.raises(UsageError) as caught:
+        bit_rates(flight(tmp_path, "raspberry-pi-5", "none"))
+    assert "data: stand-in" in (caught.value.remedy or "")
+
+
+def default_of(profile: str) -> str:
+    return load_board_profile(profile).radiation.default
 
 
 def test_a_scenario_that_does_not_fly() -> None:
@@ -152,8 +178,7 @@ def test_a_scenario_that_does_not_fly() -> None:
 
 
 def test_an_assumed_cross_section_is_said_to_be_one(tmp_path: Path) -> None:
-    rates = bit_rates(flight(tmp_path, "jetson-orin-nx"))
-    result = failures(small_campaign(tmp_path / "s"), rates)
+    result = failures(small_campaign(tmp_path / "s"), rates_of(1.0, measured=False))
     assert any("no beam test of its memory" in line for line in result.assumptions)
     beam = failures(small_campaign(tmp_path / "t"), rates_of(1.0))
     assert not any("no beam test" in line for line in beam.assumptions)

@@ -22,7 +22,7 @@ import serial
 
 from hil.cli.entry import main
 from hil.exit_codes import Exit
-from hil.kernel import WIRE_VERSION, Decoder, encode
+from hil.kernel import WIRE_VERSION, Decoder, Workload, encode
 from hil.plant.build import BuiltPlant, build_plant
 from hil.scenario import Scenario
 from tests.hearing import hear_signals
@@ -661,9 +661,9 @@ expect: {frames: 20}
 def test_a_run_builds_its_plant_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[str] = []
 
-    def counted(scenario: Scenario) -> BuiltPlant:
+    def counted(scenario: Scenario, workload: Workload | None = None) -> BuiltPlant:
         built.append(scenario.name)
-        return build_plant(scenario)
+        return build_plant(scenario, workload)
 
     monkeypatch.setattr("hil.plant.build.build_plant", counted)
     (tmp_path / "orbiting.yaml").write_text(ORBITING)

@@ -139,12 +139,13 @@ STORM = {
         "inclination_deg": "sun-synchronous",
         "ascending_node_local_time_h": 10.5,
     },
-    "radiation": {"events": [{"onset": "5m", "strength": 0.05}]},
+    "radiation": {"data": "stand-in", "events": [{"onset": "5m", "strength": 0.05}]},
 }
+FAST = {"accel": 4.0, "orbit": {"voted_accel": 8e7}}
 
 
 def test_protons_become_upsets_that_are_read_back(tmp_path: Path) -> None:
-    s = scenario(STORM, duration="3h", upsets={"accel": 4.0})
+    s = scenario(STORM, duration="3h", upsets=FAST)
     result = run(s, tmp_path)
     upsets = rows(tmp_path, "SELECT source, target, verified, before, after FROM upsets")
     assert result.upsets.verified == len(upsets) > 15
@@ -155,8 +156,8 @@ def test_protons_become_upsets_that_are_read_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("board", ["inproc", "process"])
 def test_quiet_time_is_skipped_and_said_so(tmp_path: Path, board: str) -> None:
-    s = scenario({**STORM, "skip_quiet": True}, board, duration="3h", upsets={"accel": 4.0})
-    whole = run(scenario(STORM, duration="3h", upsets={"accel": 4.0}), tmp_path / "whole")
+    s = scenario({**STORM, "skip_quiet": True}, board, duration="3h", upsets=FAST)
+    whole = run(scenario(STORM, duration="3h", upsets=FAST), tmp_path / "whole")
     result = run(s, tmp_path / "skipped")
     assert result.skipped > 9_000 and result.frames + result.skipped == 10_800
     assert result.upsets.injected == whole.upsets.injected
@@ -171,7 +172,7 @@ def test_quiet_time_is_skipped_and_said_so(tmp_path: Path, board: str) -> None:
 def test_skipping_gives_the_same_digest_on_every_kind_of_board(tmp_path: Path) -> None:
     found = set()
     for board in ("inproc", "process"):
-        s = scenario({**STORM, "skip_quiet": True}, board, duration="2h", upsets={"accel": 4.0})
+        s = scenario({**STORM, "skip_quiet": True}, board, duration="2h", upsets=FAST)
         found.add(run(s, tmp_path / board).run_digest)
     assert len(found) == 1
 

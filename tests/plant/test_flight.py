@@ -19,10 +19,12 @@ from hil.errors import ConfigError
 from hil.plant.attitude import Faces, earth_views
 from hil.plant.build import BuiltPlant, build_plant
 from hil.plant.earth import EARTH_RADIUS_KM
+from hil.plant.footprint import Footprint
 from hil.plant.moment import Draw
 from hil.plant.profile import Profile, read_profile, write_profile
 from hil.plant.radiation.crosssection import KINDS
-from hil.plant.sections import sections_of
+from hil.plant.sections import board_sections
+from hil.plant.strikes import COUNTED
 from hil.plant.survey import survey
 from hil.plant.thermal import earth_view_factor
 from hil.scenario import Scenario
@@ -38,7 +40,7 @@ def scenario(plant: dict[str, Any] | None = None, **more: Any) -> Scenario:
         "frame_ms": 1000.0,
         "duration": "2h",
         "rig": {"board": "inproc", "profile": "raspberry-pi-4b"},
-        "plant": {"orbit": ISS, **(plant or {})},
+        "plant": {"orbit": ISS, "radiation": {"data": "stand-in"}, **(plant or {})},
     }
     return Scenario.model_validate({**base, **more})
 
@@ -229,7 +231,6 @@ def test_r6_the_tpu_closure() -> None:
                     "radiation": {
                         "solar_phase": phase,
                         "shielding_mm_al": 10.0,
-                        "cosmic_rays": False,
                     },
                     "step_s": 10.0,
                 },
@@ -239,29 +240,26 @@ def test_r6_the_tpu_closure() -> None:
             )
         )
         blocks = [plant.sky.block_of(step) for step in range(0, plant.sky.steps, 3600)]
-        sdc = [c for c in plant.boards[0].profile.radiation.channels if c.effect.value == "sdc"]
-        assert sdc
         seu = np.concatenate([b.rates["a"][Effect.SEU] for b in blocks])[: plant.sky.steps]
         rates.append(float(seu.mean()) * 365.25 * 86_400.0)
-    assert 8.8 * 0.7 <= np.mean(rates) <= 8.8 * 1.3
+    for a_year in rates:  # at both ends of the solar cycle
+        assert 8.8 * 0.7 <= a_year <= 8.8 * 1.3
 
 
 @pytest.mark.parametrize("name", list_board_profiles())
 def test_every_channel_of_a_board_profile_is_zero_at_its_threshold_and_saturates(name: str) -> None:
     profile = load_board_profile(name)
-    sections = sections_of(profile)
-    assert len(sections) == len(profile.radiation.channels)
-    for section, channel in zip(sections, profile.radiation.channels, strict=True):
-        begin, end = section.curve(np.array([section.curve.threshold, 1e9])) * section.bits
-        bits = 1.0 if channel.bits is None else channel.bits.value
-        if channel.sigma_cm2 is not None:
-            saturated = channel.sigma_cm2.value
-        else:
-            assert channel.bendel_a is not None
-            assert channel.bendel_b is not None
-            saturated = 1e-12 * (channel.bendel_b.value / channel.bendel_a.value) ** 14
-        assert begin == 0.0, channel.name
-        assert end == pytest.approx(bits * saturated, rel=1e-6), channel.name
+    for data in profile.radiation.data:
+        sections = board_sections(profile, data, Footprint({}, ()))
+        for channel in data.channels:
+            parts = [one for one in sections if one.channel == channel.name]
+            bits = 1.0 if channel.bits is None else channel.bits.value
+            whole = sum(one.scale.high for one in parts)
+            assert whole == pytest.approx(bits * channel.sigma.high), channel.name
+            for one in parts:
+                curve = one.section.curve
+                begin, end = curve(np.array([curve.threshold, 1e9]))
+                assert (begin, end) == (0.0, pytest.approx(1.0, rel=1e-6)), channel.name
 
 
 def test_a_solar_event_may_be_going_on_when_the_run_begins() -> None:
@@ -295,6 +293,7 @@ def test_strikes_come_in_order_and_as_often_as_the_rates_say() -> None:
         for b in range(12)
         for n in "abc"
         for k in KINDS
+        if k not in COUNTED
     )
     assert len(strikes) == pytest.approx(expected, abs=5 * expected**0.5)
     again = built(duration="12h", upsets={"accel": 3000.0})
@@ -359,7 +358,7 @@ def test_a_part_of_a_profile_replaces_that_part_only(tmp_path: Path) -> None:
     a, b = plant.sky.block_of(0), plain.sky.block_of(0)
     assert np.all(a.flux_per_cm2_s == 1000.0)
     assert np.array_equal(a.illumination, b.illumination)
-    assert np.all(a.rates["a"][Effect.SEU] > b.rates["a"][Effect.SEU])
+    assert np.all(a.rates["a"][Effect.SEFI] > b.rates["a"][Effect.SEFI])
 
 
 BAD_PROFILES = {
@@ -410,11 +409,11 @@ def test_rates_of_a_profile_are_real_ones_that_accel_multiplies(tmp_path: Path) 
     """Written in a flight at 20 times, flown at 100 times: the same real rates."""
     found = survey(scenario(duration="30m", upsets={"accel": 20.0}), every_s=60.0)
     plain = survey(scenario(duration="30m"), every_s=60.0)
-    column = "seu_per_day.a"
+    column = "mbu_per_day.a"
     assert found.columns[column] == pytest.approx(plain.columns[column])
     write_profile(tmp_path / "p.npz", found.columns)
     s = scenario({"profile": str(tmp_path / "p.npz")}, duration="30m", upsets={"accel": 100.0})
-    rates = build_plant(s).sky.block_of(0).rates["a"][Effect.SEU][:1800:60] * 86_400.0
+    rates = build_plant(s).sky.block_of(0).rates["a"][Effect.MBU][:1800:60] * 86_400.0
     assert rates == pytest.approx(100.0 * plain.columns[column][:30])
 
 

@@ -12,7 +12,13 @@ import pytest
 from hil.board_types.channels import Effect, Particle
 from hil.plant.elements import SUN_SYNCHRONOUS, Elements
 from hil.plant.orbit import Orbit, Track
-from hil.plant.radiation.crosssection import Bendel2, Plateau, Section, Weibull
+from hil.plant.radiation.crosssection import (
+    Bendel2,
+    Plateau,
+    Section,
+    SensitiveVolume,
+    Weibull,
+)
 from hil.plant.radiation.environment import RadiationEnvironment
 from hil.plant.radiation.rates import cutoff_gv, proton_flux, section_rate, upset_rates
 from hil.plant.radiation.shielding import outside_energy_mev
@@ -173,28 +179,52 @@ def test_time_near_the_poles(iss: Track, sso650: Track) -> None:
 
 
 @pytest.mark.parametrize(
-    ("let", "at_iss", "at_sso650"),
-    [(0.1, 448, 913), (1.0, 36, 75), (5.0, 0.24, 1.4), (10.0, 0.041, 0.24), (25.0, 0.0012, 0.007)],
+    ("let", "at_iss", "at_sso650", "factor"),
+    [
+        (0.1, 448, 913, 1.15),
+        (1.0, 36, 75, 1.2),
+        (5.0, 0.24, 1.4, 1.4),
+        (10.0, 0.041, 0.24, 1.4),
+        (25.0, 0.0012, 0.007, 2.2),
+    ],
 )
 def test_heavy_ions_in_orbit(
-    iss: Track, sso650: Track, let: float, at_iss: float, at_sso650: float
+    iss: Track, sso650: Track, let: float, at_iss: float, at_sso650: float, factor: float
 ) -> None:
-    """Ions /cm2/day above a LET: a step of 1 cm2 there counts them."""
+    """Ions /cm2/day above a LET behind 2.54 mm: a step of 1 cm2 there counts them. The reference's
+    are another model's, good to a factor of two to three."""
     step = Section(Effect.SEL, Particle.HEAVY_ION, Plateau(1.0, threshold=let), "counts ions", "M")
-    assert a_day(section_rate(iss, RAYS, step)) == pytest.approx(at_iss, rel=0.15)
-    assert a_day(section_rate(sso650, RAYS, step)) == pytest.approx(at_sso650, rel=0.15)
+    walled = replace(RAYS, shielding_mm_al=2.54)
+    for track, expected in ((iss, at_iss), (sso650, at_sso650)):
+        assert 1.0 / factor < a_day(section_rate(track, walled, step)) / expected < factor
 
 
 def test_latch_ups_are_rare_but_not_impossible(iss: Track) -> None:
-    """Above iron only a bound is known: it lies below the worst week of CREME96 in such an orbit
-    (TI SBOK044B: 6.4e-4 ions /cm2/day above LET 43) and above nothing; also for curves."""
-    for curve in (Plateau(1.0, threshold=40.0), Weibull(1.0, 35.0, 2.0, 1.0)):
-        ions = a_day(
-            section_rate(iss, RAYS, Section(Effect.SEL, Particle.HEAVY_ION, curve, "x", "A"))
-        )
-        assert 1e-5 < ions < 6.4e-4
-    unknown = Section(Effect.SEL, Particle.HEAVY_ION, Plateau(1.0, threshold=60.0), "x", "A")
-    assert a_day(section_rate(iss, RAYS, unknown)) == 0.0
+    """Far below the worst week of CREME96 in such an orbit (TI SBOK044B: 6.4e-4 ions /cm2/day above
+    LET 43), but above nothing; also for curves."""
+    walled = replace(RAYS, shielding_mm_al=2.54)
+    for curve in (Plateau(1.0, threshold=43.0), Weibull(1.0, 35.0, 2.0, 1.0)):
+        latch_up = Section(Effect.SEL, Particle.HEAVY_ION, curve, "x", "A")
+        assert 0.0 < a_day(section_rate(iss, walled, latch_up)) < 6.4e-5
+    unknown = Section(Effect.SEL, Particle.HEAVY_ION, Plateau(1.0, threshold=130.0), "x", "A")
+    assert a_day(section_rate(iss, walled, unknown)) == 0.0
+
+
+def test_bits_that_ions_upset_count_by_the_boxes_that_they_are(sso650: Track) -> None:
+    """A cube whose face is the cross-section shows 1.5 faces on average; with next to no threshold
+    it is upset by every ion, and half of that by a flat one, which has two sides."""
+    walled = replace(RAYS, shielding_mm_al=2.54)
+    every = Plateau(1.0, 1e-6)
+
+    def rate(volume: SensitiveVolume | None) -> float:
+        section = Section(Effect.SEU, Particle.HEAVY_ION, every, "x", "A", volume=volume)
+        return a_day(section_rate(sso650, walled, section))
+
+    side_um = 0.1
+    cube = SensitiveVolume((1e-4 * side_um) ** 2, side_um)
+    assert rate(cube) / rate(None) == pytest.approx(1.5, rel=0.02)
+    flat = SensitiveVolume((1e-4 * 10.0) ** 2, 0.01)
+    assert rate(flat) / rate(None) == pytest.approx(0.5, rel=0.02)
 
 
 def test_protons_latch_up_parts_that_they_can(iss: Track) -> None:
@@ -271,7 +301,7 @@ def test_kinds_bits_fractions_and_acceleration(iss: Track) -> None:
         Effect.SEU, Particle.PROTON, Plateau(1e-15), "x", "A", bits=1000, mbu_fraction=0.25
     )
     rates = upset_rates(iss, BARE, [seu, XAVIER])
-    assert sorted(rates) == ["mbu", "sefi", "sel", "seu"]
+    assert set(rates) == set(Effect)
     assert not rates[Effect.SEL].any()
     assert rates[Effect.SEU] == pytest.approx(3.0 * rates[Effect.MBU])
     both = rates[Effect.SEU] + rates[Effect.MBU]

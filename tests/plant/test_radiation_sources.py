@@ -232,7 +232,7 @@ def test_folding_a_constant_is_a_product() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"kind": "mbu"}, "seu, sefi or sel"),
+        ({"kind": "mbu"}, "a share of seu"),
         ({"particle": "neutron"}, "proton or heavy_ion"),
         ({"source": " "}, "no source"),
         ({"bits": 0}, "more than no bits"),

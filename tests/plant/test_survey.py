@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hil.board_types.channels import Effect
 from hil.plant.build import build_plant
 from hil.plant.course import CourseOf
 from hil.plant.profile import read_profile
@@ -30,6 +31,7 @@ def scenario(duration: str = "3h", step_s: float = 1.0) -> Scenario:
                     "altitude_km": 420.0,
                     "inclination_deg": 51.64,
                 },
+                "radiation": {"data": "stand-in"},
                 "step_s": step_s,
             },
         }
@@ -80,8 +82,10 @@ def test_figures_are_those_of_the_rows() -> None:
     assert found.figures.sunlit == pytest.approx(float(light.mean()))
     assert found.figures.mean_flux_per_cm2_s == pytest.approx(float(flux.mean()))
     assert found.figures.peak_flux_per_cm2_s == float(flux.max())
-    seu = float(found.columns["seu_per_day.a"][:-1].mean())
-    assert dict(found.figures.boards["a"].upsets_per_day)["seu"] == pytest.approx(seu)  # type: ignore[index]
+    flips = float(found.columns["mbu_per_day.a"][:-1].mean())
+    board = found.figures.boards["a"]
+    assert board.upsets_per_day[Effect.MBU] == pytest.approx(flips)
+    assert board.rates.of(Effect.MBU).best == pytest.approx(flips)
 
 
 @pytest.mark.parametrize("rows", [10, 1440, 1441, 5000])

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from hil.board_types.channels import Effect
 from hil.plant.radiation.crosssection import Section
 
 __all__ = ["Along", "BlendedRadiation"]
@@ -23,8 +21,8 @@ class Along(Protocol):
         """Return the protons behind the wall [/cm2/s] (N,)."""
         ...
 
-    def rates(self, sections: Sequence[Section]) -> dict[Effect, Floats]:
-        """Return the events per second (N,) by kind, acceleration included."""
+    def rate(self, section: Section) -> Floats:
+        """Return the events per second (N,) of a section, without acceleration."""
         ...
 
 
@@ -41,10 +39,9 @@ class BlendedRadiation:
         """Return the protons behind the wall [/cm2/s] (N,)."""
         return self._mean(self._quiet.proton_flux(), self._active.proton_flux())
 
-    def rates(self, sections: Sequence[Section]) -> dict[Effect, Floats]:
-        """Return the events per second (N,) by kind, acceleration included."""
-        active = self._active.rates(sections)
-        return {k: self._mean(r, active[k]) for k, r in self._quiet.rates(sections).items()}
+    def rate(self, section: Section) -> Floats:
+        """Return the events per second (N,) of a section, without acceleration."""
+        return self._mean(self._quiet.rate(section), self._active.rate(section))
 
     def _mean(self, quiet: Floats, active: Floats) -> Floats:
         return (1.0 - self._activity) * quiet + self._activity * active

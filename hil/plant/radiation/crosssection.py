@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -26,17 +26,30 @@ __all__ = [
     "Grade",
     "Kind",
     "Plateau",
+    "RateUnit",
     "Section",
+    "SensitiveVolume",
     "Weibull",
     "fold",
 ]
 
 Floats = npt.NDArray[np.float64]
 
-Kind: TypeAlias = Literal[Effect.SEU, Effect.SEFI, Effect.SEL]
+Kind: TypeAlias = Literal[
+    Effect.SEU,
+    Effect.DETECTED,
+    Effect.SEFI,
+    Effect.HANG,
+    Effect.REBOOT,
+    Effect.POWER_CYCLE,
+    Effect.STORAGE,
+    Effect.SEL,
+    Effect.CORRECTED,
+    Effect.IDLE,
+]
 Grade: TypeAlias = Literal["M", "S", "S2", "R", "A"]
 
-KINDS: Final = (Effect.SEU, Effect.MBU, Effect.SEFI, Effect.SEL)
+KINDS: Final = tuple(Effect)
 """What rates are given of; `mbu` is cut off from the `seu` of a section by its fraction."""
 
 
@@ -107,16 +120,18 @@ class Weibull:
 
 @dataclass(frozen=True, slots=True)
 class Bendel2:
-    """The two-parameter Bendel function for protons, per bit; `a_mev` is the threshold.
+    """The two-parameter Bendel function for protons, per bit; `a_mev` is the threshold, and the
+    unit of the result `scale_cm2`.
 
     1e-12 cm2 (B/A)^14 (1 - exp(-0.18 sqrt(y)))^4 with y = (E - A) sqrt(18/A): Stapor et al., IEEE
     Trans. Nucl. Sci. 37 (1990) 1966, in the form of CREME-MC's help pages."""
 
     a_mev: float
     b: float
+    scale_cm2: float = 1e-12
 
     def __post_init__(self) -> None:
-        _positive(a_mev=self.a_mev, b=self.b)
+        _positive(a_mev=self.a_mev, b=self.b, scale_cm2=self.scale_cm2)
 
     @property
     def threshold(self) -> float:
@@ -126,7 +141,7 @@ class Bendel2:
     @property
     def limit_cm2(self) -> float:
         """Return the cross-section [cm2] of one bit at high energies."""
-        return 1e-12 * (self.b / self.a_mev) ** 14
+        return self.scale_cm2 * (self.b / self.a_mev) ** 14
 
     def __call__(self, x: Floats) -> Floats:
         y = np.maximum(np.asarray(x) - self.a_mev, 0.0) * math.sqrt(18.0 / self.a_mev)
@@ -135,11 +150,30 @@ class Bendel2:
 
 
 @dataclass(frozen=True, slots=True)
+class SensitiveVolume:
+    """The box in which an ion upsets one bit: its face and its depth; None: the usual one."""
+
+    face_cm2: float
+    depth_um: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RateUnit:
+    """The part of a section that decides its rate beside its numbers: the particle, the curve, and
+    for ions the sensitive volume of a bit."""
+
+    particle: Particle
+    curve: CrossSectionCurve
+    volume: SensitiveVolume | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """One way in which a part is upset by one kind of particle.
 
     `bits` is 1 for a curve of the whole device; a share of its bits need not be whole.
-    `mbu_fraction` of the upsets of a `seu` section hit several bits.
+    `mbu_fraction` of the upsets of a `seu` section hit several bits. `volume`: of one bit that ions
+    upset; without it, the cross-section counts in the same way from all sides.
 
     Raises:
         ValueError: A number is out of range, or the source is missing.
@@ -152,10 +186,11 @@ class Section:
     grade: Grade
     bits: float = 1
     mbu_fraction: float = 0.0
+    volume: SensitiveVolume | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in (Effect.SEU, Effect.SEFI, Effect.SEL):
-            raise ValueError(f"a section is of seu, sefi or sel, not {self.kind}")
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"a section is not of {self.kind}: that is a share of seu")
         if self.particle not in (Particle.PROTON, Particle.HEAVY_ION):
             raise ValueError(f"a section is for proton or heavy_ion, not {self.particle}")
         if not self.source.strip():
@@ -166,6 +201,11 @@ class Section:
             raise ValueError(f"mbu_fraction is 0..1, not {self.mbu_fraction}")
         if self.mbu_fraction and self.kind != Effect.SEU:
             raise ValueError(f"only upsets (seu) can be of several bits, not {self.kind}")
+
+    @property
+    def unit(self) -> RateUnit:
+        """Return what its rate depends on beside its numbers."""
+        return RateUnit(self.particle, self.curve, self.volume)
 
 
 def fold(sigma_cm2: Floats, above: Floats) -> Floats:

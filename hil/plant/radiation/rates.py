@@ -16,9 +16,18 @@ import numpy.typing as npt
 from hil.board_types.channels import Effect, Particle
 from hil.plant.orbit import Track
 from hil.plant.radiation import ap8, gcr
-from hil.plant.radiation.crosssection import KINDS, CrossSectionCurve, Plateau, Section, fold
+from hil.plant.radiation.crosssection import (
+    KINDS,
+    CrossSectionCurve,
+    Plateau,
+    RateUnit,
+    Section,
+    fold,
+)
 from hil.plant.radiation.environment import RadiationEnvironment
 from hil.plant.radiation.flux_table import GivenProtons
+from hil.plant.radiation.irpp import DEFAULT_DEPTH_UM, Box, ion_rate
+from hil.plant.radiation.let_spectrum import CUTOFFS_GV, LETS, galactic_let_spectrum
 from hil.plant.radiation.shielding import outside_energy_mev, residual_energy_mev
 from hil.plant.radiation.spe import SolarParticleEvent
 from hil.scenario.plant.radiation import SolarPhase
@@ -30,8 +39,6 @@ Floats = npt.NDArray[np.float64]
 _BELT_POINTS = 17
 _TABLES: Final = 256
 """Tables that are kept: one for each curve and environment."""
-_LETS = np.exp(np.linspace(np.log(gcr.LET_RANGE[0]), np.log(gcr.LET_RANGE[1]), 57))
-_CUTOFFS_GV = np.concatenate([[0.0], np.logspace(-2.0, np.log10(20.0), 200)])
 
 
 def upset_rates(
@@ -96,7 +103,7 @@ class RadiationAlong:
         out = np.zeros(len(self._track))
         if section.particle is Particle.HEAVY_ION:
             if self._environment.cosmic_rays:
-                out += self._heavy_ions(section.curve)
+                out += self._heavy_ions(section)
         else:
             if self._environment.trapped:
                 self._add_belt(section.curve, out)
@@ -162,9 +169,10 @@ class RadiationAlong:
             total += event.course_per_s(self._track.t_s) * reached
         return self._sky() * total
 
-    def _heavy_ions(self, curve: CrossSectionCurve) -> Floats:
-        by_cutoff = _ions_by_cutoff(curve, self._environment.phase)
-        return self._sky() * np.interp(self._cutoff(), _CUTOFFS_GV, by_cutoff)
+    def _heavy_ions(self, section: Section) -> Floats:
+        environment = self._environment
+        by_cutoff = _ions_by_cutoff(section.unit, environment.phase, environment.shielding_mm_al)
+        return self._sky() * np.interp(self._cutoff(), CUTOFFS_GV, by_cutoff)
 
 
 # --- tables that depend on a curve and the environment, not on the track --------------------------
@@ -212,14 +220,14 @@ def _passed(rate_above: Floats, cutoff: Floats) -> Floats:
 
 
 @functools.lru_cache(maxsize=_TABLES)
-def _ions_by_cutoff(curve: CrossSectionCurve, phase: SolarPhase) -> Floats:
-    """Return the rate of a curve of LET behind each of `_CUTOFFS_GV`."""
-    # With the threshold as a point of its own, no piece is half below it.
-    lowest, highest = gcr.LET_RANGE
-    lets = np.unique(np.append(_LETS, np.clip(curve.threshold, lowest, highest)))
-    above = gcr.heavy_ions_above(lets, phase) * gcr.let_transmission(lets, _CUTOFFS_GV[:, None])
-    sigma = curve(np.append(np.sqrt(lets[:-1] * lets[1:]), highest))
-    return fold(sigma, above)
+def _ions_by_cutoff(unit: RateUnit, phase: SolarPhase, wall_mm: float) -> Floats:
+    """Return the rate of ions behind each of `CUTOFFS_GV`: of a bit by IRPP; of a device the
+    cross-section times the omnidirectional flux, which is at most twice too much."""
+    above = galactic_let_spectrum(phase, wall_mm).by_cutoff
+    if unit.volume is not None:
+        depth_um = unit.volume.depth_um or DEFAULT_DEPTH_UM
+        return ion_rate(unit.curve, Box.of_face(unit.volume.face_cm2, depth_um), LETS, above)
+    return fold(unit.curve(np.append(np.sqrt(LETS[:-1] * LETS[1:]), LETS[-1])), above)
 
 
 def _sigma(curve: CrossSectionCurve, outside_mev: Floats, wall_mm: float) -> Floats:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hil.scenario.durations import parse_duration_us
 from hil.scenario.fields import Float, Fraction, FrozenModel, NonNegative, Positive
@@ -13,11 +13,13 @@ from hil.scenario.problems import Findings, wrong, wrong_at
 from hil.word_enum import Word
 
 __all__ = [
+    "ALL_BOARDS",
     "BY_DATE",
     "MAX_SHIELDING_MM",
     "Duration",
     "Onset",
     "RadiationModel",
+    "RangeEnd",
     "SolarEventModel",
     "SolarPhase",
     "onset_s",
@@ -34,6 +36,22 @@ class SolarPhase(Word):
 
     MIN = "min"
     MAX = "max"
+
+
+class RangeEnd(Word):
+    """The end of the range of the cross-sections with which a run flies."""
+
+    LOW = "low"
+    BEST = "best"
+    HIGH = "high"
+
+
+ALL_BOARDS: Final = "all"
+"""Stands for every board profile in `plant.radiation.data`."""
+
+
+def _for_all(value: Any) -> Any:
+    return {ALL_BOARDS: value} if isinstance(value, str) else value
 
 
 def _duration(text: str) -> str:
@@ -140,9 +158,19 @@ class RadiationModel(FrozenModel):
     trapped: bool = Field(default=True, description="Protons of the inner belt (AP8).")
     cosmic_rays: bool = Field(default=True, description="Galactic cosmic rays.")
     events: tuple[SolarEventModel, ...] = Field(default=(), description="Solar particle events.")
-    exposed: Fraction = Field(
-        default=1.0,
-        description="Share of upset bits that the workload uses; 1: it fills the memory [A].",
+    data: Annotated[dict[str, str], BeforeValidator(_for_all)] = Field(
+        default={},
+        description="Data set of the boards, or one for each board profile; default: the one that "
+        "the profile states (`hil board show`).",
+    )
+    estimate: RangeEnd = Field(
+        default=RangeEnd.BEST,
+        description="low, best or high end of the cross-sections, with which the run flies.",
+    )
+    exposed: Fraction | None = Field(
+        default=None,
+        description="Share of upset bits that are voted data; default: what the workload's "
+        "footprint has of the board's memory.",
     )
 
     @model_validator(mode="after")

@@ -48,6 +48,9 @@ def result_table(run: RecordedRun) -> RenderableType:
     table.add_row("upsets", _upsets_text(run))
     if r.plant:
         table.add_row("plant", _plant_text(r.plant))
+        radiation = _radiation_text(r.plant)
+        if radiation is not None:
+            table.add_row("radiation", radiation)
     table.add_row("recoveries", _recoveries_text(run))
     slips = _slips_text(run, r.slips)
     if slips is not None:
@@ -111,8 +114,30 @@ def _upsets_text(run: RecordedRun) -> Text:
     if u.injected and result.frames:
         rate = u.injected / (result.flown * run.frame_us / 1e6)
         text.append(f"; {rate:.3g} per second of flight")
-    if result.accel != 1:
-        text.append(f",\nACCELERATED {result.accel:g}x", style=WARN)
+    voted = result.accel * run.scenario.voted_accel
+    if (result.accel, voted) != (1, 1):
+        also = "" if voted == result.accel else f", hits of voted data {voted:.3g}x"
+        text.append(f",\nACCELERATED {result.accel:g}x{also}", style=WARN)
+    return text
+
+
+def _radiation_text(plant: Mapping[str, float]) -> Text | None:
+    """Return the radiation on a board of the run; None if there was none."""
+    upsets, voted = plant.get("upsets_per_day", 0.0), plant.get("voted_per_day", 0.0)
+    flown, corrected = plant.get("voted_flown_per_day", 0.0), int(plant.get("corrected", 0))
+    idle = int(plant.get("idle", 0))
+    if not (upsets or voted or flown or corrected):
+        return None
+    text = Text(f"{upsets:.3g} upsets a day in a board, {voted:.3g} of them in the voted data")
+    if flown != voted:
+        text.append(f", {flown:.3g} after acceleration")
+    counted = [
+        f"{count:,} {what}"
+        for count, what in ((corrected, "corrected by hardware"), (idle, "without effect"))
+        if count
+    ]
+    if counted:
+        text.append(f"\nin this run {', '.join(counted)}: counted, not injected")
     return text
 
 

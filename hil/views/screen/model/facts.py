@@ -19,6 +19,7 @@ from hil.views.screen.rules import SchemeRule
 
 __all__ = [
     "EventLine",
+    "HitRates",
     "LinkCounts",
     "NodeFacts",
     "NodeReading",
@@ -42,6 +43,8 @@ class Run:
     seed: int = 0
     pace: str = "free"
     accel: float = 1.0
+    voted_accel: float = 1.0
+    """The factor on hits of the voted data by radiation, `accel` included."""
     frame_us: int = 10_000
     time: Timeline = field(default_factory=Timeline)
     frames: int = 0
@@ -89,6 +92,16 @@ class LinkCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class HitRates:
+    """The radiation on a board now, events per day: `board`: upsets of all of it, and `voted`:
+    those of the voted data, both without acceleration; `run`: all that the run injects."""
+
+    board: float
+    voted: float
+    run: float
+
+
+@dataclass(frozen=True, slots=True)
 class PlantNode:
     """The values of a board in the plant's model."""
 
@@ -97,7 +110,7 @@ class PlantNode:
     power_w: float | None
     die_c: float | None
     throttle: int
-    upsets_per_day: float | None
+    hits: HitRates | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
+from hil.board_types.channels import Effect
+from hil.json_values import JsonValue
 from hil.record.live import LiveRecord, State
 from hil.record.telemetry_queries import newest_plant, orbit_rows, plant_node, plant_rows
-from hil.views.screen.model.facts import Place, PlantNode, PlantReading
+from hil.views.screen.model.facts import HitRates, Place, PlantNode, PlantReading
 from hil.views.screen.model.recorded_values import json_of, place_of, plant_of
 
 __all__ = ["PlantFacts"]
@@ -14,6 +17,8 @@ __all__ = ["PlantFacts"]
 _AHEAD_US: Final = 3_600_000_000
 _BEHIND_US: Final = 1_800_000_000
 _PLACES: Final = 240
+_VOTED: Final = (Effect.SEU, Effect.MBU)
+_COUNTED: Final = (Effect.CORRECTED, Effect.IDLE)
 
 
 class PlantFacts:
@@ -51,9 +56,20 @@ class PlantFacts:
         row = plant_node(self._source, self._plants[0], name)
         if row is None:
             return None
-        rates = json_of(row.upsets_per_day)
-        total = sum(v for v in rates.values() if isinstance(v, (int, float))) if rates else None
-        return PlantNode(row.level, row.duty, row.power_w, row.die_c, row.throttle, total)
+        hits = self._hits(json_of(row.upsets_per_day))
+        return PlantNode(row.level, row.duty, row.power_w, row.die_c, row.throttle, hits)
+
+    def _hits(self, rates: Mapping[str, JsonValue]) -> HitRates | None:
+        """Return the radiation on a board from its recorded rates by kind, which are accelerated;
+        what is not injected is among them."""
+        known = {kind: float(v) for kind, v in rates.items() if isinstance(v, (int, float))}
+        if not known:
+            return None
+        scenario = self._source.meta.scenario
+        voted = sum(known.get(kind, 0.0) for kind in _VOTED) / scenario.accel
+        voted /= scenario.voted_accel
+        counted = sum(known.get(kind, 0.0) for kind in _COUNTED)
+        return HitRates(counted / scenario.accel + voted, voted, sum(known.values()) - counted)
 
     def orbit(self, head: int) -> tuple[Place, ...]:
         """Return the orbit from half an hour before frame `head` to an hour after it."""

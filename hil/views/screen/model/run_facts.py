@@ -25,6 +25,7 @@ def run_of(meta: RunMeta, path: str, time: Timeline, nodes: int) -> Run:
         meta.seed or 0,
         scenario.pace,
         scenario.accel,
+        scenario.accel * scenario.voted_accel,
         scenario.frame_us,
         time,
         frames or 0,

@@ -187,10 +187,16 @@ def _counts(node: NodeFacts, width: int, marks: Marks) -> list[Text]:
     if p is not None:
         text = (
             f"{p.level}, {p.duty:.0%} speed, {number(p.power_w, '.2f', marks)} W, "
-            f"{number(p.die_c, '.1f', marks)} C, throttle {p.throttle}, "
-            f"{number(p.upsets_per_day, '.3g', marks)} upsets/day"
+            f"{number(p.die_c, '.1f', marks)} C, "
+            f"throttle {p.throttle}"
         )
         out += _folded("plant", text, width)
+        if p.hits is not None:
+            text = (
+                f"{p.hits.board:.3g} upsets a day in the board, {p.hits.voted:.3g} in the voted "
+                f"data; after acceleration {p.hits.run:.3g} hits and hangs"
+            )
+            out += _folded("protons", text, width)
     return out
 
 

@@ -10,7 +10,7 @@ from hil.record.live import State
 from hil.run_outcome import RunOutcome
 from hil.views.alarm_limits import Level
 from hil.views.screen.model import health
-from hil.views.screen.model.facts import Scene
+from hil.views.screen.model.facts import Run, Scene
 from hil.views.screen.model.playback import Player
 from hil.views.screen.pages.style import BAND, STYLES, Marks, Part, fit, line
 from hil.views.style import BAD, DIM, HEAD, WARN, duration, flight_time
@@ -59,7 +59,7 @@ def status_line(scene: Scene, player: Player, page: str, width: int, marks: Mark
         (page, ""),
         *([(f"frame {scene.head:,}{whole}{share}", "")] if scene.head >= 0 else []),
         *([(flight_time(scene.t_us), "")] if scene.head >= 0 else []),
-        *([(f"accelerated {run.accel:g}x", WARN)] if run.accel != 1 else []),
+        *([(_accelerated(run), WARN)] if (run.accel, run.voted_accel) != (1, 1) else []),
         *([("one upset at a time", WARN)] if run.rule.one_at_a_time else []),
         *([(_pace(scene), "")] if scene.rate is not None else []),
         (run.workload, DIM),
@@ -95,3 +95,9 @@ def runs_line(
         style = STYLES[level] + (" reverse" if index == current else "")
         parts += [(f" {text} ", style.strip()), " "]
     return line(*parts)
+
+
+def _accelerated(run: Run) -> str:
+    if run.voted_accel == run.accel:
+        return f"accelerated {run.accel:g}x"
+    return f"accelerated {run.accel:g}x, voted data {run.voted_accel:.3g}x"

@@ -135,8 +135,8 @@ def _sent(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
     return (f"{link.tx_frames:,}/{link.retries}" if link else marks.dash), ""
 
 
-def _upsets_per_day(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
-    return number(node.plant.upsets_per_day if node.plant else None, ".3g", marks), ""
+def _hits_per_day(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
+    return number(node.plant.hits.run if node.plant and node.plant.hits else None, ".3g", marks), ""
 
 
 def _board(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
@@ -170,7 +170,7 @@ _COLUMNS: Final = (
     _Column("ecc", -4, _corrected, reported=True),
     _Column("trip ms", -7, _round_trip, 120, reported=True),
     _Column("starts", -6, _starts, 120, reported=True),
-    _Column("upsets/d", -8, _upsets_per_day, 140),
+    _Column("hits/d", -8, _hits_per_day, 140),
     _Column("mem MiB", -7, _memory, 140, reported=True),
     _Column("up", -9, _uptime, 160, reported=True),
     _Column("sent/again", -12, _sent, 160),
