@@ -25,6 +25,7 @@ def_use, plan, analysis    the classes of faults that do the same, and the exper
 severity, unread    how wrong outputs are, and what is in bytes that nothing reads
 ending_reader       what a board sends of the ends of experiments
 scheme_proof        what a redundancy scheme makes of every upset of every node
+proof_journal, proof_result    its experiments while they go on, and its file
 scheme_model, voter_upsets    the scheme without boards; upsets of the voter and of recovery
 scheme_runs         the confirmation of a proof by full runs
 

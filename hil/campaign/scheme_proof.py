@@ -6,12 +6,14 @@ overwritten, or read by nobody, is right without an experiment (`hil.campaign.de
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +22,9 @@ from hil.campaign.analysis import AnalysedStep, analyse
 from hil.campaign.bench import HeldBoard, held_board
 from hil.campaign.controls import check_controls, check_decoder
 from hil.campaign.exact import check_path
-from hil.campaign.plan import BITS, ExactPlan
+from hil.campaign.origin import content_digest
+from hil.campaign.plan import BITS, Batch, ExactPlan
+from hil.campaign.proof_journal import Kind, ProofJournal
 from hil.campaign.scheme_model import NodeFault, SchemeModel, SchemeResult, WrongAnswer
 from hil.campaign.unread import hits_at_end
 from hil.campaign.voter_upsets import check_answers, host_upsets
@@ -53,30 +57,34 @@ __all__ = [
 _DETAILS: Final = Detail.DIFFERS | Detail.FATE
 
 
-class Kind(NamedTuple):
-    """The behaviour of a node after an upset, as far as the scheme can tell: all upsets of a kind
-    are one and the same to it."""
-
-    outcome: Outcome
-    failure: int
-    differs: Differs
-    fate: Fate
-    fate_step: int
-
-
 _RIGHT: Final = Kind(Outcome.MASKED, 0, Differs.NOTHING, Fate.LATENT, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class ProofOrder:
     """A proof that is wanted: of all upsets of `targets` in step `frame` of `scenario`; `workers`:
-    nodes that work at once; `follow`: how many steps a fault that does not show is followed for."""
+    nodes that work at once; `follow`: how many steps a fault that does not show is followed for;
+    `result`: the file beside which the experiments are kept until it is written, so that a proof
+    that was interrupted continues (None: they are not)."""
 
     scenario: Scenario
     frame: int
     targets: tuple[UpsetTarget, ...]
     workers: int
     follow: int = 4
+    result: Path | None = None
+
+    def journal(self, node: str, plan: ExactPlan) -> ProofJournal:
+        """Open, or begin, the journal of the experiments on a node. Raises: RecordError if it is
+        that of another proof."""
+        identity = {
+            "content": content_digest(self.scenario),
+            "plan": plan.digest,
+            "frame": str(self.frame),
+            "follow": str(self.follow),
+            "restored": str(self.scenario.rig.size > 1),
+        }
+        return ProofJournal(self.result, node, identity, plan.classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +120,7 @@ def prove_scheme(
         stack.enter_context(reservation).acquire()
         say(f"every upset of step {order.frame} on {len(nodes)} node{'s' * (len(nodes) > 1)}")
         pool = stack.enter_context(ThreadPoolExecutor(min(order.workers, len(nodes))))
+        stack.callback(counter.halt.set)
         work = [pool.submit(_faults_of_node, order, i, counter) for i in range(len(nodes))]
         found = [one.result() for one in work]
     first = found[0]
@@ -134,9 +143,10 @@ def prove_scheme(
 
 
 class _Progress:
-    """Adds up the progress of all nodes."""
+    """Adds up the progress of all nodes. `halt`: the work on all of them is to end early."""
 
     def __init__(self, report: Callable[[int, int], None], nodes: int) -> None:
+        self.halt = threading.Event()
         self._report = report
         self._nodes = nodes
         self._done = 0
@@ -151,25 +161,34 @@ class _Progress:
 
 def _faults_of_node(order: ProofOrder, number: int, progress: _Progress) -> NodeFaults:
     scenario = order.scenario
+    if progress.halt.is_set():
+        raise KeyboardInterrupt
     with held_board(scenario, number, order.frame) as board:
         step = analyse(board, order.targets)
         check_controls(board, step.plan.length)
         check_decoder(board, step)
         board.follow(order.follow, restored=scenario.rig.size > 1)
-        return _experiments(board, step, progress)
+        with order.journal(board.node.name, step.plan) as journal:
+            return _experiments(board, step, journal, progress)
 
 
-def _experiments(board: HeldBoard, step: AnalysedStep, progress: _Progress) -> NodeFaults:
+def _experiments(
+    board: HeldBoard, step: AnalysedStep, journal: ProofJournal, progress: _Progress
+) -> NodeFaults:
     plan, opened = step.plan, board.step.opened
     targets = [region.target for region in plan.regions]
     faults: dict[UpsetTarget, Counter[Kind]] = {target: Counter() for target in targets}
     kinds: dict[Kind, int] = {}
     numbers = np.zeros((plan.classes, BITS), dtype=np.uint16)
     total = BITS * (plan.classes + sum(int(u.matters.sum()) for u in plan.unread))
-    for batch in plan.batches(0, plan.classes):
-        codes = [kinds.setdefault(k, len(kinds)) for k in _kinds_at(board, plan, batch.sites)]
-        numbers[batch.first : batch.first + batch.count] = np.array(codes).reshape(-1, BITS)
-        progress.add(len(codes), total)
+    progress.add(BITS * journal.done, total)
+    for batch in _missing(plan, journal, progress.halt):
+        happened = _kinds_at(board, plan, batch.sites)
+        journal.add(batch.first, happened)
+        progress.add(len(happened), total)
+    for first, packed in journal.parts():
+        codes = [kinds.setdefault(kind, len(kinds)) for kind in packed]
+        numbers[first : first + len(codes) // BITS] = np.array(codes).reshape(-1, BITS)
     by_number = list(kinds)
     for region, target in enumerate(targets):
         chosen = plan.region == region
@@ -194,6 +213,16 @@ def _experiments(board: HeldBoard, step: AnalysedStep, progress: _Progress) -> N
         numbers,
         faults,
     )
+
+
+def _missing(plan: ExactPlan, journal: ProofJournal, halt: threading.Event) -> Iterator[Batch]:
+    """Yield the experiments that the journal does not have. Raises: KeyboardInterrupt once `halt`
+    is set: another node has failed, or the user has stopped the proof."""
+    for first, end in journal.missing():
+        for batch in plan.batches(first, end):
+            if halt.is_set():
+                raise KeyboardInterrupt
+            yield batch
 
 
 def _unread(

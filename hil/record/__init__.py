@@ -28,6 +28,7 @@ campaign_file, campaign_rows, campaign_summary    the result of a campaign, and 
 campaign_step, campaign_path    what the step of a campaign does, for maps and listings
 campaign_merge      parts of a campaign put together
 experiment_id, recorded_experiment    the names of experiments, and one by its name
-campaign_endings, scheme_proof    how wrong outputs are; the proof of a scheme
+campaign_endings    how wrong outputs are
+scheme_proof, proof_file    the proof of a scheme, and its file
 campaign_journal    the outcomes of a campaign that is going on
 """

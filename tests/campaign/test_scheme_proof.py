@@ -12,15 +12,18 @@ from pathlib import Path
 import pytest
 
 from hil.campaign.exact_campaign import ExactOrder, run_exact_campaign
+from hil.campaign.proof_result import write_proof_result
 from hil.campaign.scheme_model import NodeFault, SchemeModel, WrongAnswer
 from hil.campaign.scheme_proof import NodeFaults, ProofOrder, prove_scheme
 from hil.campaign.scheme_runs import confirm, draw_faults
 from hil.campaign.voter_upsets import check_answers, host_upsets, recovery_upsets
 from hil.engine.loop import Loop, RunSetup
 from hil.engine.observers import FramesDone, RunObserver
+from hil.errors import RecordError
 from hil.record.campaign_file import CampaignFile
 from hil.record.campaign_summary import campaign_summary
 from hil.record.null_recorder import NullRecorder
+from hil.record.proof_file import read_proof
 from hil.record.scheme_proof import HostFate, SchemeFate, SchemeProof
 from hil.redundancy.recovery import NodeState
 from hil.redundancy.voting import Ballot, VoterUpset, vote, voter_fields
@@ -259,6 +262,11 @@ def test_hits_of_recovery_come_to_the_same_in_a_run(tmp_path: Path) -> None:
 # --- the command ----------------------------------------------------------------------------------
 
 
+def hil(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hil", *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.ptrace
 @pytest.mark.parametrize(
     ("scheme", "code"), [pytest.param("tmr", 0, marks=pytest.mark.slow), ("simplex", 1)]
@@ -270,13 +278,66 @@ def test_the_exit_code_says_whether_the_scheme_holds(
         f"schema: 1\nworkload: attitude\nframes: 10\nrig: {{scheme: {scheme}, board: process}}\n"
     )
     words = ["campaign", "s.yaml", "--scheme-proof", "--targets", "state,output"]
-    ended = subprocess.run(
-        [sys.executable, "-m", "hil", *words, "--confirm", "1", "--json"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    ended = hil(tmp_path, *words, "--confirm", "1", "--json")
     assert ended.returncode == code, ended.stderr
     proof = json.loads(ended.stdout)
+    assert proof["result"] == f"s-{scheme}.proof"
+    again = hil(tmp_path, "campaign", proof["result"], "--json")
+    assert (again.returncode, again.stdout) == (0, ended.stdout)
+    twice = hil(tmp_path, *words)
+    assert twice.returncode == 2
+    assert "exists already" in twice.stderr
     assert proof["holds"] == (code == 0)
     assert (proof["fates"]["escaped"] == 0) == (code == 0)
     assert proof["runs"] == {"all": 1, "differences": [], "escapes": 0}
     assert sum(proof["fates"].values()) == proof["faults"]
+
+
+@pytest.mark.ptrace
+@pytest.mark.slow
+def test_a_proof_that_is_interrupted_continues_and_its_file_is_the_same(tmp_path: Path) -> None:
+    def order(name: str) -> ProofOrder:
+        return ProofOrder(scenario("dmr"), FRAME, PORTABLE[:2], 2, result=tmp_path / name)
+
+    def proof(name: str, halt_at: int) -> tuple[SchemeProof, list[NodeFaults]]:
+        def report(done: int, _: int) -> None:
+            seen.append(done)
+            if halt_at and done >= halt_at:
+                raise KeyboardInterrupt
+
+        seen.clear()
+        return prove_scheme(order(name), report, lambda _: None)
+
+    seen: list[int] = []
+    write_proof_result(tmp_path / "whole", *proof("whole", 0))
+    requests, in_all = len(seen), seen[-1]
+    for halt_at in (1000, in_all // 2):
+        with pytest.raises(KeyboardInterrupt):
+            proof("parts", halt_at)
+        assert seen[-1] < in_all
+    assert list(tmp_path.glob("parts.*.part"))
+    write_proof_result(tmp_path / "parts", *proof("parts", 0))
+    assert len(seen) < requests  # what was done is not done again
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["parts", "whole"]
+    assert (tmp_path / "parts").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert read_proof(tmp_path / "parts").total == read_proof(tmp_path / "whole").total
+
+
+@pytest.mark.ptrace
+@pytest.mark.slow
+def test_a_proof_does_not_continue_another(tmp_path: Path) -> None:
+    def stop(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    order = ProofOrder(scenario("simplex"), FRAME, PORTABLE[2:], 1, result=tmp_path / "p")
+    with pytest.raises(KeyboardInterrupt):
+        prove_scheme(order, stop, lambda _: None)
+    other = ProofOrder(scenario("simplex"), FRAME + 1, PORTABLE[2:], 1, result=tmp_path / "p")
+    with pytest.raises(RecordError, match="of another campaign"):
+        prove_scheme(other, stop, lambda _: None)
+
+
+def test_a_file_that_is_no_proof_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no database")
+    with pytest.raises(RecordError):
+        read_proof(tmp_path / "text")

@@ -1,0 +1,188 @@
+"""The file of a proof of a scheme: one SQLite file, the same bit for bit whenever it is repeated.
+
+Beside the proof itself it has every experiment that it rests on: the classes of each node's faults,
+and the kind of answer that each of their bits leads to."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from hil.errors import RecordError
+from hil.record.scheme_proof import (
+    AnswerCheck,
+    HostFate,
+    HostRow,
+    ProofRow,
+    RunCheck,
+    SchemeFate,
+    SchemeProof,
+)
+from hil.upsets.words import UpsetTarget
+
+__all__ = ["NodeExperiments", "is_proof", "read_proof", "write_proof"]
+
+_APPLICATION_ID: Final = 0x48494C50  # "HILP"
+_VERSION: Final = 1
+_SCHEMA: Final = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE fates (number INTEGER PRIMARY KEY, node TEXT NOT NULL, target TEXT NOT NULL,
+  fate TEXT NOT NULL, faults INTEGER NOT NULL);
+CREATE TABLE host (number INTEGER PRIMARY KEY, part TEXT NOT NULL, field TEXT NOT NULL,
+  fate TEXT NOT NULL, bits INTEGER NOT NULL);
+CREATE TABLE differences (number INTEGER PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE kinds (node TEXT NOT NULL, number INTEGER NOT NULL, outcome TEXT NOT NULL,
+  failure INTEGER NOT NULL, differs INTEGER NOT NULL, fate TEXT NOT NULL, step INTEGER NOT NULL,
+  PRIMARY KEY (node, number)) WITHOUT ROWID;
+CREATE TABLE classes (node TEXT NOT NULL, number INTEGER NOT NULL, target TEXT NOT NULL,
+  position INTEGER NOT NULL, byte INTEGER NOT NULL, weight INTEGER NOT NULL,
+  kind0 INTEGER NOT NULL, kind1 INTEGER NOT NULL, kind2 INTEGER NOT NULL, kind3 INTEGER NOT NULL,
+  kind4 INTEGER NOT NULL, kind5 INTEGER NOT NULL, kind6 INTEGER NOT NULL, kind7 INTEGER NOT NULL,
+  PRIMARY KEY (node, number)) WITHOUT ROWID;
+"""
+_META: Final = (
+    "scheme",
+    "workload",
+    "seed",
+    "frame",
+    "board",
+    "arch",
+    "instructions",
+    "experiments",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeExperiments:
+    """The experiments on one node. `kinds`: outcome, failure, what differs as flags, fate and its
+    step. `classes`: target, position, byte, weight, and the number of a kind for each bit."""
+
+    node: str
+    kinds: Sequence[tuple[str, int, int, str, int]]
+    classes: Iterable[tuple[str, int, int, int, Sequence[int]]]
+
+
+@contextmanager
+def _as_record_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise RecordError(f"{path}: {error}") from error
+
+
+def is_proof(path: Path) -> bool:
+    """Return whether the file at `path` is a proof. Raises: RecordError if it cannot be read."""
+    with _as_record_error(path), closing(_connected(path)) as db:
+        return bool(db.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION_ID)
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+
+
+def write_proof(
+    path: Path, proof: SchemeProof, version: str, nodes: Iterable[NodeExperiments]
+) -> None:
+    """Write a proof that this `version` of hil has made: all of it, or none. Raises:
+    RecordError."""
+    draft = path.with_name(f"{path.name}.new")
+    try:
+        with _as_record_error(path):
+            draft.unlink(missing_ok=True)
+            with closing(sqlite3.connect(draft, isolation_level=None)) as db:
+                db.executescript(
+                    f"PRAGMA page_size = 4096; PRAGMA application_id = {_APPLICATION_ID}; "
+                    f"PRAGMA user_version = {_VERSION}; PRAGMA journal_mode = OFF; "
+                    f"PRAGMA synchronous = OFF; BEGIN; {_SCHEMA}"
+                )
+                _write(db, proof, version)
+                for node in nodes:
+                    _write_node(db, node)
+                db.execute("COMMIT")
+            with draft.open("rb") as written:
+                os.fsync(written.fileno())
+            draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def _write(db: sqlite3.Connection, proof: SchemeProof, version: str) -> None:
+    answers, runs = proof.answers, proof.runs
+    meta = {
+        **{key: getattr(proof, key) for key in _META},
+        "hil_version": version,
+        "holds": proof.holds,
+        "answers": [answers.answers, answers.right, answers.wrong, answers.none],
+        "runs": [runs.runs, runs.escapes],
+    }
+    rows = ((key, json.dumps(value)) for key, value in sorted(meta.items()))
+    db.executemany("INSERT INTO meta VALUES (?, ?)", rows)
+    fates = (
+        (row.node, row.target.value, fate.value, row.fates[fate])
+        for row in proof.rows
+        for fate in SchemeFate
+    )
+    db.executemany("INSERT INTO fates (node, target, fate, faults) VALUES (?, ?, ?, ?)", fates)
+    bits = (
+        (row.part, row.field, fate.value, row.bits[fate]) for row in proof.host for fate in HostFate
+    )
+    db.executemany("INSERT INTO host (part, field, fate, bits) VALUES (?, ?, ?, ?)", bits)
+    texts = ((text,) for text in runs.differences)
+    db.executemany("INSERT INTO differences (text) VALUES (?)", texts)
+
+
+def _write_node(db: sqlite3.Connection, node: NodeExperiments) -> None:
+    kinds = ((node.node, number, *kind) for number, kind in enumerate(node.kinds))
+    db.executemany(f"INSERT INTO kinds VALUES ({','.join('?' * 7)})", kinds)
+    classes = (
+        (node.node, number, *place, *bits) for number, (*place, bits) in enumerate(node.classes)
+    )
+    db.executemany(f"INSERT INTO classes VALUES ({','.join('?' * 14)})", classes)
+
+
+def read_proof(path: Path) -> SchemeProof:
+    """Return the proof that is in a file. Raises: RecordError if it is none, or damaged."""
+    with _as_record_error(path), closing(_connected(path)) as db:
+        if db.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
+            raise RecordError(f"{path} is not the proof of a scheme")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > _VERSION:
+            raise RecordError(
+                f"{path} was written by a newer hil (version {version} of its tables)",
+                remedy="read it with that one",
+            )
+        try:
+            return _proof(db)
+        except (ValueError, KeyError, TypeError) as error:
+            raise RecordError(f"{path} is damaged: {error}") from error
+
+
+def _proof(db: sqlite3.Connection) -> SchemeProof:
+    meta = {key: json.loads(value) for key, value in db.execute("SELECT key, value FROM meta")}
+    rows: dict[tuple[str, UpsetTarget], Counter[SchemeFate]] = {}
+    for node, target, fate, faults in db.execute(
+        "SELECT node, target, fate, faults FROM fates ORDER BY number"
+    ):
+        rows.setdefault((node, UpsetTarget(target)), Counter())[SchemeFate(fate)] = faults
+    host: dict[tuple[str, str], Counter[HostFate]] = {}
+    for part, field, fate, bits in db.execute(
+        "SELECT part, field, fate, bits FROM host ORDER BY number"
+    ):
+        host.setdefault((part, field), Counter())[HostFate(fate)] = bits
+    texts = tuple(text for (text,) in db.execute("SELECT text FROM differences ORDER BY number"))
+    runs, escapes = meta["runs"]
+    return SchemeProof(
+        **{key: meta[key] for key in _META},
+        rows=tuple(ProofRow(*place, fates) for place, fates in rows.items()),
+        answers=AnswerCheck(*meta["answers"]),
+        host=tuple(HostRow(*place, counts) for place, counts in host.items()),
+        runs=RunCheck(runs, texts, escapes),
+    )
