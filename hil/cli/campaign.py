@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from hil.cli import campaign_options as options
-from hil.cli.campaign_exact import ExactChoice, exact_campaign
+from hil.cli.campaign_exact import ExactChoice, check_frame, exact_campaign
 from hil.cli.campaign_progress import CampaignShow, Dask, TableAlone, check_executor
-from hil.cli.campaign_proof import prove
+from hil.cli.campaign_proof import ProofChoice, prove
 from hil.cli.campaign_results import (
     Gdb,
     Merge,
@@ -28,7 +28,6 @@ from hil.cli.campaign_sampled import SampledOptions, sampled_campaign
 from hil.cli.options import Ascii, Json
 from hil.cli.run_options import NoTui
 from hil.errors import UsageError
-from hil.exit_codes import Exit
 
 if TYPE_CHECKING:
     from hil.campaign.part import CampaignPart
@@ -47,6 +46,19 @@ HELP: Final = (
     "and --merge say."
 )
 _OF_RESULTS: Final = frozenset({"repeat", "gdb", "merge", "scenario_file"})
+_KINDS: Final = {
+    "--exact": "exact campaigns",
+    "--sampled": "sampled campaigns",
+    "--scheme-proof": "proofs of schemes",
+}
+_OF_ONE_KIND: Final = {
+    "--exact": frozenset({"severity", "follow", "dask", "part"}),
+    "--sampled": frozenset(
+        {"frames", "samples", "proportional", "precision", "confidence", "outcome", "seed"}
+        | {"faults", "write_faults", "plan"}
+    ),
+    "--scheme-proof": frozenset({"confirm"}),
+}
 _OF_BOTH: Final = frozenset({"scenario", "out", "boards", "as_json"})
 
 
@@ -92,24 +104,24 @@ def campaign(  # noqa: PLR0913, PLR0917  (every option is one)
     if _is_result(scenario, context):
         order = ResultOrder(Path(scenario), repeat, gdb, merge, out, scenario_file, boards, as_json)
         return use_result(order)
-    _check_kind((exact, sampled, scheme_proof), dask, part)
+    _check_kind(context, (exact, sampled, scheme_proof))
     loaded = load(scenario, Overrides(board=boards, scheme=scheme)).scenario
-    path, share = _place(out, loaded.name, part)
     check_executor(dask, workers)
     count, chosen = workers or _default_workers(loaded), _targets(targets, sampled=sampled)
     shown = CampaignShow(no_tui=no_tui, ascii_only=ascii_only, quiet=quiet, as_json=as_json)
+    if scheme_proof:
+        check_frame(loaded, frame)
+        proof = ProofChoice(loaded, chosen, frame, count, confirm, _in_a_folder(out))
+        return prove(proof, as_json=as_json)
+    path, share = _place(out, loaded.name, part)
     if exact:
         more = (dask, severity, follow, share, scenario)
-        exact_campaign(ExactChoice(loaded, chosen, frame, path, count, *more), shown)
-        return Exit.PASS
-    if scheme_proof:
-        return prove(loaded, chosen, frame, count, confirm, as_json=as_json)
+        return exact_campaign(ExactChoice(loaded, chosen, frame, path, count, *more), shown)
     sample = SampledOptions(
         frames or str(frame), samples, proportional, precision, confidence, outcome, seed,
         faults, write_faults, plan,
     )  # fmt: skip
-    sampled_campaign(loaded, chosen, sample, path, count, shown)
-    return Exit.PASS
+    return sampled_campaign(loaded, chosen, sample, path, count, shown)
 
 
 def _is_result(source: str, context: typer.Context) -> bool:
@@ -128,16 +140,22 @@ def _is_result(source: str, context: typer.Context) -> bool:
     return is_result
 
 
-def _check_kind(kinds: tuple[bool, ...], dask: str | None, part: str | None) -> None:
-    """Check that one kind of campaign is named: exact, sampled or a proof. Raises: UsageError."""
+def _check_kind(context: typer.Context, kinds: tuple[bool, ...]) -> None:
+    """Check that one kind of campaign is named (exact, sampled or a proof), and no option of
+    another. Raises: UsageError."""
     if sum(kinds) != 1:
         raise UsageError(
             "which campaign?",
             remedy="hil campaign SCENARIO --exact, or --sampled, or --scheme-proof",
         )
-    for name, value in (("--dask", dask), ("--part", part)):
-        if value is not None and not kinds[0]:
-            raise UsageError(f"{name} is for exact campaigns", remedy="leave it out, or --exact")
+    kind = list(_KINDS)[kinds.index(True)]
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        given_by = context.get_parameter_source(name)
+        its = next((k for k, names in _OF_ONE_KIND.items() if name in names), kind)
+        if its != kind and given_by is not None and given_by.name == "COMMANDLINE":
+            option = parameter.opts[0]
+            raise UsageError(f"{option} is for {_KINDS[its]}", remedy=f"leave it out, or {its}")
 
 
 def _place(out: Path | None, name: str, part: str | None) -> tuple[Path, CampaignPart]:
@@ -146,10 +164,14 @@ def _place(out: Path | None, name: str, part: str | None) -> tuple[Path, Campaig
     from hil.campaign.part import WHOLE, parse_part
 
     share = WHOLE if part is None else parse_part(part)
-    path = out or Path(f"{name}{share.infix}.campaign")
-    if not path.parent.is_dir():
-        raise UsageError(f"--out {path}: there is no folder {path.parent}", remedy="make it first")
-    return path, share
+    return _in_a_folder(out) or Path(f"{name}{share.infix}.campaign"), share
+
+
+def _in_a_folder(out: Path | None) -> Path | None:
+    """Return `out` itself. Raises: UsageError if its folder is not there."""
+    if out is not None and not out.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {out.parent}", remedy="make it first")
+    return out
 
 
 def _targets(text: str, *, sampled: bool) -> tuple[UpsetTarget, ...]:

@@ -13,6 +13,7 @@ from hil.cli.campaign_progress import CampaignDisplay, CampaignShow
 from hil.cli.campaign_results import print_result
 from hil.cli.output import say
 from hil.errors import UsageError
+from hil.exit_codes import Exit
 
 if TYPE_CHECKING:
     from hil.campaign.part import CampaignPart
@@ -39,8 +40,8 @@ class ExactChoice:
     source: str = ""
 
 
-def exact_campaign(choice: ExactChoice, shown: CampaignShow) -> None:
-    """Carry out an exact campaign and print its table."""
+def exact_campaign(choice: ExactChoice, shown: CampaignShow) -> int:
+    """Carry out an exact campaign and print its table; return the exit code."""
     from hil.campaign.ending_reader import Wanted
     from hil.campaign.exact_campaign import ExactOrder, run_exact_campaign
     from hil.campaign.part import WHOLE
@@ -61,6 +62,7 @@ def exact_campaign(choice: ExactChoice, shown: CampaignShow) -> None:
     print_result(path, shown.as_json)
     if not shown.as_json and not shown.quiet:
         say(f"written: {path}")
+    return Exit.PASS
 
 
 def check_frame(scenario: Scenario, frame: int) -> None:

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from hil.cli.campaign_exact import check_frame
 from hil.cli.output import answer, say, show
+from hil.errors import UsageError
 from hil.exit_codes import Exit
 
 if TYPE_CHECKING:
@@ -17,35 +18,62 @@ if TYPE_CHECKING:
     from hil.record.scheme_proof import RunCheck, SchemeProof
     from hil.scenario import Scenario, UpsetTarget
 
-__all__ = ["prove"]
+__all__ = ["ProofChoice", "prove", "show_proof"]
 
 _EVERY_S: Final = 5.0
 
 
-def prove(
-    scenario: Scenario,
-    targets: tuple[UpsetTarget, ...],
-    frame: int,
-    workers: int,
-    confirmed: int,
-    *,
-    as_json: bool,
-) -> int:
-    """Prove a scheme, confirm it by so many full runs, and print it; return the exit code: 1 if an
-    upset escapes, or may."""
+@dataclass(frozen=True, slots=True)
+class ProofChoice:
+    """The options of a proof; `confirmed`: by so many full runs; `path`: its file, None for one of
+    its own name."""
+
+    scenario: Scenario
+    targets: tuple[UpsetTarget, ...]
+    frame: int
+    workers: int
+    confirmed: int
+    path: Path | None
+
+
+def prove(choice: ProofChoice, *, as_json: bool) -> int:
+    """Prove a scheme, confirm it, write its file and print it; return the exit code: 1 if an upset
+    escapes, or may."""
+    from hil.campaign.proof_result import write_proof_result
     from hil.campaign.scheme_proof import ProofOrder, prove_scheme
+
+    scenario = choice.scenario
+    result = choice.path or Path(f"{scenario.name}-{scenario.rig.scheme.value}.proof")
+    if result.exists():
+        raise UsageError(
+            f"{result} exists already", remedy="name another file with --out, or delete it"
+        )
+    what = (scenario, choice.frame, choice.targets, choice.workers)
+    order = ProofOrder(*what, result=result)
+    try:
+        proof, found = prove_scheme(order, _Reporter().report, say)
+        if choice.confirmed:
+            proof = replace(proof, runs=_confirm(order, proof, found, choice.confirmed))
+    except KeyboardInterrupt:
+        say("stopped: the same command continues this proof")
+        raise
+    write_proof_result(result, proof, found)
+    show_proof(result, as_json=as_json)
+    if not as_json:
+        say(f"written: {result}")
+    return Exit.PASS if proof.holds else Exit.FAIL
+
+
+def show_proof(path: Path, *, as_json: bool) -> None:
+    """Print the proof that is in a file, or its JSON. Raises: RecordError."""
+    from hil.record.proof_file import read_proof
     from hil.views.scheme_proof import proof_table
 
-    check_frame(scenario, frame)
-    order, reporter = ProofOrder(scenario, frame, targets, workers), _Reporter()
-    proof, found = prove_scheme(order, reporter.report, say)
-    if confirmed:
-        proof = replace(proof, runs=_confirm(order, proof, found, confirmed))
+    proof = read_proof(path)
     if as_json:
-        answer(proof.as_json())
+        answer({"result": str(path), **proof.as_json()})
     else:
         show(lambda glyphs: proof_table(proof, glyphs))
-    return Exit.PASS if proof.holds else Exit.FAIL
 
 
 def _confirm(

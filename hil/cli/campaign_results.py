@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from hil.cli.campaign_proof import show_proof
 from hil.cli.output import answer, say, show
 from hil.cli.signals import interrupts_for_child
 from hil.errors import SetupError, UsageError
@@ -42,7 +43,7 @@ __all__ = [
     "use_result",
 ]
 
-_SUFFIX: Final = ".campaign"
+_SUFFIXES: Final = (".campaign", ".proof")
 _WIDTH: Final = 100
 
 Part = Annotated[
@@ -86,7 +87,7 @@ def names_result(text: str) -> bool:
     """Return whether an argument names a result file, not a scenario."""
     from hil.record.campaign_file import is_database
 
-    return text.endswith(_SUFFIX) or is_database(Path(text))
+    return text.endswith(_SUFFIXES) or is_database(Path(text))
 
 
 def use_result(order: ResultOrder) -> int:
@@ -97,6 +98,9 @@ def use_result(order: ResultOrder) -> int:
     for path in (order.path, *(order.merge or ())):
         if not path.is_file():
             raise UsageError(f"there is no result file {path}")
+    if _is_proof(order):
+        show_proof(order.path, as_json=order.as_json)
+        return Exit.PASS
     if order.out is not None and not order.merge:
         raise UsageError("--out with a result file is for --merge")
     if order.merge:
@@ -107,6 +111,19 @@ def use_result(order: ResultOrder) -> int:
         return _debug(order, order.gdb)
     print_result(order.path, order.as_json)
     return Exit.PASS
+
+
+def _is_proof(order: ResultOrder) -> bool:
+    """Return whether a file is the proof of a scheme. Raises: UsageError if more is wanted of it
+    than that it is printed; RecordError."""
+    from hil.record.proof_file import is_proof
+
+    if not is_proof(order.path):
+        return False
+    for name in ("repeat", "gdb", "merge", "out"):
+        if getattr(order, name):
+            raise UsageError(f"{order.path} is the proof of a scheme: --{name} is for campaigns")
+    return True
 
 
 def print_result(path: Path, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from hil.cli.campaign_progress import CampaignShow, ProgressLines
 from hil.cli.output import answer, say, show
 from hil.errors import UsageError
+from hil.exit_codes import Exit
 
 if TYPE_CHECKING:
     from hil.campaign.sampled_campaign import SampledOrder, Sampling
@@ -46,8 +47,9 @@ def sampled_campaign(
     path: Path,
     workers: int,
     shown: CampaignShow,
-) -> None:
-    """Carry out a sampled campaign and print its table; or write its faults, or its plan."""
+) -> int:
+    """Carry out a sampled campaign and print its table; or write its faults, or its plan. Return
+    the exit code."""
     from hil.campaign.sampled_campaign import run_sampled_campaign
 
     order = _order(scenario, targets, options, path, workers)
@@ -61,6 +63,7 @@ def sampled_campaign(
         else:
             run_sampled_campaign(order, ProgressLines().report, say)
         _print_result(path, shown)
+    return Exit.PASS
 
 
 def _print_result(path: Path, shown: CampaignShow) -> None:

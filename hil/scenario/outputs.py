@@ -66,6 +66,18 @@ _FIELDS: Final[Mapping[str, tuple[OutputField, ...]]] = {
     ),
     "matmul": (OutputField("mixed_sums", "u32", 0, 16, role=OutputRole.BITS),),
     "archive": (OutputField("lanes", "u64", 0, 4, role=OutputRole.BITS),),
+    "mekf": (
+        OutputField("quaternion", "f64", 0, 4),
+        OutputField("gyro_bias", "f64", 32, 3, "rad/s"),
+        OutputField("mean_variance", "f64", 56, 1, "rad2"),
+    ),
+    "fft": (OutputField("band_power", "u32", 0, 32),),
+    "qsort": (OutputField("keys", "u32", 0, 64),),
+    "aes128": (OutputField("ciphertext", "u8", 0, 128, role=OutputRole.BITS),),
+    "crc32": (
+        OutputField("crc", "u32", 0, 2, role=OutputRole.BITS),
+        OutputField("steps", "u64", 8),
+    ),
 }
 
 

@@ -18,7 +18,8 @@ from hil.views.style import BAD, DIM, HEAD, Glyphs
 __all__ = ["campaign_table"]
 
 _PERCENT: Final = 100.0
-_SCIENTIFIC_FROM: Final = 10_000_000
+_SCIENTIFIC_FROM: Final = 10_000_000_000
+"""Numbers up to here are exact, and stand beside all shares in 80 columns."""
 _RANGES_SHOWN: Final = 5
 
 
@@ -28,7 +29,7 @@ def campaign_table(summary: CampaignSummary, glyphs: Glyphs) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style=HEAD)
     table.add_column("target")
     for heading in ("bytes", "faults", *(effect.value for effect in EFFECTS)):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for totals in summary.targets:
         table.add_row(*_row(totals, glyphs))
     if len(summary.targets) > 1:
@@ -41,7 +42,7 @@ def campaign_table(summary: CampaignSummary, glyphs: Glyphs) -> RenderableType:
         table,
         Text(""),
         Text(
-            f"Shares of all faults: each bit of a target before each instruction. "
+            f"Shares in % of all faults: each bit of a target before each instruction. "
             f"{summary.experiments:,} experiments stand for {summary.total.measured:,} of them; "
             f"the others are overwritten, or read by nobody. {_certainty(summary)}"
             f"{_part_of(summary)}",
@@ -130,7 +131,7 @@ def _row(totals: TargetTotals, glyphs: Glyphs) -> list[Text]:
     cells = [Text(totals.target), Text(f"{totals.length:,}"), Text(_count(totals.faults))]
     for effect in EFFECTS:
         count = totals.effects[effect]
-        text = f"{_PERCENT * totals.share(effect):.3f} %" if count else glyphs.none
+        text = f"{_PERCENT * totals.share(effect):.3f}" if count else glyphs.none
         cells.append(Text(text, style=BAD if effect is NodeEffect.SDC and count else ""))
     return cells
 

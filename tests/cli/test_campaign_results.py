@@ -60,6 +60,28 @@ def mine(tmp_path_factory: pytest.TempPathFactory, ready: ReadyHil) -> Hil:
     raise AssertionError("no part has every effect")
 
 
+@pytest.mark.parametrize(
+    ("words", "option", "kind"),
+    [
+        (("--exact", "--samples", "5"), "--samples", "sampled campaigns"),
+        (("--exact", "--confirm", "3"), "--confirm", "proofs of schemes"),
+        (("--sampled", "--severity"), "--severity", "exact campaigns"),
+        (("--sampled", "--part", "1/2"), "--part", "exact campaigns"),
+        (("--scheme-proof", "--follow", "2"), "--follow", "exact campaigns"),
+        (("--scheme-proof", "--precision", "0.1"), "--precision", "sampled campaigns"),
+    ],
+)
+def test_an_option_of_another_kind_of_campaign_is_refused(
+    tmp_path: Path, ready: ReadyHil, words: tuple[str, ...], option: str, kind: str
+) -> None:
+    hil = Hil(tmp_path, ready)
+    hil.write("mine.yaml", SCENARIO)
+    done = hil("campaign", "mine.yaml", *words)
+    assert done.code == 2
+    assert f"{option} is for {kind}" in done.err
+    assert not list(tmp_path.glob("*.campaign*"))
+
+
 def classes_of(hil: Hil, result: str = "mine.campaign") -> list[ClassRow]:
     with CampaignFile(hil.cwd / result) as file:
         return list(file.classes())
