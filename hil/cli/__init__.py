@@ -4,6 +4,7 @@ entry               all commands, in the order of `hil --help`
 run, orbit, watch, replay, console, control, check, scenario, board, board_install, discover,
 bench, power, doctor, campaign, report, compare, export
                     the commands, a module for each, or for a group of them
+orbit_options, orbit_sweep    the options of `hil orbit`; one scenario in many orbits
 campaign_results    what `hil campaign` does with a result file
 outlook             protection, vulnerability and failures in orbit: options of `hil compare`
 options, run_options    options that commands share

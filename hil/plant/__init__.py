@@ -10,6 +10,7 @@ moment              what boards draw at one moment, and what they then experienc
 flight              power and heat during a run, coupled to its boards
 sky                 what is known ahead: orbit, light, radiation and contacts, in blocks of steps
 survey, survey_figures, survey_dose    a flight without boards, its figures and its dose
+sweep               the survey of one scenario in many orbits
 survey_rows, survey_sums, course    its rows block by block; their sums; what pictures show of them
 
 orbit, elements, tle    positions by SGP4, from elements or from a TLE

@@ -9,6 +9,7 @@ evidence, ending    the first frame that shows a failure, and why a run ended
 correctness         which nodes were right in a frame
 alarm_limits        the limits of alarms, from the record
 orbit               the survey of a flight, as text and as a picture
+orbit_sweep         many orbits compared, and up to where a scheme is enough
 orbit_dose, orbit_rates    its lines on the dose, and on rates with their ranges
 tables, boards, scenarios, discovery, supplies, bench_test, campaign, campaign_repeat,
 sample_table        the answers of the other commands

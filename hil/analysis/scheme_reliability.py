@@ -1,0 +1,107 @@
+"""Up to where a redundancy scheme is enough: its reliability over a mission, from measured rates.
+
+Model. Nodes fail independently, each at a constant rate: the failures of its program (an exact
+campaign, times the upsets of its memory) plus the events that stop its board (SEFI, latch-up). A
+failure is anything but a right answer: a wrong output, a crash, a hang, a board that is gone. The
+voter does not fail, and nothing hits two nodes at once.
+
+    simplex             exp(-r t)
+    TMR, no repair      3 exp(-2 r t) - 2 exp(-3 r t)
+    TMR with scrubbing  the Markov chain of three states: all right; one failed; no majority. 3 r
+                        leads to the second, 2 r to the third, and a repair after a mean time T back
+                        to the first (Trivedi, Probability and Statistics, 8.4: with l = 5 r +
+                        1/T, the roots s = (-l +- sqrt(l^2 - 24 r^2)) / 2 and R = (s1 e^(s2 t) - s2
+                        e^(s1 t)) / (s1 - s2))
+
+A scheme is enough where its reliability over the mission is at least the one that is asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hil.plant.bit_rates import Spread
+
+__all__ = [
+    "SCHEMES",
+    "Criterion",
+    "SchemePoint",
+    "enough_up_to",
+    "reliability",
+    "scheme_point",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """The criterion of "enough": the system has no failure in `mission_days` with the probability
+    `reliability`. A failed node is repaired after `scrub_days` on average."""
+
+    mission_days: float
+    reliability: float
+    scrub_days: float
+
+
+@dataclass(frozen=True, slots=True)
+class SchemePoint:
+    """One orbit: the failures of a node per day, and each scheme's reliability, in the order of
+    `SCHEMES`, with the best and the pessimistic rate."""
+
+    node_per_day: Spread
+    best: tuple[float, ...]
+    pessimistic: tuple[float, ...]
+
+
+def _simplex(per_day: float, criterion: Criterion) -> float:
+    return math.exp(-per_day * criterion.mission_days)
+
+
+def _tmr(per_day: float, criterion: Criterion) -> float:
+    failed = -math.expm1(-per_day * criterion.mission_days)  # of one node
+    return 1.0 - failed * failed * (3.0 - 2.0 * failed)
+
+
+def _tmr_with_scrubbing(per_day: float, criterion: Criterion) -> float:
+    total = 5.0 * per_day + 1.0 / criterion.scrub_days
+    fast = -0.5 * (total + math.sqrt(max(0.0, total * total - 24.0 * per_day * per_day)))
+    slow = 6.0 * per_day * per_day / fast  # their product is 6 r^2: no difference of large numbers
+    t = criterion.mission_days
+    return (fast * math.exp(slow * t) - slow * math.exp(fast * t)) / (fast - slow)
+
+
+_BY_SCHEME: Final[Mapping[str, Callable[[float, Criterion], float]]] = {
+    "simplex": _simplex,
+    "TMR": _tmr,
+    "TMR with scrubbing": _tmr_with_scrubbing,
+}
+SCHEMES: Final = tuple(_BY_SCHEME)
+
+
+def reliability(scheme: str, per_day: float, criterion: Criterion) -> float:
+    """Return the probability that one of `SCHEMES` whose nodes fail at a rate has no failure in the
+    mission."""
+    return _BY_SCHEME[scheme](per_day, criterion)
+
+
+def scheme_point(node_per_day: Spread, criterion: Criterion) -> SchemePoint:
+    """Return the reliabilities of all schemes with nodes that fail at these rates."""
+    best, pessimistic = (
+        tuple(reliability(scheme, rate, criterion) for scheme in SCHEMES)
+        for rate in (node_per_day.best, node_per_day.high)
+    )
+    return SchemePoint(node_per_day, best, pessimistic)
+
+
+def enough_up_to(
+    altitudes_km: Sequence[float], reliabilities: Sequence[float], wanted: float
+) -> float | None:
+    """Return the highest altitude up to which, from the lowest on, a reliability is enough; None if
+    it is not at the lowest."""
+    last = None
+    for altitude, value in sorted(zip(altitudes_km, reliabilities, strict=True)):
+        if value < wanted:
+            break
+        last = altitude
+    return last

@@ -1,0 +1,69 @@
+"""`hil orbit --sweep` and `hil orbit FILE`: as its users see them."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from .conftest import Hil
+
+PLANT = """workload: infer
+frames: 600
+frame_ms: 1000
+rig: {board: inproc, profile: raspberry-pi-4b}
+plant:
+  orbit: {epoch_utc: 2026-03-20T00:00:00Z, altitude_km: 420.0, inclination_deg: 51.64}
+"""
+TLE = (
+    "ISS (ZARYA)\r\n1 25544U 98067A   26079.50000000  .00010000  00000-0  18000-3 0  9992\r\n"
+    "2 25544  51.6400 100.0000 0003967  90.0000 270.0000 15.50000000412347\r\n"
+)
+
+
+def test_a_sweep_is_a_table_a_file_and_a_figure(hil: Hil) -> None:
+    (hil.cwd / "s.yaml").write_text(PLANT)
+    sweep = ("--sweep", "altitude_km=500:1500:500", "--sweep", "inclination_deg=51.6,98")
+    done = hil("orbit", "s.yaml", *sweep, "-o", "t.csv")
+    assert done.code == 0 and "6 orbits, a day of each, on raspberry-pi-4b" in done.out
+    rows = list(csv.DictReader((hil.cwd / "t.csv").read_text().splitlines()))
+    assert [(float(r["altitude_km"]), float(r["inclination_deg"])) for r in rows] == [
+        (a, i) for a in (500.0, 1000.0, 1500.0) for i in (51.6, 98.0)
+    ]
+    upsets = [float(r["upsets_per_day"]) for r in rows[::2]]
+    assert upsets[0] < upsets[1] < upsets[2]
+    points = hil("orbit", "s.yaml", *sweep, "--json").json["points"]
+    assert points[5]["at"] == {"altitude_km": 1500.0, "inclination_deg": 98.0}
+    assert points[5]["duration_s"] == 86_400.0
+    first = next(iter(points[0]["upsets_per_day"].values()))
+    assert first["seu"] + first["mbu"] == pytest.approx(upsets[0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--sweep", "altitude_km"), "has no `=`"),
+        (("--sweep", "altitude=400:500:50"), "did you mean `altitude_km`"),
+        (("--sweep", "altitude_km=400:500"), "FIRST:LAST:STEP"),
+        (("--sweep", "altitude_km=a"), "not a number"),
+        (("--sweep", "altitude_km=400:500:0.001"), "take a larger step"),
+        (("--sweep", "altitude_km=10"), "cannot fly altitude_km=10"),
+        (("--sweep", "inclination_deg=190"), "cannot fly inclination_deg=190"),
+        (("--sweep", "altitude_km=500", "-o", "x.npz"), "does not end in .csv"),
+        (("--sweep", "altitude_km=500", "--reliability", "1.5"), "is not a probability"),
+        (("--sweep", "altitude_km=500", "--mission", "soon"), "--mission: "),
+        (("--campaign", "x.campaign"), "belongs to a sweep"),
+    ],
+)
+def test_what_cannot_be_swept_is_refused(hil: Hil, arguments: tuple[str, ...], words: str) -> None:
+    (hil.cwd / "s.yaml").write_text(PLANT)
+    done = hil("orbit", "s.yaml", *arguments)
+    assert done.code == 2 and words in done.err and "Traceback" not in done.err, done.err
+
+
+def test_a_file_with_an_orbit_alone_flies(hil: Hil) -> None:
+    (hil.cwd / "iss.tle").write_text(TLE)
+    done = hil("orbit", "iss.tle", "--every", "600")
+    assert done.code == 0 and "51.64°" in done.out and "raspberry-pi-4b" in done.out
+    done = hil("orbit", "iss.tle", "--sweep", "altitude_km=500")
+    assert done.code == 2 and "Traceback" not in done.err
