@@ -51,9 +51,8 @@ def orbit(  # noqa: PLR0913, PLR0917  (every option is one)
     from hil.views import orbit as view
 
     if sweep:
-        order = SweepOrder(
-            tuple(sweep), output, plot, campaign, mission, reliability, scrub, as_json
-        )
+        files, question = (output, plot, campaign), (mission, reliability, scrub)
+        order = SweepOrder(tuple(sweep), *files, *question, as_json)
         sweep_orbits(load(scenario, _of_a_day(scenario, duration, accel)), order)
         return Exit.PASS
     if campaign is not None:

@@ -122,13 +122,11 @@ def _schemes(
 
 
 def _stops(figures: SurveyFigures) -> Spread:
-    """Return the events per day that stop the first node's board: SEFI and latch-up."""
+    """Return the events per day that stop the first node's board: SEFI, latch-up and the like."""
     from hil.board_types.channels import Effect
-    from hil.plant.bit_rates import Spread
+    from hil.plant.board_rates import STOPS
 
-    rates = next(iter(figures.boards.values())).upsets_per_day
-    per_day = (rates[Effect.SEFI] + rates[Effect.SEL]) / figures.accel
-    return Spread(per_day, per_day, per_day)
+    return next(iter(figures.boards.values())).rates.of(*STOPS, Effect.SEL)
 
 
 def _json(view: SweepView, order: SweepOrder) -> JsonObject:

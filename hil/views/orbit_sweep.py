@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hil.analysis.scheme_reliability import SCHEMES, Criterion, SchemePoint, enough_up_to
-from hil.board_types.channels import Effect
+from hil.plant.board_rates import STOPS, VOTED, BoardRates
 from hil.plant.survey_figures import SurveyFigures
 from hil.plant.sweep import Axis, SweepPoint
 from hil.views.orbit import require_plotting, save_figure
@@ -36,20 +36,20 @@ class _Column:
     logarithmic: bool = False
 
 
-def _upsets(f: SurveyFigures) -> float:
-    rates = next(iter(f.boards.values())).upsets_per_day
-    return (rates[Effect.SEU] + rates[Effect.MBU]) / f.accel
-
-
-def _sefi(f: SurveyFigures) -> float:
-    return next(iter(f.boards.values())).upsets_per_day[Effect.SEFI] / f.accel
+def _rates(f: SurveyFigures) -> BoardRates:
+    """Return the rates of the first node's board."""
+    return next(iter(f.boards.values())).rates
 
 
 _COLUMNS: Final = (
     _Column("protons", "mean_flux_per_cm2_s", "protons /cm²/s",
             lambda f: f.mean_flux_per_cm2_s, logarithmic=True),
-    _Column("upsets", "upsets_per_day", "upsets a day and node", _upsets, logarithmic=True),
-    _Column("SEFI", "sefi_per_day", "SEFI a day and node", _sefi, logarithmic=True),
+    _Column("upsets", "upsets_per_day", "upsets a day in a board",
+            lambda f: _rates(f).upsets.best, logarithmic=True),
+    _Column("in voted data", "voted_upsets_per_day", "upsets a day in voted data",
+            lambda f: _rates(f).of(*VOTED).best, logarithmic=True),
+    _Column("stops (SEFI)", "stops_per_day", "hangs and reboots a day",
+            lambda f: _rates(f).of(*STOPS).best, logarithmic=True),
     _Column("krad/y", "krad_per_year", "dose krad(Si) a year",
             lambda f: None if f.dose is None else f.dose.krad_per_year, logarithmic=True),
     _Column("sunlit %", "sunlit_percent", "sunlit %",
@@ -61,7 +61,7 @@ _COLUMNS: Final = (
     _Column("array m²", "array_m2", "array m²",
             lambda f: None if f.spacecraft is None else f.spacecraft.array_m2),
 )  # fmt: skip
-_IN_PICTURE: Final = ("upsets_per_day", "sefi_per_day", "krad_per_year", "longest_eclipse_min",
+_IN_PICTURE: Final = ("upsets_per_day", "stops_per_day", "krad_per_year", "longest_eclipse_min",
                       "radiating_m2")  # fmt: skip
 
 
@@ -96,7 +96,9 @@ class SweepView:
         days = f"{first.duration_s / 86_400.0:g}"
         flown = "a day" if days == "1" else f"{days} days"
         title = f"{self.name}: {plural(len(self.points), 'orbit')}, {flown} of each, on {board}"
-        rates = Text("upsets (SEU and MBU) and SEFI a day and node, not accelerated", style=DIM)
+        rates = Text(
+            "upsets, and stops (hangs, reboots) a day of one board, not accelerated", style=DIM
+        )
         parts: list[RenderableType] = [Text(title, style=HEAD), rates, Text(""), table]
         if self.criterion is not None and self.schemes:
             parts += [Text(""), *self._verdicts(self.criterion)]

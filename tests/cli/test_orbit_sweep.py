@@ -35,8 +35,8 @@ def test_a_sweep_is_a_table_a_file_and_a_figure(hil: Hil) -> None:
     points = hil("orbit", "s.yaml", *sweep, "--json").json["points"]
     assert points[5]["at"] == {"altitude_km": 1500.0, "inclination_deg": 98.0}
     assert points[5]["duration_s"] == 86_400.0
-    first = next(iter(points[0]["upsets_per_day"].values()))
-    assert first["seu"] + first["mbu"] == pytest.approx(upsets[0])
+    first = next(iter(points[0]["rates_per_day"].values()))
+    assert first["upsets"]["best"] == pytest.approx(upsets[0])
 
 
 @pytest.mark.parametrize(
