@@ -11,7 +11,7 @@ from .conftest import Hil
 PLANT = """workload: infer
 frames: 600
 frame_ms: 1000
-rig: {board: inproc, profile: raspberry-pi-4b}
+rig: {board: inproc, profile: raspberry-pi-zero-2w}
 plant:
   orbit: {epoch_utc: 2026-03-20T00:00:00Z, altitude_km: 420.0, inclination_deg: 51.64}
 """
@@ -25,18 +25,18 @@ def test_a_sweep_is_a_table_a_file_and_a_figure(hil: Hil) -> None:
     (hil.cwd / "s.yaml").write_text(PLANT)
     sweep = ("--sweep", "altitude_km=500:1500:500", "--sweep", "inclination_deg=51.6,98")
     done = hil("orbit", "s.yaml", *sweep, "-o", "t.csv")
-    assert done.code == 0 and "6 orbits, a day of each, on raspberry-pi-4b" in done.out
+    assert done.code == 0 and "6 orbits, a day of each, on raspberry-pi-zero-2w" in done.out
     rows = list(csv.DictReader((hil.cwd / "t.csv").read_text().splitlines()))
     assert [(float(r["altitude_km"]), float(r["inclination_deg"])) for r in rows] == [
         (a, i) for a in (500.0, 1000.0, 1500.0) for i in (51.6, 98.0)
     ]
-    upsets = [float(r["upsets_per_day"]) for r in rows[::2]]
-    assert upsets[0] < upsets[1] < upsets[2]
+    stops = [float(r["stops_per_day"]) for r in rows[::2]]
+    assert 0.0 < stops[0] < stops[1] < stops[2]
     points = hil("orbit", "s.yaml", *sweep, "--json").json["points"]
     assert points[5]["at"] == {"altitude_km": 1500.0, "inclination_deg": 98.0}
     assert points[5]["duration_s"] == 86_400.0
     first = next(iter(points[0]["rates_per_day"].values()))
-    assert first["upsets"]["best"] == pytest.approx(upsets[0])
+    assert first["by_kind"]["sefi"]["best"] == pytest.approx(stops[0])
 
 
 @pytest.mark.parametrize(
