@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from typing import Final
 
-__all__ = ["canonical_resource", "is_serial_resource", "serial_device"]
+__all__ = ["canonical_resource", "is_serial_resource", "resolved_resource", "serial_device"]
 
 _HEAD: Final = re.compile(r"(TCPIP|ASRL|USB|GPIB|VICP|PXI|VXI)(.*)", re.IGNORECASE | re.DOTALL)
 _CLASSES: Final = ("INSTR", "SOCKET", "RAW", "INTFC", "BACKPLANE")
@@ -53,6 +54,22 @@ def canonical_resource(resource: str) -> str:
         if len(rest) == 4 and rest[3] == "0":
             rest.pop()
     return "::".join((f"{interface}{board or 0}", *rest, kind))
+
+
+def resolved_resource(canonical: str) -> str:
+    """Return a canonical name with the address of its host in place of the host's name, so that all
+    names of the host are one; a host that is not found stays as it is. May ask a name server."""
+    head, _, rest = canonical.partition("::")
+    if not head.startswith("TCPIP"):
+        return canonical
+    host, _, rest = rest.partition("::")
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return canonical
+    # One of them, the same for all who ask: that of IPv4 where there is one.
+    best = min((family != socket.AF_INET, str(place[0])) for family, *_, place in found)
+    return f"{head}::{best[1]}::{rest}"
 
 
 def _number(word: str) -> str:

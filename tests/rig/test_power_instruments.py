@@ -98,15 +98,17 @@ sys.exit("; ".join(errors) or 0)
 """
 
 
-def race(supply: RunningSupply, cycles: int) -> None:
-    """Two processes, each with a node of its own and one that both monitor."""
+def race(supply: RunningSupply, cycles: int, host: str = "127.0.0.1") -> None:
+    """Two processes, each with a node of its own and one that both monitor. `host`: the name by
+    which one of them knows the instrument's host."""
+    other = supply.resource.replace("127.0.0.1", host)
     racers = [
         subprocess.Popen(
-            [sys.executable, "-c", RACER, supply.resource, channel, volts, str(cycles)],
+            [sys.executable, "-c", RACER, resource, channel, volts, str(cycles)],
             stderr=subprocess.PIPE,
             text=True,
         )
-        for channel, volts in (("1", "19.0"), ("2", "5.1"))
+        for resource, channel, volts in ((supply.resource, "1", "19.0"), (other, "2", "5.1"))
     ]
     for racer in racers:
         _, stderr = racer.communicate(timeout=1000)
@@ -120,8 +122,9 @@ def race(supply: RunningSupply, cycles: int) -> None:
 
 
 @pytest.mark.parametrize("supply", [QUERIED, NOT_QUERIED], indirect=True)
-def test_two_processes_do_not_reach_each_other_s_outputs(supply: RunningSupply) -> None:
-    race(supply, 25)
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_two_processes_do_not_reach_each_other_s_outputs(supply: RunningSupply, host: str) -> None:
+    race(supply, 25, host)
 
 
 @pytest.mark.slow
@@ -175,6 +178,25 @@ def test_an_instrument_that_another_process_uses_is_waited_for_and_named(
     threading.Timer(0.2, lambda: lock.release(complete=True)).start()
     power.off()
     assert len(supply.reached(1)) == 1
+
+
+def test_an_instrument_that_another_process_has_by_another_name_is_known_by_its_serial_number(
+    tmp_path: Path, powers: Any
+) -> None:
+    """As by LAN and by USB."""
+    lock = ResourceLock("ACME,TRIPLE,MY124")
+    lock.acquire(lambda: 1.0)
+    with running_supply(tmp_path, "--idn", "ACME, TRIPLE,MY124,1.0") as supply:
+        power = powers(supply, "a", 1, timeout_s=0.5)
+        with pytest.raises(SetupError, match=rf"in use by .*\(pid {os.getpid()}, user "):
+            power.off()
+        assert supply.reached(1) == []
+        lock.release(complete=True)
+        power.off()
+        assert lock.acquire(lambda: 1.0), "it is free between two transactions"
+        assert len(supply.reached(1)) == 1
+    lock.release(complete=True)
+    lock.path.unlink()
 
 
 def test_a_lock_file_may_be_locked_by_everybody(tmp_path: Path) -> None:

@@ -23,10 +23,10 @@ from hil.errors import SetupError
 from hil.rig.power.bounded_worker import Abandoned, BoundedWorker, CallTime, Overdue
 from hil.rig.power.dialects import Dialect, dialect_of
 from hil.rig.power.output import InstrumentError, Output
-from hil.rig.power.resource_lock import InstrumentBusy, ResourceLock
+from hil.rig.power.resource_lock import InstrumentBusy, TransactionLocks
 from hil.rig.power.visa_session import Garbage, NoAnswer, VisaSession
 from hil.scenario.supply import DialectName, SupplyConfig
-from hil.scenario.visa_names import canonical_resource, is_serial_resource
+from hil.scenario.visa_names import canonical_resource, is_serial_resource, resolved_resource
 
 __all__ = ["Instrument", "release_instrument", "retain_instrument"]
 
@@ -64,7 +64,9 @@ class Instrument:
         self.dialect: Dialect | None = None
         self._selection: _Selection | None = None
         self._worker = BoundedWorker(f"hil power {self.name}")
+        self._locks = TransactionLocks()  # of the present transaction
         self._session: VisaSession | None = None
+        self._place_name = self.name
         self._unsettled = False  # it may still carry out a command of a request that was given up
         self.users = 0
 
@@ -77,21 +79,24 @@ class Instrument:
         the queue included, and a quarter of a second.
 
         Raises: InstrumentError if the instrument fails; SetupError if PyVISA is missing."""
-        lock = ResourceLock(self.name)
+        locks = TransactionLocks()
 
         def job(turn: CallTime) -> T:
-            self._unsettled |= not lock.acquire(lambda: -1.0 if turn.abandoned else turn.left_s)
+            self._locks = locks
             try:
+                self._lock(self._place(), turn)
+                if number := _serial_number(self.identity):
+                    self._lock(number, turn)
                 return self._repeated(channel, use, turn, changes=changes)
             finally:
-                lock.release(complete=not self._unsettled)
+                locks.release(complete=not self._unsettled)
 
         try:
             return self._worker.call(job, bound_s)
         except Overdue as error:
             if error.hung:
                 # Its thread comes back to an abandoned turn, without lock and session.
-                lock.release(complete=False)
+                locks.release(complete=False)
                 self._session, self._unsettled = None, True
             raise InstrumentError(f"does not answer: {error}", _LOST) from None
         except InstrumentBusy as error:
@@ -111,6 +116,18 @@ class Instrument:
         self._worker.close()
 
     # --- in the worker's thread -------------------------------------------------------------------
+
+    def _place(self) -> str:
+        """Return the name of the instrument with its host's address in place of the host's name."""
+        if self._place_name == self.name:  # it is an address, or was not found so far
+            self._place_name = resolved_resource(self.name)
+        return self._place_name
+
+    def _lock(self, name: str, turn: CallTime) -> None:
+        """Keep others from what is called so until the transaction ends."""
+        turn.check()
+        done = self._locks.acquire(name, lambda: -1.0 if turn.abandoned else turn.left_s)
+        self._unsettled |= not done
 
     def _repeated(
         self, channel: int, use: Callable[[Output], T], turn: CallTime, *, changes: bool
@@ -185,6 +202,8 @@ class Instrument:
                     "was it exchanged? start the run again with a bench file that describes it",
                 )
             self._refuse_second_name(identity)
+            if number := _serial_number(identity):
+                self._lock(number, turn)
             self.identity, self.dialect = identity, dialect_of(self.supply, identity)
             session.speak(self.dialect)
             if self._unsettled:
@@ -200,14 +219,13 @@ class Instrument:
     def _refuse_second_name(self, identity: str) -> None:
         """Check that no other owner has this instrument by another name. Raises: InstrumentError if
         one has."""
-        fields = [field.strip() for field in identity.split(",")]
-        if len(fields) < 3 or not fields[2].strip("0"):
-            return  # it does not know its own serial number
+        if not _serial_number(identity):
+            return
         for owner in list(_owners.values()):
             if owner.name != self.name and owner.identity == identity:
                 raise InstrumentError(
                     f"is the instrument that {owner.supply.resource} names, too (serial number "
-                    f"{fields[2]})",
+                    f"{_serial_number(identity).split(',')[-1]})",
                     "use one name for it in the bench file",
                 )
 
@@ -310,6 +328,14 @@ class Instrument:
         session, self._session = self._session, None
         if session is not None:
             session.close()
+
+
+def _serial_number(identity: str) -> str:
+    """Return the maker, model and serial number in an answer to *IDN?; empty if the instrument does
+    not know its own serial number."""
+    fields = [field.strip() for field in identity.split(",")]
+    known = len(fields) > 2 and fields[2].strip("0")
+    return ",".join(fields[:3]) if known else ""
 
 
 def _is_no_error(answer: str) -> bool:

@@ -4,6 +4,9 @@ computer.
 A lock file for each resource (hil.rig.lock_file) is locked while a transaction runs: the selected
 output is state of the instrument, so that no other process may write between its selection and the
 command. The file is never removed: it also says whether the last transaction was complete.
+
+One instrument may have several names: those of its host, an interface each of LAN and USB. Its
+serial number is locked, too, as soon as it is known.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from typing import Final
 from hil.clock import HOST
 from hil.rig.lock_file import lock_path, open_lock_file, owner_in, try_lock, write_owner
 
-__all__ = ["InstrumentBusy", "ResourceLock"]
+__all__ = ["InstrumentBusy", "ResourceLock", "TransactionLocks"]
 
 _POLL_S: Final = 0.001
 _OPEN: Final = b"in a transaction\n"
@@ -72,3 +75,27 @@ class ResourceLock:
             if complete:
                 write_owner(fd)
             os.close(fd)
+
+
+class TransactionLocks:
+    """The locks of one transaction, each by its name; acquired in the order of the calls."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._locks: dict[str, ResourceLock] = {}
+
+    def acquire(self, name: str, left_s: Callable[[], float]) -> bool:
+        """Acquire the lock of the resource `name`, unless this transaction has it already. Returns
+        and raises: as `ResourceLock.acquire`."""
+        with self._guard:
+            if name in self._locks:
+                return True
+            lock = self._locks[name] = ResourceLock(name)
+        return lock.acquire(left_s)
+
+    def release(self, *, complete: bool) -> None:
+        """Release all, as `ResourceLock.release`. Idempotent."""
+        with self._guard:
+            locks = list(self._locks.values())
+        for lock in locks:
+            lock.release(complete=complete)
