@@ -21,9 +21,10 @@ _STEPS_KEPT: Final = 256
 @dataclass(slots=True)
 class NodePower:
     """The power of one node. `down`: why it is shed, empty if it runs; `until_us`: until when its
-    power is cut for protection [us of simulated time], whatever the plant orders; `limits`: those
-    that it was given last, after its load number `loads`; `supply_w`: the power at which its bench
-    supply trips [W]; `cannot_switch`: its power could not be switched off since it was shed."""
+    power is cut for protection [us of simulated time], whatever the plant orders; `worn_out`: it is
+    dead; `limits`: those that it was given last, after its load number `loads`; `supply_w`: the
+    power at which its bench supply trips [W]; `cannot_switch`: its power could not be switched off
+    since it was shed."""
 
     node: Node
     profile: BoardProfile
@@ -33,6 +34,7 @@ class NodePower:
     cannot_switch: bool = False
     until_us: int | None = None
     hot: bool = False
+    worn_out: bool = False
     limits: Limits = field(default_factory=Limits)
     loads: int = 0
     latched: Upset | None = None
@@ -51,8 +53,9 @@ class NodePower:
 
     @property
     def kept_down(self) -> bool:
-        """Return whether its power stays cut for protection, whatever the plant orders."""
-        return self.until_us is not None or self.hot
+        """Return whether its power stays cut, whatever the plant orders: for protection, or because
+        it is dead."""
+        return self.until_us is not None or self.hot or self.worn_out
 
     @property
     def cut_by_upset(self) -> bool:

@@ -9,7 +9,8 @@ It works once per step of the plant, between two frames. The plant gives each bo
 Recovery repairs a node that may run again: after a suspension by a resync, after a cut by a power
 cycle. The plant restores only power that it has cut itself: a board that an upset switched off
 stays off, and the plant does not shed it. The coupling also cuts the power of a board that draws
-too much (a latch-up) or whose chip is too hot, as the supervisor of a board would."""
+too much (a latch-up) or whose chip is too hot, as the supervisor of a board would. A board that has
+got the dose it stands is dead: its power is cut for the rest of the run."""
 
 from __future__ import annotations
 
@@ -91,6 +92,7 @@ class PlantCoupling:
         self._orders = BoardOrders(controls)
         self._latch_ups = 0
         self._too_hot = 0
+        self._end_of_life = built.end_of_life
 
     # --- asked by the loop ----------------------------------------------------------------------
 
@@ -105,7 +107,11 @@ class PlantCoupling:
         step."""
         if any(c.until_us is not None or c.hot or c.latched for c in self._node_powers.values()):
             return self.flight.next_us
-        return self.flight.next_change_us(self._end_us)
+        until_us = self.flight.next_change_us(self._end_us)
+        if self._end_of_life is not None:
+            now_us = self.flight.done * self.flight.step_us
+            return self._end_of_life.next_us(now_us, until_us)
+        return until_us
 
     @property
     def reported(self) -> bool:
@@ -147,6 +153,7 @@ class PlantCoupling:
             changed |= self._shown.get(name) != (at.level, at.throttle)
             self._shown[name] = (at.level, at.throttle)
             self._release(node_power)
+            self._wear_out(frame, t_us, node_power)
             self._protect(frame, t_us, node_power, at)
             self._apply(frame, node_power, at)
             self._set_draw(node_power)
@@ -160,6 +167,20 @@ class PlantCoupling:
         if upset is not None and node_power.cut_by_upset:
             node_power.latched = None
             self._judge_latch_up(upset)
+
+    def _wear_out(self, frame: int, t_us: int, node_power: NodePower) -> None:
+        """Kill a board that has got the dose it stands: nothing restores its power any more. It is
+        found dead again in the first step of a run that is resumed."""
+        end, name = self._end_of_life, node_power.node.name
+        if end is None or node_power.worn_out or not end.is_over(name, t_us):
+            return
+        node_power.worn_out = True
+        upset, node_power.latched = node_power.latched, None
+        if upset is not None:
+            self._judge_latch_up(upset)
+        if not node_power.down or node_power.suspended:
+            cause = f"end of life: {end.krad(t_us):.3g} krad, all that it stands"
+            self._orders.cut(frame, node_power, cause)
 
     def _protect(self, frame: int, t_us: int, node_power: NodePower, at: BoardMoment) -> None:
         """Cut the power of a board that draws too much or is too hot; end that when it may run."""
@@ -291,6 +312,7 @@ class PlantCoupling:
             "sheds": self._orders.sheds,
             "latch_ups": self._latch_ups,
             "too_hot": self._too_hot,
+            "worn_out": sum(c.worn_out for c in self._node_powers.values()),
             "energy_residual": totals.residual,
         }
 

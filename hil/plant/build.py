@@ -12,6 +12,7 @@ from hil.board_types.catalogue import profiles_of
 from hil.errors import ConfigError, Problem, UsageError
 from hil.kernel import Workload
 from hil.plant.data_choice import data_sets
+from hil.plant.end_of_life import EndOfLife
 from hil.plant.flight import Flight
 from hil.plant.footprint import footprint_of
 from hil.plant.power import PowerSystem
@@ -30,13 +31,15 @@ __all__ = ["BuiltPlant", "boards_of", "build_plant", "flown_profile"]
 
 @dataclass(frozen=True, slots=True)
 class BuiltPlant:
-    """The parts of a scenario's plant. `built` is None without a spacecraft (profile only)."""
+    """The parts of a scenario's plant. `built` is None without a spacecraft (profile only);
+    `end_of_life` without wear."""
 
     boards: tuple[PlacedBoard, ...]
     built: BuiltSpacecraft | None
     sky: Sky
     flight: Flight
     strikes: Strikes
+    end_of_life: EndOfLife | None = None
 
 
 def boards_of(scenario: Scenario) -> tuple[PlacedBoard, ...]:
@@ -100,7 +103,11 @@ def build_plant(scenario: Scenario, workload: Workload | None = None) -> BuiltPl
         activity=plant.activity,
     )
     names = [board.name for board in boards]
-    return BuiltPlant(boards, built, sky, flight, Strikes(sky, names, scenario.seed, plant.step_us))
+    strikes = Strikes(sky, names, scenario.seed, plant.step_us)
+    end = None
+    if plant.wear is not None:
+        end = EndOfLife(sky, boards, plant.wear, scenario.seed, plant.step_us)
+    return BuiltPlant(boards, built, sky, flight, strikes, end)
 
 
 def flown_profile(plant: PlantConfig) -> Profile:

@@ -62,6 +62,7 @@ KNOWN_METRICS: tuple[str, ...] = (
             "sheds",
             "latch_ups",
             "too_hot",
+            "worn_out",
             "energy_residual",
             "upsets_per_day",
             "voted_per_day",

@@ -37,6 +37,7 @@ SHIPPED = (
     "brown-out",
     "cold-case",
     "emulated-rpi",
+    "end-of-life",
     "hang",
     "hot-case",
     "latch-up",

@@ -10,6 +10,7 @@ from hil.scenario.fields import Float, Fraction, FrozenModel, NonNegative, Posit
 from hil.scenario.plant.orbit import Eclipse, OrbitModel, StationModel, Utc
 from hil.scenario.plant.radiation import RadiationModel
 from hil.scenario.plant.spacecraft import Spacecraft
+from hil.scenario.plant.wear import Wear
 from hil.scenario.problems import Findings, wrong_at
 from hil.word_enum import Word
 
@@ -85,6 +86,9 @@ class PlantConfig(FrozenModel):
         default=Feedback.MODEL, description="model, or reported: by boards that measure it."
     )
     latch_up: LatchUp = Field(default_factory=LatchUp, description="Over-current, and its cure.")
+    wear: Wear | None = Field(
+        default=None, description="Dose that kills boards during the run; default: none does."
+    )
     profile: str | None = Field(
         default=None, description="File (csv or npz) whose columns replace the models' values."
     )
@@ -110,6 +114,8 @@ class PlantConfig(FrozenModel):
                 "the plant has neither an orbit nor a profile",
                 "add `orbit:`, for example `tle:` or `altitude_km:`, or `profile: FILE`",
             )
+        if self.wear is not None and self.orbit is None:
+            findings.add("wear", "dose follows from the orbit, and there is none", "add `orbit:`")
         if self.max_gap_s is not None and self.profile is None:
             findings.add(
                 "max_gap_s", "it needs a profile, and there is none", "add `profile: FILE`"

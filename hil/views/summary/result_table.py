@@ -150,8 +150,9 @@ def _plant_text(plant: Mapping[str, float]) -> Text:
         ("sheds", "node taken out", "nodes taken out"),
         ("latch_ups", "latch-up", "latch-ups"),
         ("too_hot", "chip too hot", "chips too hot"),
+        ("worn_out", "board dead by dose", "boards dead by dose"),
     ):
-        count = int(plant[key])
+        count = int(plant.get(key, 0))
         if count:
             parts.append(f"{count} {one if count == 1 else many}")
     return Text(", ".join(parts) or "nothing of it was modelled but radiation")
