@@ -266,6 +266,33 @@ def test_events_add_up_and_a_storm_opens_the_field(iss: Track) -> None:
     assert open_ > 2.0 * single
 
 
+def test_the_ions_of_an_event_upset_as_its_worst_week_does(iss: Track) -> None:
+    """The worst week of CREME96 in such an orbit has 6.4e-4 ions /cm2/day above LET 43 (TI
+    SBOK044B); the event of a hundred years brings its fluence within a week."""
+    event = SolarParticleEvent(0.0, return_years=100, rise_h=0.5, decay_h=2.5)
+    environment = replace(RAYS, cosmic_rays=False, events=(event,), shielding_mm_al=2.54)
+    step = Section(Effect.SEL, Particle.HEAVY_ION, Plateau(1.0, threshold=43.0), "x", "M")
+    fluence = a_day(section_rate(iss, environment, step)) * float(np.ptp(iss.t_s)) / 86_400.0
+    assert 0.5 < fluence / 7.0 / 6.4e-4 < 2.0
+    twice = replace(environment, events=(replace(event, strength=2.0),))
+    both = section_rate(iss, twice, step), section_rate(iss, environment, step)
+    assert np.allclose(both[0], 2.0 * both[1])
+    king = replace(environment, events=(SolarParticleEvent(0.0),))
+    assert not section_rate(iss, king, step).any(), "its ions are not known"
+
+
+def test_an_event_upsets_bits_by_their_boxes(sso650: Track) -> None:
+    event = SolarParticleEvent(6 * 3600.0, return_years=10)
+    curve = Weibull(1e-8, 0.5, 12.0, 1.3)
+    volume = SensitiveVolume(1e-8, 1.0)
+    bit = Section(Effect.SEU, Particle.HEAVY_ION, curve, "x", "A", volume=volume)
+    walled = replace(RAYS, shielding_mm_al=2.54)
+    quiet = section_rate(sso650, walled, bit)
+    storm = section_rate(sso650, replace(walled, events=(event,)), bit)
+    assert np.array_equal(storm[sso650.t_s <= event.onset_s], quiet[sso650.t_s <= event.onset_s])
+    assert storm.max() > 100.0 * quiet.max()
+
+
 # --- walls and curves -----------------------------------------------------------------------------
 
 

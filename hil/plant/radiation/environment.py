@@ -24,8 +24,7 @@ class RadiationEnvironment:
 
     `phase`           solar minimum (the worse one) or maximum
     `saa_drift_deg`   how far the map of the trapped protons is turned west; see `ap8`
-    `shielding_mm_al` the wall around the boards. It stops protons; the heavy ions' table is for
-                      2.5 mm and does not change with it
+    `shielding_mm_al` the wall around the boards
     `events`          solar particle events
     `accel`           all rates are multiplied by it, because real ones are slow
     `trapped`, `cosmic_rays`  False leaves that source out

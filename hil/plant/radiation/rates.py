@@ -2,7 +2,7 @@
 
 The wall slows protons down before they meet the part (`shielding`); a part's curve is folded with
 what is left of the spectrum. Protons come from the belt, from the galaxy and from the Sun; heavy
-ions from the galaxy."""
+ions from the galaxy and, in events by `return_years`, from the Sun."""
 
 from __future__ import annotations
 
@@ -103,7 +103,8 @@ class RadiationAlong:
         out = np.zeros(len(self._track))
         if section.particle is Particle.HEAVY_ION:
             if self._environment.cosmic_rays:
-                out += self._heavy_ions(section)
+                out += self._heavy_ions(section.unit)
+            out += self._solar_ions(section.unit)
         else:
             if self._environment.trapped:
                 self._add_belt(section.curve, out)
@@ -169,10 +170,19 @@ class RadiationAlong:
             total += event.course_per_s(self._track.t_s) * reached
         return self._sky() * total
 
-    def _heavy_ions(self, section: Section) -> Floats:
+    def _heavy_ions(self, unit: RateUnit) -> Floats:
         environment = self._environment
-        by_cutoff = _ions_by_cutoff(section.unit, environment.phase, environment.shielding_mm_al)
+        by_cutoff = _ions_by_cutoff(unit, environment.phase, environment.shielding_mm_al)
         return self._sky() * np.interp(self._cutoff(), CUTOFFS_GV, by_cutoff)
+
+    def _solar_ions(self, unit: RateUnit) -> Floats:
+        total = np.zeros(len(self._track))
+        for event in self._environment.events:
+            by_cutoff = _solar_ions_by_cutoff(unit, event, self._environment.shielding_mm_al)
+            if by_cutoff is not None:
+                reached = np.interp(event.storm_factor * self._cutoff(), CUTOFFS_GV, by_cutoff)
+                total += event.course_per_s(self._track.t_s) * reached
+        return self._sky() * total if np.any(total) else total
 
 
 # --- tables that depend on a curve and the environment, not on the track --------------------------
@@ -221,9 +231,22 @@ def _passed(rate_above: Floats, cutoff: Floats) -> Floats:
 
 @functools.lru_cache(maxsize=_TABLES)
 def _ions_by_cutoff(unit: RateUnit, phase: SolarPhase, wall_mm: float) -> Floats:
-    """Return the rate of ions behind each of `CUTOFFS_GV`: of a bit by IRPP; of a device the
-    cross-section times the omnidirectional flux, which is at most twice too much."""
-    above = galactic_let_spectrum(phase, wall_mm).by_cutoff
+    return _ion_rates(unit, galactic_let_spectrum(phase, wall_mm).by_cutoff)
+
+
+@functools.lru_cache(maxsize=_TABLES)
+def _solar_ions_by_cutoff(
+    unit: RateUnit, event: SolarParticleEvent, wall_mm: float
+) -> Floats | None:
+    """Return the events in a whole solar event behind each of `CUTOFFS_GV`; None if its ions are
+    not known."""
+    ions = event.ions(wall_mm)
+    return None if ions is None else event.strength * _ion_rates(unit, ions.by_cutoff)
+
+
+def _ion_rates(unit: RateUnit, above: Floats) -> Floats:
+    """Return the rate of ions of each spectrum (..., LETs) above `LETS`: of a bit by IRPP; of a
+    device the cross-section times the omnidirectional flux, which is at most twice too much."""
     if unit.volume is not None:
         depth_um = unit.volume.depth_um or DEFAULT_DEPTH_UM
         return ion_rate(unit.curve, Box.of_face(unit.volume.face_cm2, depth_um), LETS, above)
