@@ -12,8 +12,14 @@ __all__ = ["boards_of", "words_of"]
 
 
 def words_of(text: str | None) -> tuple[str, ...]:
-    """Return the words of a `--use` option, which commas separate; none if it is not given."""
-    return tuple(word for part in (text or "").split(",") if (word := part.strip()))
+    """Return the words of a `--use` option, which commas separate; none if it is not given.
+
+    Raises: UsageError if it is given without a word, as with a variable that is empty: that must
+    not choose all boards."""
+    words = tuple(word for part in (text or "").split(",") if (word := part.strip()))
+    if text is not None and not words:
+        raise UsageError("--use names no board", remedy="--use left,right, or leave it out")
+    return words
 
 
 def boards_of(bench: BenchConfig, use: Sequence[str]) -> tuple[BenchBoardConfig, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,7 +178,10 @@ def _unusable(file: Path, message: str, remedy: str = "") -> ConfigError:
 
 def _content(path: Path) -> bytes:
     try:
-        if path.stat().st_size > _BYTES_MAX:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, a device has no end
+            raise _unusable(path, "it is not a regular file")
+        if status.st_size > _BYTES_MAX:
             raise _unusable(path, "it is longer than 16 MiB")
         return path.read_bytes()
     except OSError as error:

@@ -65,7 +65,7 @@ SHIPPED_PATTERNS: Final[tuple[ConsolePattern, ...]] = (
         r"(?:NVRM: )?Xid \(",
         r"(?i:watchdog (?:timeout|timed out|expired|reset|bite)\b)",
         r"(?i:\b(?:reset|restart)\w* (?:by|from|due to)(?: the)? watchdog\b)",
-        r"(?i:\breset (?:cause|reason|status)\W.*\b(?:wdog|wdt|watchdog))",
+        r"(?i:\breset (?:cause|reason|status)\W.{0,80}\b(?:wdog|wdt|watchdog))",
     ),
     *_shipped(Gravity.STARTED, r"U-Boot (?:SPL |TPL )?\d", r"reboot: (?:Restarting|Power down)"),
     *_shipped(Gravity.BOOTED, r"^\S* ?login: ?"),

@@ -89,7 +89,7 @@ class ExecInputConfig(FrozenModel):
         given = [n for n, value in zip(_SOURCES, values, strict=True) if value is not None]
         if len(given) != 1:
             named = f"{' and '.join(given)} are given" if given else "no inputs are given"
-            findings.add((), f"{named}; expected one of {one_of(_SOURCES)}")
+            findings.add((), f"{named}; expected {one_of(_SOURCES)}")
         if self.sequence is not None:
             if not self.sequence:
                 findings.add("sequence", "there is no input in it; expected at least one")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +89,10 @@ def _unusable(name: str, message: str, remedy: str = "") -> ConfigError:
 def _content(name: str) -> bytes:
     try:
         path = Path(name)
-        if path.stat().st_size > _FILE_MAX:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, a device has no end
+            raise _unusable(name, "it is not a regular file")
+        if status.st_size > _FILE_MAX:
             raise _unusable(name, f"it is longer than {_FILE_MAX >> 20} MiB")
         return path.read_bytes()
     except (OSError, ValueError) as error:

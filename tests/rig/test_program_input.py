@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,8 +82,10 @@ def test_a_wrong_line_is_named_with_file_and_line(
 @pytest.mark.parametrize(
     ("given", "what"),
     [
-        ("{}", "no inputs are given"),
-        ("{hex: a, raw: b}", "hex and raw are given"),
+        ("{}", "no inputs are given; expected one of hex, raw, sequence"),
+        ("{hex: a, raw: b}", "hex and raw are given; expected one of hex, raw, sequence"),
+        ("{raw: /dev/zero}", "/dev/zero: it is not a regular file"),
+        ("{hex: pipe}", "pipe: it is not a regular file"),
         ("{sequence: []}", "there is no input in it"),
         (f'{{sequence: ["{A}", "00"]}}', "an input of 1 bytes; expected 8"),
         ('{sequence: ["0g"]}', "is not an input"),
@@ -93,6 +96,7 @@ def test_a_wrong_line_is_named_with_file_and_line(
     ],
 )
 def test_inputs_that_cannot_be_used_are_refused(tmp_path: Path, given: str, what: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
     (found,) = problems_of(write(tmp_path, given))
     assert what in found
 

@@ -70,3 +70,10 @@ def test_too_few_chosen_boards_are_refused(tmp_path: Path) -> None:
 def test_a_choice_without_a_bench_is_refused() -> None:
     with pytest.raises(UsageError, match="--use chooses boards of a bench"):
         load("nominal", Overrides(use=("one",)))
+
+
+@pytest.mark.parametrize("text", ["", " ", ",", " , "])
+def test_an_option_without_a_word_does_not_choose_all_boards(text: str) -> None:
+    with pytest.raises(UsageError, match="--use names no board"):
+        words_of(text)
+    assert words_of(None) == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ def test_a_file_is_found_beside_the_scenario(
     ("workload", "message"),
     [
         ("none.c", "none.c: the C file of the workload cannot be read: No such file"),
+        ("pipe.c", "pipe.c: it is not a regular file"),
         (
             "Mine.c",
             "s.yaml:1:11: $.workload: the text `Mine.c` is not the C file of a workload; expected",
@@ -83,6 +85,7 @@ def test_a_file_is_found_beside_the_scenario(
     ],
 )
 def test_what_is_wrong_is_one_message(tmp_path: Path, workload: str, message: str) -> None:
+    os.mkfifo(tmp_path / "pipe.c")
     with pytest.raises(ConfigError) as caught:
         load_scenario(written(tmp_path, workload))
     assert message in str(caught.value)

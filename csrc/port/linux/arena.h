@@ -12,7 +12,9 @@ typedef struct {
   int (*step)(const hil_workload_io_t *io, hil_progress_t *progress);
 } hil_control_t;
 
-#if UINTPTR_MAX > UINT32_MAX
+#if defined(HIL_SANITIZED) && UINTPTR_MAX > UINT32_MAX
+#define ARENA_BASE ((uint8_t *)0x200000000000) /* the sanitizer's shadow memory is at the usual place */
+#elif UINTPTR_MAX > UINT32_MAX
 #define ARENA_BASE ((uint8_t *)0x1000000000) /* free on every 38-bit-or-wider address space */
 #else
 #define ARENA_BASE ((uint8_t *)0x30000000) /* between program and libraries, also of a 2 GiB one */

@@ -27,12 +27,14 @@ class ConsoleSource(Enum):
 @dataclass(frozen=True, slots=True)
 class ConsoleLine:
     """A line, or a part of one: `at_us` is when its first byte arrived, on the host's clock [us].
-    `end` is the line end after `content`; empty if the line continues, or may continue."""
+    `end` is the line end after `content`; empty if the line continues, or may continue. `missing`:
+    this is no line, but that many bytes of the source are missing here."""
 
     at_us: int
     source: ConsoleSource
     content: bytes
     end: bytes = b""
+    missing: int = 0
 
     @property
     def text(self) -> str:

@@ -192,8 +192,11 @@ class _Log:
         """Return what to write for `entries`; note if the log ends with it."""
         out = b"\n" if self._cut else b""
         if self._missing:
-            out += self._remark(entries[0].stamp, f"{self._missing} bytes are missing here")
+            out += self._remark(entries[0].stamp, _gap(self._missing))
         for entry in entries:
+            if entry.line.missing:
+                out += self._remark(entry.stamp, _gap(entry.line.missing))
+                continue
             if entry.line.source is ConsoleSource.DAMAGED:
                 self._damaged += entry.size
                 if self._damaged > DAMAGED_BYTES:
@@ -250,4 +253,8 @@ class _Log:
 
     def _texts_at_end(self, stamp: str) -> bytes:
         line_end = b"\n" if self._cut else b""
-        return line_end + self._remark(stamp, f"{self._missing} bytes are missing here")
+        return line_end + self._remark(stamp, _gap(self._missing))
+
+
+def _gap(count: int) -> str:
+    return f"{count} bytes are missing here"

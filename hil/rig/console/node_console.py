@@ -49,9 +49,18 @@ class NodeConsole:
         else:
             self._take(ConsoleSource.LINK, data)
 
-    def on_port(self, data: bytes) -> None:
-        """Take bytes of the board's console port."""
+    def on_port(self, data: bytes, missing: int = 0) -> None:
+        """Take bytes of the board's console port; before them, `missing` ones are missing."""
+        if missing:
+            self._lose(ConsoleSource.CONSOLE, missing)
         self._take(ConsoleSource.CONSOLE, data)
+
+    def _lose(self, source: ConsoleSource, missing: int) -> None:
+        with self._lock:
+            now_us = self._clock.now_us()
+            for line in self._open[source].flush(now_us):
+                self._deliver(line)
+            self._deliver(ConsoleLine(now_us, source, b"", missing=missing))
 
     def on_program(self, data: bytes) -> None:
         """Take what a program of the board wrote on standard error before it ended."""

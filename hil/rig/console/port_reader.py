@@ -12,6 +12,7 @@ from hil.clock import Clock
 from hil.errors import HilError, SetupError
 from hil.rig.console.node_console import NodeConsole
 from hil.rig.console.port import ConsolePort
+from hil.rig.console.text_rate import TEXT_MAX, TextRate
 from hil.rig.transport import SerialTransport, TransportLost
 from hil.scenario.console import same_port
 
@@ -22,6 +23,7 @@ _PAUSE_MAX_S: Final = 2.0
 _SLICE_US: Final = 100_000
 _CLOSING_S: Final = 2.0
 _NOTES_MAX: Final = 20
+_REST_S: Final = 0.005
 
 
 class PortReader:
@@ -45,6 +47,8 @@ class PortReader:
         self._stop = threading.Event()
         self._noted = ""
         self._notes = 0
+        self._told_of_loss = False
+        self._rate = TextRate(self._pass_on, clock)
         self._thread = threading.Thread(target=self._run, name=f"hil console {node}", daemon=True)
         self._thread.start()
 
@@ -66,6 +70,7 @@ class PortReader:
                 try:
                     self._read(transport)
                 finally:
+                    self._rate.flush()
                     transport.close()
             except (TransportLost, HilError) as error:
                 why = error.message if isinstance(error, HilError) else str(error)
@@ -87,7 +92,19 @@ class PortReader:
                 self._clock.readable([transport.fd], _SLICE_US)
             data = transport.read()
             if data:
-                self._console.on_port(data)
+                self._rate.push(data)
+            if self._rate.is_over:
+                self._rate.look()
+                self._stop.wait(_REST_S)  # what nobody reads costs no time
+
+    def _pass_on(self, data: bytes, missing: int) -> None:
+        if missing and not self._told_of_loss:
+            self._told_of_loss = True
+            self._console.note(
+                f"node {self._node}: text of its console port is lost: more than "
+                f"{TEXT_MAX >> 10} KiB in a second"
+            )
+        self._console.on_port(data, missing)
 
     def _note(self, text: str, noted: str) -> None:
         self._noted = noted

@@ -69,7 +69,7 @@ class ConsoleSigns:
             self._events.append(ConsoleSign(sign.at_us, sign.gravity, more))
 
     def _sign(self, line: ConsoleLine) -> ConsoleSign | None:
-        if line.source in (ConsoleSource.DAMAGED, ConsoleSource.PROGRAM):
+        if line.missing or line.source in (ConsoleSource.DAMAGED, ConsoleSource.PROGRAM):
             return None  # a program's own words are told where it ends
         sign = sign_of(one_line(line.content.decode(errors="replace")), self._patterns)
         return None if sign is None else ConsoleSign(line.at_us, *sign)
