@@ -31,7 +31,7 @@ radiation           a package: fluxes, and the upset rates that follow from them
 footprint           the bytes of a workload, and which of them are voted on
 data_choice, sections    the data sets that a scenario chooses, and the cross-sections of its boards
 strikes             the events that hit the boards
-board_rates, rate_sums    how often a board is hit, from low to high
+board_rates, rate_sums, radiation_notes    how often a board is hit, from low to high
 end_of_life         when the dose of a run has killed a board
 bit_rates           how often one bit of a board's memory is upset
 anomaly             where the South Atlantic Anomaly is, for maps

@@ -33,6 +33,7 @@ from hil.plant.radiation.flux_file import read_flux
 from hil.plant.radiation.rates import RadiationAlong
 from hil.plant.radiation.solar_cycle import activity_of_date, activity_of_f10_7, drift_deg
 from hil.plant.radiation.spe import SolarParticleEvent
+from hil.plant.radiation_notes import no_data
 from hil.plant.scenario_orbit import no_orbit, orbit_of
 from hil.plant.sections import BoardSection, board_sections
 from hil.plant.spacecraft import BuiltSpacecraft, PlacedBoard
@@ -144,7 +145,9 @@ class Sky:
     @property
     def notes(self) -> tuple[str, ...]:
         """Return remarks for the user."""
-        return () if self.orbit is None else self.orbit.notes
+        fast = (self.accel, self.voted_accel) != (1.0, 1.0)
+        notes = () if self.orbit is None else self.orbit.notes
+        return (*notes, *no_data(self._boards, accelerated=fast))
 
     @property
     def radiation(self) -> Radiation:

@@ -14,6 +14,7 @@ from hil.errors import UsageError
 from hil.plant.build import BuiltPlant, build_plant
 from hil.plant.energy_totals import Totals
 from hil.plant.orbit import Orbit
+from hil.plant.radiation_notes import few_hits
 from hil.plant.rate_sums import rates_of_board
 from hil.plant.spacecraft import BuiltSpacecraft
 from hil.plant.survey_dose import FlightDose
@@ -115,7 +116,10 @@ def fly(scenario: Scenario, every_s: float | None = None, sinks: Sequence[RowSin
         dose.add(stretch.sky, stretch.count)
         for sink in sinks:
             sink.add(stretch.columns)
-    return Flown(_figures(plant, built, sums, dose.figures(built.boards)), built.sky.notes)
+    figures = _figures(plant, built, sums, dose.figures(built.boards))
+    rates = {name: board.rates for name, board in figures.boards.items()}
+    few = few_hits(rates, built.sky.duration_s / 86_400.0)
+    return Flown(figures, (*built.sky.notes, *few))
 
 
 def _plant_of(scenario: Scenario) -> PlantConfig:

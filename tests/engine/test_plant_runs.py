@@ -322,3 +322,29 @@ def test_the_cause_of_a_brown_out_names_the_charge_of_the_battery() -> None:
     at: Any = SimpleNamespace(level="off")
     text = PlantCoupling._why(coupling, at)
     assert text == "brown-out: the bus broke down at 12 % charge"
+
+
+def test_a_board_whose_storage_is_lost_starts_only_after_a_power_cycle(tmp_path: Path) -> None:
+    """The i.MX 8M Plus: nine of ten interrupts take its eMMC away. A new worker and a reset fail
+    then; a hang of another cause is over with a new worker."""
+    s = scenario(
+        {"orbit": STORM["orbit"], "skip_quiet": True},
+        duration="12h",
+        rig={"board": "inproc", "profile": "imx8m-plus"},
+        upsets={"accel": 5000.0, "orbit": {"sefis": {"hang": 1.0}}},
+        recovery={"window_frames": 4, "restarts": 1, "resets": 1, "power_cycles": 2},
+    )
+    result = run(s, tmp_path)
+    assert result.metrics["unexplained"] == 0 and result.metrics["isolated"] == 0
+    hits = rows(tmp_path, "SELECT frame, node, source FROM upsets WHERE outcome='recovered'")
+    lost = {(frame, node) for frame, node, source in hits if source == "orbit storage"}
+    other = {(frame, node) for frame, node, source in hits if source == "orbit sefi"}
+    assert len(lost) >= 3 and other
+    repairs = rows(tmp_path, "SELECT frame, node, action, ok, detail FROM repairs ORDER BY id")
+    for frame, node in lost | other:
+        after = [r for r in repairs if r[1] == node and r[0] >= frame]
+        done = next(r for r in after if r[3])
+        assert (done[2] == "power_cycle") is ((frame, node) in lost)
+        failed = after[: after.index(done)]
+        assert all("until its power is cut" in r[4] for r in failed)
+        assert bool(failed) is ((frame, node) in lost)

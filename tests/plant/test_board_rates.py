@@ -4,6 +4,7 @@ the beam tests themselves say."""
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
 
 import pytest
@@ -283,3 +284,33 @@ def test_an_unknown_data_set_is_refused_with_those_that_there_are(data: Any, wor
         build_plant(with_board("raspberry-pi-zero-2w", data=data))
     assert words in caught.value.problems[0].message
     assert caught.value.problems[0].path.startswith("$.plant.radiation.data")
+
+
+def test_an_old_scenario_without_upsets_is_told_what_to_write() -> None:
+    """One of before: a board without beam data, or an acceleration that was for the whole memory
+    in a few bytes."""
+    base = load_scenario("leo-iss-day", Overrides(duration="1h"))
+    content = base.model_dump(mode="json", by_alias=True)
+    content["plant"]["radiation"] = {"exposed": None}
+    content["upsets"] = {"accel": 20.0}
+    (no_data,) = fly(Scenario.model_validate(content), 60.0).notes
+    assert "no beam data" in no_data and "data: stand-in" in no_data
+    content["plant"]["radiation"] = {"data": "stand-in"}
+    (few,) = fly(Scenario.model_validate(content), 60.0).notes
+    assert "hits of voted data are expected" in few
+    wanted = re.search(r"voted_accel: ([0-9.e+]+)", few)
+    assert wanted is not None
+    content["upsets"]["orbit"] = {"voted_accel": float(wanted[1])}
+    mended = fly(Scenario.model_validate(content), 60.0)
+    hits = sum(b.rates.flown(*VOTED) for b in mended.figures.boards.values()) / 24.0
+    assert hits == pytest.approx(30.0, rel=0.05) and mended.notes == ()
+    content["upsets"] = {"accel": 1.0}
+    assert fly(Scenario.model_validate(content), 60.0).notes == ()
+
+
+def test_a_share_of_before_still_puts_all_flips_into_the_voted_data() -> None:
+    base = load_scenario("leo-iss-day", Overrides(duration="1h"))
+    content = base.model_dump(mode="json", by_alias=True)
+    content["plant"]["radiation"]["exposed"] = 1.0
+    rates = rates_in(Scenario.model_validate(content))
+    assert rates.of(*VOTED).best == pytest.approx(rates.silent.best)
