@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
+from hil.board_types.channels import Effect
 from hil.plant.build import BuiltPlant
 from hil.plant.moment import Moment
 from hil.record.recorder_protocol import Recorder
@@ -78,7 +79,7 @@ class PlantRows:
                     b.die_c,
                     b.throttle,
                     self._speed_of(name),
-                    json.dumps({k: float(f"{v:.4g}") for k, v in b.upsets_per_day.items()}),
+                    _rates_text(b.upsets_per_day),
                 )
                 for name, b in m.boards.items()
             ],
@@ -115,3 +116,8 @@ class PlantRows:
 def _known(value: float) -> float | None:
     """Return a value of the sky, None if it is unknown (NaN)."""
     return None if math.isnan(value) else float(value)
+
+
+def _rates_text(per_day: Mapping[Effect, float]) -> str:
+    """Return the rates of a board as they are recorded: those that are not zero, and `seu`."""
+    return json.dumps({k: float(f"{v:.4g}") for k, v in per_day.items() if v or k is Effect.SEU})

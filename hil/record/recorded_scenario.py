@@ -97,7 +97,6 @@ class RecordedScenario:
     scheme: str = ""
     pace: str = "free"
     accel: float = 1.0
-    voted_accel: float = 1.0
     frame_us: int = round(_FRAME_MS * 1000)
     frames: int | None = None
     duration: str = ""
@@ -106,6 +105,7 @@ class RecordedScenario:
     one_at_a_time: bool = False
     solar_events: bool = False
     alarms: Mapping[str, RecordedAlarmLimits] = field(default_factory=dict)
+    voted_accel: float = 1.0
 
     @classmethod
     def of(cls, scenario: Scenario) -> RecordedScenario:

@@ -193,10 +193,10 @@ def _counts(node: NodeFacts, width: int, marks: Marks) -> list[Text]:
         out += _folded("plant", text, width)
         if p.hits is not None:
             text = (
-                f"{p.hits.board:.3g} upsets a day in the board, {p.hits.voted:.3g} in the voted "
-                f"data; after acceleration {p.hits.run:.3g} hits and hangs"
+                f"{p.hits.board:.3g} upsets/day in the board, {p.hits.voted:.3g} in voted data; "
+                f"accelerated {p.hits.run:.3g}"
             )
-            out += _folded("protons", text, width)
+            out += _folded("hits", text, width)
     return out
 
 
