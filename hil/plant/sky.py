@@ -370,20 +370,8 @@ class Sky:
     def _rates_of(
         self, sections: Sequence[BoardSection], unit: Mapping[RateUnit, Floats], count: int
     ) -> dict[Effect, Floats]:
-        nothing = np.zeros(count)
-        rates: dict[Effect, Floats] = dict.fromkeys(KINDS, nothing)
-        for one in sections:
-            section = one.section
-            scale = getattr(one.scale, self.estimate.value)
-            rate = unit[section.unit] * scale
-            shares = (
-                (section.kind, 1.0 - section.mbu_fraction),
-                (Effect.MBU, section.mbu_fraction),
-            )
-            for kind, share in shares:
-                if share:
-                    rates[kind] = rates[kind] + rate * (share * self.acceleration(kind))
-        return rates
+        rates = _real_rates(sections, unit, self.estimate, count)
+        return {kind: rate * self.acceleration(kind) for kind, rate in rates.items()}
 
     @staticmethod
     def _guarded(work: Callable[[], T]) -> T:
@@ -391,6 +379,22 @@ class Sky:
             return work()
         except ValueError as error:
             raise no_orbit(str(error)) from None
+
+
+def _real_rates(
+    sections: Sequence[BoardSection], unit: Mapping[RateUnit, Floats], end: RangeEnd, count: int
+) -> dict[Effect, Floats]:
+    """Return the events per second (N,) of a board by kind, without acceleration, with one end of
+    the ranges of its cross-sections."""
+    rates: dict[Effect, Floats] = dict.fromkeys(KINDS, np.zeros(count))
+    for one in sections:
+        section = one.section
+        rate = unit[section.unit] * getattr(one.scale, end.value)
+        several = section.mbu_fraction
+        for kind, share in ((section.kind, 1.0 - several), (Effect.MBU, several)):
+            if share:
+                rates[kind] = rates[kind] + rate * share
+    return rates
 
 
 def _unit_rate_of_flux(unit: RateUnit, flux: Floats) -> Floats:
