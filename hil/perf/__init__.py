@@ -7,6 +7,7 @@ tests: a busy computer misses targets.
 suite               all measurements, and a function that carries them out
 row                 one line of the table, and how it is measured
 computing, plant_cost    vote, digest and codec of the kernel; a day of the plant
+orbit_cost, basilisk_day    `hil orbit` over a day and a year, beside Basilisk
 run_rate            whole runs: frames per second, memory, size of the record
 sampled_rate        experiments of sampled campaigns
 wire_cost           messages, bulk transfers, latency, resync

@@ -10,6 +10,7 @@ from hil.perf import (
     campaign_screen_cost,
     computing,
     exact_cost,
+    orbit_cost,
     plant_cost,
     run_rate,
     sampled_rate,
@@ -34,6 +35,7 @@ GROUPS: Final[Mapping[str, Callable[[bool], Iterator[PerfRow]]]] = {
     "campaign-screen": campaign_screen_cost.campaign_screen,
     "soak": run_rate.soak,
     "plant": plant_cost.plant,
+    "orbit": orbit_cost.orbit,
     "screen": screen_cost.screen,
 }
 """The measurements by name. Each takes whether to be quick, and yields its rows."""

@@ -30,11 +30,13 @@ class RateSums:
         self.steps += count
         for unit, rate in block.unit_rates.items():
             self._units[unit] = self._units.get(unit, 0.0) + float(rate[:count].sum())
+        known: dict[int, float] = {}  # equal boards share their arrays
         for name, events in self._events.items():
-            rates = block.rates[name]
             for kind in KINDS:
-                if rates[kind].any():
-                    events[kind] += float(rates[kind][:count].sum())
+                rate = block.rates[name][kind]
+                if id(rate) not in known:
+                    known[id(rate)] = float(rate[:count].sum())
+                events[kind] += known[id(rate)]
 
     def per_day(self, board: str) -> dict[Effect, float]:
         """Return the mean events of a board per day by kind, acceleration included."""
