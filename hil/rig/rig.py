@@ -162,7 +162,10 @@ class Rig:
     def arm(self, node: Node, arm: Arm) -> str | None:
         """Arm an upset; return None, or why the board refuses it. The agent carries it out
         (csrc/agent/agent_upsets.c) when its step has reached the tick."""
-        call = self.requests.send(node, Msg.ARM, encoding.arm_request(arm))
+        timing = self.requests.timing
+        if node.link.unanswered_since_us:  # it may only be late, or fall silent: no frame waits
+            timing = replace(timing, lost_after_us=timing.retry_us)
+        call = self.requests.send(node, Msg.ARM, encoding.arm_request(arm), timing)
         if isinstance(call.result, bytes):
             return None
         if isinstance(call.result, Refusal):

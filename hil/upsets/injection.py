@@ -98,13 +98,24 @@ class Injector:
         if plan.target in CHECKPOINT_TARGETS:
             self.watch.add(node, upset)
         arm = arm_of(plan)
-        refused = self._rig.arm(node, arm)
+        refused = self._silence_of(node) or self._rig.arm(node, arm)
         if refused is not None:
             upset.refuse(refused)
         elif plan.permanent:
             self.permanent[node.name].append(arm)
         elif plan.until_power_cycle:
             node.starts_after_power_cycle = True
+
+    def _silence_of(self, node: Node) -> str | None:
+        """Return why nothing is armed on a board that has not answered for a while, as in a run in
+        real time before it counts as lost; None for any other. No frame waits for it."""
+        since_us = node.link.unanswered_since_us
+        if not since_us:
+            return None
+        silent_us = self._rig.clock.now_us() - since_us
+        if silent_us < self._rig.requests.timing.retry_us:
+            return None
+        return f"the board has not answered for {silent_us / 1e6:.1f} s"
 
     def _hit_ram(self, node: Node, upset: Upset) -> None:
         """Change the board's memory now, or `us` after the step begins; `collect` waits for it."""

@@ -70,7 +70,8 @@ def scenario(boards: dict[str, Board], *, boot_s: float = 30.0, **data: Any) -> 
         {
             "workload": "infer",
             "frames": 10_000_000,
-            "timeouts": {
+            "timeouts": data.pop("timeouts", None)
+            or {
                 "lost_after_ms": 1000 * LOST_AFTER_S,
                 "retry_ms": 30,
                 "cpu_floor_ms": 10,

@@ -334,6 +334,29 @@ def test_a_silent_board_whose_supply_still_gives_power_lost_none(tmp_path: Path)
     assert (anomaly["node"], anomaly["effect"]) == ("b", "hang")
 
 
+@pytest.mark.slow
+def test_no_frame_waits_for_a_silent_board_that_upsets_are_aimed_at(tmp_path: Path) -> None:
+    """It has not been silent for so long that it counts as lost."""
+    hits = [{"frame": at, "node": "b", "target": "state"} for at in range(30, 60, 3)]
+    with bench(tmp_path) as boards:
+        acts = Acts({20: lambda: boards["b"].signal(signal.SIGSTOP)}, until=lambda: False)
+        powered_run(
+            boards,
+            tmp_path / "run",
+            acts,
+            pace="realtime",
+            frame_ms=50,
+            frames=70,
+            timeouts={"lost_after_ms": 4000, "retry_ms": 60, "boot_s": 2},
+            upsets={"events": hits, "allow_missed": 10},
+        )
+    (slip,) = rows(tmp_path / "run", "SELECT coalesce(max(late_wall_us), 0) AS worst FROM slips")
+    assert slip["worst"] < 2_000_000, "each upset cost four seconds"
+    upsets = rows(tmp_path / "run", "SELECT state, detail FROM upsets")
+    assert {upset["state"] for upset in upsets} == {"refused"}
+    assert all("the board has not answered for" in upset["detail"] for upset in upsets)
+
+
 # --- how a run leaves the power -------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import signal
 import socket
@@ -19,10 +20,13 @@ import pytest
 
 from hil.board_types.supply_limits import SupplyRange, supply_range
 from hil.errors import ConfigError, SetupError
-from hil.rig.power import make
+from hil.rig.power import PowerMonitor, make
+from hil.rig.power.mock import MockPower
 from hil.rig.power.programs import run_group
+from hil.rig.power.protocol import PowerReading
 from hil.scenario import parse_bench
 from hil.scenario.supply import SupplyConfig
+from tests.waiting import wait_until
 
 from .supplies.running import RunningSupply, running_supply
 
@@ -109,6 +113,45 @@ def test_an_output_whose_capacitors_discharge_slowly_has_switched_off() -> None:
             power.off()
             assert not power.gives_power()
         process.kill()
+
+
+# --- answers without an end -----------------------------------------------------------------------
+
+
+def test_an_instrument_that_sends_without_end_does_not_fill_the_memory() -> None:
+    pytest.importorskip("pyvisa_py", reason="pyvisa-py is not installed")
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+
+        def flood() -> None:
+            peer, _ = listener.accept()
+            with peer, contextlib.suppress(OSError):
+                while True:
+                    peer.sendall(b"9" * 65_536)
+
+        threading.Thread(target=flood, daemon=True).start()
+        place = f"TCPIP::127.0.0.1::{listener.getsockname()[1]}::SOCKET"
+        power = make("a", supply(kind="scpi", resource=place))
+        with closing(power), pytest.raises(SetupError, match="more than 16 KiB without an end"):
+            power.check()
+
+
+def test_nonsense_that_is_another_each_time_is_reported_a_few_times_only() -> None:
+    class Nonsense(MockPower):
+        asked = 0
+
+        def read(self) -> PowerReading:
+            self.asked += 1
+            raise self.failed(f"answered by {self.asked}", "look at it")
+
+    power = Nonsense("a", supply(kind="mock"))
+    monitor = PowerMonitor([power], period_s=0.001)
+    monitor.start()
+    wait_until(lambda: power.asked >= 20)
+    monitor.close()
+    events = monitor.take()
+    assert 1 < len(events) < 10 and all("answered by" in e.error + e.note for e in events)
 
 
 # --- plugs ----------------------------------------------------------------------------------------

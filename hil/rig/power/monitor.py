@@ -39,6 +39,8 @@ _REST_US: Final = (250_000, 2_000_000)
 """How long an output that failed is left alone: as long as the failure took, within these."""
 _UNPROTECTED_US: Final = 2_000_000
 """A board whose current was last seen so long ago has no over-current protection."""
+_REASONS_MAX: Final = 5
+"""How many reasons of one failure are reported: nonsense may be another each time."""
 _NOTHING: Final = PowerReading(None, None)
 
 
@@ -248,8 +250,9 @@ class PowerMonitor:
         with self._guard:
             goes_on = node in self._failed
             reasons = self._failed.setdefault(node, set())
-            is_known = message in reasons
-            reasons.add(message)
+            is_known = message in reasons or len(reasons) >= _REASONS_MAX
+            if not is_known:
+                reasons.add(message)
         if is_known:  # report each reason once
             return
         if goes_on:  # the failure was reported already: this is why, or another reason for it

@@ -23,6 +23,8 @@ __all__ = ["Garbage", "NoAnswer", "VisaSession"]
 _SETTLED_S: Final = 0.15
 """An answer without a terminator is complete when nothing more comes for this long."""
 _IDENTITY_MAX: Final = 100
+_CHUNK: Final = 4096
+_ANSWER_MAX: Final = 16_384
 
 _managers: dict[str, Any] = {}
 _managers_guard: Final = threading.Lock()
@@ -112,9 +114,12 @@ class VisaSession:
             if self._dialect is not None and self._dialect.answer_bytes:
                 self._resource.write(command)
                 return self._unterminated(command)
-            return str(self._resource.query(command)).strip()
+            self._resource.write(command)
+            return self._line(command)
         except UnicodeDecodeError as error:
             raise Garbage(f"bytes that are not text: {error.object[:20]!r}") from error
+        except (Garbage, NoAnswer):
+            raise
         except Exception as error:
             raise NoAnswer(f"`{command}`: {_first_line(error)}") from error
 
@@ -151,6 +156,26 @@ class VisaSession:
         if left_s <= 0:
             raise NoAnswer("its time is over")
         self._resource.timeout = _milliseconds(left_s)
+
+    def _line(self, command: str) -> str:
+        """Return what comes, up to its terminator. PyVISA's own `read` has no limit: what sends
+        without end would fill the memory. Raises: Garbage; what PyVISA raises."""
+        from pyvisa import constants  # noqa: PLC0415 (an extra)
+
+        more, resource, raw = constants.StatusCode.success_max_count_read, self._resource, b""
+        status = more
+        while status == more:
+            if len(raw) > _ANSWER_MAX:
+                raise Garbage(
+                    f"`{command}` was answered by more than {_ANSWER_MAX // 1024} KiB without an "
+                    f"end: {raw[:20]!r}"
+                )
+            with resource.ignore_warning(resource.session, more):
+                chunk, status = resource.visalib.read(resource.session, _CHUNK)
+            raw += chunk
+        if status < 0 or not raw:  # not all libraries raise an exception for it
+            raise NoAnswer(f"`{command}`: no answer")
+        return raw.decode("ascii").strip()
 
     def _unterminated(self, command: str) -> str:
         assert self._dialect is not None
@@ -218,4 +243,4 @@ def _milliseconds(seconds: float) -> int:
 def _first_line(error: Exception) -> str:
     """Return an exception of PyVISA as one line."""
     text = str(error).strip().splitlines()
-    return text[0] if text else type(error).__name__
+    return text[0].rstrip(".") if text else type(error).__name__
