@@ -3,9 +3,13 @@ follow, whatever the board has computed before."""
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -186,3 +190,37 @@ def test_a_hit_does_the_same_in_a_run(name: str, count: int, flown: int) -> None
         assert len(telling) > flown // 4
     finally:
         bench.rig.close()
+
+
+def test_experiments_end_alike_whatever_the_board_has_done_before() -> None:
+    """On a new board, and on one that has computed many frames, been hit, and held other steps."""
+    bench = Bench("attitude")
+    try:
+        first = bench.experiments(400, 3)
+        for hit, _ in first[:20]:
+            bench.fly(hit)
+        for frame in range(FRAME + 1, FRAME + FOLLOWED):
+            bench.go_to(frame)
+            with HeldStep(bench.rig, bench.node, frame, bench.golden.input_of(frame)) as held:
+                held.run([Site(5, Space.GPR, i) for i in range(16)])
+        assert bench.experiments(400, 3) == first
+    finally:
+        bench.rig.close()
+
+
+@pytest.mark.slow
+def test_a_result_file_is_the_same_in_another_environment(tmp_path: Path) -> None:
+    """With other variables, many more of them, in another folder, and with a longer path."""
+    text = "schema: 1\nworkload: attitude\nframes: 10\nrig: {scheme: simplex, board: process}\n"
+    folders = (tmp_path / "a", tmp_path / ("b" * 200))
+    many = {f"HIL_TEST_{i}": "x" * (i % 97) for i in range(1500)}
+    few = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    for folder, more in zip(folders, ({}, many), strict=True):
+        folder.mkdir()
+        (folder / "s.yaml").write_text(text)
+        words = ["campaign", "s.yaml", "--exact", "--targets", "gpr,vector,stack"]
+        subprocess.run(
+            [sys.executable, "-m", "hil", *words, "--part", "3/16", "--out", "r"],
+            cwd=folder, env=few | more, check=True, capture_output=True,
+        )  # fmt: skip
+    assert (folders[0] / "r").read_bytes() == (folders[1] / "r").read_bytes()
