@@ -24,7 +24,8 @@ from hil.scenario import BoardKind, Scenario
 __all__ = ["HeldBoard", "HeldBoards", "held_board", "held_node"]
 
 _HANG_CPU_US: Final = 46_000
-"""An experiment that takes more CPU time than this, and than 200 fault-free steps, hangs."""
+"""An experiment hangs that executes more instructions than a fast processor does in this CPU time,
+and in that of 200 fault-free steps."""
 _HANG_STEPS: Final = 200
 _PATIENCE_US: Final = 60_000_000
 

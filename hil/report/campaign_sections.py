@@ -111,8 +111,8 @@ def _certainty(summary: CampaignSummary) -> str:
     if not summary.total.effects[NodeEffect.HANG]:
         return "exact counts: there is no interval"
     return (
-        "exact counts, but for loops that last just as long as the limit of CPU time, which may be "
-        "hangs in one campaign and not in another"
+        "exact counts, but for loops whose instructions cannot be counted and that last just as "
+        "long as the limit of CPU time, which may be hangs in one campaign and not in another"
     )
 
 

@@ -102,12 +102,13 @@ def _counts(counts: Sequence[int], glyphs: Glyphs) -> list[str]:
 
 
 def _certainty(summary: CampaignSummary) -> str:
-    """Return how exact the counts are: a limit of CPU time tells hangs, and nothing else does."""
+    """Return how exact the counts are: where instructions cannot be counted, CPU time tells
+    hangs."""
     if not summary.total.effects[NodeEffect.HANG]:
         return "Exact: there is no interval."
     return (
-        "Exact, but for loops that last just as long as the limit of CPU time: these may be hangs "
-        "in one campaign and not in another."
+        "Exact, but for loops whose instructions cannot be counted and that last just as long as "
+        "the limit of CPU time: these may be hangs in one campaign and not in another."
     )
 
 

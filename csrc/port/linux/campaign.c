@@ -10,7 +10,8 @@
  * Invariants:
  *   1. Between two calls the worker stands still in the fault-free step, after |position| instructions.
  *   2. An experiment begins only where |site| and |at_site| hold what it will be restored to.
- *   3. Hangs are found by CPU time and ticks: how busy the machine is changes no outcome.
+ *   3. Hangs are found by instructions and ticks (campaign_count.c): how busy the machine is changes no outcome. CPU
+ *      time decides where instructions cannot be counted.
  *   4. A slice ends SLICE_US after its begin: on the walk, between two experiments, or within one, at the next
  *      timer tick of the worker, which stands still until the next slice. */
 #include <errno.h>
@@ -22,11 +23,15 @@
 #include <unistd.h>
 
 #include "campaign.h"
+#include "campaign_count.h"
 #include "digest.h"
 
 enum {
   SLICE_US = 10000, /* [us] of experiments between two looks at the link */
-  VARINT_MAX = 10   /* [byte] */
+  VARINT_MAX = 10,  /* [byte] */
+  /* More than any processor executes: what ends before it is counted has not reached its limit. */
+  INSTRUCTIONS_PER_US = 2918, /* 2^27 in 46 ms */
+  TRIES_MAX = 3
 };
 
 /* --- open and close ---------------------------------------------------------------------------------- */
@@ -169,6 +174,7 @@ int campaign_open(hil_linux_campaign_t *c, hil_worker_t *w, const hil_step_t *st
   if (status != HIL_OK) return status;
   share_core(c);
   c->cpu_limit_us = budget->cpu_us;
+  c->instruction_limit = (uint64_t)budget->cpu_us * INSTRUCTIONS_PER_US;
   w->memory.progress->tick = 0;
   w->memory.progress->stop_tick = c->stop_tick = budget->max_ticks ? budget->max_ticks + 1u : 0;
   c->follow_count = 0;
@@ -343,17 +349,28 @@ static int begin(hil_linux_campaign_t *c, const hil_campaign_site_t *site, uint6
   status = campaign_save_site(c);
   if (status != HIL_OK) return status;
   c->began_us = 0;
-  c->text_is_hit = false;
+  c->step_began_us = campaign_clock_us();
+  c->is_long = c->text_is_hit = false;
   c->under_way = true;
   return campaign_flip(c, site);
 }
 
 int campaign_go_back(hil_linux_campaign_t *c) {
+  count_end(c);
   int status = campaign_restore(c, &c->pages, c->at_site);
   if (status == HIL_OK) status = unpatch(c);
   if (status == HIL_OK) status = registers_set(c->worker, &c->site);
   c->under_way = c->struck = false;
   c->following = 0;
+  return status;
+}
+
+/* Begin it again, and count its instructions; not yet if it may only have waited for a processor. */
+static int begin_again(hil_linux_campaign_t *c, const hil_campaign_site_t *site) {
+  const bool is_counted = c->is_long || ++c->tries == TRIES_MAX;
+  int status = campaign_go_back(c);
+  if (status == HIL_OK) status = begin(c, site, UINT64_MAX);
+  if (is_counted) count_begin();
   return status;
 }
 
@@ -378,6 +395,7 @@ static int end(hil_linux_campaign_t *c, int signal, hil_campaign_run_t *run) {
   if (signal == SIGTRAP && campaign_passes_tick(c, &regs)) return campaign_pass_tick(c, &regs);
   if (!judge(c, signal, &regs, run->sites.details)) return HIL_OK;
   status = campaign_go_back(c);
+  c->tries = 0;
   if (status == HIL_OK) sites_put_details(run, c->outcome, c->details, c->details_len);
   return status;
 }
@@ -390,6 +408,7 @@ static int proceed(hil_linux_campaign_t *c, hil_campaign_run_t *run, uint64_t un
   }
   const int signal = campaign_run_on(c, until_us);
   if (signal == CAMPAIGN_NOT_YET) return HIL_OK;
+  if (signal == CAMPAIGN_SUSPECT) return begin_again(c, &run->site);
   return signal < 0 ? HIL_ERR_IO : end(c, signal, run);
 }
 

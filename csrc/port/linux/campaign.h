@@ -105,21 +105,26 @@ typedef struct {
   bool under_way;        /* an experiment: the worker is somewhere behind that */
   bool struck;           /* one that is inspected: likewise, and |trace_at| counts from its upset */
   uint64_t began_us;     /* CPU time of the worker at its first timer tick; 0: there was none yet */
+  uint64_t step_began_us; /* an experiment, or a step that follows it, on the clock of campaign_clock_us */
+  bool is_long;          /* it has taken so much CPU time that its instructions are to be counted */
+  uint8_t tries;         /* of an experiment, without counting them */
   uint32_t ticks;        /* of the fault-free step */
   uint64_t patched_at;   /* machine code that a control, or a hit of it, has replaced: where it lies, */
   uint8_t patched[16];   /* and what it was */
   uint8_t patched_len;
   bool text_is_hit;
-  uint64_t cpu_limit_us; /* of an experiment, from its first timer tick on */
+  uint64_t
+      cpu_limit_us; /* of an experiment, from its first timer tick on, where its instructions are not counted */
+  uint64_t instruction_limit; /* of an experiment */
   hil_outcome_t outcome; /* of the experiment under way, once its step has ended */
   uint8_t details[SITES_DETAILS_MAX];
-  size_t details_len;    /* [byte] of those so far */
-  uint8_t following;     /* number of the step that is under way after the one that is held; 0: that one */
-  uint8_t follow_count;  /* how many can follow */
-  uint8_t restored;      /* before the first of them the state is put right */
-  uint32_t stop_tick;    /* at which a step has passed its budget */
+  size_t details_len; /* [byte] of those so far */
+  uint8_t following; /* number of the step that is under way after the one that is held; 0: that one */
+  uint8_t follow_count; /* how many can follow */
+  uint8_t restored; /* before the first of them the state is put right */
+  uint32_t stop_tick; /* at which a step has passed its budget */
   hil_linux_follow_t follow[CAMPAIGN_FOLLOW_MAX];
-  uint64_t trace_at;     /* [instruction] where the trace has ended so far, */
+  uint64_t trace_at; /* [instruction] where the trace has ended so far, */
   hil_arch_regs_t traced; /* and the registers as it has reported them */
 } hil_linux_campaign_t;
 
@@ -135,15 +140,16 @@ int campaign_close(hil_linux_campaign_t *c);
 
 /* --- campaign_worker.c: how the worker moves ------------------------------------------------------------ */
 
-enum { CAMPAIGN_NOT_YET = -2 /* beside signals */ };
+enum { CAMPAIGN_NOT_YET = -2, CAMPAIGN_SUSPECT = -3 /* beside signals */ };
 
 /* Execute one instruction of the fault-free step. HIL_OK; HIL_ERR_IO. */
 int campaign_step_once(hil_linux_campaign_t *c);
 /* The same of an experiment; |*out_ended| is 1 if a signal would end the worker instead. HIL_OK; HIL_ERR_IO. */
 int campaign_step_struck(hil_linux_campaign_t *c, uint8_t *out_ended);
 /* Let the worker run to the end of the step, or until it fails. Returns the signal it stopped with (SIGTRAP also
- * at rest), 0 if its CPU time is used up, -1 if it has ended; CAMPAIGN_NOT_YET if neither has happened until
- * |until_us|: it stands still then, and is to run on. */
+ * at rest), 0 if it hangs, -1 if it has ended; CAMPAIGN_NOT_YET if neither has happened until |until_us|: it stands
+ * still then, and is to run on; CAMPAIGN_SUSPECT, of an experiment: it is to be carried out again, and its instructions
+ * counted. */
 int campaign_run_on(hil_linux_campaign_t *c, uint64_t until_us);
 bool campaign_at_rest(const hil_arch_regs_t *regs);
 /* The worker has come to rest: let it begin the next step when it goes on, as worker_settle does before a step of a

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "campaign.h"
+#include "campaign_count.h"
 #include "digest.h"
 
 /* [byte] of the stack at rest; 0 if its pointer is not in it. */
@@ -30,7 +31,9 @@ static void prepare(hil_linux_campaign_t *c, uint8_t number) {
   m->progress->tick = 0;
   m->progress->stop_tick = c->stop_tick;
   c->began_us = 0;
+  c->step_began_us = campaign_clock_us();
   c->following = number;
+  if (count_phase() != COUNT_OFF) count_begin();
   (void)campaign_leave_rest(c); /* if it cannot, the worker is lost, and that shows when it is to go on */
 }
 
