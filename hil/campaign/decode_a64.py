@@ -35,6 +35,7 @@ _WIDTH: Final = {"b": 1, "h": 2, "s": 4, "d": 8, "q": 16, "w": 4, "x": 8}
 _SUFFIX: Final = {"sb": 1, "b": 1, "sh": 2, "h": 2, "sw": 4}
 
 _REGISTER: Final = 1  # ARM64_OP_REG
+_IMMEDIATE: Final = 2  # ARM64_OP_IMM
 _MEMORY: Final = 3  # ARM64_OP_MEM
 _UXTW: Final = 3  # ARM64_EXT_UXTW
 _SXTW: Final = 7
@@ -55,6 +56,8 @@ _VECTOR_KILLS: Final = re.compile(
     r"|addp|addv|[su]addlv|xtn|cm\w\w|fcm\w\w|rev\d\d|[su]max|[su]min)$"
 )
 """They overwrite their vector register wholly, if they do not name a lane of it."""
+_KEEP: Final = ("orr", "bic")
+"""With a number in place of a second vector they change the one they write."""
 
 
 class A64Decoder:
@@ -119,6 +122,7 @@ def _registers(insn: capstone.CsInsn) -> tuple[list[str], list[str]]:
         general = _number(register) is not None
         sure = general and insn.mnemonic not in _COMPARE
         sure = sure or (bool(_VECTOR_KILLS.match(insn.mnemonic)) and register not in lanes)
+        sure = sure and not (insn.mnemonic in _KEEP and insn.operands[1].type == _IMMEDIATE)
         if not sure:
             reads.append(register)
         elif register not in reads or register[0] == "w":
@@ -161,6 +165,8 @@ def _size(insn: capstone.CsInsn, name: str, text: str) -> int:
         return 2 * (4 if pair["suffix"] else _WIDTH[data[0]])
     lanes = any(o.type == _REGISTER and o.vector_index != _NO_LANE for o in insn.operands)
     whole = re.findall(r"v\d+\.(\d+)([bhsd])", text)
+    if name == "ld1r" and whole:  # one element, for all of the register
+        return _WIDTH[whole[0][1]]
     if _STRUCTURE.match(name) and not lanes and whole:
         return sum(int(count) * _WIDTH[kind] for count, kind in whole)
     raise UnsupportedInstruction(f"an exact campaign does not know what `{text}` accesses")
