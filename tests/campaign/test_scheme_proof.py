@@ -121,6 +121,7 @@ def test_a_single_computer_lets_every_wrong_output_escape(
         pytest.param("5mr", 40, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.timeout(600)  # five nodes take minutes where other tests run beside it
 def test_full_runs_end_as_proved(scheme: str, count: int) -> None:
     """Of all targets where there is time for them."""
     more = () if count < 10 else (UpsetTarget.STACK, UpsetTarget.GPR)
