@@ -559,12 +559,12 @@ def test_an_output_that_a_supply_does_not_have_is_refused(tmp_path: Path, powers
         powers(supply, "a", 3).off()
 
 
-@pytest.mark.parametrize("dialect", ["auto", "korad"])
+@pytest.mark.parametrize(("dialect", "firmware"), [("auto", "V2.0"), ("korad", "V1.3")])
 def test_a_korad_on_a_serial_line_answers_without_terminators(
-    dialect: str, tmp_path: Path, powers: Any
+    dialect: str, firmware: str, tmp_path: Path, powers: Any
 ) -> None:
     link = str(tmp_path / "tty")
-    options = ("--dialect", "korad", "--idn", "KORADKA3005PV2.0", "--pty", link, "--off")
+    options = ("--dialect", "korad", "--idn", f"KORADKA3005P{firmware}", "--pty", link, "--off")
     with running_supply(tmp_path, *options) as supply:
         power = powers(supply, "a", 1, voltage_v=5.1, current_limit_a=2.0, dialect=dialect)
         power.on()

@@ -22,7 +22,7 @@ class Dialect:
 
     `on_bits`: the bits of the answer to `is_on` that show the outputs, 0 for a plain 1/ON.
     `outputs`: how many it has; 0: not known. `answer_bytes`: answers have no terminator; those to
-    numbers are this long."""
+    numbers are this long, but that to `ask_amps`, after which more may come."""
 
     name: DialectName | None
     title: str
@@ -186,6 +186,7 @@ KORAD: Final = Dialect(
     # KA3000 Series Remote Control Syntax V2.0 (Velleman LABPS3005D, Tenma 72-2540 the same):
     # neither commands nor answers have a terminator; numbers are 5 characters; STATUS? is one byte
     # with the output in bit 6. Commands that follow each other at once are lost [assumed: 50 ms].
+    # Firmware 2.0 sends a byte too many after ISET1?, as in "3.000K" (sigrok's notes on it).
     DialectName.KORAD,
     "Korad KA",
     identity=r"(?i)(korad|velleman|tenma)",

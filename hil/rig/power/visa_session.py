@@ -181,8 +181,20 @@ class VisaSession:
         assert self._dialect is not None
         if command == "*IDN?":
             return self._until_silence(_IDENTITY_MAX)
-        raw: bytes = self._resource.read_bytes(self._dialect.answer_bytes, break_on_termchar=False)
+        expected = self._dialect.answer_bytes
+        raw: bytes = self._resource.read_bytes(expected, break_on_termchar=False)
+        if command == self._dialect.ask_amps.format(channel=1):
+            self._discard_rest(_IDENTITY_MAX)
         return raw.decode("ascii").strip()
+
+    def _discard_rest(self, most: int) -> None:
+        """Discard what still comes, until nothing more does, at most so many bytes."""
+        self._resource.timeout = _milliseconds(_SETTLED_S)
+        for _ in range(most):
+            try:
+                self._resource.read_bytes(1, break_on_termchar=False)
+            except Exception:  # noqa: BLE001 (PyVISA's timeout)
+                return
 
     def _until_silence(self, most: int) -> str:
         """Return what comes, until nothing more does."""

@@ -276,7 +276,9 @@ class Supply:
         elif u in ("VSET1?", "VOUT1?"):
             return f"{out.volts if u == 'VSET1?' or out.on else 0.0:05.2f}"
         elif u in ("ISET1?", "IOUT1?"):
-            return f"{out.amps if u == 'ISET1?' else out.drawn():05.3f}"
+            # Firmware 2.0 sends a byte too many: the first of its identity.
+            extra = self.idn[0] if u == "ISET1?" and self.idn.endswith("V2.0") else ""
+            return f"{out.amps if u == 'ISET1?' else out.drawn():05.3f}{extra}"
         return None
 
 
