@@ -179,7 +179,7 @@ def test_a_console_port_is_shown_and_nothing_is_sent(hil: Hil, port: End) -> Non
     person.hears("nothing is sent to the board without --write")
     assert not HOST.readable([port.master], 0)
     code, out = person.leaves()
-    assert (code, out) == (0, "Gr\u00fc\u00dfe\n\\x1b[31m50 %\\r100 %\npi login: ")
+    assert (code, out) == (0, "Gr\u00fc\u00dfe\n\\x1b[31m50 %\\r100 %\npi login: \n")
 
 
 def test_what_is_typed_is_sent_if_that_is_asked_for(hil: Hil, port: End) -> None:
@@ -204,8 +204,12 @@ def test_a_port_that_is_missing_or_unplugged_ends_it(hil: Hil, port: End) -> Non
     bench(hil, port.path)
     person = Person(hil)
     person.hears("Ctrl-] ends")
+    os.write(port.master, b"pi login: ")
+    assert person.process.stdout is not None
+    assert person.process.stdout.read(10) == "pi login: "
     port.unplug()
-    _, err = person.process.communicate(timeout=TIMEOUT_S)
+    out, err = person.process.communicate(timeout=TIMEOUT_S)
+    assert out == "\n", "the message begins a line of its own"
     assert person.process.returncode == 3 and "the console port was lost" in person.said + err
     done: Any = hil("console", "left", "--bench", "bench.yaml")
     assert done.code == 3 and "does not exist" in done.err

@@ -30,12 +30,20 @@ class StreamText:
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._held = ""
+        self._in_line = False
 
     def push(self, data: bytes) -> str:
         """Return the text of the next bytes; a carriage return waits for what follows it."""
         text = self._held + self._decoder.decode(data)
         self._held = "\r" if text.endswith("\r") else ""
-        return shown(text.removesuffix(self._held).replace("\r\n", "\n"))
+        text = shown(text.removesuffix(self._held).replace("\r\n", "\n"))
+        self._in_line = not text.endswith("\n") if text else self._in_line
+        return text
+
+    @property
+    def in_line(self) -> bool:
+        """Return whether the last line has not ended."""
+        return self._in_line
 
 
 class ConsoleTerminal:
@@ -62,6 +70,13 @@ class ConsoleTerminal:
         """Show and send until Ctrl-] is typed; `on_ready` is called when keys are taken. Raises:
         TransportLost."""
         text = StreamText()
+        try:
+            self._run(text, on_ready)
+        finally:
+            if text.in_line:  # what comes then is not the end of the board's line
+                self._show("\n")
+
+    def _run(self, text: StreamText, on_ready: Callable[[], None]) -> None:
         with unbuffered(self._keys, signals=not self._writes):
             on_ready()
             while True:
