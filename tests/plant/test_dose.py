@@ -13,6 +13,7 @@ import pytest
 from hil.plant.elements import SUN_SYNCHRONOUS, Elements
 from hil.plant.orbit import Orbit, Track
 from hil.plant.radiation import bake_belts, bake_dose, belt_table, solpro
+from hil.plant.radiation.belt_table import Places
 from hil.plant.radiation.dose import DoseSums, differential
 from hil.plant.radiation.dose_kernels import (
     DEPTHS_MM,
@@ -106,7 +107,7 @@ def test_the_tables_are_shipped_and_small() -> None:
 @pytest.mark.parametrize(("phase", "expected"), [(MIN, 915.62), (MAX, 846.73)])
 def test_r1_a_point_of_the_anomaly(phase: SolarPhase, expected: float) -> None:
     """45 W, 30 S, 500 km geodetic, above 20 MeV: by IRBEM."""
-    place = _place(-30.0, -45.0, 500.0)
+    place = Places.geodetic(np.array([-30.0]), np.array([-45.0]), np.array([500.0]))
     shell, ratio = belt_table.field(phase).coordinates(place)
     known = {MIN: (1.2702, 1.3259), MAX: (1.2827, 1.3558)}[phase]
     assert (shell[0], ratio[0]) == pytest.approx(known, rel=0.004)
@@ -122,17 +123,9 @@ def test_differences_come_back(shape: tuple[int, ...]) -> None:
 
 
 def test_there_are_no_particles_beyond_the_belts() -> None:
-    far = np.array([[12.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.1]])
+    far = Places.geodetic(np.array([0.0, 90.0]), np.zeros(2), np.array([70_000.0, 640.0]))
     shell, ratio = belt_table.field(MAX).coordinates(far)
     assert len(belt_table.belt("proton", MAX).inside(shell, ratio)) == 0
-
-
-def _place(latitude: float, longitude: float, altitude: float) -> Floats:
-    north, east = np.radians(latitude), np.radians(longitude)
-    normal = 6378.137 / np.sqrt(1.0 - 6.694379990141e-3 * np.sin(north) ** 2)
-    across = (normal + altitude) * np.cos(north)
-    up = (normal * (1.0 - 6.694379990141e-3) + altitude) * np.sin(north)
-    return np.array([[across * np.cos(east), across * np.sin(east), up]]) / 6371.2
 
 
 @pytest.mark.parametrize(
@@ -144,10 +137,9 @@ def test_peaks_and_means_along_orbits_are_those_of_irbem(
 ) -> None:
     pytest.importorskip("aep8")
     track = flight(altitude_km, inclination, days=1.0)
-    columns = (track.latitude_deg, track.longitude_deg, track.altitude_km)
-    x = np.concatenate([_place(*place) for place in zip(*columns, strict=True)])
-    shell, ratio = bake_belts.coordinates(phase, x)
-    found_shell, found_ratio = belt_table.field(phase).coordinates(x)
+    places = Places.geodetic(track.latitude_deg, track.longitude_deg, track.altitude_km)
+    shell, ratio = bake_belts.coordinates(phase, places.earth_fixed())
+    found_shell, found_ratio = belt_table.field(phase).coordinates(places)
     belt = belt_table.belt(particle, phase)
     inside = belt.inside(found_shell, found_ratio)
     table = belt.flux_above(found_shell[inside], found_ratio[inside])

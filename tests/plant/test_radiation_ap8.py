@@ -1,13 +1,11 @@
 """The table of trapped protons: verification cases R1 to R3, its rules, and the code it came from.
 
 The expected numbers are of IRBEM itself, run for the reference document; where `aep8` is installed
-the table is also held against it directly."""
+the tables are also held against it directly."""
 
 from __future__ import annotations
 
-import io
 from datetime import datetime, timezone
-from importlib import resources
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +13,8 @@ import pytest
 
 from hil.plant.elements import SUN_SYNCHRONOUS, Elements
 from hil.plant.orbit import Orbit, Track
-from hil.plant.radiation import ap8_table, bake_ap8
-from hil.plant.radiation.ap8 import ENERGIES_MEV, mcilwain_l, trapped
+from hil.plant.radiation import ap8, bake_belts
+from hil.plant.radiation.ap8 import places_of, trapped
 from hil.scenario.plant.radiation import SolarPhase
 
 Floats = npt.NDArray[np.float64]
@@ -49,6 +47,10 @@ def flux(track: Track, energies: list[float], phase: SolarPhase, drift: float = 
     return belt.above(np.array(energies))
 
 
+def shell(latitude: Floats, longitude: Floats, altitude: Floats) -> Floats:
+    return ap8.mcilwain_l(places_of(latitude, longitude, altitude))
+
+
 def at(latitude: float, longitude: float, altitude: float, phase: SolarPhase = MIN) -> Floats:
     """Above 20 MeV at one place, undrifted."""
     place = (np.array([latitude]), np.array([longitude]), np.array([altitude]))
@@ -58,8 +60,7 @@ def at(latitude: float, longitude: float, altitude: float, phase: SolarPhase = M
 
 @pytest.mark.parametrize(("phase", "expected"), [(MIN, 915.62), (MAX, 846.73)])
 def test_r1_a_point_of_the_anomaly(phase: SolarPhase, expected: float) -> None:
-    """A node of the table: so far better than the 15 % that the case allows."""
-    assert at(-30.0, -45.0, 500.0, phase)[0] == pytest.approx(expected, rel=0.005)
+    assert at(-30.0, -45.0, 500.0, phase)[0] == pytest.approx(expected, rel=0.03)
 
 
 def test_r1_is_not_what_the_public_interface_of_aep8_says() -> None:
@@ -98,10 +99,10 @@ def test_r2_orbit_means(
 def test_peaks_and_time_in_the_anomaly(
     days: dict[str, Track], orbit: str, phase: SolarPhase, peak: float, share: float
 ) -> None:
-    """Interpolated peaks are flatter than AP8's own, by up to 15 %."""
+    """Of another day. Where AP8 ends, at one proton, the table ends a little earlier."""
     above_30 = flux(days[orbit], [30.0], phase)[:, 0]
-    assert above_30.max() == pytest.approx(peak, rel=0.15)
-    assert np.mean(above_30 > 1.0) == pytest.approx(share, rel=0.05)
+    assert above_30.max() == pytest.approx(peak, rel=0.08)
+    assert np.mean(above_30 > 1.0) == pytest.approx(share, rel=0.12)
 
 
 def test_drift_moves_the_anomaly_west_and_hardly_changes_the_mean(days: dict[str, Track]) -> None:
@@ -127,7 +128,7 @@ def test_the_map_closes_at_the_date_line_and_over_the_poles() -> None:
     above = values.above(np.array([10.0]))[:, 0]
     assert above[0] > 1.0
     assert above == pytest.approx(np.full(5, above[2]), rel=1e-3)
-    assert np.isinf(mcilwain_l(np.array([90.0, -90.0]), np.zeros(2), np.full(2, 500.0))).all()
+    assert shell(np.array([90.0, -90.0]), np.zeros(2), np.full(2, 500.0)).min() > 15.0
 
 
 def test_fluxes_fall_with_energy_and_are_never_negative(days: dict[str, Track]) -> None:
@@ -192,29 +193,20 @@ def test_means_of_high_orbits_are_ap8(track: Track, expected: tuple[float, ...])
     assert mean == pytest.approx(expected, rel=0.015)
 
 
-def test_the_two_tables_meet_at_2000_km() -> None:
-    lat, lon = (g.ravel() for g in np.meshgrid(np.arange(-60, 61, 6.0), np.arange(-180, 180, 10.0)))
-    below, above = (
-        trapped(lat, lon, np.full(len(lat), h), saa_drift_deg=0.0).above(np.array([30.0]))
-        for h in (2000.0, 2000.001)
-    )
-    assert np.abs(below - above).max() < 0.02 * below.max()
-
-
 def test_beyond_the_belt_there_is_nothing() -> None:
     far = np.array([20_000.0, 35_786.0, 60_000.0, 300_000.0])
     belt = trapped(np.zeros(4), np.zeros(4), far)
     assert not belt.above(np.array([10.0])).any()
 
 
-def test_l_goes_on_above_the_table_as_in_a_dipole() -> None:
+def test_l_of_geostationary_places() -> None:
     """Geostationary satellites are at L of 6.6 to 6.9, whatever their longitude: 6.6 Earth radii at
     up to 11 degrees from the magnetic equator, 6.61 / cos^2 of that. Here to 3 %."""
     longitudes = np.arange(-180.0, 180.0, 5.0)
     zeros = np.zeros(len(longitudes))
-    geo = mcilwain_l(zeros, longitudes, zeros + 35786.0)
+    geo = shell(zeros, longitudes, zeros + 35786.0)
     assert geo.min() > 6.61 * 0.97 and geo.max() < 6.86 * 1.03
-    below, above = (mcilwain_l(zeros, longitudes, zeros + h) for h in (1999.99, 2000.01))
+    below, above = (shell(zeros, longitudes, zeros + h) for h in (1999.99, 2000.01))
     assert np.allclose(below, above, rtol=2e-3)
 
 
@@ -237,42 +229,13 @@ def test_no_positions_are_no_fluxes() -> None:
 
 def test_l_at_places_that_are_known() -> None:
     """GSFC 12/66 at 45 W 30 S 500 km has L 1.2827; L grows towards the poles."""
-    l_shell = mcilwain_l(
+    l_shell = shell(
         np.array([-30.0, 0.0, 50.0, 65.0]),
         np.array([-45.0, 100.0, -90.0, -90.0]),
         np.full(4, 500.0),
     )
     assert l_shell[0] == pytest.approx(1.2827, abs=0.002)
     assert 1.0 < l_shell[1] < 1.1 < l_shell[2] < l_shell[3]
-
-
-# --- the file -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("name", "most"), [("ap8.npz", 1_500_000), ("ap8_upper.npz", 420_000)])
-def test_the_table_is_shipped_and_small(name: str, most: int) -> None:
-    data = resources.files("hil.plant.radiation").joinpath(name).read_bytes()
-    assert len(data) < most
-    with np.load(io.BytesIO(data)) as npz:
-        assert int(npz["format"]) == ap8_table.FORMAT
-        assert sorted(npz.files) == sorted(
-            ["format", *(f"{m}_{b}" for m in ("min", "max", "inverse_l") for b in ("low", "high"))]
-        )
-
-
-@pytest.mark.parametrize("shape", [(4, 5, 6), (3, 4, 5, 6), (1, 1, 1), (2, 1, 7)])
-def test_what_is_encoded_comes_back_to_half_a_step(shape: tuple[int, ...]) -> None:
-    rng = np.random.default_rng(len(shape))
-    values = np.where(rng.random(shape) < 0.3, 0.0, rng.random(shape) * 1365.0)
-    back = ap8_table.decode("x", ap8_table.encode("x", values, 1 / 48), 1 / 48)
-    assert back.dtype == np.float32
-    assert np.abs(back - values).max() <= 0.5 / 48 + 1e-4
-
-
-@pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf, 65536.0 / 48.0])
-def test_values_that_do_not_fit_are_not_encoded(bad: float) -> None:
-    with pytest.raises(ValueError, match="x: a value is outside"):
-        ap8_table.encode("x", np.full((1, 1, 1), bad), 1 / 48)
 
 
 # --- against IRBEM itself -----------------------------------------------------------------------
@@ -283,6 +246,11 @@ def irbem() -> None:
     pytest.importorskip("aep8")
 
 
+def irbem_flux(phase: SolarPhase, energy: float, *place: Floats) -> Floats:
+    where = bake_belts.coordinates(phase, places_of(*place).earth_fixed())
+    return bake_belts.flux("proton", phase, energy, *where)
+
+
 @pytest.mark.parametrize(
     ("phase", "l_shell", "b_ratio", "expected"),
     [(MIN, 1.2702, 1.3259, 915.62), (MAX, 1.2827, 1.3558, 846.73)],
@@ -291,41 +259,40 @@ def test_r1_directly(
     irbem: None, phase: SolarPhase, l_shell: float, b_ratio: float, expected: float
 ) -> None:
     place = (np.array([-30.0]), np.array([-45.0]), np.array([500.0]))
-    found_l, found_b = bake_ap8.field_coordinates(phase, *place)
-    assert (found_l[0], found_b[0]) == pytest.approx((l_shell, b_ratio), abs=1e-4)
-    assert bake_ap8.flux(phase, 20.0, found_l, found_b)[0] == pytest.approx(expected, rel=1e-4)
+    found_l, found_b = bake_belts.coordinates(phase, places_of(*place).earth_fixed())
+    assert (found_l[0], found_b[0]) == pytest.approx((l_shell, b_ratio), abs=2e-4)
+    assert irbem_flux(phase, 20.0, *place)[0] == pytest.approx(expected, rel=2e-3)
 
 
 def test_r3_the_field_of_today_gives_far_too_much(irbem: None) -> None:
     """The trap: AP8 with IGRF's L and B/B0 of that point, four times the right answer."""
-    wrong = bake_ap8.flux(MIN, 20.0, np.array([1.4138]), np.array([1.7853]))
+    wrong = bake_belts.flux("proton", MIN, 20.0, np.array([1.4138]), np.array([1.7853]))
     assert wrong[0] == pytest.approx(4018.4, rel=1e-3)
 
 
 @pytest.mark.parametrize("phase", [MIN, MAX])
-def test_nodes_of_the_table_are_irbem(irbem: None, phase: SolarPhase) -> None:
-    rng = np.random.default_rng(7)
-    lat = rng.choice(np.array(ap8_table.LATITUDES_DEG[5:-5], dtype=float), 300)
-    lon = rng.choice(np.array(ap8_table.LONGITUDES_DEG, dtype=float), 300)
-    alt = rng.choice(np.array(ap8_table.ALTITUDES_KM, dtype=float), 300)
-    l_shell, b_ratio = bake_ap8.field_coordinates(phase, lat, lon, alt)
-    table = trapped(lat, lon, alt, phase=phase, saa_drift_deg=0.0)
-    values = table.above(np.array(ENERGIES_MEV))
-    for column, energy in enumerate(ENERGIES_MEV):
-        roots = np.sqrt(bake_ap8.flux(phase, energy, l_shell, b_ratio))
-        assert np.abs(np.sqrt(values[:, column]) - roots).max() <= 0.5 / 48 + 1e-4
-    if phase is MAX:
-        assert np.abs(1.0 / mcilwain_l(lat, lon, alt) - 1.0 / l_shell).max() <= 0.5 / 4096 + 1e-6
+@pytest.mark.parametrize("orbit", ["iss", "sso 500", "sso 650"])
+def test_peaks_are_within_five_per_cent_of_irbem(
+    irbem: None, days: dict[str, Track], orbit: str, phase: SolarPhase
+) -> None:
+    track = days[orbit]
+    for energy in (10.0, 30.0, 100.0, 300.0):
+        table = flux(track, [energy], phase)[:, 0]
+        some = np.argsort(table)[-3000:]
+        place = (track.latitude_deg[some], track.longitude_deg[some], track.altitude_km[some])
+        direct = irbem_flux(phase, energy, *place)
+        assert table.max() == pytest.approx(direct.max(), rel=0.05)
+        assert table[some].mean() == pytest.approx(direct.mean(), rel=0.03)
 
 
 @pytest.mark.parametrize(("energy", "tolerance"), [(30.0, 0.03), (70.0, 0.04), (150.0, 0.04)])
-def test_between_nodes_the_mean_is_right_and_points_are_roughly(
+def test_between_its_energies_the_mean_is_right_and_points_are(
     irbem: None, energy: float, tolerance: float
 ) -> None:
     track = day(550.0, 63.0)
     some = slice(0, None, 40)
     place = (track.latitude_deg[some], track.longitude_deg[some], track.altitude_km[some])
-    direct = bake_ap8.flux(MIN, energy, *bake_ap8.field_coordinates(MIN, *place))
+    direct = irbem_flux(MIN, energy, *place)
     table = trapped(*place, saa_drift_deg=0.0).above(np.array([energy]))[:, 0]
     assert table.mean() == pytest.approx(direct.mean(), rel=tolerance)
     strong = direct > 10.0

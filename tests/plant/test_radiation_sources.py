@@ -12,7 +12,7 @@ import pytest
 from hil.plant.elements import Elements
 from hil.plant.orbit import Orbit
 from hil.plant.radiation import gcr, sapphire
-from hil.plant.radiation.ap8 import mcilwain_l
+from hil.plant.radiation.ap8 import mcilwain_l, places_of
 from hil.plant.radiation.crosssection import Bendel2, Plateau, Section, Weibull, fold
 from hil.plant.radiation.environment import RadiationEnvironment
 from hil.plant.radiation.rates import cutoff_gv
@@ -75,7 +75,7 @@ def test_cutoffs_agree_with_traced_ones(
         np.array([longitude], dtype=float),
         np.array([420.0]),
     )
-    found = gcr.vertical_cutoff_gv(mcilwain_l(*place))[0]
+    found = gcr.vertical_cutoff_gv(mcilwain_l(places_of(*place)))[0]
     tolerance = 0.35 if (latitude, longitude) == (-30, -45) else 0.2
     assert found == pytest.approx(traced_gv, abs=max(0.4, tolerance * traced_gv))
 

@@ -5,9 +5,7 @@ Fluxes are omnidirectional (4 pi) and integral, in particles per cm2 and second 
 a LET. Nothing here is better than a factor of two: that is the accuracy of AP8 itself.
 
 environment         the environment that a scenario states
-ap8, ap8_upper, ap8_table, bake_ap8
-                    trapped protons up to 2000 km and above, the files of their tables, and how they
-                    are made
+ap8                 trapped protons along a track
 flux_file, flux_table    proton fluxes that are given in a file, over time and energy
 solar_cycle, blended    activity of the Sun and drift of the anomaly by date; between two phases
 gcr                 galactic cosmic rays behind the Earth's field

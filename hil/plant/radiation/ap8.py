@@ -1,13 +1,15 @@
-"""Trapped protons along a track: the shipped table of AP8MIN and AP8MAX (Sawyer and Vette 1976).
+"""Trapped protons along a track: AP8MIN and AP8MAX (Sawyer and Vette 1976), by L and B/B0 in the
+fields that they belong to (`belt_table`).
 
 What it is worth. AP8 is a static mean to a factor of about two; it knows no storms, no direction,
-no energy below 0.1 or above 400 MeV. Against the code that it was baked from (`bake_ap8`) the table
-gives orbit means to 2 %, single points of the anomaly to some 7 % rms, worse on its steep edges.
+no energy below 0.1 or above 400 MeV. Against the code that the tables were baked from
+(`bake_belts`) peaks and means along orbits are right to 5 %.
 
 Where it ends:
-- Altitude: from 100 km on; above 2000 km by `ap8_upper`. Below 300 km AP8 follows the field line
-  into an atmosphere that it knows only from satellites above it; what the table says there is AP8's
-  own answer, small, and may be wrong by far more than two. Below 100 km it is held.
+- Altitude: from 100 km on. Below 300 km AP8 follows the field line into an atmosphere that it knows
+  only from satellites above it; what the table says there is AP8's own answer, small, and may be
+  wrong by far more than two. Below 100 km it is held. Far out AP8 ends at L 6.6, and long before
+  that has no protons of 10 MeV.
 - Energy: 10 to 300 MeV, others are refused. Between its energies the logarithm of the flux is
   interpolated linearly in energy (an exponential spectrum), as AP8 itself nearly does: within 2 %.
 
@@ -19,121 +21,31 @@ meets the anomaly, hardly the mean over many days."""
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
-from importlib import resources
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from hil.plant.radiation import ap8_table, ap8_upper
+from hil.plant.radiation import belt_table
+from hil.plant.radiation.belt_table import Places
 from hil.scenario.plant.radiation import SolarPhase
 
 __all__ = [
     "DEFAULT_SAA_DRIFT_DEG",
     "ENERGIES_MEV",
-    "MAX_ALTITUDE_KM",
     "Trapped",
     "mcilwain_l",
+    "places_of",
     "trapped",
+    "trapped_at",
 ]
 
 Floats = npt.NDArray[np.float64]
 
-ENERGIES_MEV: Final = ap8_table.ENERGIES_MEV
-MAX_ALTITUDE_KM: Final = float(ap8_table.ALTITUDES_KM[-1])
+ENERGIES_MEV: Final = (10.0, 20.0, 30.0, 50.0, 100.0, 200.0, 300.0)
 DEFAULT_SAA_DRIFT_DEG: Final = 18.0
-_RADIUS_KM: Final = 6371.2
-
-
-# --- the table ---------------------------------------------------------------------------------
-
-_ALTITUDE_STEP = float(ap8_table.ALTITUDES_KM[1] - ap8_table.ALTITUDES_KM[0])
-_LATITUDE_STEP = float(ap8_table.LATITUDES_DEG[1] - ap8_table.LATITUDES_DEG[0])
-_LONGITUDE_STEP = float(ap8_table.LONGITUDES_DEG[1] - ap8_table.LONGITUDES_DEG[0])
-_SHAPE = (
-    len(ap8_table.ALTITUDES_KM),
-    len(ap8_table.LATITUDES_DEG),
-    len(ap8_table.LONGITUDES_DEG) + 1,  # the first meridian again, so that none is the last
-)
-
-
-def _stored(name: str, step: float) -> npt.NDArray[np.float32]:
-    """Return a map of the shipped file, with its first meridian repeated at the end."""
-    with resources.files(__package__).joinpath("ap8.npz").open("rb") as file, np.load(file) as npz:
-        if int(npz["format"]) != ap8_table.FORMAT:
-            raise ValueError(f"ap8.npz is of format {npz['format']}, expected {ap8_table.FORMAT}")
-        values = ap8_table.decode(name, npz, step)
-    return np.concatenate([values, values[..., :1]], axis=-1)
-
-
-@dataclass(frozen=True, slots=True)
-class _Map:
-    rows: npt.NDArray[np.float32]  # (altitude * latitude * longitude, energy), roots of fluxes
-    occupied: npt.NDArray[np.bool_]  # per lowest corner of a cell: any corner has protons
-
-
-@functools.cache
-def _flux_map(phase: SolarPhase) -> _Map:
-    values = _stored(phase.value, ap8_table.SQRT_FLUX_STEP)
-    some = values[0] > 0.0
-    occupied = np.zeros(_SHAPE, dtype=np.bool_)
-    cells = occupied[:-1, :-1, :-1]
-    for i in (0, 1):
-        for j in (0, 1):
-            for k in (0, 1):
-                cells |= some[i : i + _SHAPE[0] - 1, j : j + _SHAPE[1] - 1, k : k + _SHAPE[2] - 1]
-    rows = np.ascontiguousarray(np.moveaxis(values, 0, -1).reshape(-1, len(ENERGIES_MEV)))
-    return _Map(rows, occupied.reshape(-1))
-
-
-@functools.cache
-def _inverse_l_map() -> npt.NDArray[np.float32]:
-    return _stored("inverse_l", ap8_table.INVERSE_L_STEP).reshape(-1, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class _Places:
-    """The places of points in the grid: the lowest corner of the cell, and fractions 0..1
-    within."""
-
-    corner: npt.NDArray[np.intp]
-    fractions: tuple[Floats, Floats, Floats]  # altitude, latitude, longitude
-
-    def only(self, which: npt.NDArray[np.intp]) -> _Places:
-        """Return the places of the points `active`."""
-        a, b, c = (f[which] for f in self.fractions)
-        return _Places(self.corner[which], (a, b, c))
-
-    def interpolate(self, rows: npt.NDArray[np.float32]) -> Floats:
-        """Interpolate rows (cells, M) trilinearly: (N, M)."""
-        (_, height, width) = _SHAPE
-        a, b, c = self.fractions
-        out = np.zeros((len(self.corner), rows.shape[1]))
-        for i, wi in ((0, 1.0 - a), (1, a)):
-            for j, wj in ((0, 1.0 - b), (1, b)):
-                for k, wk in ((0, 1.0 - c), (1, c)):
-                    at = self.corner + ((i * height + j) * width + k)
-                    out += (wi * wj * wk)[:, None] * np.take(rows, at, axis=0)
-        return out
-
-
-def _places(latitude_deg: Floats, longitude_deg: Floats, altitude_km: Floats) -> _Places:
-    if not np.all(np.isfinite(altitude_km + latitude_deg + longitude_deg)):
-        raise ValueError("a position is not a number")
-    steps = (
-        np.maximum((altitude_km - ap8_table.ALTITUDES_KM[0]) / _ALTITUDE_STEP, 0.0),
-        (latitude_deg - ap8_table.LATITUDES_DEG[0]) / _LATITUDE_STEP,
-        np.mod(longitude_deg - ap8_table.LONGITUDES_DEG[0], 360.0) / _LONGITUDE_STEP,
-    )
-    whole = [np.minimum(s.astype(np.intp), n - 2) for s, n in zip(steps, _SHAPE, strict=True)]
-    corner = (whole[0] * _SHAPE[1] + whole[1]) * _SHAPE[2] + whole[2]
-    a, b, c = (s - w for s, w in zip(steps, whole, strict=True))
-    return _Places(corner, (a, b, c))
-
-
-# --- what it says --------------------------------------------------------------------------------
+_LOWEST_KM: Final = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,36 +103,33 @@ def trapped(
     Raises:
         ValueError: A position is not a number.
     """
-    table = _flux_map(phase)
-    turned = longitude_deg + saa_drift_deg
-    high = altitude_km > MAX_ALTITUDE_KM
-    places = _places(latitude_deg, turned, np.minimum(altitude_km, MAX_ALTITUDE_KM))
-    low = np.flatnonzero(table.occupied[places.corner] & ~high)
-    roots = places.only(low).interpolate(table.rows)
-    if not np.any(high):
-        return Trapped(len(places.corner), low, roots * roots)
-    upper = np.flatnonzero(high & (altitude_km < ap8_upper.TOP_KM))
-    above = ap8_upper.upper_roots(phase, latitude_deg[upper], turned[upper], altitude_km[upper])
-    both = np.concatenate([roots, above])
-    return Trapped(len(places.corner), np.concatenate([low, upper]), both * both)
+    return trapped_at(places_of(latitude_deg, longitude_deg, altitude_km), phase, saa_drift_deg)
 
 
-def mcilwain_l(latitude_deg: Floats, longitude_deg: Floats, altitude_km: Floats) -> Floats:
-    """Return McIlwain's L (N,) in the field GSFC 12/66 for 1970, baked with the fluxes.
+def trapped_at(places: Places, phase: SolarPhase, saa_drift_deg: float) -> Trapped:
+    """Return the same at places that are known."""
+    belt = belt_table.belt("proton", phase, ENERGIES_MEV)
+    shell, b_ratio = belt_table.field(phase).coordinates(places.turned(saa_drift_deg))
+    inside = belt.inside(shell, b_ratio)
+    fluxes = belt.flux_above(shell[inside], b_ratio[inside])
+    some = fluxes[:, 0] > 0.0
+    return Trapped(len(shell), inside[some], fluxes[some])
 
-    Infinite where it is undefined, near the poles. Not turned by `saa_drift_deg`: the poles did not
-    drift so.
 
-    Above 20,000 km it grows with the distance from the Earth's centre, as in a dipole, which is
-    what is left of the field there.
+def mcilwain_l(places: Places) -> Floats:
+    """Return McIlwain's L (N,) in the field GSFC 12/66 for 1970; some tens at the poles.
+
+    Not turned by the drift of the anomaly: the poles did not drift so.
     """
-    held_km = np.minimum(altitude_km, MAX_ALTITUDE_KM)
-    inverse = _places(latitude_deg, longitude_deg, held_km).interpolate(_inverse_l_map())[:, 0]
-    high = np.flatnonzero(altitude_km > MAX_ALTITUDE_KM)
-    if len(high):
-        held_km = np.minimum(altitude_km[high], ap8_upper.TOP_KM)
-        place = latitude_deg[high], longitude_deg[high], held_km
-        scale = (_RADIUS_KM + held_km) / (_RADIUS_KM + altitude_km[high])
-        inverse[high] = ap8_upper.upper_inverse_l(*place) * scale
-    with np.errstate(divide="ignore"):
-        return 1.0 / inverse
+    return belt_table.field(SolarPhase.MAX).shell(places)
+
+
+def places_of(latitude_deg: Floats, longitude_deg: Floats, altitude_km: Floats) -> Places:
+    """Return geodetic positions, each (N,), as places of the tables; not below 100 km.
+
+    Raises:
+        ValueError: A position is not a number.
+    """
+    if not np.all(np.isfinite(altitude_km + latitude_deg + longitude_deg)):
+        raise ValueError("a position is not a number")
+    return Places.geodetic(latitude_deg, longitude_deg, np.maximum(altitude_km, _LOWEST_KM))

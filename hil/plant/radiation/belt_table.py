@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any, Final
 
@@ -38,6 +38,7 @@ __all__ = [
     "RATIO_STEP",
     "Belt",
     "Field",
+    "Places",
     "belt",
     "differences",
     "dipole",
@@ -90,6 +91,7 @@ LOG_STEP: Final = 1.0 / 2048.0
 # to it carry the field.
 DIPOLE_CENTRE: Final = (-0.0626, 0.0415, 0.0197)
 _NORTH_DEG, _EAST_DEG = 78.6, -70.1
+_EQUATOR_KM, _E2 = 6378.137, 6.694379990141e-3  # WGS 84
 
 
 def dipole(x_re: Floats) -> tuple[Floats, Floats]:
@@ -110,44 +112,90 @@ def dipole(x_re: Floats) -> tuple[Floats, Floats]:
 
 
 @dataclass(frozen=True, slots=True)
+class Places:
+    """Places (N,) as the maps of the fields need them: `across` the Earth's axis and `up` along it
+    [Earth radii], `longitude_deg`, and the `ring` of cells around the axis, by its lowest corner in
+    the maps, with the parts 0..1 of 1/r and latitude within it."""
+
+    across: Floats
+    up: Floats
+    longitude_deg: Floats
+    ring: npt.NDArray[np.intp]
+    parts: tuple[Floats, Floats]
+
+    @classmethod
+    def geodetic(cls, latitude_deg: Floats, longitude_deg: Floats, altitude_km: Floats) -> Places:
+        """Return places on and above the ellipsoid WGS 84."""
+        north = np.radians(latitude_deg)
+        sine, cosine = np.sin(north), np.cos(north)
+        normal = _EQUATOR_KM / np.sqrt(1.0 - _E2 * sine * sine)
+        across = (normal + altitude_km) * cosine / EARTH_RADIUS_KM
+        up = (normal * (1.0 - _E2) + altitude_km) * sine / EARTH_RADIUS_KM
+        inverse_r = 1.0 / np.sqrt(across * across + up * up)
+        # The geocentric latitude, to 0.001 degrees.
+        tilt = np.degrees(_E2) * normal / EARTH_RADIUS_KM * inverse_r
+        latitude = np.clip(latitude_deg - tilt * sine * cosine, -90.0, 90.0)
+        level, a = _cells(INVERSE_R, inverse_r)
+        row, b = _cells(LATITUDES_DEG, latitude)
+        ring = (level * len(LATITUDES_DEG) + row) * len(LONGITUDES_DEG)
+        return cls(across, up, longitude_deg, ring, (a, b))
+
+    def turned(self, east_deg: float) -> Places:
+        """Return the places so far to the east of these."""
+        return replace(self, longitude_deg=self.longitude_deg + east_deg)
+
+    def earth_fixed(self) -> Floats:
+        """Return the Earth-fixed positions (N, 3) [Earth radii]."""
+        east = np.radians(self.longitude_deg)
+        return np.stack([self.across * np.cos(east), self.across * np.sin(east), self.up], axis=-1)
+
+
+def _cells(axis: Floats, values: Floats) -> tuple[npt.NDArray[np.intp], Floats]:
+    """Return the lower corners on an axis of equal steps, and the parts above; held at its ends."""
+    step = np.clip((values - axis[0]) * (1.0 / (axis[1] - axis[0])), 0.0, len(axis) - 1)
+    low = np.minimum(step.astype(np.intp), len(axis) - 2)
+    return low, step - low
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
-    """The two maps of one field: rows (1/r, latitude, longitude), of the ratios of L and of B."""
+    """The two maps of one field, (1/r, latitude, longitude): of the ratios of L and of B.
 
-    rows: npt.NDArray[np.float32]
+    From 100 km to 47,000 km; farther out the ratios of the edge are held."""
 
-    def coordinates(self, x_re: Floats) -> tuple[Floats, Floats]:
-        """Return L and B/B0 (N,) at Earth-fixed positions (N, 3) [Earth radii].
+    ratio_l: npt.NDArray[np.float32]
+    ratio_b: npt.NDArray[np.float32]
 
-        From 100 km to 47,000 km; farther out the ratios of the edge are held.
-        """
-        x, y, z = x_re[:, 0], x_re[:, 1], x_re[:, 2]
-        r = np.sqrt(x * x + y * y + z * z)
-        latitude = np.degrees(np.arcsin(z / r))
-        longitude = np.degrees(np.arctan2(y, x))
-        ratios = self._interpolate(1.0 / r, latitude, longitude)
-        shell, strength = dipole(x_re)
-        shell = shell * ratios[:, 0]
-        with np.errstate(over="ignore"):
-            return shell, ratios[:, 1] * strength * shell**3
-
-    def _interpolate(self, inverse_r: Floats, latitude: Floats, longitude: Floats) -> Floats:
-        axes = (INVERSE_R, LATITUDES_DEG, LONGITUDES_DEG)
-        whole, rest = [], []
-        for axis, values in zip(axes, (inverse_r, latitude, longitude), strict=True):
-            step = np.clip((values - axis[0]) / (axis[1] - axis[0]), 0.0, len(axis) - 1)
-            low = np.minimum(step.astype(np.intp), len(axis) - 2)
-            whole.append(low)
-            rest.append(step - low)
-        height, width = len(LATITUDES_DEG), len(LONGITUDES_DEG)
-        corner = (whole[0] * height + whole[1]) * width + whole[2]
-        a, b, c = rest
-        out = np.zeros((len(corner), 2))
-        for i, wi in ((0, 1.0 - a), (1, a)):
-            for j, wj in ((0, 1.0 - b), (1, b)):
-                for k, wk in ((0, 1.0 - c), (1, c)):
-                    at = corner + ((i * height + j) * width + k)
-                    out += (wi * wj * wk)[:, None] * np.take(self.rows, at, axis=0)
+    def shell(self, places: Places) -> Floats:
+        """Return L (N,)."""
+        (ratio,) = _interpolated(places, self.ratio_l)
+        out: Floats = dipole(places.earth_fixed())[0] * ratio
         return out
+
+    def coordinates(self, places: Places) -> tuple[Floats, Floats]:
+        """Return L and B/B0 (N,)."""
+        shell, strength = dipole(places.earth_fixed())
+        ratio_l, ratio_b = _interpolated(places, self.ratio_l, self.ratio_b)
+        shell = shell * ratio_l
+        with np.errstate(over="ignore"):
+            return shell, ratio_b * strength * shell**3
+
+
+def _interpolated(places: Places, *maps: npt.NDArray[np.float32]) -> list[Floats]:
+    height, width = len(LATITUDES_DEG), len(LONGITUDES_DEG)
+    column, c = _cells(LONGITUDES_DEG, np.mod(places.longitude_deg + 180.0, 360.0) - 180.0)
+    corner = places.ring + column
+    a, b = places.parts
+    out = []
+    for values in maps:
+        edges = [
+            np.take(values, at) + c * (np.take(values, at + 1) - np.take(values, at))
+            for i in (0, height * width)
+            for at in (corner + i, corner + (i + width))
+        ]
+        low, high = (edges[k] + b * (edges[k + 1] - edges[k]) for k in (0, 2))
+        out.append(low + a * (high - low))
+    return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,13 +264,17 @@ def differences(values: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
 def field(phase: SolarPhase) -> Field:
     """Return the field of the models of a phase."""
     stored = undo(_file()[f"field_{phase.value}"])
-    rows = (stored.reshape(-1, 2) * np.float32(RATIO_STEP)).astype(np.float32)
-    return Field(rows)
+    ratios = stored.reshape(-1, 2) * np.float32(RATIO_STEP)
+    return Field(np.ascontiguousarray(ratios[:, 0]), np.ascontiguousarray(ratios[:, 1]))
 
 
 @functools.cache
-def belt(particle: str, phase: SolarPhase) -> Belt:
-    """Return the fluxes of `electron` or `proton` in a phase."""
+def belt(particle: str, phase: SolarPhase, only: tuple[float, ...] = ()) -> Belt:
+    """Return the fluxes of `electron` or `proton` in a phase; `only`: above these energies."""
+    if only:
+        whole = belt(particle, phase)
+        columns = [whole.energies_mev.index(energy) for energy in only]
+        return Belt(only, whole.log_b_max, np.ascontiguousarray(whole.log_flux[:, columns]))
     energies = ELECTRON_ENERGIES_MEV if particle == "electron" else PROTON_ENERGIES_MEV
     name = f"{particle}_{phase.value}"
     stored = undo(_file()[name]).astype(np.float32) * np.float32(LOG_STEP)

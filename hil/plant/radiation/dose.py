@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.plant.radiation import belt_table, gcr, solpro
+from hil.plant.radiation.belt_table import Places
 from hil.plant.radiation.dose_kernels import (
     DEPTHS_MM,
     ELECTRON_MEV,
@@ -112,18 +113,17 @@ class DoseSums:
         phase = self._environment.phase
         field = belt_table.field(phase)
         self._count += len(latitude_deg)
-        turned = _places(latitude_deg, longitude_deg + self._environment.saa_drift_deg, altitude_km)
+        places = Places.geodetic(latitude_deg, longitude_deg, altitude_km)
         if self._environment.trapped:
+            turned = places.turned(self._environment.saa_drift_deg)
             shell, b_ratio = field.coordinates(turned)
             self._protons += _sum_of("proton", phase, shell, b_ratio)
             self._electrons += _sum_of("electron", phase, shell, b_ratio)
         if phase is SolarPhase.MAX:
-            straight = _places(latitude_deg, longitude_deg, altitude_km)
-            shell = field.coordinates(straight)[0]
+            shell = field.shell(places)
             self._open += _open_shares(gcr.vertical_cutoff_gv(shell), _sky(altitude_km))
         if t_s is not None and self._environment.events:
-            straight = _places(latitude_deg, longitude_deg, altitude_km)
-            cutoff = gcr.vertical_cutoff_gv(field.coordinates(straight)[0])
+            cutoff = gcr.vertical_cutoff_gv(field.shell(places))
             for event in self._environment.events:
                 weights = event.course_per_s(t_s) * each_s * _sky(altitude_km)
                 above = event.fluence_above(_EVENT_NODES_MEV)
@@ -162,18 +162,6 @@ def _sum_of(particle: str, phase: SolarPhase, shell: Floats, b_ratio: Floats) ->
     inside = belt.inside(shell, b_ratio)
     total: Floats = belt.flux_above(shell[inside], b_ratio[inside]).sum(axis=0)
     return total
-
-
-def _places(latitude_deg: Floats, longitude_deg: Floats, altitude_km: Floats) -> Floats:
-    """Return Earth-fixed positions (N, 3) in Earth radii of the models (WGS84)."""
-    e2 = 6.694379990141e-3
-    north, east = np.radians(latitude_deg), np.radians(longitude_deg)
-    normal = 6378.137 / np.sqrt(1.0 - e2 * np.sin(north) ** 2)
-    across = (normal + altitude_km) * np.cos(north)
-    up = (normal * (1.0 - e2) + altitude_km) * np.sin(north)
-    km = np.stack([across * np.cos(east), across * np.sin(east), up], axis=-1)
-    out: Floats = km / belt_table.EARTH_RADIUS_KM
-    return out
 
 
 def _sky(altitude_km: Floats) -> Floats:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from hil.board_types.channels import Effect, Particle
 from hil.plant.orbit import Track
 from hil.plant.radiation import ap8, gcr
+from hil.plant.radiation.belt_table import Places
 from hil.plant.radiation.crosssection import (
     KINDS,
     CrossSectionCurve,
@@ -63,9 +64,8 @@ def proton_flux(track: Track, environment: RadiationEnvironment, above_mev: floa
 
 def cutoff_gv(track: Track) -> Floats:
     """Return the vertical cut-off rigidity (N,) [GV] along the track."""
-    return gcr.vertical_cutoff_gv(
-        ap8.mcilwain_l(track.latitude_deg, track.longitude_deg, track.altitude_km)
-    )
+    places = ap8.places_of(track.latitude_deg, track.longitude_deg, track.altitude_km)
+    return gcr.vertical_cutoff_gv(ap8.mcilwain_l(places))
 
 
 class RadiationAlong:
@@ -74,6 +74,7 @@ class RadiationAlong:
     def __init__(self, track: Track, environment: RadiationEnvironment) -> None:
         self._track = track
         self._environment = environment
+        self._places: Places | None = None
         self._belt: ap8.Trapped | GivenProtons | None = None
         self._cutoff_gv: Floats | None = None
         self._open_sky: Floats | None = None
@@ -117,17 +118,17 @@ class RadiationAlong:
 
     # --- what is computed once ---
 
+    def _at(self) -> Places:
+        if self._places is None:
+            track = self._track
+            self._places = ap8.places_of(track.latitude_deg, track.longitude_deg, track.altitude_km)
+        return self._places
+
     def _trapped(self) -> ap8.Trapped | GivenProtons:
         if self._belt is None:
             given, environment = self._environment.protons, self._environment
             self._belt = (
-                ap8.trapped(
-                    self._track.latitude_deg,
-                    self._track.longitude_deg,
-                    self._track.altitude_km,
-                    phase=environment.phase,
-                    saa_drift_deg=environment.saa_drift_deg,
-                )
+                ap8.trapped_at(self._at(), environment.phase, environment.saa_drift_deg)
                 if given is None
                 else given.at(self._track.t_s)
             )
@@ -135,7 +136,7 @@ class RadiationAlong:
 
     def _cutoff(self) -> Floats:
         if self._cutoff_gv is None:
-            self._cutoff_gv = cutoff_gv(self._track)
+            self._cutoff_gv = gcr.vertical_cutoff_gv(ap8.mcilwain_l(self._at()))
         return self._cutoff_gv
 
     def _sky(self) -> Floats:
