@@ -30,6 +30,7 @@ HEADERS = [
     "wire/cobs.h",
     "wire/frame.h",
     "wire/message.h",
+    "wire/draws.h",
     "wire/sites.h",
     "agent/agent.h",
     "port/inproc/inproc.h",

@@ -125,13 +125,13 @@ static void campaign_outcomes_check(const hil_campaign_outcomes_t *m) {
 }
 
 static void campaign_strike_check(const hil_campaign_strike_t *m) {
-  REQUIRE(m->space < SPACE_CPU && m->bit < 8 && m->stop <= STOP_FOR_DEBUGGER);
+  REQUIRE(m->space <= SPACE_CPU && m->bit < 8 && m->stop <= STOP_FOR_DEBUGGER);
 }
 static void campaign_struck_check(const hil_campaign_struck_t *m) { (void)m; }
 
 /* M8 */
 static void campaign_sites_check(const hil_campaign_sites_t *m) {
-  REQUIRE(m->len <= sizeof m->bytes && m->details < 2 * DETAIL_FATE);
+  REQUIRE(m->len <= sizeof m->bytes && m->details < 2 * SITES_DRAWN);
   hil_campaign_run_t *run = calloc(1, sizeof *run);
   REQUIRE(run);
   run->sites = *m;

@@ -79,11 +79,35 @@ static bool restore(const hil_fault_span_t *r) {
   return alike;
 }
 
+/* Put everything back. Returns whether the state was as the fault-free step leaves it. */
+static bool restore_all(const hil_fault_bench_t *b) {
+  const hil_fault_span_t *r = b->region;
+  if (b->image_len <= FAULT_CHUNK) { /* one copy of all costs less than one of each */
+    const bool alike = memcmp(r[FAULT_STATE].now, r[FAULT_STATE].after, r[FAULT_STATE].len) == 0;
+    memcpy(r[0].now, r[0].before, b->image_len);
+    return alike;
+  }
+  memcpy(r[FAULT_INPUT].now, r[FAULT_INPUT].before, r[FAULT_INPUT].len);
+  memcpy(r[FAULT_OUTPUT].now, r[FAULT_OUTPUT].before, r[FAULT_OUTPUT].len);
+  (void)restore(&r[FAULT_HEAP]);
+  return restore(&r[FAULT_STATE]);
+}
+
+static unsigned bits_of(uint64_t word) { /* added in pairs, fours and eights, then all by one product */
+  word -= word >> 1 & UINT64_C(0x5555555555555555);
+  word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
+  word = (word + (word >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+  return (unsigned)(word * UINT64_C(0x0101010101010101) >> 56);
+}
+
 static uint8_t wrong_bits(const hil_fault_span_t *output) {
   unsigned bits = 0;
-  for (size_t i = 0; i < output->len; i++) {
-    for (unsigned differ = (unsigned)(output->now[i] ^ output->after[i]); differ; differ &= differ - 1u)
-      bits++;
+  for (size_t at = 0; at < output->len && bits < DETAIL_MAX; at += sizeof(uint64_t)) {
+    uint64_t now = 0, after = 0;
+    const size_t left = output->len - at, len = left < sizeof now ? left : sizeof now;
+    memcpy(&now, output->now + at, len);
+    memcpy(&after, output->after + at, len);
+    bits += bits_of(now ^ after);
   }
   return (uint8_t)(bits < DETAIL_MAX ? bits : DETAIL_MAX);
 }
@@ -93,10 +117,7 @@ static hil_fault_effect_t conclude(hil_fault_bench_t *b, uint8_t *out_detail) {
   const hil_fault_span_t *output = &b->region[FAULT_OUTPUT];
   const bool output_alike = memcmp(output->now, output->after, output->len) == 0;
   const uint8_t wrong = output_alike ? 0 : wrong_bits(output);
-  memcpy(output->now, output->before, output->len);
-  const bool state_alike = restore(&b->region[FAULT_STATE]);
-  memcpy(b->region[FAULT_INPUT].now, b->region[FAULT_INPUT].before, b->region[FAULT_INPUT].len);
-  (void)restore(&b->region[FAULT_HEAP]);
+  const bool state_alike = restore_all(b);
   *out_detail = 0;
   if (b->abandoned) return (hil_fault_effect_t)b->abandoned;
   if (!output_alike) {
@@ -107,7 +128,8 @@ static hil_fault_effect_t conclude(hil_fault_bench_t *b, uint8_t *out_detail) {
   return b->progress.tick == b->ticks ? FAULT_MASKED : FAULT_DETECTED;
 }
 
-static hil_fault_effect_t experiment(hil_fault_bench_t *b, const hil_fault_t *fault, uint8_t *out_detail) {
+/* Run the step with |fault| to its end. */
+static void run_faulty(hil_fault_bench_t *b, const hil_fault_t *fault) {
   b->fault = *fault;
   b->pending = 1;
   b->abandoned = 0;
@@ -115,7 +137,6 @@ static hil_fault_effect_t experiment(hil_fault_bench_t *b, const hil_fault_t *fa
   b->progress.stop_tick = fault->tick;
   const int status = fault->tick || strike(b) == 0 ? step(b) : HIL_ERR_STATE;
   if (status != HIL_OK && !b->abandoned) b->abandoned = FAULT_HUNG; /* the step has failed by itself */
-  return conclude(b, out_detail);
 }
 
 static bool exists(const hil_fault_bench_t *b, const hil_fault_t *fault) {
@@ -127,13 +148,15 @@ static bool exists(const hil_fault_bench_t *b, const hil_fault_t *fault) {
 /* --- calls ---------------------------------------------------------------------------------------- */
 
 static void lay_out(hil_fault_bench_t *b, uint8_t *memory) {
-  uint8_t *p = memory + (ALIGNMENT - (uintptr_t)memory % ALIGNMENT) % ALIGNMENT;
+  uint8_t *const first = memory + (ALIGNMENT - (uintptr_t)memory % ALIGNMENT) % ALIGNMENT;
   size_t len[FAULT_REGIONS];
   lengths_of(b->workload, len);
+  b->image_len = 0;
+  for (size_t i = 0; i < FAULT_REGIONS; i++) b->image_len += rounded(len[i]);
+  uint8_t *p = first;
   for (size_t i = 0; i < FAULT_REGIONS; i++) {
-    const size_t room = rounded(len[i]);
-    b->region[i] = (hil_fault_span_t){p, p + room, p + 2u * room, len[i]};
-    p += IMAGES * room;
+    b->region[i] = (hil_fault_span_t){p, p + b->image_len, p + 2u * b->image_len, len[i]};
+    p += rounded(len[i]);
   }
 }
 
@@ -167,7 +190,20 @@ int fault_bench_run(hil_fault_bench_t *b, const hil_fault_t *faults, size_t coun
   for (size_t i = 0; i < count; i++) {
     if (!exists(b, &faults[i])) return HIL_ERR_ARG;
   }
-  for (size_t i = 0; i < count; i++) effects[i] = (uint8_t)experiment(b, &faults[i], &details[i]);
+  for (size_t i = 0; i < count; i++) {
+    run_faulty(b, &faults[i]);
+    effects[i] = (uint8_t)conclude(b, &details[i]);
+  }
+  return HIL_OK;
+}
+
+int fault_bench_inspect(hil_fault_bench_t *b, const hil_fault_t *fault, uint8_t *effect, uint8_t *detail,
+                        uint8_t *output, uint8_t *state) {
+  if (!b || !fault || !effect || !detail || !output || !state || !exists(b, fault)) return HIL_ERR_ARG;
+  run_faulty(b, fault);
+  memcpy(output, b->region[FAULT_OUTPUT].now, b->region[FAULT_OUTPUT].len);
+  memcpy(state, b->region[FAULT_STATE].now, b->region[FAULT_STATE].len);
+  *effect = (uint8_t)conclude(b, detail);
   return HIL_OK;
 }
 
@@ -180,6 +216,6 @@ int fault_bench_bare(hil_fault_bench_t *b, size_t count) {
     b->progress.stop_tick = b->max_ticks + 1u;
     status = step(b);
   }
-  for (size_t i = 0; i < FAULT_REGIONS; i++) (void)restore(&b->region[i]);
+  (void)restore_all(b);
   return status == HIL_OK ? HIL_OK : HIL_ERR_STATE;
 }

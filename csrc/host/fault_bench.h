@@ -55,7 +55,8 @@ typedef struct {
 /* A step that is held. The caller owns it; do not rely on the contents. */
 typedef struct {
   const hil_workload_t *workload;
-  hil_fault_span_t region[FAULT_REGIONS];
+  hil_fault_span_t region[FAULT_REGIONS]; /* each image of all of them lies in one piece */
+  size_t image_len; /* [byte] of it */
   hil_progress_t progress;
   hil_fault_t fault; /* of the experiment that runs */
   uint8_t pending; /* it has not struck yet */
@@ -79,6 +80,11 @@ int fault_bench_open(hil_fault_bench_t *b, const hil_golden_t *golden, uint32_t 
  * HIL_OK; HIL_ERR_ARG for null pointers, or a fault that there is not (nothing is carried out then). */
 int fault_bench_run(hil_fault_bench_t *b, const hil_fault_t *faults, size_t count, uint8_t *effects,
                     uint8_t *details);
+
+/* Carry out one experiment, and copy what the step leaves before memory is put back: |output| and |state| have
+ * the lengths of these regions. Both mean nothing after a hang or crash. HIL_OK; HIL_ERR_ARG, as above. */
+int fault_bench_inspect(hil_fault_bench_t *b, const hil_fault_t *fault, uint8_t *effect, uint8_t *detail,
+                        uint8_t *output, uint8_t *state);
 
 /* The bare kernel, to compare with: |count| steps one after the other, without faults, comparisons or repairs
  * in between. Memory is put back at the end. HIL_OK; HIL_ERR_STATE if a step does not end. */

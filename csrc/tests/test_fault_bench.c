@@ -111,6 +111,24 @@ static void what_a_wild_step_wrote_is_put_back(void) {
   CHECK_EQ(details[0], details[2]);
 }
 
+/* What the step leaves is copied before it is put back, and the experiment is the same as in a run. */
+static void one_experiment_is_inspected(void) {
+  hil_fault_bench_t b;
+  hil_golden_t g;
+  hold(&b, &g, &known);
+  const hil_fault_t hit = fault(1, FAULT_STATE, 0, 3), none = fault(TICKS + 1, FAULT_STATE, 0, 0);
+  uint8_t effect = 0xff, detail = 0xff, output[2] = {0}, state[4] = {0};
+  CHECK_EQ(fault_bench_inspect(&b, &hit, &effect, &detail, output, state), HIL_OK);
+  CHECK_EQ(effect, FAULT_SDC);
+  CHECK_EQ(detail, 1);
+  CHECK_EQ(output[0], b.region[FAULT_OUTPUT].after[0] ^ 8u);
+  CHECK_EQ(state[0], b.region[FAULT_STATE].after[0] ^ 8u);
+  CHECK_EQ(state[1], b.region[FAULT_STATE].after[1]);
+  CHECK(memcmp(b.region[FAULT_STATE].now, b.region[FAULT_STATE].before, sizeof state) == 0);
+  CHECK_EQ(fault_bench_inspect(&b, &none, &effect, &detail, output, state), HIL_ERR_ARG);
+  CHECK_EQ(fault_bench_inspect(&b, &hit, NULL, &detail, output, state), HIL_ERR_ARG);
+}
+
 static void bare_steps_leave_nothing_behind(void) {
   hil_fault_bench_t b;
   hil_golden_t g;
@@ -178,6 +196,7 @@ static void outcomes_of_real_workloads_do_not_depend_on_their_order(void) {
 int main(void) {
   RUN(each_effect_is_the_known_one);
   RUN(what_a_wild_step_wrote_is_put_back);
+  RUN(one_experiment_is_inspected);
   RUN(bare_steps_leave_nothing_behind);
   RUN(faults_that_there_are_not_are_refused);
   RUN(outcomes_of_real_workloads_do_not_depend_on_their_order);

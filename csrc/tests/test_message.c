@@ -346,7 +346,7 @@ FILL(campaign_code) {
 
 FILL(campaign_sites) {
   SELF(hil_campaign_sites_t);
-  m->details = between(0, 15);
+  m->details = between(0, 31);
   m->len = (uint16_t)pick(size, MESSAGE_PACKED_MAX);
   random_bytes(m->bytes, m->len);
 }
@@ -600,11 +600,11 @@ static const hil_range_check_t ranges[] = {
     {"limited", 41, 0, 63},
     {"sensors", 33, 1, 3},
     {"campaign_trace", 8, 0, 1},
-    {"campaign_sites", 0, 0, 15},
+    {"campaign_sites", 0, 0, 31},
     {"campaign_follow", 0, 0, 63},
     {"campaign_follow", 1, 0, 1},
     {"activation", 4, 0, 3},
-    {"campaign_strike", 16, 0, 2},
+    {"campaign_strike", 16, 0, 3},
     {"campaign_strike", 17, 0, 7},
     {"campaign_strike", 18, 0, 2},
     {"activation", 5, 0, 5},

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdint.h>
 
+#include "bytes.h"
+#include "philox.h"
 #include "sites.h"
 #include "unit.h"
 
@@ -102,6 +104,156 @@ static void test_more_experiments_than_fit_into_an_answer_are_refused(void) {
   CHECK_EQ(begin(more, sizeof more), HIL_ERR_ARG);
   CHECK_EQ(run.site.bit, 0);
   CHECK_EQ(begin(many, sizeof many), HIL_ERR_ARG);
+}
+
+/* --- drawn experiments --------------------------------------------------------------------------------- */
+
+static void put_target(uint8_t *out, const hil_draw_t *d) {
+  store_u64le(out, d->key[0]);
+  store_u64le(out + 8, d->key[1]);
+  store_u64le(out + 16, d->faults);
+  store_u64le(out + 24, d->before);
+  store_u32le(out + 32, d->parts);
+  store_u32le(out + 36, d->part);
+  store_u16le(out + 40, d->left);
+  out[42] = d->space;
+  store_u32le(out + 43, d->first);
+  store_u32le(out + 47, d->length);
+}
+
+static int begin_drawn(const hil_draw_t *targets, size_t count, size_t cut) {
+  uint8_t bytes[DRAWS_MAX * DRAW_BYTES + DRAW_BYTES];
+  for (size_t i = 0; i < count; i++) put_target(bytes + i * DRAW_BYTES, &targets[i]);
+  list(bytes, count * DRAW_BYTES - cut);
+  run.sites.details = SITES_DRAWN;
+  return sites_begin(&run);
+}
+
+/* Of a target with three bytes in ten instructions, 240 faults: 240 parts draw each of them once, in order. */
+static void test_as_many_parts_as_faults_draw_each_fault(void) {
+  const hil_draw_t all = {.key = {1, 2}, .faults = 240, .parts = 240, .left = 240, .first = 7, .length = 3};
+  CHECK_EQ(begin_drawn(&all, 1, 0), HIL_OK);
+  CHECK_EQ(run.count, 240);
+  for (unsigned i = 0; i < 240; i++) {
+    CHECK_EQ(run.site.position, i / 24);
+    CHECK_EQ(run.site.byte, 7 + i / 8 % 3);
+    CHECK_EQ(run.site.bit, 1u << i % 8);
+    CHECK_EQ(run.site.mask, run.site.bit);
+    CHECK_EQ(run.site.bytes, 1);
+    CHECK_EQ(run.site.space, SPACE_MEMORY);
+    sites_put(&run, OUTCOME_MASKED, 0);
+  }
+  CHECK_EQ(run.site.bit, 0);
+  CHECK_EQ(run.outcomes.count, 240);
+}
+
+static uint64_t number_of_bit(uint8_t bit) {
+  uint64_t number = 0;
+  while (bit >> number != 1) number++;
+  return number;
+}
+
+/* Part i of 1000 of 10^12 faults, the first half of which are of earlier frames: i and word i of the stream, exactly. */
+static void test_words_of_the_stream_choose_within_parts(void) {
+  const uint64_t each = UINT64_C(1000000000), before = 500 * each;
+  const hil_draw_t some = {.key = {7, 9},
+                           .faults = 1000 * each,
+                           .before = before,
+                           .parts = 1000,
+                           .part = 500,
+                           .left = 500,
+                           .space = SPACE_GPR,
+                           .length = 136};
+  hil_philox_t stream;
+  philox_init(&stream, 7, 9);
+  for (int i = 0; i < 500; i++) (void)philox_next(&stream);
+  CHECK_EQ(begin_drawn(&some, 1, 0), HIL_OK);
+  for (uint64_t i = 500; i < 1000; i++) {
+    const uint64_t word = philox_next(&stream);
+    const uint64_t within = (each * (word >> 32) + (each * (uint32_t)word >> 32)) >> 32;
+    CHECK_EQ(run.site.space, SPACE_GPR);
+    CHECK_EQ((run.site.position * 136 + run.site.byte) * 8 + number_of_bit(run.site.bit),
+             i * each + within - before);
+    sites_put(&run, OUTCOME_LATENT, 0);
+  }
+  CHECK_EQ(run.site.bit, 0);
+}
+
+/* Two targets of the same length: at one position the first of the list comes first. */
+static void test_targets_are_merged_by_position(void) {
+  const hil_draw_t two[] = {
+      {.key = {1, 1}, .faults = 80, .parts = 80, .left = 80, .length = 1, .first = 5},
+      {.key = {1, 2}, .faults = 80, .parts = 80, .left = 80, .length = 1, .space = SPACE_VECTOR},
+  };
+  CHECK_EQ(begin_drawn(two, 2, 0), HIL_OK);
+  for (unsigned i = 0; i < 160; i++) {
+    CHECK_EQ(run.site.position, i / 16);
+    CHECK_EQ(run.site.space, i / 8 % 2 ? SPACE_VECTOR : SPACE_MEMORY);
+    sites_put(&run, OUTCOME_SDC, 0);
+  }
+  CHECK_EQ(run.site.bit, 0);
+}
+
+static void test_draws_that_are_malformed_are_refused(void) {
+  const hil_draw_t good = {.key = {3, 4},
+                           .faults = 800,
+                           .before = 80,
+                           .parts = 100,
+                           .part = 20,
+                           .left = 50,
+                           .space = SPACE_CPU,
+                           .first = 16,
+                           .length = 10};
+  hil_draw_t wrong[13], many[DRAWS_MAX + 1];
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) wrong[i] = good;
+  wrong[0].left = 0;
+  wrong[1].faults = 0;
+  wrong[2].faults = (UINT64_C(1) << 62) + 1;
+  wrong[3].parts = 0;
+  wrong[4].parts = UINT32_MAX;
+  wrong[5].part = 100;
+  wrong[6].part = 51; /* 50 are not left */
+  wrong[7].space = SPACE_CPU + 1;
+  wrong[8].length = 0;
+  wrong[9].length = UINT32_MAX;
+  wrong[10].before = 400; /* the first is of the frame before */
+  wrong[11].before = UINT64_MAX;
+  wrong[12].part = UINT32_MAX;
+  CHECK_EQ(begin_drawn(&good, 1, 0), HIL_OK);
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+    CHECK_EQ(begin_drawn(&wrong[i], 1, 0), HIL_ERR_PAYLOAD);
+    CHECK_EQ(run.site.bit, 0);
+  }
+  for (size_t cut = 1; cut <= DRAW_BYTES; cut++) CHECK_EQ(begin_drawn(&good, 1, cut), HIL_ERR_PAYLOAD);
+  for (size_t i = 0; i <= DRAWS_MAX; i++) many[i] = good;
+  CHECK_EQ(begin_drawn(many, DRAWS_MAX, 0), HIL_OK);
+  CHECK_EQ(begin_drawn(many, DRAWS_MAX + 1, 0), HIL_ERR_PAYLOAD);
+  for (size_t i = 0; i < DRAWS_MAX; i++) { /* 800 of them */
+    many[i].parts = 1000;
+    many[i].part = 200;
+    many[i].left = 100;
+  }
+  CHECK_EQ(begin_drawn(many, DRAWS_MAX, 0), HIL_ERR_ARG);
+  CHECK_EQ(run.site.bit, 0);
+}
+
+/* The largest numbers: nothing wraps, and positions ascend. */
+static void test_the_largest_draws_ascend(void) {
+  const hil_draw_t large = {.key = {UINT64_MAX, UINT64_MAX},
+                            .faults = UINT64_C(1) << 62,
+                            .parts = DRAW_PARTS_MAX,
+                            .part = DRAW_PARTS_MAX - 784,
+                            .left = 784,
+                            .first = UINT32_MAX,
+                            .length = UINT32_MAX / 8};
+  uint64_t before = 0;
+  CHECK_EQ(begin_drawn(&large, 1, 0), HIL_OK);
+  for (; run.site.bit; sites_put(&run, OUTCOME_FAILED, 0xff)) {
+    CHECK(run.site.position >= before);
+    CHECK(run.site.position < (UINT64_C(1) << 62) / (8 * (uint64_t)(UINT32_MAX / 8)) + 1);
+    before = run.site.position;
+  }
+  CHECK_EQ(run.outcomes.count, 784);
 }
 
 /* --- outcomes ---------------------------------------------------------------------------------------- */
@@ -208,6 +360,11 @@ int main(void) {
   RUN(test_malformed_lists_are_refused);
   RUN(test_a_list_that_is_cut_off_anywhere_is_refused);
   RUN(test_more_experiments_than_fit_into_an_answer_are_refused);
+  RUN(test_as_many_parts_as_faults_draw_each_fault);
+  RUN(test_words_of_the_stream_choose_within_parts);
+  RUN(test_targets_are_merged_by_position);
+  RUN(test_draws_that_are_malformed_are_refused);
+  RUN(test_the_largest_draws_ascend);
   RUN(test_outcomes_of_a_full_list_fit_with_all_their_details);
   RUN(test_details_stand_behind_the_outcomes_for_failures_and_for_severity);
   RUN(test_an_answer_ends_where_the_next_details_do_not_fit);

@@ -153,7 +153,7 @@ static const hil_field_t campaign_code_fields[] = {
 };
 
 static const hil_field_t campaign_sites_fields[] = {
-    ENUM(hil_campaign_sites_t, details, 0, 2 * DETAIL_FATE - 1),
+    ENUM(hil_campaign_sites_t, details, 0, 2 * SITES_DRAWN - 1),
     LEN(hil_campaign_sites_t, len, MESSAGE_PACKED_MAX),
     OCTETS(hil_campaign_sites_t, bytes),
 };
@@ -176,7 +176,7 @@ static const hil_field_t campaign_follow_fields[] = {
 static const hil_field_t campaign_strike_fields[] = {
     INT(hil_campaign_strike_t, position),
     INT(hil_campaign_strike_t, byte),
-    ENUM(hil_campaign_strike_t, space, SPACE_MEMORY, SPACE_VECTOR),
+    ENUM(hil_campaign_strike_t, space, SPACE_MEMORY, SPACE_CPU),
     ENUM(hil_campaign_strike_t, bit, 0, 7),
     ENUM(hil_campaign_strike_t, stop, STOP_AT_UPSET, STOP_FOR_DEBUGGER),
 };

@@ -123,6 +123,9 @@ typedef enum {
   DETAIL_FATE = 8 /* latent or SDC: hil_fate_t, and in which of the steps that follow */
 } hil_detail_t;
 
+/* In the same byte of the request: its bytes are targets, from which the board draws (draws.h), and not sites. */
+enum { SITES_DRAWN = 16 };
+
 /* How the end of a step differs from that without the fault: bits. */
 typedef enum {
   DIFFERS_OUTPUT = 1, /* its digest */
@@ -170,19 +173,19 @@ typedef enum {
 
 /* What the worker did first, until the end of the step, with the bytes that an upset changed. */
 typedef enum {
-  FIRST_UNKNOWN = 0,     /* hil_activation_t.reason says why */
-  FIRST_ACTIVATED = 1,   /* it read one of them; of machine code: it executed that instruction */
+  FIRST_UNKNOWN = 0, /* hil_activation_t.reason says why */
+  FIRST_ACTIVATED = 1, /* it read one of them; of machine code: it executed that instruction */
   FIRST_OVERWRITTEN = 2, /* it overwrote all of them, and had read none */
-  FIRST_NONE = 3         /* neither: it read none, and left one or all of them as they were */
+  FIRST_NONE = 3 /* neither: it read none, and left one or all of them as they were */
 } hil_first_access_t;
 
 /* Why that is not known. */
 typedef enum {
-  UNWATCHED_NOT = 0,        /* it is known, or the upset was not injected or changed nothing */
-  UNWATCHED_TARGET = 1,     /* not of this target: registers, the agent's memory, a whole program */
-  UNWATCHED_STUCK = 2,      /* a cell that is held has no first access */
-  UNWATCHED_REFUSED = 3,    /* there are no debug registers, or the system refuses them */
-  UNWATCHED_FULL = 4,       /* more bytes were changed in this step than they can watch */
+  UNWATCHED_NOT = 0, /* it is known, or the upset was not injected or changed nothing */
+  UNWATCHED_TARGET = 1, /* not of this target: registers, the agent's memory, a whole program */
+  UNWATCHED_STUCK = 2, /* a cell that is held has no first access */
+  UNWATCHED_REFUSED = 3, /* there are no debug registers, or the system refuses them */
+  UNWATCHED_FULL = 4, /* more bytes were changed in this step than they can watch */
   UNWATCHED_INSTRUCTION = 5 /* it was written by an instruction that may have read it first */
 } hil_unwatched_t;
 
@@ -300,7 +303,7 @@ typedef struct {
 
 typedef struct {
   uint32_t id;
-  uint8_t first;  /* hil_first_access_t */
+  uint8_t first; /* hil_first_access_t */
   uint8_t reason; /* hil_unwatched_t */
 } hil_activation_t;
 
@@ -525,7 +528,7 @@ typedef struct {
 typedef struct {
   uint64_t position; /* [instruction] where the last experiment of the RUN before has struck */
   uint64_t byte;
-  uint8_t space; /* hil_space_t, but SPACE_CPU */
+  uint8_t space; /* hil_space_t */
   uint8_t bit; /* number of the bit, 0..7 */
   uint8_t stop; /* hil_stop_t */
 } hil_campaign_strike_t;

@@ -71,6 +71,51 @@ static uint32_t bits_of(unsigned mask) {
   return count;
 }
 
+/* --- drawing ------------------------------------------------------------------------------------------- */
+
+/* The target whose next experiment comes first; null if none is left. */
+static hil_draw_t *next_drawn(hil_campaign_run_t *run) {
+  hil_draw_t *next = NULL;
+  for (size_t i = 0; i < run->draws; i++) {
+    hil_draw_t *d = &run->draw[i];
+    if (d->left && (!next || d->position < next->position)) next = d;
+  }
+  return next;
+}
+
+/* Make the next drawn experiment the site. */
+static void take_drawn(hil_campaign_run_t *run) {
+  hil_campaign_site_t *site = &run->site;
+  hil_draw_t *d = next_drawn(run);
+  site->bit = 0;
+  if (!d) return;
+  site->position = d->position;
+  site->byte = (uint64_t)d->first + d->place / 8u;
+  site->space = d->space;
+  site->bit = site->mask = (uint8_t)(1u << d->place % 8u);
+  site->bytes = 1;
+  draw_next(d);
+}
+
+/* Read all targets, and count their experiments. */
+static int read_draws(hil_campaign_run_t *run, uint32_t *out) {
+  *out = 0;
+  run->draws = 0;
+  rewind_sites(run);
+  if (!run->sites.len || run->sites.len % DRAW_BYTES || run->sites.len / DRAW_BYTES > DRAWS_MAX) {
+    return HIL_ERR_PAYLOAD;
+  }
+  for (; run->at < run->sites.len; run->at = (uint16_t)(run->at + DRAW_BYTES)) {
+    hil_draw_t *d = &run->draw[run->draws++];
+    if (!draw_read(d, run->sites.bytes + run->at)) return HIL_ERR_PAYLOAD;
+    *out += d->left;
+    if (*out > CAMPAIGN_EXPERIMENTS_MAX) return HIL_ERR_ARG;
+  }
+  return HIL_OK;
+}
+
+static bool is_drawn(const hil_campaign_run_t *run) { return (run->sites.details & SITES_DRAWN) != 0; }
+
 /* Count the experiments of the whole list. */
 static int count_experiments(hil_campaign_run_t *run, uint32_t *out) {
   *out = 0;
@@ -86,12 +131,17 @@ static int count_experiments(hil_campaign_run_t *run, uint32_t *out) {
 int sites_begin(hil_campaign_run_t *run) {
   uint32_t count = 0;
   memset(&run->outcomes, 0, sizeof run->outcomes);
-  const int status = run->sites.len <= MESSAGE_PACKED_MAX ? count_experiments(run, &count) : HIL_ERR_PAYLOAD;
+  int status = HIL_ERR_PAYLOAD;
+  if (run->sites.len <= MESSAGE_PACKED_MAX) {
+    status = is_drawn(run) ? read_draws(run, &count) : count_experiments(run, &count);
+  }
   rewind_sites(run);
   if (status != HIL_OK) return status;
   run->count = (uint16_t)count;
   run->outcomes.len = (uint16_t)((count + OUTCOMES_IN_BYTE - 1u) / OUTCOMES_IN_BYTE);
-  return read_site(run) ? HIL_OK : HIL_ERR_PAYLOAD;
+  if (!is_drawn(run)) return read_site(run) ? HIL_OK : HIL_ERR_PAYLOAD;
+  take_drawn(run);
+  return HIL_OK;
 }
 
 /* --- working through it ---------------------------------------------------------------------------------- */
@@ -99,6 +149,10 @@ int sites_begin(hil_campaign_run_t *run) {
 /* Bits from the lowest, then bytes, then sites. */
 static void go_to_next(hil_campaign_run_t *run) {
   hil_campaign_site_t *site = &run->site;
+  if (is_drawn(run)) {
+    take_drawn(run);
+    return;
+  }
   const unsigned higher = site->mask & ~(2u * site->bit - 1u);
   site->bit = lowest_bit(higher ? higher : site->mask);
   if (higher) return;

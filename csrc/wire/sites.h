@@ -3,6 +3,9 @@
  * A CAMPAIGN_RUN lists sites. Each stands for one experiment per bit of its mask, in each of its bytes: these
  * functions take them one experiment at a time and pack what became of each. Layouts in SPEC.md, section 4.
  *
+ * With SITES_DRAWN the list has targets instead, of which the board draws experiments by itself (draws.h), in the
+ * order of their positions, and at one position in that of the targets.
+ *
  * Limits: CAMPAIGN_EXPERIMENTS_MAX experiments in one list, so that the outcomes of any list fit into one
  * answer, each with a byte of details. An answer with more of them may end before the list does. */
 #ifndef HIL_SITES_H
@@ -12,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "draws.h"
 #include "message.h"
 #include "status.h"
 
@@ -36,6 +40,8 @@ typedef struct {
   uint16_t at;    /* [byte] of them that was read */
   uint16_t count; /* of all its experiments */
   hil_campaign_site_t site;
+  hil_draw_t draw[DRAWS_MAX]; /* with SITES_DRAWN: what is left of each target */
+  uint8_t draws;
   hil_campaign_outcomes_t outcomes;
 } hil_campaign_run_t;
 

@@ -6,6 +6,7 @@ pairing, mcnemar    two campaigns fault by fault
 protection          what protecting the worst places would buy
 vulnerability       AVF, program and parameter vulnerability factor
 scheme_reliability  how reliable a scheme is over a mission, and up to which altitude enough
+open_bits           bits that are open to failure, counted or estimated
 failure_rates       failures per day, FIT and MTTF on a board in an orbit
 intervals           confidence intervals of shares: Wilson, Clopper-Pearson, and of several strata
 sample_sizes        how many experiments a precision needs, and when a campaign looks at its results

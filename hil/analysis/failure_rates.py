@@ -1,4 +1,4 @@
-"""Failures in orbit, from the counts of an exact campaign: per day, FIT, MTTF, work to failure.
+"""Failures in orbit, from the counts of a campaign: per day, FIT, MTTF, work to failure.
 
 A fault strikes each bit of a memory at each moment with the same small probability. While the step
 runs, the failures of a target divided by the step's instructions are the bits that are open to
@@ -8,30 +8,45 @@ are the bits whose flip before the first instruction makes the step fail. So
     failures per day = upsets per bit and day
                        x (duty x bits x AVF + (1 - duty) x state bits open between steps),
 
-with the duty being the share of the time that the step runs."""
+with the duty being the share of the time that the step runs. The open bits of a sampled campaign
+are estimates, whose intervals are carried on: the low end of a rate is that of the cross-section
+times that of the interval, the high end likewise."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from hil.analysis.fault_sums import FAILURES, FaultSums, chosen
+from hil.analysis.fault_sums import FaultSums
+from hil.analysis.open_bits import (
+    MEMORY,
+    OpenBits,
+    exact_open_bits,
+    sampled_open_bits,
+    together,
+)
+from hil.analysis.sample_summary import SampleSummary
 from hil.errors import UsageError
 from hil.json_values import JsonObject, JsonValue
-from hil.plant.bit_rates import NOTHING, BitRates, Spread
-from hil.record.campaign_summary import CampaignSummary, TargetTotals
-from hil.upsets.words import NodeEffect
+from hil.plant.bit_rates import BitRates, Spread
+from hil.record.campaign_file import CampaignFile
+from hil.record.campaign_summary import CampaignSummary
 
-__all__ = ["FailureRates", "TargetRate", "failure_rates", "fit", "mttf_days"]
+__all__ = [
+    "FailureRates",
+    "TargetRate",
+    "failure_rates",
+    "fit",
+    "mttf_days",
+    "sampled_failure_rates",
+]
 
-_MEMORY: Final = ("state", "input", "output", "heap", "stack")
-_BETWEEN_STEPS: Final = "state"
-_SILENT: Final = (NodeEffect.SDC,)
 _HOURS: Final = 24.0
 _DAY_S: Final = 86_400.0
 _FIT_HOURS: Final = 1e9
+_BETWEEN_STEPS: Final = "state"
 
 
 def fit(per_day: float) -> float:
@@ -46,29 +61,42 @@ def mttf_days(per_day: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class TargetRate:
-    """One target. `avf`: share of its faults that are silent corruptions; `open_silent` and
-    `open_failures`: mean number of bits open to silent corruption and to any failure, duty
-    included; `silent` and `failures` [1/day]."""
+    """One target. `avf`: share of its faults that are silent corruptions; `silent_bits` and
+    `failure_bits`: mean number of bits open to silent corruption and to any failure, duty included;
+    `silent` and `failures` [1/day]."""
 
     target: str
     bits: int
     avf: float
-    open_silent: float
-    open_failures: float
+    silent_bits: Spread
+    failure_bits: Spread
     silent: Spread
     failures: Spread
+
+    @property
+    def open_silent(self) -> float:
+        """Return the mean number of bits open to silent corruption."""
+        return self.silent_bits.best
+
+    @property
+    def open_failures(self) -> float:
+        """Return the mean number of bits open to any failure."""
+        return self.failure_bits.best
 
 
 @dataclass(frozen=True, slots=True)
 class FailureRates:
     """The failures of a program on a board in an orbit. `left_out`: targets of the campaign whose
-    upset rate is not known; `steps_per_day`: one for each frame."""
+    upset rate is not known; `confidence`: of the intervals of open bits, None if they are exact;
+    `first_samples`: how many samples tell what the state is open to between two steps."""
 
     rates: BitRates
     duty: float
     duty_source: str
     targets: tuple[TargetRate, ...]
     left_out: tuple[str, ...]
+    confidence: float | None = None
+    first_samples: int = 0
 
     @property
     def steps_per_day(self) -> float:
@@ -78,17 +106,18 @@ class FailureRates:
     @property
     def silent(self) -> Spread:
         """Return the silent corruptions per day."""
-        return _total([target.silent for target in self.targets])
+        return _product(self.rates.per_day, self.silent_bits)
 
     @property
     def failures(self) -> Spread:
         """Return the failures per day: silent corruptions, crashes, hangs, detected errors."""
-        return _total([target.failures for target in self.targets])
+        bits = together([target.failure_bits for target in self.targets])
+        return _product(self.rates.per_day, bits)
 
     @property
-    def open_silent(self) -> float:
+    def silent_bits(self) -> Spread:
         """Return the mean number of bits open to silent corruption."""
-        return sum(target.open_silent for target in self.targets)
+        return together([target.silent_bits for target in self.targets])
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -111,6 +140,8 @@ class FailureRates:
             "aluminium, without acceleration; the model of the trapped protons alone (AP8) is "
             "right to a factor of two",
         ]
+        if self.confidence is not None:
+            lines += self._of_sample(self.confidence)
         if self.left_out:
             why = "the profile does not say how often a bit of them is upset"
             if rates.whole_chip:
@@ -123,6 +154,20 @@ class FailureRates:
             )
         return tuple(lines)
 
+    def _of_sample(self, confidence: float) -> list[str]:
+        lines = [
+            f"the open bits are those of a sample, with intervals of {100 * confidence:.4g} % "
+            "(Clopper and Pearson): low is the low end of the cross-section times that of the "
+            "interval, high likewise"
+        ]
+        if self.duty < 1.0 and any(t.target == _BETWEEN_STEPS for t in self.targets):
+            lines.append(
+                f"what the state is open to between steps is known of {self.first_samples:,} "
+                "samples, those that struck before the first instruction or tick: a list with more "
+                "of these (--faults) makes it narrower"
+            )
+        return lines
+
     def as_json(self) -> JsonObject:
         """Return the rates as a JSON object; an infinite time is null."""
         silent, failures = self.silent, self.failures
@@ -133,13 +178,16 @@ class FailureRates:
             "steps_per_day": self.steps_per_day,
             "upsets_per_bit_day": _spread_json(self.rates.per_day),
             "sigma_cm2_per_bit": _spread_json(self.rates.sigma_cm2),
-            "sigma_cm2_of_program": _spread_json(self.rates.sigma_cm2.times(self.open_silent)),
+            "sigma_cm2_of_program": _spread_json(_product(self.rates.sigma_cm2, self.silent_bits)),
+            "confidence_of_open_bits": self.confidence,
             "targets": {
                 t.target: {
                     "bits": t.bits,
                     "avf": t.avf,
                     "open_bits_sdc": t.open_silent,
                     "open_bits_failures": t.open_failures,
+                    "open_bits_sdc_range": _spread_json(t.silent_bits),
+                    "open_bits_failures_range": _spread_json(t.failure_bits),
                     "sdc_per_day": _spread_json(t.silent),
                     "failures_per_day": _spread_json(t.failures),
                 }
@@ -167,59 +215,52 @@ def _spread_json(spread: Spread) -> JsonObject:
     return {"low": spread.low, "best": spread.best, "high": spread.high}
 
 
-def _total(spreads: Sequence[Spread]) -> Spread:
-    total = NOTHING
-    for spread in spreads:
-        total = total.plus(spread)
-    return total
+def _product(one: Spread, other: Spread) -> Spread:
+    return Spread(one.low * other.low, one.best * other.best, one.high * other.high)
 
 
 def failure_rates(
     summary: CampaignSummary, sums: FaultSums, rates: BitRates, duty: float | None = None
 ) -> FailureRates:
-    """Return what a campaign's failures come to in orbit; `duty` is the share of the time that the
-    step runs, None: that which the flight states.
+    """Return what the failures of an exact campaign come to in orbit; `duty` is the share of the
+    time that the step runs, None: that which the flight states.
 
     Raises: UsageError if no target of the campaign is memory, or the duty is no share."""
+    return _rates(exact_open_bits(summary, sums), summary.meta.targets, rates, duty)
+
+
+def sampled_failure_rates(
+    file: CampaignFile, summary: SampleSummary, rates: BitRates, duty: float | None = None
+) -> FailureRates:
+    """Return the same for a sampled campaign, with the intervals of its shares. Raises: as
+    `failure_rates`; RecordError."""
+    found = _rates(sampled_open_bits(file, summary), summary.meta.targets, rates, duty)
+    first = 0
+    if _BETWEEN_STEPS in summary.meta.targets:
+        number = summary.meta.targets.index(_BETWEEN_STEPS)
+        first = sum(file.first_moment_counts(number).values())
+    return replace(found, confidence=summary.sampling.each, first_samples=first)
+
+
+def _rates(
+    some: Sequence[OpenBits], targets: Sequence[str], rates: BitRates, duty: float | None
+) -> FailureRates:
     if duty is not None and not 0.0 <= duty <= 1.0:
         raise UsageError(
             f"a duty of {duty:g} is not a share of the time", remedy="name one from 0 to 1"
         )
-    memory = [totals for totals in summary.targets if totals.target in _MEMORY]
-    if not memory:
+    if not some:
         raise UsageError(
             "no target of this campaign is memory, and of registers no upset rate is known",
-            remedy=f"campaigns with one of {', '.join(_MEMORY)} have rates",
+            remedy=f"campaigns with one of {', '.join(MEMORY)} have rates",
         )
     share = rates.activity if duty is None else duty
     source = f"`plant.activity` of {rates.scenario}" if duty is None else "as given with --duty"
-    length = summary.meta.instructions
-    return FailureRates(
-        rates,
-        share,
-        source,
-        tuple(_target(totals, sums, length, share, rates.per_day) for totals in memory),
-        tuple(t.target for t in summary.targets if t.target not in _MEMORY),
-    )
 
+    def rate_of(one: OpenBits) -> TargetRate:
+        silent, failures = one.silent(share), one.failures(share)
+        per_day = (_product(rates.per_day, silent), _product(rates.per_day, failures))
+        return TargetRate(one.target, one.bits, one.avf, silent, failures, *per_day)
 
-def _target(
-    totals: TargetTotals, sums: FaultSums, length: int, duty: float, per_bit_day: Spread
-) -> TargetRate:
-    open_bits = []
-    for effects in (_SILENT, FAILURES):
-        running = sum(totals.effects[effect] for effect in effects) / length
-        waiting = 0
-        if totals.target == _BETWEEN_STEPS:
-            waiting = int(chosen(sums.at_start[totals.target], effects).sum())
-        open_bits.append(duty * running + (1.0 - duty) * waiting)
-    silent, failures = open_bits
-    return TargetRate(
-        totals.target,
-        8 * totals.length,
-        totals.share(NodeEffect.SDC),
-        silent,
-        failures,
-        per_bit_day.times(silent),
-        per_bit_day.times(failures),
-    )
+    left_out = tuple(target for target in targets if target not in MEMORY)
+    return FailureRates(rates, share, source, tuple(map(rate_of, some)), left_out)

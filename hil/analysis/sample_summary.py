@@ -57,6 +57,16 @@ class SampleSummary:
         """Return the number of faults that were sampled from."""
         return sum(target.faults for target in self.targets)
 
+    @property
+    def missing(self) -> int:
+        """Return how many experiments another part of the campaign has."""
+        return max(0, self.meta.classes - self.samples)
+
+    @property
+    def is_listed(self) -> bool:
+        """Return whether the faults were those of a list: nobody knows how they were chosen."""
+        return self.sampling.draw is None
+
     def seen(self, effect: NodeEffect) -> bool:
         """Return whether any experiment came to `effect`."""
         return any(target.effects[effect] for target in self.targets)
@@ -92,6 +102,8 @@ class SampleSummary:
             "arch": meta.arch,
             f"{sampling.moment}s": meta.instructions,
             "experiments": self.samples,
+            "missing_experiments": self.missing,
+            "drawn": not self.is_listed,
             "faults": self.faults,
             "confidence": sampling.confidence,
             "confidence_of_each_interval": sampling.each,

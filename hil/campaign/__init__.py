@@ -7,15 +7,16 @@ recall, repeat, repetition, debugger
 exact, controls     the experiments on one board; before them, hits whose effects are certain
 preparation         the plan of a step, after controls
 executor            the seam to what carries experiments out, on ranges of them
-local, cluster      boards of this computer, and those of the workers of a cluster
+executors, local, cluster    which one; boards of this computer, and of the workers of a cluster
 cluster_tasks, board_pool    what a worker of a cluster does, and the boards that it keeps open
 ranges              ranges of experiments, and how they are cut up
 outcome_keeper, progress, fault_layout    what comes back: kept, counted, and where it lies
 sampled_campaign    a campaign on faults that are drawn or listed, from beginning to end
-sampled             its experiments, shared by several benches and kept in the journal
+sample_stages       which faults come before each look at its results
 fault_space, sampling, fault_list    all faults; drawing some of them; lists of them as text
-laboratory, board_laboratory, inproc_laboratory    where they are carried out
-cores               which core the boards of a sampled campaign keep to
+sample_survey, board_samples, inproc_samples    what there is to hit, and the experiments: on boards
+                    and in this process
+sample_places, inproc_repeat    what is where samples struck; one in this process again
 bench, held_step    the boards of a campaign, and one that holds a step for experiments
 regions             the targets
 trace               the registers before each instruction of a step

@@ -70,6 +70,14 @@ class HeldBoard:
         if self._follow is not None:
             self.follow(*self._follow)
 
+    def recover(self, failure: LinkTimeout | NodeError) -> None:
+        """Hold the step again on a board that has failed so. Raises: `failure` if it does not get
+        going again: then another board must be opened in its place."""
+        try:
+            self.hold_again()
+        except (LinkTimeout, NodeError, SetupError):
+            raise failure from None
+
     def follow(self, steps: int, restored: bool) -> None:
         """Give the board so many steps that follow. `restored`: experiments go on from the right
         state. Raises: SetupError if it computes them otherwise than the golden run; LinkTimeout,

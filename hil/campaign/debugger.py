@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Final
 
 from hil.campaign.recall import RecalledStep
-from hil.campaign.repeat import fault_of, site_of, with_content
+from hil.campaign.repeat import address_of, fault_of, site_of, with_content
 from hil.campaign.repetition import Fault
 from hil.errors import SetupError
 from hil.record.campaign_file import CampaignFile
 from hil.record.recorded_experiment import RecordedExperiment
 from hil.rig.backends.process import ProcessBoard
 from hil.scenario import UpsetTarget
-from hil.wire.campaign import OpenedStep, Space, StrikeStop
+from hil.wire.campaign import OpenedStep, StrikeStop
 
 __all__ = ["HandedOver", "find_gdb", "gdb_commands", "hand_over", "write_commands"]
 
@@ -65,7 +65,7 @@ def hand_over(
     board.step.run([site], severity=False)  # walks there
     struck = board.step.strike(site, StrikeStop.FOR_DEBUGGER)
     opened = board.step.opened
-    upset = opened.arena + site.byte if site.space is Space.MEMORY else None
+    upset = address_of(opened, site)
     return HandedOver(struck.pid, with_content(recalled, site, fault), upset, opened)
 
 

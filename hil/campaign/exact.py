@@ -103,11 +103,11 @@ class ExactExperiments:
         while at < units.end and not stopped():
             try:
                 self._carry_out_from(board, Range(at, units.end), take, stopped)
-            except (LinkTimeout, NodeError):
+            except (LinkTimeout, NodeError) as failure:
                 tries += 1
                 if tries == _TRIES:
                     raise
-                board.hold_again()
+                board.recover(failure)
 
     def _carry_out_from(
         self,

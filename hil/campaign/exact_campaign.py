@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from hil import __version__
-from hil.campaign.bench import HeldBoard, HeldBoards
-from hil.campaign.cluster import ClusterExecutor
+from hil.campaign.bench import HeldBoards
 from hil.campaign.ending_reader import EFFECTS_ONLY, Wanted
-from hil.campaign.executor import Executor
-from hil.campaign.local import LocalExecutor
+from hil.campaign.executors import end_if, open_executor
 from hil.campaign.origin import content_digest, source_name
 from hil.campaign.outcome_keeper import OutcomeKeeper
 from hil.campaign.part import WHOLE, CampaignPart
@@ -34,8 +31,7 @@ from hil.record.campaign_file import write_campaign
 from hil.record.campaign_journal import CampaignJournal, journal_path
 from hil.record.campaign_rows import CampaignMeta, ClassRow, RegionRow
 from hil.rig.own_workload import own_workload
-from hil.rig.reservation import BenchReservation, uses_of_run
-from hil.scenario import BoardKind, Scenario, UpsetTarget
+from hil.scenario import Scenario, UpsetTarget
 
 __all__ = ["ExactOrder", "run_exact_campaign"]
 
@@ -75,11 +71,14 @@ def run_exact_campaign(
             f"{order.result} exists already",
             remedy="name another file with --out, or delete it",
         )
-    with _executor(order, say) as executor:
-        _end_if(stopped)
+    if order.dask is None:
+        require_elf_reader()
+    boards = HeldBoards(order.scenario, order.frame, reserved=order.dask is not None)
+    with open_executor(order.scenario, boards, order.workers, order.dask, say) as executor:
+        end_if(stopped)
         say("tracing the step")
         step = executor.ask(partial(prepare, targets=order.targets))
-        _end_if(stopped)
+        end_if(stopped)
         plan, meta = step.experiments.plan, _meta(order, step)
         say(f"controls: all {step.controls} hits with a certain effect had it; "
             f"{step.overwritten} hits of what is overwritten had none")  # fmt: skip
@@ -92,7 +91,7 @@ def run_exact_campaign(
             missing = order.part.within(keeper.missing(), plan.classes)
             experiments = replace(step.experiments, wanted=order.wanted)
             executor.carry_out(experiments, missing, keeper.keep, stopped)
-            _end_if(stopped)
+            end_if(stopped)
             unread = executor.ask(partial(unread_endings, plan=plan, wanted=order.wanted))
             write_campaign(
                 order.result,
@@ -111,32 +110,6 @@ def _of_all(order: ExactOrder, plan: ExactPlan) -> str:
     if order.part == WHOLE:
         return ""
     return f", part {order.part} of {BITS * plan.classes:,}"
-
-
-def _end_if(stopped: Callable[[], bool]) -> None:
-    if stopped():
-        raise KeyboardInterrupt
-
-
-@contextlib.contextmanager
-def _executor(order: ExactOrder, say: Callable[[str], None]) -> Iterator[Executor[HeldBoard]]:
-    """Yield what carries the experiments out: a cluster, or boards of this computer, which are
-    reserved."""
-    if order.dask is not None:
-        boards = HeldBoards(order.scenario, order.frame, reserved=True)
-        with ClusterExecutor(boards, order.dask, say) as cluster:
-            yield cluster
-        return
-    require_elf_reader()
-    nodes = order.scenario.rig.nodes
-    kind = nodes[0].board
-    # There are no more real boards than there are.
-    count = min(order.workers, len(nodes)) if kind is BoardKind.SERIAL else order.workers
-    with BenchReservation(uses_of_run(order.scenario)) as reservation:
-        reservation.acquire()
-        boards = HeldBoards(order.scenario, order.frame)
-        with LocalExecutor(boards, count, pinned=kind is BoardKind.PROCESS) as local:
-            yield local
 
 
 # --- what is written --------------------------------------------------------------------------

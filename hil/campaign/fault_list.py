@@ -1,19 +1,11 @@
-"""Lists of faults as text: one line for each, readable, and easy to compare and to share.
-
-    # hil faults 1
-    # workload: attitude
-    # seed: 11
-    # frames: 3
-    # targets: state,heap
-    number,frame,target,byte,bit,instruction
-    0,3,state,17,5,1042
-
-The last column is `tick` instead of `instruction` for in-process boards. Lines with `#` that have
-another form are comments, and may stand anywhere."""
+"""Lists of faults: written, read, and checked against the faults that there are. Their text:
+`hil.record.fault_lines`."""
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,26 +16,28 @@ from hil.campaign.fault_space import BITS, FaultSpace
 from hil.campaign.sampling import FaultTable
 from hil.errors import ConfigError, Problem, SetupError, UsageError
 from hil.record.campaign_rows import MomentUnit
+from hil.record.fault_lines import FAULT_COLUMNS, FIRST_LINE, FaultLines
 from hil.scenario import UpsetTarget
 
 __all__ = ["FaultListHead", "ListedFaults", "check_faults", "read_faults", "write_faults"]
 
-_FIRST: Final = "# hil faults 1"
-_COLUMNS: Final = ("number", "frame", "target", "byte", "bit")
 _KEYS: Final = ("workload", "seed", "frames", "targets")
+_MAY_BE_KEYS: Final = ("path",)
 _NUMBER_MAX: Final = 1 << 62
+_FAULTS_MAX: Final = 10_000_000
+_PROBLEMS_MAX: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class FaultListHead:
-    """The head of a list: what its faults are of. `seed`: the scenario's; `frames` and `targets` as
-    the command line has them."""
+    """The head of a list: see `hil.record.fault_lines.FaultLines`."""
 
     workload: str
     seed: int
     frames: str
     targets: tuple[UpsetTarget, ...]
     moment: MomentUnit
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +51,22 @@ class ListedFaults:
 
 
 def write_faults(path: Path, head: FaultListHead, faults: FaultTable) -> None:
-    """Write a list. Raises: SetupError if that is not possible."""
-    try:
-        with path.open("w", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in _lines(head, faults))
-    except OSError as error:
-        raise SetupError(f"{path}: {error.strerror}", remedy="name another file") from error
-
-
-def _lines(head: FaultListHead, faults: FaultTable) -> Iterator[str]:
-    yield _FIRST
-    yield f"# workload: {head.workload}"
-    yield f"# seed: {head.seed}"
-    yield f"# frames: {head.frames}"
-    yield f"# targets: {','.join(head.targets)}"
-    yield ",".join((*_COLUMNS, head.moment.value))
+    """Write a list: all of it, or none. Raises: SetupError if that is not possible."""
+    names = [target.value for target in head.targets]
     columns = [column.tolist() for column in faults.columns]
-    for number, frame, target, byte, bit, moment in zip(*columns, strict=True):
-        yield f"{number},{frame},{head.targets[target].value},{byte},{bit},{moment}"
+    rows = (
+        (number, frame, names[target], byte, bit, moment)
+        for number, frame, target, byte, bit, moment in zip(*columns, strict=True)
+    )
+    text = FaultLines(head.workload, head.seed, head.frames, names, head.moment, head.path)
+    draft = path.with_name(f"{path.name}.new")
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            file.writelines(text.lines(rows))
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise SetupError(f"{path}: {error.strerror}", remedy="name another file") from error
 
 
 # --- reading ----------------------------------------------------------------------------------
@@ -88,51 +80,55 @@ class _Reader:
         self.problems: list[Problem] = []
         self.keys: dict[str, str] = {}
         self.moment: MomentUnit | None = None
-        self.rows: list[tuple[int, ...]] = []
-        self.lines: list[int] = []
+        self.rows = array("q")  # one after the other
+        self.lines = array("q")
         self.targets: tuple[UpsetTarget, ...] = ()
-        self._numbers: set[int] = set()
 
     def wrong(self, line: int, message: str, remedy: str = "") -> None:
         self.problems.append(Problem(str(self.path), line, 1 if line else 0, "", message, remedy))
 
     def comment(self, line: int, text: str) -> None:
         key, colon, value = text.lstrip("# ").partition(":")
-        if colon and key.strip() in _KEYS:
+        if colon and key.strip() in (*_KEYS, *_MAY_BE_KEYS):
             self.keys[key.strip()] = value.strip()
-        elif text.startswith("# hil faults") and text.strip() != _FIRST:
+        elif text.startswith("# hil faults") and text.strip() != FIRST_LINE:
             self.wrong(line, f"`{text.strip()}` is not a version of fault lists that hil knows")
 
     def columns(self, line: int, text: str) -> None:
         names = tuple(name.strip() for name in text.split(","))
         moments = {moment.value: moment for moment in MomentUnit}
-        if names[:-1] != _COLUMNS or names[-1] not in moments:
-            expected = ",".join((*_COLUMNS, "instruction"))
+        if names[:-1] != FAULT_COLUMNS or names[-1] not in moments:
+            expected = ",".join((*FAULT_COLUMNS, "instruction"))
             self.wrong(line, f"the columns are not `{expected}` (or `tick` as the last one)")
             return
         self.moment = moments[names[-1]]
 
     def row(self, line: int, text: str) -> None:
         fields = [field.strip() for field in text.split(",")]
-        if len(fields) != len(_COLUMNS) + 1:
-            self.wrong(line, f"{len(fields)} fields, not {len(_COLUMNS) + 1}")
+        if len(fields) != len(FAULT_COLUMNS) + 1:
+            self.wrong(line, f"{len(fields)} fields, not {len(FAULT_COLUMNS) + 1}")
             return
         numbers: list[int] = []
-        for name, field in zip((*_COLUMNS, "moment"), fields, strict=True):
-            value = self._target(field) if name == _COLUMNS[2] else _whole(field)
+        for name, field in zip((*FAULT_COLUMNS, "moment"), fields, strict=True):
+            value = self._target(field) if name == FAULT_COLUMNS[2] else _whole(field)
             if value is None:
-                what = "a target of this list" if name == _COLUMNS[2] else "a whole number"
+                what = "a target of this list" if name == FAULT_COLUMNS[2] else "a whole number"
                 self.wrong(line, f"{name} `{field}` is not {what}")
                 return
             numbers.append(value)
-        if numbers[0] in self._numbers:
-            self.wrong(line, f"number {numbers[0]} is there twice")
-        elif numbers[4] >= BITS:
+        if numbers[4] >= BITS:
             self.wrong(line, f"bit {numbers[4]} is not one of 0 to 7")
         else:
-            self._numbers.add(numbers[0])
-            self.rows.append(tuple(numbers))
+            self.rows.extend(numbers)
             self.lines.append(line)
+
+    def check_numbers(self) -> None:
+        """Find numbers that are there more than once."""
+        numbers = np.array(self.rows[:: len(FAULT_COLUMNS) + 1], np.int64)
+        order = np.argsort(numbers, kind="stable")
+        again = order[1:][numbers[order[1:]] == numbers[order[:-1]]]
+        for place in np.sort(again)[:_PROBLEMS_MAX].tolist():
+            self.wrong(self.lines[place], f"number {numbers[place]} is there twice")
 
     def _target(self, name: str) -> int | None:
         names = [target.value for target in self.targets]
@@ -148,35 +144,56 @@ def _whole(text: str) -> int | None:
 def read_faults(path: Path) -> ListedFaults:
     """Read a list. Raises: UsageError if there is no such file; ConfigError with each line that is
     wrong."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--faults {path}: {error}", remedy="name a list of faults") from error
     reader = _Reader(path)
-    for number, text in enumerate(lines, start=1):
-        if text.startswith("#"):
-            reader.comment(number, text)
-    _read_targets(reader)
-    for number, text in enumerate(lines, start=1):
-        if not text.strip() or text.startswith("#") or (reader.problems and not reader.moment):
-            continue
-        (reader.row if reader.moment else reader.columns)(number, text)
+    with _reading(path):
+        for number, text in _numbered(path):
+            if text.startswith("#"):
+                reader.comment(number, text)
+        _read_targets(reader)
+        for number, text in _numbered(path):
+            if not text.strip() or text.startswith("#") or (reader.problems and not reader.moment):
+                continue
+            (reader.row if reader.moment else reader.columns)(number, text)
+            if len(reader.problems) >= _PROBLEMS_MAX or len(reader.lines) > _FAULTS_MAX:
+                break
+    if len(reader.lines) > _FAULTS_MAX:
+        reader.wrong(0, f"there are more than {_FAULTS_MAX:,} faults in it", "divide it")
     if not reader.rows and not reader.problems:
         reader.wrong(0, "there is no fault in it")
+    reader.check_numbers()
     if reader.problems or reader.moment is None:
-        raise ConfigError(reader.problems)
+        raise ConfigError(sorted(reader.problems, key=lambda problem: problem.line))
     return ListedFaults(path, _head(reader, reader.moment), _table(reader), tuple(reader.lines))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Raise what goes wrong when a file is read as UsageError."""
+    try:
+        if path.exists() and not path.is_file():  # it is read twice
+            raise UsageError(f"--faults {path} is not a file", remedy="name a list of faults")
+        yield
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--faults {path}: {error}", remedy="name a list of faults") from error
+
+
+def _numbered(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a file with their numbers. Some editors put a mark before the first."""
+    with path.open(encoding="utf-8-sig") as file:
+        yield from enumerate((line.rstrip("\n") for line in file), start=1)
 
 
 def _read_targets(reader: _Reader) -> None:
     for key in _KEYS:
         if key not in reader.keys:
-            reader.wrong(0, f"there is no line `# {key}: ...`", f"it begins with `{_FIRST}`")
+            reader.wrong(0, f"there is no line `# {key}: ...`", f"it begins with `{FIRST_LINE}`")
     known = {target.value: target for target in UpsetTarget}
     names = [name.strip() for name in reader.keys.get("targets", "").split(",") if name.strip()]
-    for name in names:
+    for number, name in enumerate(names):
         if name not in known:
             reader.wrong(0, f"targets: `{name}` is not a target")
+        elif name in names[:number]:
+            reader.wrong(0, f"targets: `{name}` is there twice")
     reader.targets = tuple(known[name] for name in names if name in known)
     if _whole(reader.keys.get("seed", "0")) is None:
         reader.wrong(0, f"seed: `{reader.keys['seed']}` is not a whole number")
@@ -185,32 +202,60 @@ def _read_targets(reader: _Reader) -> None:
 def _head(reader: _Reader, moment: MomentUnit) -> FaultListHead:
     keys = reader.keys
     return FaultListHead(
-        keys["workload"], int(keys["seed"]), keys["frames"], reader.targets, moment
+        keys["workload"],
+        int(keys["seed"]),
+        keys["frames"],
+        reader.targets,
+        moment,
+        keys.get("path", ""),
     )
 
 
 def _table(reader: _Reader) -> FaultTable:
-    return FaultTable(*np.array(reader.rows, dtype=np.int64).T.copy())
+    rows = np.array(reader.rows, dtype=np.int64).reshape(-1, len(FAULT_COLUMNS) + 1)
+    return FaultTable(*rows.T.copy())
 
 
 def check_faults(listed: ListedFaults, space: FaultSpace) -> None:
     """Check that a fault space has all faults of a list. Raises: ConfigError with each that it does
-    not have."""
+    not have; UsageError for a list whose moments are others than those of the space."""
+    head = listed.head
+    if head.moment is not space.moment:
+        raise UsageError(
+            f"{listed.path} counts {head.moment}s, and these boards count {space.moment}s",
+            remedy="lists of ticks are for `inproc` boards, those of instructions for all others",
+        )
+    if head.path and head.path != space.path_digest:
+        raise UsageError(
+            f"{listed.path} is of another build: its steps take the path {head.path}, those of "
+            f"this one {space.path_digest}; the same number of an instruction is not the same "
+            "moment",
+            remedy="make a list with this build; without its line `# path: ...` it is taken as it "
+            "is",
+        )
     problems: list[Problem] = []
-    moments = {frame.frame: frame.moments for frame in space.frames}
-    lengths = [target.length for target in space.targets]
+    places = {frame.frame: number for number, frame in enumerate(space.frames)}
     _, *columns = (column.tolist() for column in listed.faults.columns)
     for line, frame, target, byte, _, moment in zip(listed.lines, *columns, strict=True):
-        message = ""
-        if frame not in moments:
-            message = f"frame {frame} is not among {listed.head.frames}"
-        elif byte >= lengths[target]:
-            name = space.targets[target].target
-            message = f"byte {byte}: {name} has {lengths[target]} bytes"
-        elif moment >= moments[frame]:
-            unit = space.moment.value
-            message = f"{unit} {moment}: frame {frame} has {unit}s 0 to {moments[frame] - 1}"
+        message = f"frame {frame} is not among {head.frames}"
+        if frame in places:
+            message = _why_not(space, places[frame], target, byte, moment)
         if message:
             problems.append(Problem(str(listed.path), line, 1, "", message))
+            if len(problems) >= _PROBLEMS_MAX:
+                break
     if problems:
         raise ConfigError(problems)
+
+
+def _why_not(space: FaultSpace, frame: int, target: int, byte: int, moment: int) -> str:
+    """Return why there is no such fault in the frame of this number; empty if there is one."""
+    of, at = space.targets[target], space.frames[frame]
+    if byte >= of.length:
+        return f"byte {byte}: {of.target} has {of.length} bytes"
+    if moment >= at.moments:
+        unit = space.moment.value
+        return f"{unit} {moment}: frame {at.frame} has {unit}s 0 to {at.moments - 1}"
+    if of.first_live is not None and byte < (live := int(of.first_live[frame][moment])):
+        return f"byte {byte}: {of.target} begins at byte {live} there, where its pointer is"
+    return ""

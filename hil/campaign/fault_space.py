@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from hil.campaign.trace import counters_of_path
 from hil.errors import UsageError
 from hil.record.campaign_rows import MomentUnit
 from hil.scenario import UpsetTarget
@@ -50,6 +51,11 @@ class FrameSpace:
     moments: int
     path: npt.NDArray[np.uint64]
 
+    @property
+    def counters(self) -> npt.NDArray[np.uint64]:
+        """Return the program counter before each instruction; none on in-process boards."""
+        return counters_of_path(self.path) if len(self.path) else self.path
+
 
 @dataclass(frozen=True, slots=True)
 class FaultSpace:
@@ -74,6 +80,12 @@ class FaultSpace:
         )
 
     @property
+    def path_digest(self) -> str:
+        """Return a digest of the paths of all frames; empty on in-process boards."""
+        ends = [frame.path[-1:].tobytes() for frame in self.frames]
+        return hashlib.blake2b(b"".join(ends), digest_size=8).hexdigest() if any(ends) else ""
+
+    @property
     def digest(self) -> str:
         """Return a digest that two spaces share only if they have the same faults."""
         whole = hashlib.blake2b(digest_size=16)
@@ -86,22 +98,23 @@ class FaultSpace:
         return whole.hexdigest()
 
 
-def parse_frames(text: str, count: int) -> tuple[int, ...]:
+def parse_frames(text: str, count: int, of: str = "--frames") -> tuple[int, ...]:
     """Return the frames that a text names, of a scenario with `count` frames: `3`, `0:100` for
     frames 0 to 99, `0:1000:10` for every tenth of them, or several of these divided by commas.
-    Raises: UsageError."""
+    `of`: where the text stands. Raises: UsageError."""
     frames: set[int] = set()
     for part in text.split(","):
-        frames.update(_range(text, part))
-    if not frames or min(frames) < 0 or max(frames) >= count:
-        raise UsageError(
-            f"--frames {text}: the scenario has frames 0 to {count - 1}",
-            remedy="the end of a range is not included",
-        )
+        some = _range(text, part, of)
+        if not some or some[-1] >= count:
+            raise UsageError(
+                f"{of} {text}: the scenario has frames 0 to {count - 1}",
+                remedy="the end of a range is not included",
+            )
+        frames.update(some)
     return tuple(sorted(frames))
 
 
-def _range(text: str, part: str) -> range:
+def _range(text: str, part: str, of: str) -> range:
     """Return the frames of one part of a text."""
     numbers = [int(n) for n in part.split(":") if n.strip().isascii() and n.strip().isdigit()]
     if len(numbers) == part.count(":") + 1 and max(numbers) < _FRAME_MAX:
@@ -113,7 +126,7 @@ def _range(text: str, part: str) -> range:
             case [first, end, step] if step > 0:
                 return range(first, end, step)
     raise UsageError(
-        f"--frames {text!r} does not name frames",
+        f"{of} {text!r} does not name frames",
         remedy="3, or 0:100 for frames 0 to 99, or 0:1000:10 for every tenth",
     )
 

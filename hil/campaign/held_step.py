@@ -123,6 +123,14 @@ class HeldStep:
             )
         return campaign.struck(self._rig.requests.expect(self._node, call))
 
+    def can_draw(self, draw: campaign.FaultDraw) -> bool:
+        """Return whether the board draws experiments by itself: it carries out those of `draw`."""
+        call = self._send(Msg.CAMPAIGN_RUN, campaign.drawn_request([draw]))
+        if isinstance(call.result, Refusal) and call.result.status == lib.HIL_ERR_PAYLOAD:
+            return False  # an older agent
+        self._rig.requests.expect(self._node, call)
+        return True
+
     def run_all(
         self,
         requests: Iterable[Sequence[campaign.Site]],
@@ -131,7 +139,14 @@ class HeldStep:
         """Carry out one request after the other, each as `run` with severity; the next is under way
         while the board works on one. `on_outcomes` gets the outcomes of each, in order; what it
         raises ends it."""
-        payloads = (campaign.sites_request(sites, severity=True) for sites in requests)
+        self.run_packed(
+            (campaign.sites_request(sites, severity=True) for sites in requests), on_outcomes
+        )
+
+    def run_packed(
+        self, payloads: Iterator[bytes], on_outcomes: Callable[[campaign.Outcomes], None]
+    ) -> None:
+        """Carry out requests that are encoded already, as `run_all`."""
         first = next(payloads, None)
         if first is None:
             return

@@ -28,17 +28,28 @@ class OutcomeKeeper:
         self._journal = journal
         self._layout = layout
         self._report = report
+        self._units = 0
         self._tally = CampaignTally(layout, units)
-        for first, effects, details in journal.parts():
-            count = len(effects) // layout.per_unit
-            self._tally.add(RangeOutcomes(first, count, effects, details))
-        report(self._tally.progress)
+        self._count_kept(layout.units)
+
+    def _count_kept(self, more: int) -> None:
+        """Count what the journal has of the next units."""
+        first, self._units = self._units, self._units + more
+        for at, effects, details in self._journal.parts(first, self._units):
+            count = len(effects) // self._layout.per_unit
+            self._tally.add(RangeOutcomes(at, count, effects, details))
+        self._report(self._tally.progress)
+
+    def extend(self, layout: FaultLayout) -> None:
+        """Add units, which are numbered from the last one on."""
+        self._tally.extend(layout)
+        self._count_kept(layout.units)
 
     def missing(self) -> list[Range]:
         """Return the units whose outcomes the journal does not have."""
         per_unit = self._layout.per_unit
         done = [(first, len(effects) // per_unit) for first, effects, _ in self._journal.parts()]
-        return missing_ranges(done, self._layout.units)
+        return missing_ranges(done, self._units)
 
     def keep(self, outcomes: RangeOutcomes) -> None:
         """Keep the outcomes of a range. Raises: RecordError."""

@@ -46,7 +46,7 @@ class CampaignProgress:
 
 class CampaignTally:
     """Counts the outcomes of a campaign by effect, place and board; those of `units` are wanted
-    (None: of all). Thread-safe."""
+    (None: of all). `layout`: of the units that are known; `extend` adds more. Thread-safe."""
 
     def __init__(self, layout: FaultLayout, units: int | None = None) -> None:
         self.layout = layout
@@ -56,14 +56,17 @@ class CampaignTally:
         self._workers: dict[str, int] = {}
         self._columns = max(1, min(_COLUMNS_MAX, layout.duration))
         self._rows = [max(1, min(_ROWS_MAX, length)) for length in layout.lengths]
-        self._cell = self._cells()
+        self._cell = self._cells(layout)
         self._grid: Counts = np.zeros(
             sum(self._rows) * self._columns * len(EFFECTS), dtype=np.int64
         )
 
-    def _cells(self) -> Counts:
+    def extend(self, layout: FaultLayout) -> None:
+        """Add units, which are numbered from the last one on; all but these is as before."""
+        self._cell = np.concatenate((self._cell, self._cells(layout)))
+
+    def _cells(self, layout: FaultLayout) -> Counts:
         """Return, for each unit, the place of its first effect in the grid."""
-        layout = self.layout
         rows = np.array([*self._rows, 1], dtype=np.int64)
         lengths = np.array([*layout.lengths, 1], dtype=np.int64)
         begins = np.concatenate(([0], np.cumsum(rows)))

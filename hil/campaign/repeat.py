@@ -19,15 +19,16 @@ from hil.campaign.repetition import (
     PathEnd,
     Repetition,
     Seen,
+    changes,
 )
 from hil.campaign.trace import counters_of
 from hil.record.campaign_file import CampaignFile
 from hil.record.campaign_rows import EFFECTS
 from hil.record.recorded_experiment import RecordedExperiment
 from hil.upsets.words import NodeEffect
-from hil.wire.campaign import Site, Space, StrikeStop
+from hil.wire.campaign import TEXT_FROM, OpenedStep, Site, Space, StrikeStop
 
-__all__ = ["fault_of", "repeat_experiment", "site_of", "with_content"]
+__all__ = ["address_of", "fault_of", "repeat_experiment", "site_of", "with_content"]
 
 _STATE_MAX: Final = 65536
 """[byte] The longest state that is compared byte by byte: its content crosses the link."""
@@ -50,6 +51,7 @@ def fault_of(recalled: RecalledStep, file: CampaignFile, recorded: RecordedExper
         register, byte = divmod(recorded.byte, opened.gpr_bytes)
         before = int(trace.registers[position, register]) >> 8 * byte & 0xFF
     instruction = file.one_instruction(address)
+    counters = trace.pc.tolist()
     return Fault(
         target=region.target.value,
         byte=recorded.byte,
@@ -59,12 +61,13 @@ def fault_of(recalled: RecalledStep, file: CampaignFile, recorded: RecordedExper
         position=position,
         weight=recorded.weight,
         address=address,
-        text=recalled.texts[address],
+        text=recalled.texts.get(address, ""),
         symbol=instruction.symbol if instruction else "",
         file=instruction.file if instruction else "",
         line=instruction.line if instruction else 0,
-        execution=trace.pc[: position + 1].tolist().count(address),
-        executions=instruction.executions if instruction else 0,
+        execution=counters[: position + 1].count(address),
+        executions=counters.count(address),
+        frame=recorded.frame,
     )
 
 
@@ -88,10 +91,20 @@ def repeat_experiment(
 def with_content(recalled: RecalledStep, site: Site, fault: Fault) -> Fault:
     """Return the fault at which an experiment stands, with the value of its byte."""
     held = recalled.board.step
-    if site.space is not Space.MEMORY:
+    address = address_of(held.opened, site)
+    if address is None:
         return fault
-    (after,) = held.code(held.opened.arena + site.byte, 1)
+    (after,) = held.code(address, 1)
     return replace(fault, before=after ^ site.mask)
+
+
+def address_of(opened: OpenedStep, site: Site) -> int | None:
+    """Return the address of the byte that is hit; None if it is in a register."""
+    if site.space is Space.MEMORY:
+        return opened.arena + site.byte
+    if site.space is Space.CPU and site.byte >= TEXT_FROM:
+        return opened.text + site.byte - TEXT_FROM
+    return None
 
 
 def _path_of(recalled: RecalledStep, site: Site, *, crashes: bool) -> PathEnd:
@@ -118,10 +131,5 @@ def _end_of(recalled: RecalledStep, site: Site) -> FaultyEnd:
     state: Sequence[ByteChange] | None = None
     if golden.workload.state_len <= _STATE_MAX:
         content = held.code(opened.arena + opened.state_at, golden.workload.state_len)
-        state = _changes(golden.state, content)
-    return FaultyEnd(_changes(golden.output, output), state, 0, struck.pc, 0)
-
-
-def _changes(right: bytes, wrong: bytes) -> list[ByteChange]:
-    pairs = enumerate(zip(right, wrong, strict=True))
-    return [ByteChange(offset, a, b) for offset, (a, b) in pairs if a != b]
+        state = changes(golden.state, content)
+    return FaultyEnd(changes(golden.output, output), state, 0, struck.pc, 0)

@@ -7,9 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hil.json_values import JsonObject
+from hil.record.campaign_rows import MomentUnit
 from hil.upsets.words import NodeEffect
 
-__all__ = ["ByteChange", "Fault", "FaultyEnd", "PathEnd", "Repetition", "Seen", "signal_name"]
+__all__ = [
+    "ByteChange",
+    "Fault",
+    "FaultyEnd",
+    "PathEnd",
+    "Repetition",
+    "Seen",
+    "changes",
+    "signal_name",
+]
 
 
 def signal_name(number: int) -> str:
@@ -22,7 +32,8 @@ def signal_name(number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault: bit `bit` of `byte` of a target, before the instruction at `position` of the step.
+    """One fault: bit `bit` of `byte` of a target, before the instruction at `position` of the step
+    of `frame`; or at that tick, where `unit` says so: then nothing is known of instructions.
 
     place: the register that the byte is part of; empty in memory
     before: the value of the byte; None if it is not known
@@ -45,6 +56,8 @@ class Fault:
     line: int
     execution: int
     executions: int
+    frame: int
+    unit: MomentUnit = MomentUnit.INSTRUCTION
 
     @property
     def mask(self) -> int:
@@ -86,6 +99,12 @@ class ByteChange:
     wrong: int
 
 
+def changes(right: bytes, wrong: bytes) -> list[ByteChange]:
+    """Return the bytes in which a region differs from what it is without the fault."""
+    pairs = enumerate(zip(right, wrong, strict=True))
+    return [ByteChange(offset, a, b) for offset, (a, b) in pairs if a != b]
+
+
 @dataclass(frozen=True, slots=True)
 class PathEnd:
     """The path of a faulty step: for `instructions` after the fault it is the fault-free one. Then
@@ -113,13 +132,13 @@ class FaultyEnd:
 @dataclass(frozen=True, slots=True)
 class Repetition:
     """An experiment that was carried out again: what was `recorded` of it, and what was `observed`.
-    `end`: None if it hangs."""
+    `path`: None if no instructions are known; `end`: None if it hangs."""
 
     name: str
     fault: Fault
     recorded: Seen
     observed: Seen
-    path: PathEnd
+    path: PathEnd | None
     end: FaultyEnd | None
 
     @property
@@ -140,31 +159,45 @@ class Repetition:
             "bit": fault.bit,
             "register": fault.place or None,
             "before": fault.before,
+            "frame": fault.frame,
             "position": fault.position,
+            "unit": fault.unit.value,
             "weight": fault.weight,
-            "instruction": {
-                "address": fault.address,
-                "text": fault.text,
-                "symbol": fault.symbol or None,
-                "file": fault.file or None,
-                "line": fault.line or None,
-                "execution": fault.execution,
-                "executions": fault.executions,
-            },
-            "path": {
-                "instructions": self.path.instructions,
-                "leaves_to": self.path.leaves,
-                "instead_of": self.path.expected,
-            },
-            "output": _changes(end.output) if end else None,
-            "state": _changes(end.state) if end else None,
+            "instruction": _instruction(fault),
+            "path": _path(self.path),
+            "output": _changes_json(end.output) if end else None,
+            "state": _changes_json(end.state) if end else None,
             "signal": signal_name(end.signal) if end and end.signal else None,
             "pc": end.pc if end and end.signal else None,
             "fault_address": end.fault if end and end.fault else None,
         }
 
 
-def _changes(changes: Sequence[ByteChange] | None) -> list[JsonObject] | None:
-    if changes is None:
+def _instruction(fault: Fault) -> JsonObject | None:
+    if fault.unit is not MomentUnit.INSTRUCTION:
         return None
-    return [{"byte": c.offset, "right": c.right, "wrong": c.wrong} for c in changes]
+    return {
+        "address": fault.address,
+        "text": fault.text,
+        "symbol": fault.symbol or None,
+        "file": fault.file or None,
+        "line": fault.line or None,
+        "execution": fault.execution,
+        "executions": fault.executions,
+    }
+
+
+def _path(path: PathEnd | None) -> JsonObject | None:
+    if path is None:
+        return None
+    return {
+        "instructions": path.instructions,
+        "leaves_to": path.leaves,
+        "instead_of": path.expected,
+    }
+
+
+def _changes_json(some: Sequence[ByteChange] | None) -> list[JsonObject] | None:
+    if some is None:
+        return None
+    return [{"byte": c.offset, "right": c.right, "wrong": c.wrong} for c in some]

@@ -16,9 +16,10 @@ import numpy.typing as npt
 from hil.campaign.fault_space import BITS, Counts, FaultSpace
 from hil.kernel import digest64
 
-__all__ = ["FaultTable", "draw", "in_proportion"]
+__all__ = ["FaultTable", "TargetDraw", "draw", "in_proportion", "target_draws"]
 
 Numbers: TypeAlias = npt.NDArray[np.int64]
+Words: TypeAlias = npt.NDArray[np.uint64]
 
 _WORD: Final = 1 << 64
 
@@ -55,18 +56,37 @@ class FaultTable:
         return np.lexsort(keys).astype(np.int64)
 
 
+@dataclass(frozen=True, slots=True)
+class TargetDraw:
+    """The draw of the faults of one target in a stage, so that others can draw them again: of its
+    `faults` in all frames, `parts` are drawn with the random numbers of the stream `key`; the first
+    has the number `first`."""
+
+    key: tuple[int, int]
+    faults: int
+    parts: int
+    first: int
+
+
+def target_draws(
+    space: FaultSpace, counts: list[int], seed: int, stage: int, first: int
+) -> tuple[TargetDraw, ...]:
+    """Return how `draw` draws the faults of each target."""
+    draws: list[TargetDraw] = []
+    for target, count in enumerate(counts):
+        key = _key(seed, _stream(space, target, stage))
+        draws.append(TargetDraw(key, space.size(target), count, first))
+        first += count
+    return tuple(draws)
+
+
 def draw(space: FaultSpace, counts: list[int], seed: int, stage: int, first: int) -> FaultTable:
     """Draw `counts` faults of each target for a stage of a campaign; they are numbered from `first`
     on. The same arguments draw the same faults everywhere."""
     parts: list[list[Numbers]] = [[] for _ in range(5)]
     for target, count in enumerate(counts):
-        name = f"faults {space.targets[target].target.value} {stage}"
-        bits = _words(seed, name, count)
-        size = space.size(target)
-        chosen = np.array(
-            [size * (part * _WORD + u) // (count * _WORD) for part, u in enumerate(bits)],
-            dtype=np.int64,
-        )
+        words = _words(seed, _stream(space, target, stage), count)
+        chosen = _one_of_each_part(space.size(target), words)
         frame, moment, byte, bit = _places(space, target, chosen)
         for column, values in zip(
             parts, (frame, np.full(count, target), byte, bit, moment), strict=True
@@ -77,11 +97,43 @@ def draw(space: FaultSpace, counts: list[int], seed: int, stage: int, first: int
     return FaultTable(number, *columns)
 
 
-def _words(seed: int, name: str, count: int) -> list[int]:
+def _stream(space: FaultSpace, target: int, stage: int) -> str:
+    return f"faults {space.targets[target].target.value} {stage}"
+
+
+def _key(seed: int, name: str) -> tuple[int, int]:
+    return seed % _WORD, digest64(name.encode())
+
+
+def _words(seed: int, name: str, count: int) -> Words:
     """Return 64-bit random numbers of the stream `name`: those of `hil.random_streams.stream`."""
-    key = np.array([seed % _WORD, digest64(name.encode())], dtype=np.uint64)
-    words: list[int] = np.random.Philox(key=key).random_raw(count).tolist()
+    key = np.array(_key(seed, name), dtype=np.uint64)
+    words: Words = np.random.Philox(key=key).random_raw(count)
     return words
+
+
+def _one_of_each_part(size: int, words: Words) -> Numbers:
+    """Return one number from each of n equal parts of 0 to `size`, with n random words u: the whole
+    part of size (part + u / 2^64) / n, exactly, in numbers of 64 bits."""
+    count = len(words)
+    if not count:
+        return np.zeros(0, np.int64)
+    part = np.arange(count, dtype=np.uint64)
+    whole, rest = divmod(size, count)
+    within = np.uint64(rest) * part + _high_half(size, words)
+    chosen: Words = np.uint64(whole) * part + within // np.uint64(count)
+    return chosen.astype(np.int64)
+
+
+def _high_half(size: int, words: Words) -> Words:
+    """Return the whole part of size u / 2^64, for each u of `words`."""
+    half, mask = np.uint64(32), np.uint64(0xFFFFFFFF)
+    high, low = np.uint64(size >> 32), np.uint64(size & 0xFFFFFFFF)
+    word_high, word_low = words >> half, words & mask
+    cross, other = high * word_low, low * word_high
+    carry = (low * word_low >> half) + (cross & mask) + (other & mask)
+    total: Words = high * word_high + (cross >> half) + (other >> half) + (carry >> half)
+    return total
 
 
 def _places(

@@ -23,7 +23,7 @@ from hil.record.campaign_rows import (
 )
 from hil.scenario import UpsetTarget
 
-__all__ = ["instructions_of", "step_rows_of"]
+__all__ = ["instructions_of", "register_parts", "step_rows_of"]
 
 
 def instructions_of(step: AnalysedStep, symbols: StepSymbols) -> Iterator[InstructionRow]:
@@ -52,7 +52,11 @@ def step_rows_of(board: HeldBoard, step: AnalysedStep, symbols: StepSymbols) -> 
             if region.stack
             for row in _stack(step, region, board.step.opened.arena, abi.sp)
         ],
-        parts=[row for number, region in enumerate(regions) for row in _parts(number, region, abi)],
+        parts=[
+            row
+            for number, region in enumerate(regions)
+            for row in register_parts(number, region, abi)
+        ],
         sources=[SourceRow(name, text) for name, text in sorted(symbols.sources.items())],
     )
 
@@ -73,8 +77,8 @@ def _stack(step: AnalysedStep, region: TargetRegion, arena: int, sp: int) -> lis
     return [StackRow(int(position), int(lowest[position])) for position in moves]
 
 
-def _parts(number: int, region: TargetRegion, abi: Abi) -> Iterator[PartRow]:
-    """Yield the registers of a region; nothing of one that is memory."""
+def register_parts(number: int, region: TargetRegion, abi: Abi) -> Iterator[PartRow]:
+    """Yield the registers of a region; nothing of one that has none."""
     if region.target is UpsetTarget.GPR:
         size = region.length // len(abi.general)
         for register, name in enumerate(abi.general):

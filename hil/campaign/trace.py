@@ -9,12 +9,20 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Addresses", "Trace", "counters_of", "path_digests", "unpack_trace"]
+__all__ = [
+    "Addresses",
+    "Trace",
+    "counters_of",
+    "counters_of_path",
+    "path_digests",
+    "unpack_trace",
+]
 
 Addresses: TypeAlias = npt.NDArray[np.uint64]
 
 _PATH_FACTOR = 0x100000001B3
 _WORD = (1 << 64) - 1
+_INVERSE = pow(_PATH_FACTOR, -1, 1 << 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +97,11 @@ def path_digests(pc: Addresses) -> list[int]:
         digest = (digest ^ address) * _PATH_FACTOR & _WORD
         digests.append(digest)
     return digests
+
+
+def counters_of_path(digests: Addresses) -> Addresses:
+    """Return the program counters before each instruction whose `path_digests` these are: each
+    digest is made of the one before and of one counter, in a way that can be undone."""
+    undone: Addresses = digests[1:] * np.uint64(_INVERSE)  # modulo 2^64
+    counters: Addresses = undone ^ digests[:-1]
+    return counters

@@ -24,7 +24,7 @@ from hil.cli.campaign_results import (
     names_result,
     use_result,
 )
-from hil.cli.campaign_sampled import SampledOptions, sampled_campaign
+from hil.cli.campaign_sampled import SampledOptions, SampledPlace, sampled_campaign
 from hil.cli.options import Ascii, Json
 from hil.cli.run_options import NoTui
 from hil.errors import UsageError
@@ -51,10 +51,20 @@ _KINDS: Final = {
     "--sampled": "sampled campaigns",
     "--scheme-proof": "proofs of schemes",
 }
-_OF_ONE_KIND: Final = {
+_OF_SOME_KINDS: Final = {
     "--exact": frozenset({"severity", "follow", "dask", "part"}),
     "--sampled": frozenset(
-        {"frames", "samples", "proportional", "precision", "confidence", "outcome", "seed"}
+        {
+            "dask",
+            "part",
+            "frames",
+            "samples",
+            "proportional",
+            "precision",
+            "confidence",
+            "outcome",
+            "seed",
+        }
         | {"faults", "write_faults", "plan"}
     ),
     "--scheme-proof": frozenset({"confirm"}),
@@ -117,27 +127,33 @@ def campaign(  # noqa: PLR0913, PLR0917  (every option is one)
     if exact:
         more = (dask, severity, follow, share, scenario)
         return exact_campaign(ExactChoice(loaded, chosen, frame, path, count, *more), shown)
-    sample = SampledOptions(
-        frames or str(frame), samples, proportional, precision, confidence, outcome, seed,
-        faults, write_faults, plan,
-    )  # fmt: skip
-    return sampled_campaign(loaded, chosen, sample, path, count, shown)
+    what = (frames or str(frame), samples, proportional, precision, confidence, outcome, seed)
+    sample = SampledOptions(*what, faults, write_faults, plan, _given(context))
+    place = SampledPlace(path, count, dask, share, scenario)
+    return sampled_campaign(loaded, chosen, sample, place, shown)
 
 
 def _is_result(source: str, context: typer.Context) -> bool:
     """Return whether a result file is named, and not a scenario. Raises: UsageError for the first
     option that is given and does not go with it."""
     is_result = names_result(source)
-    for parameter in context.command.params:
-        name = parameter.name or ""
-        given_by = context.get_parameter_source(name)
-        if given_by is None or given_by.name != "COMMANDLINE" or name in _OF_BOTH:
-            continue
-        if is_result != (name in _OF_RESULTS):
+    for name, option in _given(context).items():
+        if name not in _OF_BOTH and is_result != (name in _OF_RESULTS):
             kind = "a scenario" if is_result else "the result file of a campaign"
             given = "a result file is given" if is_result else "a scenario is given"
-            raise UsageError(f"{parameter.opts[0]} is for {kind}, and {given}")
+            raise UsageError(f"{option} is for {kind}, and {given}")
     return is_result
+
+
+def _given(context: typer.Context) -> dict[str, str]:
+    """Return the parameters that the command line gives, each with its option."""
+    given: dict[str, str] = {}
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            given[name] = parameter.opts[0]
+    return given
 
 
 def _check_kind(context: typer.Context, kinds: tuple[bool, ...]) -> None:
@@ -149,13 +165,13 @@ def _check_kind(context: typer.Context, kinds: tuple[bool, ...]) -> None:
             remedy="hil campaign SCENARIO --exact, or --sampled, or --scheme-proof",
         )
     kind = list(_KINDS)[kinds.index(True)]
-    for parameter in context.command.params:
-        name = parameter.name or ""
-        given_by = context.get_parameter_source(name)
-        its = next((k for k, names in _OF_ONE_KIND.items() if name in names), kind)
-        if its != kind and given_by is not None and given_by.name == "COMMANDLINE":
-            option = parameter.opts[0]
-            raise UsageError(f"{option} is for {_KINDS[its]}", remedy=f"leave it out, or {its}")
+    for name, option in _given(context).items():
+        its = [k for k, names in _OF_SOME_KINDS.items() if name in names] or [kind]
+        if kind not in its:
+            words = " and ".join(_KINDS[k] for k in its)
+            raise UsageError(
+                f"{option} is for {words}", remedy=f"leave it out, or {' or '.join(its)}"
+            )
 
 
 def _place(out: Path | None, name: str, part: str | None) -> tuple[Path, CampaignPart]:

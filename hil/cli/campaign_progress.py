@@ -16,7 +16,6 @@ from hil.errors import UsageError
 
 if TYPE_CHECKING:
     from hil.campaign.progress import CampaignProgress
-    from hil.campaign.sampled import SampledProgress
 
 __all__ = [
     "CampaignDisplay",
@@ -113,7 +112,7 @@ class ProgressLines:
         self._began = self._next = time.monotonic()
         self._first: int | None = None
 
-    def report(self, progress: CampaignProgress | SampledProgress) -> None:
+    def report(self, progress: CampaignProgress) -> None:
         """Take the progress; print it if that is due."""
         now = time.monotonic()
         if self._first is None:

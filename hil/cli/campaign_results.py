@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from hil.campaign.recall import RecalledStep
+    from hil.campaign.repetition import Repetition
     from hil.record.campaign_file import CampaignFile
+    from hil.record.campaign_rows import CampaignMeta
     from hil.record.recorded_experiment import RecordedExperiment
     from hil.views.style import Glyphs
 
@@ -44,6 +46,7 @@ __all__ = [
 ]
 
 _SUFFIXES: Final = (".campaign", ".proof")
+_INPROC: Final = "inproc"
 _WIDTH: Final = 100
 
 Part = Annotated[
@@ -52,11 +55,11 @@ Part = Annotated[
 ]
 Repeat = Annotated[
     str | None,
-    typer.Option(metavar="ID", help="Of a result: carry out CLASS.BIT again, and explain it."),
+    typer.Option(metavar="ID", help="Of a result: carry out one experiment again, and explain it."),
 ]
 Gdb = Annotated[
     str | None,
-    typer.Option(metavar="ID", help="Of a result: stop at the upset of CLASS.BIT under gdb."),
+    typer.Option(metavar="ID", help="Of a result: stop at the upset of one experiment under gdb."),
 ]
 Merge = Annotated[
     list[Path] | None,
@@ -166,10 +169,15 @@ def _merge(order: ResultOrder, others: Sequence[Path]) -> int:
 
 def _repeat(order: ResultOrder, name: str) -> int:
     from hil.campaign.repeat import repeat_experiment
+    from hil.record.campaign_file import CampaignFile
     from hil.views.campaign_repeat import repetition_table
 
-    with _recalled(order, name) as (file, recalled, recorded):
-        repetition = repeat_experiment(recalled, file, recorded)
+    with CampaignFile(order.path) as file:
+        if _is_in_process(file.meta, order):
+            repetition = _repeated_in_process(order, file, name)
+        else:
+            with _recalled(order, file, name) as (recalled, recorded):
+                repetition = repeat_experiment(recalled, file, recorded)
     if order.as_json:
         answer({"result": str(order.path), **repetition.as_json()})
     else:
@@ -177,14 +185,42 @@ def _repeat(order: ResultOrder, name: str) -> int:
     return Exit.PASS if repetition.is_equal else Exit.FAIL
 
 
+def _is_in_process(meta: CampaignMeta, order: ResultOrder) -> bool:
+    """Return whether a campaign was made on steps of this process. Raises: UsageError if other
+    boards are wanted: they count another time."""
+    is_in_process = meta.sampling is not None and meta.board == _INPROC
+    if is_in_process and order.boards not in {None, _INPROC}:
+        raise UsageError(
+            f"{order.path} is of inproc boards, whose faults strike at ticks; {order.boards} "
+            "boards count instructions",
+            remedy="leave --boards out, or make a campaign on those boards",
+        )
+    return is_in_process
+
+
+def _repeated_in_process(order: ResultOrder, file: CampaignFile, name: str) -> Repetition:
+    from hil.campaign.inproc_repeat import repeat_in_process
+    from hil.campaign.origin import scenario_of
+    from hil.record.recorded_experiment import recorded_experiment
+
+    recorded = recorded_experiment(file, name)
+    scenario = scenario_of(file.meta, order.path, order.scenario, order.boards)
+    return repeat_in_process(scenario, file, recorded)
+
+
 def _debug(order: ResultOrder, name: str) -> int:
     from hil.campaign.debugger import find_gdb, hand_over, write_commands
+    from hil.record.campaign_file import CampaignFile
     from hil.views.campaign_repeat import fault_lines
 
     if order.as_json:
         raise UsageError("--gdb and --json exclude each other", remedy="--repeat has JSON")
     gdb = find_gdb()
-    with _recalled(order, name) as (file, recalled, recorded), TemporaryDirectory() as folder:
+    with (
+        CampaignFile(order.path) as file,
+        _for_debugger(order, file, name) as (recalled, recorded),
+        TemporaryDirectory() as folder,
+    ):
         handed = hand_over(recalled, file, recorded)
         lines = [f"{what:<10}  {line}" for what, line in fault_lines(name, handed.fault)]
         commands = write_commands(Path(folder), handed, lines)
@@ -196,20 +232,29 @@ def _debug(order: ResultOrder, name: str) -> int:
     return Exit.PASS
 
 
+def _for_debugger(
+    order: ResultOrder, file: CampaignFile, name: str
+) -> AbstractContextManager[tuple[RecalledStep, RecordedExperiment]]:
+    if _is_in_process(file.meta, order):
+        raise UsageError(
+            f"{order.path} is of inproc boards, which have no worker that gdb could stop",
+            remedy="--repeat works; for --gdb make a campaign with --boards process",
+        )
+    return _recalled(order, file, name)
+
+
 @contextmanager
 def _recalled(
-    order: ResultOrder, name: str
-) -> Iterator[tuple[CampaignFile, RecalledStep, RecordedExperiment]]:
-    """Open the result file, and hold the step of the experiment that `name` names. Raises:
-    UsageError if there is no such experiment; as `recalled_step`."""
+    order: ResultOrder, file: CampaignFile, name: str
+) -> Iterator[tuple[RecalledStep, RecordedExperiment]]:
+    """Hold the step of the experiment that `name` names. Raises: UsageError if there is no such
+    experiment; as `recalled_step`."""
     from hil.campaign.origin import scenario_of
     from hil.campaign.recall import recalled_step
-    from hil.record.campaign_file import CampaignFile
     from hil.record.recorded_experiment import recorded_experiment
 
-    with CampaignFile(order.path) as file:
-        recorded, meta = recorded_experiment(file, name), file.meta
-        scenario = scenario_of(meta, order.path, order.scenario, order.boards)
-        say("tracing the step")
-        with recalled_step(meta, order.path, scenario) as recalled:
-            yield file, recalled, recorded
+    recorded = recorded_experiment(file, name)
+    scenario = scenario_of(file.meta, order.path, order.scenario, order.boards)
+    say("tracing the step")
+    with recalled_step(file, recorded.frame, scenario) as recalled:
+        yield recalled, recorded

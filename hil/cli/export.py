@@ -16,19 +16,22 @@ from hil.exit_codes import Exit
 
 __all__ = ["HELP", "export"]
 
-_TABLES: Final = ("experiments", "classes", "targets", "instructions")
+_TABLES: Final = ("experiments", "classes", "targets", "frames", "instructions")
+_LIST: Final = ".faults"
 
 HELP: Final = (
-    "Write a table of a campaign's result as a CSV or Parquet file.\n\n"
-    f"Tables: {', '.join(_TABLES)}. An experiment stands for as many faults as its `weight` says; "
-    "`targets` has those, too, that are known without an experiment."
+    "Write a table of a campaign's result as a CSV or Parquet file, or the faults of a sampled one "
+    "as a list for `hil campaign --faults`.\n\n"
+    f"Tables: {', '.join(_TABLES)}. An experiment of an exact campaign stands for as many faults "
+    "as its `weight` says; `targets` has those, too, that are known without an experiment. Samples "
+    "stand for all faults of their target together."
 )
 
 
 def export(
     result: Annotated[Path, typer.Argument(metavar="RESULT", help="Of `hil campaign`.")],
     out: Annotated[
-        Path, typer.Option("-o", "--out", metavar="FILE", help="FILE.csv or FILE.parquet.")
+        Path, typer.Option("-o", "--out", metavar="FILE", help="FILE.csv, .parquet or .faults.")
     ],
     table: Annotated[str, typer.Option(metavar="NAME", help=f"{', '.join(_TABLES)}.")] = _TABLES[0],
     as_json: Json = False,
@@ -36,13 +39,16 @@ def export(
     """Write a table of a result (see `HELP`)."""
     from hil.export.campaign_tables import CampaignTable, campaign_table_of
     from hil.export.csv_file import write_csv
+    from hil.export.fault_list_file import write_fault_list
     from hil.export.parquet_file import write_parquet
     from hil.record.campaign_file import CampaignFile
 
     writers = {".csv": write_csv, ".parquet": write_parquet}
     write = writers.get(out.suffix)
-    if write is None:
-        raise UsageError(f"--out {out}: a table is FILE.csv or FILE.parquet")
+    if write is None and out.suffix != _LIST:
+        raise UsageError(
+            f"--out {out}: a table is FILE.csv or FILE.parquet, a list of faults FILE.faults"
+        )
     if table not in _TABLES:
         raise UsageError(f"there is no table `{table}`", remedy=f"tables: {', '.join(_TABLES)}")
     if out.exists():
@@ -50,7 +56,10 @@ def export(
     if not out.parent.is_dir():
         raise UsageError(f"--out {out}: there is no folder {out.parent}", remedy="make it first")
     with CampaignFile(result) as file:
-        rows = write(campaign_table_of(file, CampaignTable(table)), out)
+        if write is None:
+            table, rows = "faults", write_fault_list(file, out)
+        else:
+            rows = write(campaign_table_of(file, CampaignTable(table)), out)
     if as_json:
         answer({"result": str(result), "file": str(out), "table": table, "rows": rows})
     else:

@@ -115,24 +115,44 @@ def flown_rates(options: OutlookOptions) -> BitRates | None:
 
 
 def outlook_of(file: CampaignFile, options: OutlookOptions, rates: BitRates | None) -> Outlook:
-    """Return the views that are wanted of a campaign. Raises: RecordError; UsageError if it is not
-    an exact one, or has not what is asked for."""
+    """Return the views that are wanted of a campaign. Raises: RecordError; UsageError if it has not
+    what is asked for."""
     from hil.analysis.failure_rates import failure_rates
     from hil.analysis.fault_sums import fault_sums
     from hil.analysis.vulnerability import factors_of
     from hil.record.campaign_summary import campaign_summary
 
     if file.meta.sampling is not None:
-        raise UsageError(
-            f"{file.path} is a sample; --protect, --factors and --orbit need all faults",
-            remedy="make the campaign with --exact",
-        )
+        return _sampled_outlook(file, options, rates)
     summary, sums = campaign_summary(file), fault_sums(file)
     return Outlook(
         () if options.protect is None else _plans(options.protect, summary, sums),
         factors_of(summary, sums) if options.factors else (),
         None if rates is None else failure_rates(summary, sums, rates, options.duty),
     )
+
+
+def _sampled_outlook(
+    file: CampaignFile, options: OutlookOptions, rates: BitRates | None
+) -> Outlook:
+    """Return the views of a sample: the rates, with its intervals."""
+    from hil.analysis.failure_rates import sampled_failure_rates
+    from hil.analysis.sample_summary import sample_summary
+
+    if options.protect is not None or options.factors:
+        raise UsageError(
+            f"{file.path} is a sample: --protect and --factors need what every fault comes to",
+            remedy="make the campaign with --exact; --orbit takes samples, too",
+        )
+    if rates is None:
+        return Outlook((), (), None)
+    summary = sample_summary(file)
+    if summary.missing:
+        raise UsageError(
+            f"{file.path} is a part of a campaign, whose shares are not those of the whole",
+            remedy="put its parts together first: hil campaign A --merge B --out C",
+        )
+    return Outlook((), (), sampled_failure_rates(file, summary, rates, options.duty))
 
 
 def _plans(text: str, summary: CampaignSummary, sums: FaultSums) -> list[ProtectionPlan]:

@@ -17,7 +17,8 @@ from hil.exit_codes import Exit
 __all__ = ["HELP", "report"]
 
 HELP = (
-    "Write the result of a campaign as one HTML page: verdict, tables, fault-space map, source.\n\n"
+    "Write the result of a campaign as one HTML page: verdict and tables; of an exact one the "
+    "fault-space map and source, of a sample its experiments and its fault list.\n\n"
     "The page needs no network and no other file."
 )
 

@@ -27,6 +27,7 @@ limit_orders        what a row of `limits` says of an order to a board
 campaign_file, campaign_rows, campaign_summary    the result of a campaign, and what it comes to
 campaign_step, campaign_path    what the step of a campaign does, for maps and listings
 campaign_merge      parts of a campaign put together
+fault_lines         lists of faults as text
 experiment_id, recorded_experiment    the names of experiments, and one by its name
 campaign_endings    how wrong outputs are
 scheme_proof, proof_file    the proof of a scheme, and its file

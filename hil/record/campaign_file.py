@@ -21,6 +21,7 @@ from hil.record.campaign_rows import (
     FrameRow,
     InstructionRow,
     MomentUnit,
+    PartRow,
     RegionRow,
     SampleRow,
     SamplingMeta,
@@ -30,10 +31,11 @@ from hil.upsets.words import NodeEffect
 
 __all__ = ["SCHEMA_VERSION", "CampaignFile", "is_database", "write_campaign", "write_samples"]
 
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 """1 had no steps and lines, 2 no samples, 3 no endings; 4 did not say where the scenario is, and
-how many classes the whole campaign has."""
+how many classes the whole campaign has; 5 no addresses of samples."""
 _ENDINGS_SINCE: Final = 4
+_ADDRESSES_SINCE: Final = 6
 _MAGIC: Final = b"SQLite format 3\0"
 _APPLICATION_ID: Final = 0x48494C43  # "HILC"
 _CLASS: Final = "number, region, position, byte, weight, effects, details"
@@ -58,7 +60,7 @@ CREATE TABLE classes (number INTEGER PRIMARY KEY, region INTEGER NOT NULL,
 CREATE TABLE frames (frame INTEGER PRIMARY KEY, length INTEGER NOT NULL, path TEXT NOT NULL);
 CREATE TABLE samples (number INTEGER PRIMARY KEY, frame INTEGER NOT NULL, region INTEGER NOT NULL,
   moment INTEGER NOT NULL, byte INTEGER NOT NULL, bit INTEGER NOT NULL, effect TEXT NOT NULL,
-  detail INTEGER NOT NULL);
+  detail INTEGER NOT NULL, address INTEGER NOT NULL);
 CREATE TABLE endings (class INTEGER PRIMARY KEY, severity BLOB NOT NULL, errors BLOB NOT NULL,
   fates BLOB NOT NULL, steps BLOB NOT NULL);
 CREATE TABLE unread_endings (region INTEGER NOT NULL, byte INTEGER NOT NULL,
@@ -82,6 +84,14 @@ def _as_record_error(path: Path) -> Iterator[None]:
         yield
     except (sqlite3.Error, OSError) as error:
         raise RecordError(f"{path}: {error}") from error
+
+
+def _effect(path: Path, word: str) -> NodeEffect:
+    """Return an effect by its word. Raises: RecordError if it is none."""
+    try:
+        return NodeEffect(word)
+    except ValueError as error:
+        raise RecordError(f"{path} is damaged: `{word}` is not an outcome") from error
 
 
 def is_database(path: Path) -> bool:
@@ -121,13 +131,19 @@ def write_samples(
     regions: Iterable[RegionRow],
     frames: Iterable[FrameRow],
     samples: Iterable[SampleRow],
+    *,
+    instructions: Iterable[InstructionRow] = (),
+    parts: Iterable[PartRow] = (),
 ) -> None:
-    """Write the result file of a complete sampled campaign: all of it, or none. Raises:
-    RecordError."""
+    """Write the result file of a sampled campaign, or of a part of one: all of it, or none.
+    `instructions`: those that faults struck before; `parts`: of regions. Raises: RecordError, and
+    what the iterables raise."""
     with _new_file(path, meta, regions) as db:
         rows = ((f.frame, f.length, f.path) for f in frames)
         db.executemany(_insert("frames", 3), rows)
-        db.executemany(_insert("samples", 8), map(_sample_values, samples))
+        db.executemany(_insert("samples", 9), map(_sample_values, samples))
+        db.executemany(_insert("instructions", 6), map(astuple, instructions))
+        db.executemany(_insert("parts", 4), map(astuple, parts))
 
 
 @contextmanager
@@ -184,7 +200,7 @@ def _class_values(row: ClassRow) -> tuple[int | bytes, ...]:
 
 def _sample_values(row: SampleRow) -> tuple[int | str, ...]:
     place = (row.number, row.frame, row.region, row.moment, row.byte, row.bit)
-    return (*place, row.effect.value, row.detail)
+    return (*place, row.effect.value, row.detail, row.address)
 
 
 def _sampling(values: dict[str, Any]) -> SamplingMeta:
@@ -242,9 +258,10 @@ class CampaignFile:
         """Return what the campaign was made on. Raises: RecordError if the file is damaged."""
         try:
             values = {k: json.loads(v) for k, v in self.select("SELECT key, value FROM meta")}
-            values.setdefault("classes", self.class_count())  # older files are complete
             if values.get("sampling"):
                 values["sampling"] = _sampling(values["sampling"])
+                values["classes"] = values.get("classes") or self.sample_count()
+            values.setdefault("classes", self.class_count())  # older files are complete
             return CampaignMeta(**{**values, "targets": tuple(values["targets"])})
         except (ValueError, TypeError, KeyError) as error:
             raise RecordError(f"{self.path} is damaged: its table `meta`: {error}") from error
@@ -314,6 +331,10 @@ class CampaignFile:
         """Return how many experiments there were."""
         return 8 * self.class_count()
 
+    def sample_count(self) -> int:
+        """Return how many samples the file has."""
+        return int(self.select("SELECT count(*) FROM samples")[0][0])
+
     def missing_ranges(self) -> list[tuple[int, int]]:
         """Return the ranges of classes, as (first, end), that the file lacks: another part of the
         campaign has them."""
@@ -338,35 +359,54 @@ class CampaignFile:
 
     def frames(self) -> list[FrameRow]:
         """Return the frames of a sampled campaign, in their order."""
-        rows = self._db.execute("SELECT frame, length, path FROM frames ORDER BY frame")
+        rows = self.select("SELECT frame, length, path FROM frames ORDER BY frame")
         return [FrameRow(*row) for row in rows]
+
+    def one_frame(self, frame: int) -> FrameRow:
+        """Return one frame of a sampled campaign. Raises: RecordError if it has none of that
+        number."""
+        for row in self.frames():
+            if row.frame == frame:
+                return row
+        raise RecordError(f"{self.path} is damaged: it has a sample of frame {frame}, and no frame")
 
     def sample_counts(self) -> dict[int, dict[NodeEffect, int]]:
         """Return, by region, how many samples had which effect."""
         counts: dict[int, dict[NodeEffect, int]] = {}
-        rows = self._db.execute(
-            "SELECT region, effect, count(*) FROM samples GROUP BY region, effect"
-        )
+        rows = self.select("SELECT region, effect, count(*) FROM samples GROUP BY region, effect")
         for region, effect, count in rows:
-            counts.setdefault(region, {})[NodeEffect(effect)] = count
+            counts.setdefault(region, {})[_effect(self.path, effect)] = count
         return counts
 
+    def first_moment_counts(self, region: int) -> dict[NodeEffect, int]:
+        """Return how many samples of a region that struck before the step had which effect."""
+        query = (
+            "SELECT effect, count(*) FROM samples WHERE region = ? AND moment = 0 GROUP BY effect"
+        )
+        rows = self.select(query, (region,))
+        return {_effect(self.path, effect): count for effect, count in rows}
+
     def samples(self) -> Iterator[SampleRow]:
-        """Return the samples, by number."""
-        rows = self._db.execute(f"SELECT {_SAMPLE} FROM samples ORDER BY number")
-        return map(_sample_row, rows)
+        """Yield the samples, by number."""
+        with _as_record_error(self.path):
+            for row in self._db.execute(f"SELECT {self._sample} FROM samples ORDER BY number"):
+                yield self._sample_row(row)
 
     def one_sample(self, number: int) -> SampleRow | None:
         """Return one sample; None if there is none of this number."""
-        row = self._db.execute(
-            f"SELECT {_SAMPLE} FROM samples WHERE number = ?", (number,)
-        ).fetchone()
-        return None if row is None else _sample_row(row)
+        rows = self.select(f"SELECT {self._sample} FROM samples WHERE number = ?", (number,))
+        return self._sample_row(rows[0]) if rows else None
+
+    @property
+    def _sample(self) -> str:
+        address = "" if self.version < _ADDRESSES_SINCE else ", address"
+        return f"number, frame, region, moment, byte, bit, effect, detail{address}"
+
+    def _sample_row(self, row: tuple[Any, ...]) -> SampleRow:
+        number, frame, region, moment, byte, bit, effect, detail = row[:_PLACE_COLUMNS]
+        address = row[_PLACE_COLUMNS] if len(row) > _PLACE_COLUMNS else 0
+        outcome = _effect(self.path, effect)
+        return SampleRow(number, frame, region, moment, byte, bit, outcome, detail, address)
 
 
-_SAMPLE: Final = "number, frame, region, moment, byte, bit, effect, detail"
-
-
-def _sample_row(row: tuple[Any, ...]) -> SampleRow:
-    number, frame, region, moment, byte, bit, effect, detail = row
-    return SampleRow(number, frame, region, moment, byte, bit, NodeEffect(effect), detail)
+_PLACE_COLUMNS: Final = 8

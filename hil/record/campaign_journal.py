@@ -17,6 +17,7 @@ from hil.errors import RecordError
 __all__ = ["CampaignJournal", "journal_path"]
 
 _PATIENCE_S = 1.0
+_LAST = 1 << 62
 _SCHEMA = """
 CREATE TABLE identity (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE parts (first INTEGER PRIMARY KEY, effects BLOB NOT NULL, details BLOB NOT NULL,
@@ -107,12 +108,14 @@ class CampaignJournal:
         with _as_record_error(self.path):
             self._db.execute("INSERT INTO parts VALUES (?, ?, ?, ?)", row)
 
-    def parts(self) -> list[tuple[int, bytes, bytes]]:
-        """Return what `add` has kept, by class."""
+    def parts(self, first: int = 0, end: int = _LAST) -> list[tuple[int, bytes, bytes]]:
+        """Return what `add` has kept, by class, of those from `first` to before `end`."""
+        query = (
+            "SELECT first, effects, details FROM parts WHERE first >= ? AND first < ? "
+            "ORDER BY first"
+        )
         with _as_record_error(self.path):
-            return list(
-                self._db.execute("SELECT first, effects, details FROM parts ORDER BY first")
-            )
+            return list(self._db.execute(query, (first, end)))
 
     def endings(self) -> list[tuple[int, bytes]]:
         """Return what more `add` has kept of the outcomes, by class."""

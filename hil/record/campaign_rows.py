@@ -64,6 +64,7 @@ class SamplingMeta:
     confidence: float
     sizes: tuple[int, ...]
     in_proportion: bool
+    adaptive: bool = False
 
     @property
     def each(self) -> float:
@@ -79,8 +80,8 @@ class CampaignMeta:
     `sampling`: None for an exact campaign. `severity`: wrong outputs were judged; `follow`: how
     many steps latent faults were followed for. `source`: the scenario as it was named, a shipped
     name or a file without its folder; `content`: digest of what in it decides what a step computes;
-    both empty in older files. `classes`: all of the plan; a file that has fewer is a part of the
-    campaign."""
+    both empty in older files. `classes`: all of the plan, or all samples; a file that has fewer is
+    a part of the campaign."""
 
     hil_version: str
     scenario: str
@@ -218,7 +219,7 @@ class FrameRow:
 class SampleRow:
     """One experiment of a sampled campaign. `region` is the number of its target, `moment` the
     instruction before which, or the tick at which, bit `bit` of `byte` was flipped. `detail`: as
-    that of `ClassRow`."""
+    that of `ClassRow`. `address`: of that instruction; 0 if it is not known."""
 
     number: int
     frame: int
@@ -228,3 +229,4 @@ class SampleRow:
     bit: int
     effect: NodeEffect
     detail: int
+    address: int = 0

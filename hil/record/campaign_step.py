@@ -22,7 +22,7 @@ from hil.record.campaign_rows import (
     UnreadRow,
 )
 
-__all__ = ["ClassColumns", "class_columns", "instruction_rows", "step_rows"]
+__all__ = ["ClassColumns", "class_columns", "instruction_rows", "part_rows", "step_rows"]
 
 Numbers: TypeAlias = npt.NDArray[np.int64]
 Codes: TypeAlias = npt.NDArray[np.uint8]
@@ -72,6 +72,13 @@ def instruction_rows(file: CampaignFile) -> list[InstructionRow]:
     return [InstructionRow(*row) for row in rows]
 
 
+def part_rows(file: CampaignFile) -> list[PartRow]:
+    """Return the parts of regions that have names. Raises: RecordError."""
+    if file.version == 1:
+        return []
+    return [PartRow(*row) for row in file.select("SELECT * FROM parts ORDER BY region, first")]
+
+
 def step_rows(file: CampaignFile) -> StepRows:
     """Return what a result file says of its step. Raises: RecordError."""
     unread = file.select("SELECT region, byte, weight, effect FROM unread ORDER BY region, byte")
@@ -79,6 +86,6 @@ def step_rows(file: CampaignFile) -> StepRows:
         [UnreadRow(region, byte, weight, EFFECTS[e]) for region, byte, weight, e in unread],
         [PathRow(*row) for row in file.select("SELECT * FROM path ORDER BY position")],
         [StackRow(*row) for row in file.select("SELECT * FROM stack ORDER BY position")],
-        [PartRow(*row) for row in file.select("SELECT * FROM parts ORDER BY region, first")],
+        part_rows(file),
         [SourceRow(*row) for row in file.select("SELECT * FROM sources ORDER BY file")],
     )

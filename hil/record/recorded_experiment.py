@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hil.errors import UsageError
 from hil.record.campaign_file import CampaignFile
 from hil.record.campaign_rows import EFFECTS
-from hil.record.experiment_id import ClassBit, parse_experiment_id
+from hil.record.experiment_id import ClassBit, SampleNumber, parse_experiment_id
 from hil.upsets.words import NodeEffect
 
 __all__ = ["RecordedExperiment", "recorded_experiment"]
@@ -16,7 +16,8 @@ __all__ = ["RecordedExperiment", "recorded_experiment"]
 @dataclass(frozen=True, slots=True)
 class RecordedExperiment:
     """An experiment and what came of it: bit `bit` of `byte` of the region of number `region`,
-    before the instruction at `position` of the step of `frame`; it stands for `weight` faults.
+    before the instruction at `position` of the step of `frame`, or at that tick; it stands for
+    `weight` faults.
     `detail`: as that of `hil.record.campaign_rows.ClassRow`."""
 
     name: str
@@ -33,18 +34,33 @@ class RecordedExperiment:
 def recorded_experiment(file: CampaignFile, name: str) -> RecordedExperiment:
     """Return the experiment that `name` names in a result file. Raises: UsageError if it has none
     of this name; RecordError."""
-    if file.meta.sampling is not None:
-        raise UsageError(
-            f"{file.path} is a sampled campaign; --repeat and --gdb take exact ones",
-            remedy="a list of its one fault carries it out: hil campaign SCENARIO --faults FILE",
-        )
     experiment = parse_experiment_id(name)
+    if file.meta.sampling is not None:
+        if not isinstance(experiment, SampleNumber):
+            raise UsageError(
+                f"{file.path} is a sampled campaign, whose experiments are numbers of samples",
+                remedy=f"such as {experiment.number}",
+            )
+        return _of_sample(file, experiment)
     if not isinstance(experiment, ClassBit):
         raise UsageError(
             f"{file.path} is an exact campaign, whose experiments are CLASS.BIT",
             remedy=f"such as {experiment}.0",
         )
     return _of_class(file, experiment)
+
+
+def _of_sample(file: CampaignFile, sample: SampleNumber) -> RecordedExperiment:
+    row = file.one_sample(sample.number)
+    if row is None:
+        count = file.sample_count()
+        part = "is a part of its campaign and has" if count < file.meta.classes else "has"
+        raise UsageError(
+            f"{file.path} {part} no sample {sample}",
+            remedy="`hil export RESULT -o FILE.csv` lists those that it has",
+        )
+    place = (row.frame, row.region, row.moment, row.byte, row.bit, 1)
+    return RecordedExperiment(str(sample), *place, row.effect, row.detail)
 
 
 def _of_class(file: CampaignFile, experiment: ClassBit) -> RecordedExperiment:

@@ -3,6 +3,7 @@
 campaign_report     the page of a campaign: one HTML file that needs no network
 campaign_figures    its numbers: by target, byte, bit, register, instruction, line and function
 campaign_sections, campaign_listing    its tables and bars; its source and disassembly
+sample_figures, sample_sections    numbers and sections of the page of a sampled campaign
 fault_map, packed   the data of its fault-space map, and how they are packed into the page
 markup              HTML from values
 

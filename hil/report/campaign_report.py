@@ -23,6 +23,8 @@ from hil.report.campaign_sections import (
 )
 from hil.report.fault_map import map_data
 from hil.report.markup import text
+from hil.report.sample_figures import sample_figures
+from hil.report.sample_sections import sample_body
 
 __all__ = ["campaign_page", "write_campaign_report"]
 
@@ -54,6 +56,21 @@ def write_campaign_report(result: Path, page: Path) -> None:
 
 def campaign_page(file: CampaignFile) -> str:
     """Return the page of a result file. Raises: RecordError."""
+    meta, name = file.meta, file.path.name
+    if meta.sampling is not None:
+        body = sample_body(sample_figures(file), name, _quoted(name))
+    else:
+        body = _exact_body(file)
+    title = f"{meta.scenario}: fault campaign"
+    head = (
+        f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{text(title)}</title><style>{_asset('campaign.css')}</style>"
+    )
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}</body></html>\n'
+
+
+def _exact_body(file: CampaignFile) -> str:
     if file.version < _WITH_STEPS:
         raise RecordError(
             f"{file.path} was written by an older hil, and does not say what the step does",
@@ -61,14 +78,7 @@ def campaign_page(file: CampaignFile) -> str:
         )
     figures = figures_of(file)
     sentence, more = verdict(figures.summary)
-    title = f"{figures.summary.meta.scenario}: fault campaign"
-    head = (
-        f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{text(title)}</title><style>{_asset('campaign.css')}</style>"
-    )
-    body = _header(figures, sentence, more) + _sections(figures, file.path.name)
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}</body></html>\n'
+    return _header(figures, sentence, more) + _sections(figures, file.path.name)
 
 
 def _asset(name: str) -> str:

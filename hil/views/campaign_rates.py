@@ -46,14 +46,19 @@ def rates_report(rates: FailureRates, glyphs: Glyphs) -> RenderableType:
     head.add_row(
         "a bit", f"{_spread(bits.per_day)} upsets a day, sigma {_spread(bits.sigma_cm2)} cm²"
     )
-    program = bits.sigma_cm2.times(rates.open_silent)
+    open_bits = rates.silent_bits
+    program = Spread(
+        bits.sigma_cm2.low * open_bits.low,
+        bits.sigma_cm2.best * open_bits.best,
+        bits.sigma_cm2.high * open_bits.high,
+    )
     head.add_row("the program", f"sigma {_spread(program)} cm² for silent corruptions")
     table = Table(box=None, pad_edge=False, header_style=HEAD)
     table.add_column("target")
     for heading in ("bits", "AVF", "open bits", "sdc a day", "failures a day"):
         table.add_column(heading, justify="right")
     for t in rates.targets:
-        cells = (f"{t.bits:,}", f"{100 * t.avf:.3f} %", f"{t.open_silent:,.1f}")
+        cells = (f"{t.bits:,}", f"{100 * t.avf:.3f} %", _open(t.silent_bits))
         ends = (f"{t.silent.best:.3g}", f"{t.failures.best:.3g}")
         table.add_row(t.target, *cells, *ends)
     return Group(
@@ -71,7 +76,7 @@ def rates_report(rates: FailureRates, glyphs: Glyphs) -> RenderableType:
 def _totals(rates: FailureRates, glyphs: Glyphs) -> Table:
     table = Table(box=None, pad_edge=False, header_style=HEAD)
     table.add_column("")
-    for heading in ("sigma low", "best", "high"):
+    for heading in ("low" if rates.confidence else "sigma low", "best", "high"):
         table.add_column(heading, justify="right")
     for name, spread in (("silent corruptions", rates.silent), ("failures", rates.failures)):
         ends = (spread.low, spread.best, spread.high)
@@ -90,6 +95,12 @@ def _time(days: float, glyphs: Glyphs) -> str:
     if days >= _YEAR_DAYS:
         return f"{days / _YEAR_DAYS:.3g} years"
     return f"{days:.3g} days" if days >= 1.0 else f"{24 * days:.3g} h"
+
+
+def _open(bits: Spread) -> str:
+    if bits.low == bits.high:
+        return f"{bits.best:,.1f}"
+    return f"{bits.best:,.1f} ({bits.low:,.1f} to {bits.high:,.1f})"
 
 
 def _spread(spread: Spread) -> str:

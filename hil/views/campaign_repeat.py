@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hil.campaign.repetition import ByteChange, Fault, FaultyEnd, PathEnd, Repetition, signal_name
+from hil.record.campaign_rows import MomentUnit
 from hil.upsets.words import NodeEffect
 from hil.views.style import BAD, GOOD, HEAD, Glyphs, plural
 
@@ -41,7 +42,12 @@ def fault_lines(name: str, fault: Fault) -> Iterator[tuple[str, str]]:
     if fault.before is not None:
         value = f", from {fault.before:#04x} to {fault.before ^ fault.mask:#04x}"
     yield "experiment", f"{name}: bit {fault.bit} of {byte}{value}"
-    yield "before", f"instruction {fault.position:,} of the step: {fault.address:#x}  {fault.text}"
+    step = f"the step of frame {fault.frame:,}"
+    if fault.unit is MomentUnit.INSTRUCTION:
+        code = f"{fault.address:#x}  {fault.text}".rstrip()
+        yield "before", f"instruction {fault.position:,} of {step}: {code}"
+    else:
+        yield "at", f"tick {fault.position:,} of {step}" if fault.position else f"before {step}"
     if fault.symbol:
         source = f", {fault.file}:{fault.line}" if fault.file else ""
         yield "in", f"{fault.symbol}{source}"
@@ -62,7 +68,8 @@ def _observed(repetition: Repetition, glyphs: Glyphs) -> Text:
 
 
 def _happenings(repetition: Repetition, glyphs: Glyphs) -> Iterator[tuple[str, str]]:
-    yield "path", _path_text(repetition.path, repetition.observed.effect)
+    if repetition.path is not None:
+        yield "path", _path_text(repetition.path, repetition.observed.effect)
     end = repetition.end
     if end is None:
         return

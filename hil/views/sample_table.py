@@ -77,6 +77,17 @@ def _add_rows(
 def _certainty(summary: SampleSummary) -> str:
     sampling = summary.sampling
     parts = ["Shares of all faults, estimated, and the range that holds the true one, in per cent."]
+    if summary.is_listed:
+        parts.append(
+            "The faults are those of a list: the ranges hold if they were drawn evenly at random, "
+            "as --write-faults does, and not if they were chosen."
+        )
+    if summary.missing:
+        parts.append(
+            f"This is a part of a campaign, of {summary.meta.classes:,} experiments; it has those "
+            "of a part of the time, so its shares are not those of the whole. `hil campaign A "
+            "--merge B --out C` puts parts together."
+        )
     never = [effect.value for effect in EFFECTS if not summary.seen(effect)]
     if never:
         bound = summary.total(next(e for e in EFFECTS if not summary.seen(e))).interval.high

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from scipy.stats import beta
 
-from hil.analysis.failure_rates import FailureRates, failure_rates, fit, mttf_days
+from hil.analysis.failure_rates import (
+    FailureRates,
+    failure_rates,
+    fit,
+    mttf_days,
+    sampled_failure_rates,
+)
 from hil.analysis.fault_sums import fault_sums
+from hil.analysis.sample_summary import sample_summary
 from hil.board_types.catalogue import load_board_profile
 from hil.board_types.channels import Effect, Particle
 from hil.errors import UsageError
 from hil.plant.bit_rates import BitChannel, BitRates, Spread, bit_rates
 from hil.plant.survey import survey
-from hil.record.campaign_file import CampaignFile
+from hil.record.campaign_file import CampaignFile, write_samples
+from hil.record.campaign_rows import FrameRow, MomentUnit, RegionRow, SampleRow, SamplingMeta
 from hil.record.campaign_summary import campaign_summary
 from hil.scenario import Overrides, Scenario, load_scenario
+from hil.upsets.words import NodeEffect
 
-from .small_campaigns import small_campaign
+from .small_campaigns import META, small_campaign
 
 LOW, BEST, HIGH = 1e-6, 2e-6, 8e-6  # upsets of a bit per day
 
@@ -95,6 +107,70 @@ def test_fit_time_and_work_to_failure(tmp_path: Path) -> None:
 def test_a_duty_is_a_share(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not a share"):
         failures(small_campaign(tmp_path / "s"), rates_of(1.0), duty=1.5)
+
+
+# --- samples ----------------------------------------------------------------------------------
+
+
+def drawn(path: Path, counts: Mapping[str, Sequence[int]]) -> Path:
+    """Write a sampled campaign of a state of four bytes and an input of two, with ten moments: of
+    each target so many samples at moment 0 with a silent corruption, without, and at moment 5."""
+    sampling = SamplingMeta(
+        MomentUnit.TICK, "3", 1, NodeEffect.SDC, None, 0.95, (100,), in_proportion=False
+    )
+    rows: list[SampleRow] = []
+    for region, (wrong, right, later_wrong, later_right) in enumerate(counts.values()):
+        outcomes = [(0, NodeEffect.SDC)] * wrong + [(0, NodeEffect.MASKED)] * right
+        outcomes += [(5, NodeEffect.SDC)] * later_wrong + [(5, NodeEffect.LATENT)] * later_right
+        for moment, effect in outcomes:
+            rows.append(SampleRow(len(rows), 3, region, moment, 0, 0, effect, 0))
+    lengths = {"state": 4, "input": 2}
+    regions = [
+        RegionRow(n, name, lengths[name], 80 * lengths[name], 0, {})
+        for n, name in enumerate(counts)
+    ]
+    meta = replace(META, targets=tuple(counts), sampling=sampling)
+    write_samples(path, meta, regions, [FrameRow(3, 10, "")], rows)
+    return path
+
+
+def sampled_failures(path: Path, duty: float) -> FailureRates:
+    with CampaignFile(path) as file:
+        return sampled_failure_rates(file, sample_summary(file), rates_of(1.0), duty)
+
+
+def test_the_interval_of_a_sample_is_carried_to_its_rates(tmp_path: Path) -> None:
+    """20 of 100 samples of 32 bits, all the time; the ends by scipy's beta distribution."""
+    result = sampled_failures(drawn(tmp_path / "s", {"state": (5, 5, 15, 75)}), 1.0)
+    low, high = beta.ppf(0.025, 20, 81), beta.ppf(0.975, 21, 80)
+    assert result.silent.best == pytest.approx(32 * 0.2 * BEST)
+    assert result.silent.low == pytest.approx(32 * low * LOW)
+    assert result.silent.high == pytest.approx(32 * high * HIGH)
+    assert mttf_days(result.silent.high) == pytest.approx(1 / (32 * high * HIGH))
+    document = result.as_json()
+    assert document["confidence_of_open_bits"] == pytest.approx(0.95)
+    assert json.dumps(document, allow_nan=False)
+
+
+def test_between_steps_samples_of_the_first_moment_tell(tmp_path: Path) -> None:
+    """5 of the 10 of them are silent corruptions; without any, all bits or none may be open."""
+    result = sampled_failures(drawn(tmp_path / "s", {"state": (5, 5, 15, 75)}), 0.0)
+    low, high = beta.ppf(0.025, 5, 6), beta.ppf(0.975, 6, 5)
+    assert result.silent.best == pytest.approx(32 * 0.5 * BEST)
+    assert result.silent.low == pytest.approx(32 * low * LOW)
+    assert result.silent.high == pytest.approx(32 * high * HIGH)
+    assert any("10 samples" in line for line in result.assumptions)
+    none = sampled_failures(drawn(tmp_path / "n", {"state": (0, 0, 20, 80)}), 0.0)
+    assert (none.silent.low, none.silent.high) == pytest.approx((0.0, 32 * HIGH))
+
+
+def test_targets_together_have_a_narrower_interval_than_their_sums(tmp_path: Path) -> None:
+    path = drawn(tmp_path / "s", {"state": (0, 10, 20, 70), "input": (0, 10, 40, 50)})
+    result = sampled_failures(path, 1.0)
+    state, inputs = result.targets
+    assert result.silent.best == pytest.approx(state.silent.best + inputs.silent.best)
+    assert state.silent.low + inputs.silent.low < result.silent.low < result.silent.best * 0.5
+    assert result.silent.high < state.silent.high + inputs.silent.high
 
 
 # --- the rate of one bit ----------------------------------------------------------------------

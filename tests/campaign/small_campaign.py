@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from hil.campaign.executor import RangeOutcomes
 from hil.campaign.ranges import Range
-from hil.errors import SetupError
+from hil.errors import LinkTimeout, SetupError
 
 PART = 7
 
@@ -20,9 +20,11 @@ def effect_of(unit: int) -> int:
 
 @dataclass
 class Boards:
-    """`opened` and `closed` have the numbers of boards; `broken` those that do not open."""
+    """`opened` and `closed` have the numbers of boards; `broken` those that do not open; `gone`
+    those that open once, and not again."""
 
     broken: frozenset[int] = frozenset()
+    gone: frozenset[int] = frozenset()
     opened: list[int] = field(default_factory=list)
     closed: list[int] = field(default_factory=list)
 
@@ -30,6 +32,8 @@ class Boards:
     def open(self, number: int) -> Iterator[int]:
         if number in self.broken:
             raise SetupError(f"board {number} is missing")
+        if number in self.gone and number in self.opened:
+            raise SetupError(f"board {number} is unplugged")
         self.opened.append(number)
         try:
             yield number
@@ -39,10 +43,12 @@ class Boards:
 
 @dataclass
 class Experiments:
-    """`fails_at`: the unit at which a board fails; `refused`: the board that is not admitted."""
+    """`fails_at`: the unit at which a board fails; `refused`: the board that is not admitted;
+    `dies_at`: the units at which a board dies, once for each."""
 
     fails_at: int | None = None
     refused: int | None = None
+    dies_at: list[int] = field(default_factory=list)
     admitted: list[int] = field(default_factory=list)
     digest: str = "small"
 
@@ -64,6 +70,10 @@ class Experiments:
             part = range(first, min(first + PART, units.end))
             if self.fails_at is not None and self.fails_at in part:
                 raise SetupError(f"board {board} fails")
+            deaths = [unit for unit in self.dies_at if unit in part]
+            if deaths:
+                self.dies_at.remove(deaths[0])
+                raise LinkTimeout(f"board {board} is silent")
             keep(RangeOutcomes(first, len(part), bytes(map(effect_of, part)), bytes(len(part))))
 
 

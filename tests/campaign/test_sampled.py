@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,19 +20,25 @@ import pytest
 from hil.analysis.intervals import Stratum, stratified, wilson
 from hil.analysis.sample_summary import SampleSummary, sample_summary
 from hil.campaign.analysis import AnalysedStep, analyse
-from hil.campaign.bench import HeldBoard, held_board
-from hil.campaign.board_laboratory import BoardLaboratory
+from hil.campaign.bench import HeldBoard, HeldBoards, held_board
+from hil.campaign.board_samples import survey_board
 from hil.campaign.def_use import Area, classes_of
 from hil.campaign.exact import effects_of
+from hil.campaign.executor import RangeOutcomes
 from hil.campaign.fault_list import read_faults
 from hil.campaign.fault_space import FaultSpace
+from hil.campaign.local import LocalExecutor
+from hil.campaign.part import CampaignPart
+from hil.campaign.progress import CampaignProgress
+from hil.campaign.ranges import Range
 from hil.campaign.regions import EXACT_TARGETS, abi_of
-from hil.campaign.sampled import SampledProgress
-from hil.campaign.sampled_campaign import SampledOrder, Sampling, draw_list, run_sampled_campaign
+from hil.campaign.sample_stages import SampleStages, Sampling, StageOutcomes
+from hil.campaign.sampled_campaign import SampledOrder, draw_list, run_sampled_campaign
 from hil.campaign.sampling import FaultTable, draw
 from hil.errors import ConfigError, RecordError, UsageError
 from hil.record.campaign_file import CampaignFile
 from hil.record.campaign_journal import CampaignJournal, journal_path
+from hil.record.campaign_merge import merge_campaigns
 from hil.record.campaign_rows import EFFECTS, SampleRow
 from hil.rig.backends.process import ProcessBoard
 from hil.scenario import Scenario, UpsetTarget
@@ -141,14 +148,13 @@ def test_each_sample_comes_to_what_the_exact_mode_says(exact: ExactEffects, tmp_
 
 def test_the_faults_are_those_of_the_exact_mode() -> None:
     """Of each target as many, of the stack only what lies at or above its pointer."""
-    laboratory = BoardLaboratory(scenario(), (FRAME,), EXACT_TARGETS)
-    try:
-        step = analyse(laboratory.bench(0).board, EXACT_TARGETS)
-        sizes = [laboratory.space.size(number) for number in range(len(EXACT_TARGETS))]
-        assert sizes == [known.space for known in step.plan.deduced]
-        assert min(sizes) > 0
-    finally:
-        laboratory.close()
+    with held_board(scenario(), 0, FRAME) as board:
+        space = survey_board(board, (FRAME,), EXACT_TARGETS).space
+        step = analyse(board, EXACT_TARGETS)
+    sizes = [space.size(number) for number in range(len(EXACT_TARGETS))]
+    assert sizes == [known.space for known in step.plan.deduced]
+    assert min(sizes) > 0
+    assert space.frames[0].counters.tolist() == step.trace.pc.tolist()
 
 
 def test_all_targets_are_sampled_over_several_frames(tmp_path: Path) -> None:
@@ -217,9 +223,8 @@ def test_intervals_hold_the_exact_share_as_often_as_they_say(
     exact: ExactEffects, effect: NodeEffect
 ) -> None:
     """Many campaigns, drawn as on a board, with the effects of the exact mode."""
-    laboratory = BoardLaboratory(scenario(), (FRAME,), PORTABLE)
-    space = laboratory.space
-    laboratory.close()
+    with held_board(scenario(), 0, FRAME) as board:
+        space = survey_board(board, (FRAME,), PORTABLE).space
     campaigns, size, code = 400, 250, EFFECTS.index(effect)
     sizes = [space.size(target) for target in range(len(PORTABLE))]
     true = [float((effects == code).mean()) for effects in exact.of]
@@ -251,6 +256,48 @@ def test_a_campaign_that_stops_by_itself_holds_the_exact_share(
             assert true in target.estimate(NodeEffect.SDC).interval
 
 
+def simulated(exact: ExactEffects, space: FaultSpace, how: Sampling) -> SampleStages:
+    """A campaign with the effects of the exact mode, from its first look to its last."""
+    stages = SampleStages(space, how)
+    for table in stages.tables():
+        effects = np.empty(len(table), np.uint8)
+        for target, of in enumerate(exact.of):
+            here = np.flatnonzero(table.target == target)
+            rows = table.chosen(here)
+            effects[here] = of[rows.moment, rows.byte, rows.bit]
+        stages.add(table, StageOutcomes(effects, effects))
+    return stages
+
+
+def test_targets_that_stop_by_themselves_hold_the_exact_shares(exact: ExactEffects) -> None:
+    """Each stops at a look of its own, and all together are estimated from what each then has. Of
+    the campaigns as many miss a share, of any target or of all, as they may; and it takes fewer
+    experiments than if all targets had as many as the one that needs most."""
+    with held_board(scenario(), 0, FRAME) as board:
+        space = survey_board(board, (FRAME,), PORTABLE).space
+    code, campaigns = EFFECTS.index(NodeEffect.SDC), 300
+    sizes = [space.size(target) for target in range(len(PORTABLE))]
+    true = [float((effects == code).mean()) for effects in exact.of]
+    in_all = sum(s * t for s, t in zip(sizes, true, strict=True)) / sum(sizes)
+    misses = [0] * (len(PORTABLE) + 1)
+    saved = 0
+    for seed in range(campaigns):
+        how = Sampling(seed, None, 0.05, 0.9, NodeEffect.SDC, in_proportion=False)
+        stages = simulated(exact, space, how)
+        each = how.looks.each
+        strata = stages.strata()
+        for target, stratum in enumerate(strata):
+            interval = wilson(stratum.count, stratum.total, each)
+            assert interval.half_width <= 0.05
+            misses[target] += true[target] not in interval
+        misses[-1] += in_all not in stratified(strata, each).interval
+        totals = [stratum.total for stratum in strata]
+        saved += len(totals) * max(totals) - sum(totals)
+    error = 3 * math.sqrt(0.1 * 0.9 / campaigns)
+    assert max(misses) / campaigns < 0.1 + error
+    assert saved > 0
+
+
 # --- the result file --------------------------------------------------------------------------
 
 
@@ -275,6 +322,30 @@ def test_a_file_without_samples_says_so(tmp_path: Path) -> None:
     assert meta.sampling.frames == "3"
 
 
+@pytest.mark.parametrize("board", ["process", "inproc"])
+def test_parts_merge_to_the_file_of_one(tmp_path: Path, board: str) -> None:
+    """Machine code and registers too, whose parts have names."""
+    targets = (*PORTABLE[:2], UpsetTarget.GPR, UpsetTarget.TEXT) if board == "process" else PORTABLE
+    whole = order(tmp_path / "whole", sampling(60), frames=(2, 5), targets=targets, board=board)
+    carried_out(whole)
+    for number in (1, 2, 3):
+        carried_out(replace(whole, result=tmp_path / f"{number}", part=CampaignPart(number, 3)))
+    one, two, three = (tmp_path / f"{number}" for number in (1, 2, 3))
+    assert merge_campaigns([three, one], tmp_path / "some").classes < 60 * len(targets)
+    with CampaignFile(tmp_path / "some") as file:
+        assert sample_summary(file).missing > 0
+    merged = merge_campaigns([tmp_path / "some", two, one], tmp_path / "all")
+    assert merged.classes == 60 * len(targets)
+    assert (tmp_path / "all").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_a_part_of_a_campaign_that_looks_at_its_results_is_refused(tmp_path: Path) -> None:
+    how = sampling(None, 0.05)
+    part = replace(order(tmp_path / "a", how, board="inproc"), part=CampaignPart(1, 2))
+    with pytest.raises(UsageError, match="all parts together decide"):
+        carried_out(part)
+
+
 class _Killed(Exception):
     pass
 
@@ -287,7 +358,7 @@ def test_a_campaign_that_is_interrupted_continues_where_it_was(tmp_path: Path, b
     carried_out(whole)
     for limit in (1, 400, 1200):
 
-        def report(progress: SampledProgress, limit: int = limit) -> None:
+        def report(progress: CampaignProgress, limit: int = limit) -> None:
             if progress.done >= limit:
                 raise _Killed
 
@@ -336,18 +407,23 @@ def test_a_killed_campaign_loses_and_repeats_nothing(tmp_path: Path, kills: int)
 def test_a_board_that_dies_is_replaced(tmp_path: Path, victim: str) -> None:
     whole = tmp_path / "whole"
     carried_out(order(whole, sampling(300)))
-    laboratory = BoardLaboratory(scenario(), (FRAME,), PORTABLE)
-    try:
-        bench = laboratory.bench(0)
-        faults = draw(laboratory.space, [300] * len(PORTABLE), 7, 0, 0)
+    effects = bytearray(b"\xff" * 300 * len(PORTABLE))
+    parts = 0
+    with LocalExecutor(HeldBoards(scenario(), FRAME), 1, pinned=True) as executor:
+        survey = executor.ask(lambda board: survey_board(board, (FRAME,), PORTABLE))
+        faults = draw(survey.space, [300] * len(PORTABLE), 7, 0, 0)
         ordered = faults.chosen(faults.order)
-        effects = b""
-        for number, part in enumerate(bench.carry_out(ordered)):
-            effects += part[0]
-            if number == 1:
-                os.kill(process_of(bench.board, victim), signal.SIGKILL)
-    finally:
-        laboratory.close()
+
+        def keep(outcomes: RangeOutcomes) -> None:
+            nonlocal parts
+            parts += 1
+            assert set(effects[outcomes.first : outcomes.first + outcomes.count]) == {0xFF}
+            effects[outcomes.first : outcomes.first + outcomes.count] = outcomes.effects
+            if parts == 2:
+                os.kill(executor.ask(lambda board: process_of(board, victim)), signal.SIGKILL)
+
+        units = [Range(0, len(ordered))]
+        executor.carry_out(survey.experiments(ordered, 0), units, keep, lambda: False)
     by_number = {row.number: row.effect for row in samples(whole)}
     assert [EFFECTS[e] for e in effects] == [by_number[n] for n in ordered.number.tolist()]
 
@@ -391,7 +467,7 @@ def test_a_fault_that_there_is_not_is_named_before_anything_runs(tmp_path: Path)
     (tmp_path / "list").write_text(f"{text}9,3,state,64,0,1\n")
     listed = read_faults(tmp_path / "list")
     wrong = SampledOrder(scenario(), (FRAME,), PORTABLE, drawn.sampling, listed, tmp_path / "r", 1)
-    with pytest.raises(ConfigError, match="list:11:1: byte 64: state has 64 bytes"):
+    with pytest.raises(ConfigError, match="list:12:1: byte 64: state has 64 bytes"):
         carried_out(wrong)
     assert not list(tmp_path.glob("r*"))
 
@@ -411,10 +487,13 @@ def hil(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_command_writes_a_list_and_carries_it_out(tmp_path: Path) -> None:
-    few = ("--sampled", "--samples", "50", "--boards", "inproc", "--json")
+    here = ("--sampled", "--boards", "inproc", "--json")
+    few = (*here, "--samples", "50")
     written = hil(tmp_path, *few, "--write-faults", "list")
     assert json.loads(written.stdout) == {"faults": "list", "count": 200}
-    drawn, listed = hil(tmp_path, *few), hil(tmp_path, *few, "--faults", "list", "--out", "b")
+    assert "exists already" in hil(tmp_path, *few, "--write-faults", "list").stderr
+    assert "--samples with --faults" in hil(tmp_path, *few, "--faults", "list").stderr
+    drawn, listed = hil(tmp_path, *few), hil(tmp_path, *here, "--faults", "list", "--out", "b")
     first, second = json.loads(drawn.stdout), json.loads(listed.stdout)
     assert first["targets"] == second["targets"]
     share = first["targets"]["state"]["shares"]["sdc"]
@@ -438,7 +517,18 @@ def test_the_command_prints_a_plan_and_runs_nothing(tmp_path: Path) -> None:
     [
         (("--sampled", "--exact"), "which campaign?"),
         (("--sampled", "--frames", "8:12"), "has frames 0 to 9"),
-        (("--sampled", "--precision", "5"), "it lies between 0 and 1"),
+        (("--sampled", "--precision", "5"), "it lies between 1e-06 and 0.5"),
+        (("--sampled", "--precision", "1e-200"), "it lies between 1e-06 and 0.5"),
+        (("--sampled", "--precision", "nan"), "it lies between 1e-06 and 0.5"),
+        (("--sampled", "--precision", "0.00001"), "more than a campaign can have"),
+        (("--sampled", "--samples", "99999999999"), "more than a campaign can have"),
+        (("--sampled", "--confidence", "1e-17"), "it lies between 0.5 and 1"),
+        (("--sampled", "--frames", "0:1000000000000"), "has frames 0 to 9"),
+        (("--sampled", "--part", "1/2", "--precision", "0.1"), "all parts together decide"),
+        (
+            ("--scheme-proof", "--part", "1/2"),
+            "--part is for exact campaigns and sampled campaigns",
+        ),
         (("--sampled", "--outcome", "bang"), "is not an outcome"),
         (("--sampled", "--faults", "none"), "--faults none"),
         (("--sampled", "--boards", "inproc", "--targets", "gpr"), "does not exist on in-process"),

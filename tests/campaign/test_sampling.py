@@ -166,8 +166,53 @@ def test_a_list_that_was_written_by_hand_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [GOOD.replace("\n", "\r\n"), f"\ufeff{GOOD}", GOOD.rstrip("\n"), GOOD.replace(",", " , ")],
+    ids=["line ends of Windows", "a mark before the first line", "no last line end", "blanks"],
+)
+def test_a_list_of_another_editor_is_read(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a").write_bytes(text.encode())
+    assert read_faults(tmp_path / "a").faults.moment.tolist() == [4, 3]
+
+
+def test_a_list_of_ticks_is_refused_where_instructions_count(tmp_path: Path) -> None:
+    """The same numbers would be other moments."""
+    (tmp_path / "a").write_text(GOOD.replace("bit,instruction", "bit,tick"))
+    with pytest.raises(UsageError, match="a counts ticks, and these boards count instructions"):
+        check_faults(read_faults(tmp_path / "a"), SPACE)
+
+
+def test_a_list_of_another_build_is_refused(tmp_path: Path) -> None:
+    path = np.arange(6, dtype=np.uint64)
+    frames = tuple(FrameSpace(f.frame, f.moments, path[: f.moments + 1]) for f in FRAMES)
+    space = FaultSpace(MomentUnit.INSTRUCTION, frames, SPACE.targets)
+    assert space.path_digest
+    (tmp_path / "a").write_text(GOOD.replace("# by", f"# path: {space.path_digest}\n# by"))
+    check_faults(read_faults(tmp_path / "a"), space)
+    (tmp_path / "a").write_text(GOOD.replace("# by", "# path: 0123456789abcdef\n# by"))
+    with pytest.raises(UsageError, match="is of another build"):
+        check_faults(read_faults(tmp_path / "a"), space)
+
+
+def test_a_list_without_end_is_refused_in_parts(tmp_path: Path) -> None:
+    """A thousand problems are enough to know that it is none."""
+    (tmp_path / "a").write_text(GOOD + "no fault\n" * 100_000)
+    with pytest.raises(ConfigError) as raised:
+        read_faults(tmp_path / "a")
+    assert len(raised.value.problems) == 1000
+    with pytest.raises(UsageError, match="is not a file"):
+        read_faults(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize(
     ("old", "new", "message"),
     [
+        ("targets: state,stack", "targets: state,state,stack", "`state` is there twice"),
+        ("1,7,stack,2,0,3", "1,7,stack,1,0,3", "byte 1: stack begins at byte 2 there"),
+        ("0,3,state,1,2,4", "0,3,state,1,2,nan", "moment `nan` is not a whole number"),
+        ("0,3,state,1,2,4", "0,3,state,1,2,4\x00", "is not a whole number"),
+        ("0,3,state,1,2,4", "0,3,state,1,2,٤", "is not a whole number"),
+        ("0,3,state,1,2,4", "0,3,state,1,-2,4", "bit `-2` is not a whole number"),
         ("0,3,state,1,2,4", "0,3,state,1,2", "a:9:1: 5 fields, not 6"),
         ("0,3,state,1,2,4", "0,3,state,1,8,4", "a:9:1: bit 8 is not one of 0 to 7"),
         ("0,3,state,1,2,4", "0,3,text,1,2,4", "a:9:1: target `text` is not a target of this list"),

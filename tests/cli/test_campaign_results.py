@@ -24,7 +24,7 @@ from hil.campaign.part import WHOLE, CampaignPart, parse_part
 from hil.campaign.ranges import Range
 from hil.errors import UsageError
 from hil.record.campaign_file import CampaignFile
-from hil.record.campaign_rows import EFFECTS, ClassRow
+from hil.record.campaign_rows import EFFECTS, ClassRow, SampleRow
 from hil.upsets.words import NodeEffect
 
 from .conftest import HIL, Done, Hil, clean_env
@@ -66,7 +66,7 @@ def mine(tmp_path_factory: pytest.TempPathFactory, ready: ReadyHil) -> Hil:
         (("--exact", "--samples", "5"), "--samples", "sampled campaigns"),
         (("--exact", "--confirm", "3"), "--confirm", "proofs of schemes"),
         (("--sampled", "--severity"), "--severity", "exact campaigns"),
-        (("--sampled", "--part", "1/2"), "--part", "exact campaigns"),
+        (("--scheme-proof", "--part", "1/2"), "--part", "exact campaigns and sampled campaigns"),
         (("--scheme-proof", "--follow", "2"), "--follow", "exact campaigns"),
         (("--scheme-proof", "--precision", "0.1"), "--precision", "sampled campaigns"),
     ],
@@ -306,13 +306,131 @@ def test_the_parts_of_a_campaign_have_each_class_once() -> None:
         parse_part("2/5/7")
 
 
-# --- gdb ------------------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def gdb() -> None:
     if shutil.which("gdb") is None:
         pytest.skip("gdb is not installed")
+
+
+# --- samples --------------------------------------------------------------------------------------
+
+DRAWN = ("--sampled", "--samples", "120", "--targets", "state,gpr,text", "--frames", "2,5")
+
+
+@pytest.fixture(scope="module")
+def drawn(mine: Hil) -> Hil:
+    """The same folder, with samples on process boards and in this process."""
+    for board, words in (("process", DRAWN), ("inproc", ("--sampled", "--samples", "200"))):
+        out = f"{board}.campaign"
+        done = mine("campaign", "mine.yaml", *words, "--boards", board, "--out", out, "--quiet")
+        assert done.code == 0, done.err
+    return mine
+
+
+def sample_with(hil: Hil, result: str, effect: NodeEffect, target: str) -> SampleRow:
+    with CampaignFile(hil.cwd / result) as file:
+        number = file.meta.targets.index(target)
+        rows = [row for row in file.samples() if (row.effect, row.region) == (effect, number)]
+    assert rows, f"no {effect} of {target}"
+    return rows[-1]
+
+
+@pytest.mark.parametrize(
+    ("effect", "target"),
+    [
+        (NodeEffect.SDC, "state"),
+        (NodeEffect.MASKED, "gpr"),
+        (NodeEffect.CRASH, "gpr"),
+        (NodeEffect.SDC, "text"),
+        (NodeEffect.CRASH, "text"),
+    ],
+)
+def test_a_sample_is_repeated_with_what_happens_in_it(
+    drawn: Hil, effect: NodeEffect, target: str
+) -> None:
+    row = sample_with(drawn, "process.campaign", effect, target)
+    found = repeated(drawn, str(row.number), "process.campaign")
+    assert found["equal"]
+    assert found["observed"]["effect"] == effect.value
+    assert (found["frame"], found["position"], found["byte"]) == (row.frame, row.moment, row.byte)
+    assert found["instruction"]["address"] == row.address
+    assert found["instruction"]["symbol"]
+    if effect is NodeEffect.SDC:
+        wrong = sum((c["right"] ^ c["wrong"]).bit_count() for c in found["output"])
+        assert wrong == found["recorded"]["wrong_bits"]
+
+
+@pytest.mark.parametrize("effect", [NodeEffect.SDC, NodeEffect.LATENT, NodeEffect.MASKED])
+def test_a_sample_in_this_process_is_repeated(drawn: Hil, effect: NodeEffect) -> None:
+    row = sample_with(drawn, "inproc.campaign", effect, "state")
+    found = repeated(drawn, str(row.number), "inproc.campaign")
+    assert found["equal"]
+    assert found["unit"] == "tick"
+    assert found["path"] is None and found["instruction"] is None
+    assert bool(found["output"]) == (effect is NodeEffect.SDC)
+    assert bool(found["state"]) or effect is not NodeEffect.LATENT
+    text = drawn("campaign", "inproc.campaign", "--repeat", row.number).out
+    assert (f"tick {row.moment} of" if row.moment else "before the step") in text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("process.campaign", "--repeat", "99999"), "process.campaign has no sample 99999"),
+        (("process.campaign", "--repeat", "3.1"), "whose experiments are numbers of samples"),
+        (("inproc.campaign", "--gdb", "3"), "have no worker that gdb could stop"),
+        (("inproc.campaign", "--repeat", "3", "--boards", "process"), "count instructions"),
+        (
+            ("inproc.campaign", "--merge", "process.campaign", "--out", "x"),
+            "is of another campaign",
+        ),
+        (("mine.campaign", "--merge", "inproc.campaign", "--out", "x"), "is of another campaign"),
+    ],
+)
+def test_what_a_sample_cannot_do_is_one_message(
+    drawn: Hil, gdb: None, words: tuple[str, ...], message: str
+) -> None:
+    done = drawn("campaign", *words)
+    assert done.code in (2, 3), done.out
+    assert message in done.err
+    assert "Traceback" not in done.err and "internal error" not in done.err
+    assert not (drawn.cwd / "x").exists()
+
+
+def test_gdb_stands_at_the_upset_of_a_sample(drawn: Hil, gdb: None) -> None:
+    row = sample_with(drawn, "process.campaign", NodeEffect.SDC, "state")
+    found = repeated(drawn, str(row.number), "process.campaign")
+    done = under_gdb(
+        drawn,
+        "process.campaign",
+        str(row.number),
+        'printf "upset %02x\\n", *$upset',
+        "info inferiors",
+    )
+    assert done.code == 0, done.err
+    assert f"upset {found['before'] ^ 1 << row.bit:02x}" in done.out
+    assert is_gone(int(re.search(r"process (\d+)", done.out)[1]))  # type: ignore[index]
+
+
+@pytest.mark.parametrize("result", ["process.campaign", "inproc.campaign"])
+def test_the_faults_of_a_result_are_carried_out_again(
+    drawn: Hil, tmp_path: Path, result: str
+) -> None:
+    listed, again = tmp_path / "list.faults", tmp_path / "again.campaign"
+    assert drawn("export", result, "-o", listed).code == 0
+    board = result.removesuffix(".campaign")
+    words = ("--sampled", "--faults", listed, "--boards", board, "--out", again)
+    done = drawn("campaign", "mine.yaml", *words, "--json")
+    assert done.code == 0, done.err
+    assert not done.json["drawn"]
+    with CampaignFile(drawn.cwd / result) as one, CampaignFile(again) as other:
+        assert list(one.samples()) == list(other.samples())
+    compared = drawn("compare", result, again, "--json").json["pairing"]
+    assert compared["paired"]
+    assert all(c["only_a"] == c["only_b"] == 0 for c in compared["mcnemar"].values())
+
+
+# --- gdb ------------------------------------------------------------------------------------------
 
 
 def under_gdb(hil: Hil, result: str, name: str, *commands: str) -> Done:

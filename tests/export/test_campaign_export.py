@@ -8,23 +8,29 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hil.errors import SetupError
+from hil.campaign.fault_list import read_faults
+from hil.errors import SetupError, UsageError
 from hil.export import parquet_file
 from hil.export.campaign_tables import CampaignTable, campaign_table_of
 from hil.export.csv_file import write_csv
-from hil.record.campaign_file import CampaignFile, write_campaign
+from hil.record.campaign_file import CampaignFile, write_campaign, write_samples
 from hil.record.campaign_rows import (
     EFFECTS,
     CampaignMeta,
     ClassRow,
+    FrameRow,
     InstructionRow,
+    MomentUnit,
     PathRow,
     RegionRow,
+    SampleRow,
+    SamplingMeta,
     StepRows,
 )
 from hil.record.campaign_summary import campaign_summary
@@ -141,7 +147,7 @@ def test_texts_come_back_as_they_were(result: Path, tmp_path: Path) -> None:
     assert int(rows[0]["address"]) == FIRST
 
 
-@pytest.mark.parametrize("table", list(CampaignTable))
+@pytest.mark.parametrize("table", [t for t in CampaignTable if t is not CampaignTable.FRAMES])
 def test_parquet_has_the_rows_of_the_csv(
     result: Path, tmp_path: Path, table: CampaignTable
 ) -> None:
@@ -223,3 +229,88 @@ def test_what_cannot_be_exported_is_one_message(
     assert "Traceback" not in done.stderr
     assert (tmp_path / "there.csv").read_text() == "mine"
     assert not (tmp_path / "x.csv").exists()
+
+
+# --- samples ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng = random.Random(9)
+    path = tmp_path_factory.mktemp("export") / "s.campaign"
+    sampling = SamplingMeta(
+        MomentUnit.INSTRUCTION,
+        "3,8",
+        5,
+        NodeEffect.SDC,
+        None,
+        0.95,
+        (CLASSES,),
+        in_proportion=False,
+    )
+    samples = [
+        SampleRow(
+            number, rng.choice((3, 8)), rng.randrange(2), rng.randrange(4000), rng.randrange(64),
+            rng.randrange(8), rng.choice(EFFECTS), rng.randrange(1, 256), FIRST + number % 4,
+        )
+        for number in range(CLASSES)
+    ]  # fmt: skip
+    frames = [FrameRow(3, 4000, "aa"), FrameRow(8, 4000, "ab")]
+    instructions = [
+        InstructionRow(FIRST + i, 3, text, f"f{i}", "a.c", i) for i, text in enumerate(TEXTS[:3])
+    ]
+    meta = replace(META, sampling=sampling)
+    write_samples(path, meta, REGIONS, frames, samples, instructions=instructions)
+    return path
+
+
+def test_samples_as_csv_are_those_of_the_result(drawn: Path, tmp_path: Path) -> None:
+    rows = read_csv(exported(drawn, CampaignTable.EXPERIMENTS, tmp_path / "e.csv"))
+    with CampaignFile(drawn) as file:
+        samples, counts = list(file.samples()), file.sample_counts()
+    assert [int(row["experiment"]) for row in rows] == [sample.number for sample in samples]
+    for row, sample in zip(rows, samples, strict=True):
+        place = (row["frame"], row["target"], row["byte"], row["bit"], row["position"], row["unit"])
+        names = (META.targets[sample.region], str(sample.byte), str(sample.bit), str(sample.moment))
+        assert place == (str(sample.frame), *names, "instruction")
+        assert row["effect"] == sample.effect.value
+        assert (row["signal"] != "") == (row["effect"] == "crash")
+        assert (row["wrong_bits"] != "") == (row["effect"] == "sdc")
+        which = sample.address - FIRST
+        assert row["address"] == str(sample.address)
+        assert row["instruction"] == (TEXTS[which] if which < 3 else "")
+    for row in read_csv(exported(drawn, CampaignTable.TARGETS, tmp_path / "t.csv")):
+        here = counts[META.targets.index(row["target"])]
+        assert {e: int(row[e.value]) for e in EFFECTS} == {e: here.get(e, 0) for e in EFFECTS}
+        assert int(row["samples"]) == sum(here.values())
+    frames = read_csv(exported(drawn, CampaignTable.FRAMES, tmp_path / "f.csv"))
+    assert [(row["frame"], row["moments"], row["path"]) for row in frames] == [
+        ("3", "4000", "aa"), ("8", "4000", "ab"),
+    ]  # fmt: skip
+
+
+def test_tables_that_a_campaign_does_not_have_are_refused(result: Path, drawn: Path) -> None:
+    for path, table, others in (
+        (result, CampaignTable.FRAMES, "experiments, classes, targets, instructions"),
+        (drawn, CampaignTable.CLASSES, "experiments, targets, frames, instructions"),
+    ):
+        with CampaignFile(path) as file, pytest.raises(UsageError, match="has no table") as refused:
+            campaign_table_of(file, table)
+        assert others in str(refused.value)
+
+
+def test_the_faults_of_a_sample_are_a_list(result: Path, drawn: Path, tmp_path: Path) -> None:
+    path = tmp_path / "l.faults"
+    assert hil("export", drawn, "-o", path).returncode == 0
+    listed = read_faults(path)
+    with CampaignFile(drawn) as file:
+        samples = list(file.samples())
+    columns = [column.tolist() for column in listed.faults.columns]
+    assert list(zip(*columns, strict=True)) == [
+        (s.number, s.frame, s.region, s.byte, s.bit, s.moment) for s in samples
+    ]
+    assert (listed.head.workload, listed.head.seed, listed.head.frames) == ("attitude", 7, "3,8")
+    refused = hil("export", result, "-o", tmp_path / "x.faults")
+    assert refused.returncode == 2
+    assert "has all faults, and no list of them" in refused.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["l.faults"]

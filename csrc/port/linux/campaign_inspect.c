@@ -48,6 +48,7 @@ static int begin(hil_linux_campaign_t *c, const hil_campaign_strike_t *m) {
   c->began_us = c->trace_at = 0;
   memset(&c->traced, 0, sizeof c->traced);
   c->struck = true;
+  c->text_is_hit = false;
   return campaign_flip(c, &site);
 }
 

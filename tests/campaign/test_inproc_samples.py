@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from hil.campaign.inproc_laboratory import FaultBench, InprocLaboratory, fault_array
+from hil.campaign.executor import RangeOutcomes
+from hil.campaign.inproc_samples import (
+    FaultBench,
+    InprocBenches,
+    InprocSurvey,
+    check_inproc_targets,
+    fault_array,
+    survey_inproc,
+)
+from hil.campaign.ranges import Range
 from hil.campaign.sampling import FaultTable, draw
 from hil.errors import KernelError, SetupError, UsageError
 from hil.kernel import Golden, workload
@@ -33,15 +43,31 @@ def scenario(name: str) -> Scenario:
     return Scenario.model_validate({"workload": name, "frames": 10, "seed": SEED, "rig": rig})
 
 
-def sample(name: str, count: int) -> tuple[InprocLaboratory, FaultTable]:
-    laboratory = InprocLaboratory(scenario(name), (FRAME,), PORTABLE)
-    faults = draw(laboratory.space, [count] * len(PORTABLE), 5, 0, 0)
-    return laboratory, faults.chosen(faults.order)
+@dataclass(frozen=True)
+class Held:
+    bench: FaultBench
+    survey: InprocSurvey
 
 
-def outcomes(laboratory: InprocLaboratory, faults: FaultTable) -> list[tuple[NodeEffect, int]]:
-    parts = list(laboratory.bench(0).carry_out(faults))
-    effects, details = (b"".join(part[i] for part in parts) for i in (0, 1))
+def held(name: str, frames: tuple[int, ...] = (FRAME,)) -> Held:
+    with InprocBenches(scenario(name)).open(0) as bench:
+        return Held(bench, survey_inproc(bench, frames, PORTABLE))
+
+
+def sample(name: str, count: int) -> tuple[Held, FaultTable]:
+    made = held(name)
+    faults = draw(made.survey.space, [count] * len(PORTABLE), 5, 0, 0)
+    return made, faults.chosen(faults.order)
+
+
+def outcomes(made: Held, faults: FaultTable) -> list[tuple[NodeEffect, int]]:
+    parts: list[RangeOutcomes] = []
+    units = Range(100, 100 + len(faults))
+    experiments = made.survey.experiments(faults, units.first)
+    experiments.carry_out(made.bench, units, parts.append, lambda: False)
+    assert [part.first for part in parts][:1] == [100]
+    effects = b"".join(part.effects for part in parts)
+    details = b"".join(part.details for part in parts)
     return [(EFFECTS[e], d) for e, d in zip(effects, details, strict=True)]
 
 
@@ -67,7 +93,7 @@ def test_outcomes_are_those_of_a_model_in_python(name: str, count: int) -> None:
         golden.step()
     right = memory(golden)
     oracle.run(name, right, None)
-    laboratory, faults = sample(name, count)
+    made, faults = sample(name, count)
     predicted: list[tuple[NodeEffect, int]] = []
     for row in zip(*(column.tolist() for column in faults.columns), strict=True):
         _, _, target, byte, bit, tick = row
@@ -81,7 +107,7 @@ def test_outcomes_are_those_of_a_model_in_python(name: str, count: int) -> None:
         else:
             effect = NodeEffect.MASKED if m.state == right.state else NodeEffect.LATENT
             predicted.append((effect, 0))
-    assert outcomes(laboratory, faults) == predicted
+    assert outcomes(made, faults) == predicted
     assert len({effect for effect, _ in predicted}) > 1
 
 
@@ -95,7 +121,7 @@ def rig() -> Iterator[Rig]:
 
 def test_outcomes_are_those_of_the_agent(rig: Rig) -> None:
     """The agent of an in-process board is armed with each fault, and runs the frame with it."""
-    laboratory, faults = sample("attitude", 60)
+    made, faults = sample("attitude", 60)
     node, seen = rig.nodes[0], []
     for row in zip(*(column.tolist() for column in faults.columns), strict=True):
         _, _, target, byte, bit, tick = row
@@ -114,30 +140,30 @@ def test_outcomes_are_those_of_the_agent(rig: Rig) -> None:
             seen.append(NodeEffect.LATENT)
         else:
             seen.append(NodeEffect.MASKED)
-    assert [effect for effect, _ in outcomes(laboratory, faults)] == seen
+    assert [effect for effect, _ in outcomes(made, faults)] == seen
     assert set(seen) == {NodeEffect.SDC, NodeEffect.LATENT, NodeEffect.MASKED}
 
 
 def test_frames_and_their_order_change_no_outcome() -> None:
-    laboratory = InprocLaboratory(scenario("attitude"), (2, 5, 9), PORTABLE)
-    faults = draw(laboratory.space, [40] * 3, 1, 0, 0)
+    made = held("attitude", (2, 5, 9))
+    faults = draw(made.survey.space, [40] * 3, 1, 0, 0)
     ordered = faults.chosen(faults.order)
-    forward = outcomes(laboratory, ordered)
+    forward = outcomes(made, ordered)
     backward = np.array(sorted(range(120), key=lambda i: (-ordered.frame[i], i)))
-    again = outcomes(laboratory, ordered.chosen(backward))
+    again = outcomes(made, ordered.chosen(backward))
     assert [again[i] for i in np.argsort(backward)] == forward
 
 
 def test_the_faults_are_those_of_the_ticks() -> None:
-    laboratory = InprocLaboratory(scenario("attitude"), (2, 3), PORTABLE)
+    survey = held("attitude", (2, 3)).survey
     one = workload("attitude")
-    assert laboratory.space.size(0) == 2 * (one.ticks + 1) * one.state_len * 8
-    assert laboratory.check_controls() == 6
+    assert survey.space.size(0) == 2 * (one.ticks + 1) * one.state_len * 8
+    assert survey.controls == 6
 
 
 def test_what_only_a_process_has_is_refused() -> None:
     with pytest.raises(UsageError, match="`gpr` does not exist on in-process boards"):
-        InprocLaboratory(scenario("attitude"), (3,), (UpsetTarget.GPR,))
+        check_inproc_targets((UpsetTarget.STATE, UpsetTarget.GPR))
 
 
 def test_a_fault_that_there_is_not_is_refused() -> None:
@@ -150,17 +176,16 @@ def test_a_fault_that_there_is_not_is_refused() -> None:
 
 def test_a_bench_that_judges_wrongly_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """A workload that ends with a tick less than it has is none that controls can be made on."""
-    laboratory = InprocLaboratory(scenario("attitude"), (FRAME,), PORTABLE)
     monkeypatch.setattr(FaultBench, "ticks", property(lambda _: 0))  # nothing is finished there
     with pytest.raises(SetupError, match="control in this process"):
-        laboratory.check_controls()
+        held("attitude")
 
 
 def test_random_lists_need_no_order_of_bytes() -> None:
     """Faults of one tick in any order: none depends on the one before it."""
-    laboratory, faults = sample("sha256", 80)
+    made, faults = sample("sha256", 80)
     shuffled = list(range(len(faults)))
     random.Random(4).shuffle(shuffled)
     places = np.array(shuffled)
-    mixed = outcomes(laboratory, faults.chosen(places))
-    assert [mixed[i] for i in np.argsort(places)] == outcomes(laboratory, faults)
+    mixed = outcomes(made, faults.chosen(places))
+    assert [mixed[i] for i in np.argsort(places)] == outcomes(made, faults)
