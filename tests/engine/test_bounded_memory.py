@@ -91,10 +91,11 @@ def test_a_storm_of_ten_times_as_many_frames_keeps_as_much(tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_a_storm_on_processes_keeps_as_much(tmp_path: Path) -> None:
+    """Workers and agents are started again a hundred times."""
     storm = {**STORM, "workload": "infer", "rig": {"scheme": "tmr", "board": "process"}}
     storm["upsets"] = {"rates": [*STORM["upsets"]["rates"], *WORKER]}
-    grown, upsets = _growth(storm, tmp_path, 600)
-    assert upsets > 2000 and grown < GROWTH_MAX
+    grown, upsets = _growth(storm, tmp_path, 200)
+    assert upsets > 1000 and grown < GROWTH_MAX
 
 
 def test_upsets_that_wait_for_the_rig_take_no_memory(tmp_path: Path) -> None:
