@@ -38,7 +38,8 @@ class HealthPoll:
 
     def boards(self) -> None:
         """Ask the boards in service for their health, record it, and adjust the rates of their
-        lines."""
+        lines. In real time a board that is silent stays in service until it counts as lost: it is
+        not asked, as frames would wait for it."""
         rig, record, frame = self._controls.rig, self._controls.record, self._frame
         serving = [self._by_name[name] for name in self._controls.recovery.in_service]
         able = [node for node in serving if node.link.connected]
@@ -46,7 +47,9 @@ class HealthPoll:
         steps = {
             node.name: node.link.round_trip_us for node in able
         }  # before the request for health changes it
-        for name, health in rig.health(able, timing).items():
+        silent_us = rig.clock.now_us() - _PATIENCE_US
+        heard = [n for n in able if not 0 < n.link.unanswered_since_us < silent_us]
+        for name, health in rig.health(heard, timing).items():
             node = self._by_name[name]
             clock = node.clock.estimate
             record.health(frame, node.index, health, steps[name], clock)

@@ -95,10 +95,13 @@ class Injector:
 
     def _arm(self, node: Node, upset: Upset) -> None:
         plan = upset.plan
+        if silence := self._silence_of(node):
+            upset.refuse(silence)
+            return
         if plan.target in CHECKPOINT_TARGETS:
             self.watch.add(node, upset)
         arm = arm_of(plan)
-        refused = self._silence_of(node) or self._rig.arm(node, arm)
+        refused = self._rig.arm(node, arm)
         if refused is not None:
             upset.refuse(refused)
         elif plan.permanent:

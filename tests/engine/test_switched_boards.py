@@ -335,11 +335,32 @@ def test_a_silent_board_whose_supply_still_gives_power_lost_none(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_no_frame_waits_for_a_silent_board_that_upsets_are_aimed_at(tmp_path: Path) -> None:
+def test_no_frame_waits_for_a_silent_board_that_upsets_are_aimed_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It has not been silent for so long that it counts as lost."""
-    hits = [{"frame": at, "node": "b", "target": "state"} for at in range(30, 60, 3)]
+    targets = ("state", "check-bits")
+    hits = [
+        {"frame": at, "node": "b", "target": targets[at % 2], "bit": 3} for at in range(30, 60, 3)
+    ]
+    asked: list[str] = []
+
+    def spy() -> None:
+        assert acts.loop is not None
+        rig = acts.loop.controls.rig
+        ask = rig.health
+
+        def health(nodes: Any, *more: Any) -> Any:
+            asked.extend(node.name for node in nodes)
+            return ask(nodes, *more)
+
+        monkeypatch.setattr(rig, "health", health)
+
     with bench(tmp_path) as boards:
-        acts = Acts({20: lambda: boards["b"].signal(signal.SIGSTOP)}, until=lambda: False)
+        acts = Acts(
+            {20: lambda: boards["b"].signal(signal.SIGSTOP), 29: spy, 69: monkeypatch.undo},
+            until=lambda: False,
+        )
         powered_run(
             boards,
             tmp_path / "run",
@@ -355,6 +376,7 @@ def test_no_frame_waits_for_a_silent_board_that_upsets_are_aimed_at(tmp_path: Pa
     upsets = rows(tmp_path / "run", "SELECT state, detail FROM upsets")
     assert {upset["state"] for upset in upsets} == {"refused"}
     assert all("the board has not answered for" in upset["detail"] for upset in upsets)
+    assert set(asked) == {"a", "c"}, "nor is it asked for its health"
 
 
 # --- how a run leaves the power -------------------------------------------------------------------
