@@ -14,6 +14,7 @@ sweep               the survey of one scenario in many orbits
 survey_rows, survey_sums, course    its rows block by block; their sums; what pictures show of them
 
 orbit, elements, tle    positions by SGP4, from elements or from a TLE
+knots               positions between knots
 scenario_orbit      the orbit of a scenario, in any of its forms
 orbit_data          a package: OMM, OPM, OEM and states, as others write them
 earth, coordinate_frames    the ellipsoid; sidereal time and geodetic coordinates

@@ -26,6 +26,7 @@ from hil.plant.coordinate_frames import (
 )
 from hil.plant.eclipse import illumination
 from hil.plant.elements import MIN_PERIGEE_KM, MU_KM3_S2, Elements, check_perigee
+from hil.plant.knots import KNOTS_S, hermite, linear
 from hil.plant.orbit_data.mean_set import MeanSet
 from hil.plant.orbit_data.sgp4_satellite import SGP4_EPOCH, satellite_of
 from hil.plant.sun import J2000_JD, sun_position
@@ -205,13 +206,41 @@ class Orbit:
         """
         t = np.array(t_s, dtype=np.float64)
         r, v = self.positions_teme_km(t)
-        days = self._start_days + t / _DAY_S
-        r_ecef = ecef_from_teme(r, gmst_rad(days))
+        return self._track(t, r, v, sun_position(self._start_days + t / _DAY_S), grazing_height_km)
+
+    def propagate_steps(
+        self, first_s: float, step_s: float, count: int, grazing_height_km: float = 0.0
+    ) -> Track:
+        """Return the track at `count` times in steps of `step_s`, from `first_s` on: in short steps
+        by interpolation, 2 cm from `propagate`; a little beyond the last must be flown, too.
+
+        Raises:
+            ValueError: As `propagate`.
+        """
+        t = first_s + np.arange(count) * step_s
+        parts = round(KNOTS_S / step_s)
+        if parts < 2:
+            return self.propagate(t, grazing_height_km)
+        knots = first_s + np.arange(-(-count // parts) + 1) * (parts * step_s)
+        r, v = hermite(*self.positions_teme_km(knots), parts, step_s)
+        sun, distance_au = sun_position(self._start_days + knots / _DAY_S)
+        light = linear(sun, parts)[:count], linear(distance_au, parts)[:count]
+        return self._track(t, r[:count], v[:count], light, grazing_height_km)
+
+    def _track(
+        self,
+        t: Floats,
+        r: Floats,
+        v: Floats,
+        sun_at: tuple[Floats, Floats],
+        grazing_height_km: float,
+    ) -> Track:
+        sun, sun_distance_au = sun_at
+        r_ecef = ecef_from_teme(r, gmst_rad(self._start_days + t / _DAY_S))
         latitude_deg, longitude_deg, altitude_km = geodetic_from_ecef(r_ecef)
         if np.any(altitude_km < MIN_PERIGEE_KM):
             first = int(np.argmax(altitude_km < MIN_PERIGEE_KM))
             self._refuse(float(t[first]), f"it is only {altitude_km[first]:.0f} km high: it decays")
-        sun, sun_distance_au = sun_position(days)
         return Track(
             start_utc=self.start_utc,
             t_s=t,

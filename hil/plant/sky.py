@@ -21,6 +21,7 @@ from hil.errors import UsageError
 from hil.plant.anomaly import anomaly_cells
 from hil.plant.attitude import Faces
 from hil.plant.footprint import Footprint
+from hil.plant.knots import KNOTS_S
 from hil.plant.orbit import Track
 from hil.plant.passes import GroundStation, Pass, find_passes
 from hil.plant.power import PowerSystem
@@ -233,12 +234,23 @@ class Sky:
         except ValueError as error:
             raise no_orbit(str(error)) from None
 
+    def _track(self, first: int, t_s: Floats) -> Track:
+        step_s, end_s = self._plant.step_s, max(self.duration_s, self._plant.step_s)
+        if t_s[-1] + KNOTS_S + step_s > end_s:  # the orbit may end soon after the run
+            return self._propagate(np.minimum(t_s, end_s))
+        assert self.orbit is not None
+        grazing_km = self._plant.eclipse.grazing_height_km
+        try:
+            return self.orbit.propagate_steps(first * step_s, step_s, len(t_s), grazing_km)
+        except ValueError as error:
+            raise no_orbit(str(error)) from None
+
     def _compute(self, first: int, count: int) -> SkyBlock:
         # The last block is computed whole, beyond the end of the run: a profile holds there.
         t_s: Floats = np.arange(first, first + count, dtype=np.float64) * self._plant.step_s
         track = None
         if self.orbit is not None:
-            track = self._propagate(np.minimum(t_s, max(self.duration_s, self._plant.step_s)))
+            track = self._track(first, t_s)
         if track is not None and "illumination" in self._profile_columns:
             track = replace(track, illumination=self._column("illumination", t_s))
         heat, array = self._light(track, t_s)
