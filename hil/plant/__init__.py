@@ -15,7 +15,7 @@ survey_rows, survey_sums, course    its rows block by block; their sums; what pi
 
 orbit, elements, tle    positions by SGP4, from elements or from a TLE
 knots               positions between knots
-scenario_orbit      the orbit of a scenario, in any of its forms
+scenario_orbit, scenario_radiation    orbit and radiation of a scenario, in any of their forms
 orbit_data          a package: OMM, OPM, OEM and states, as others write them
 earth, coordinate_frames    the ellipsoid; sidereal time and geodetic coordinates
 sun, eclipse        the Sun's position, and how much of it is visible

@@ -1,8 +1,9 @@
 """Positions between knots, by cubic Hermite interpolation: SGP4 is the dearest part of a flight.
 
 Over 10 s an orbit differs from the cubic through both ends' positions and velocities by
-h^4/384 |r''''|: 0.3 mm in low orbit, 4 mm at the perigee of a transfer orbit. What remains, up to
-2 cm, is SGP4's own: its velocities are not quite the derivatives of its positions."""
+h^4/384 |r''''|: 0.3 mm in low orbit, 4 mm at the perigee of a transfer orbit. What remains is
+SGP4's own, for its velocities are not quite the derivatives of its positions: up to 2 cm in low
+orbit, 1.5 m where the Moon and the Sun pull (periods above 225 minutes)."""
 
 from __future__ import annotations
 

@@ -212,16 +212,17 @@ class Orbit:
         self, first_s: float, step_s: float, count: int, grazing_height_km: float = 0.0
     ) -> Track:
         """Return the track at `count` times in steps of `step_s`, from `first_s` on: in short steps
-        by interpolation, 2 cm from `propagate`; a little beyond the last must be flown, too.
+        by interpolation (`hil.plant.knots`); a little beyond the last must be flown, too.
 
         Raises:
             ValueError: As `propagate`.
         """
-        t = first_s + np.arange(count) * step_s
+        t: Floats = first_s + np.arange(count, dtype=np.float64) * step_s
         parts = round(KNOTS_S / step_s)
         if parts < 2:
             return self.propagate(t, grazing_height_km)
-        knots = first_s + np.arange(-(-count // parts) + 1) * (parts * step_s)
+        pieces = np.arange(-(-count // parts) + 1, dtype=np.float64)
+        knots: Floats = first_s + pieces * (parts * step_s)
         r, v = hermite(*self.positions_teme_km(knots), parts, step_s)
         sun, distance_au = sun_position(self._start_days + knots / _DAY_S)
         light = linear(sun, parts)[:count], linear(distance_au, parts)[:count]

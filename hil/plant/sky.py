@@ -9,15 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from hil.board_types.channels import Effect, Particle
-from hil.errors import UsageError
 from hil.plant.anomaly import anomaly_cells
 from hil.plant.attitude import Faces
 from hil.plant.footprint import Footprint
@@ -26,29 +24,20 @@ from hil.plant.orbit import Track
 from hil.plant.passes import GroundStation, Pass, find_passes
 from hil.plant.power import PowerSystem
 from hil.plant.profile import Profile
-from hil.plant.radiation.ap8 import DEFAULT_SAA_DRIFT_DEG
 from hil.plant.radiation.blended import Along, BlendedRadiation
 from hil.plant.radiation.crosssection import KINDS, RateUnit
 from hil.plant.radiation.environment import RadiationEnvironment as Radiation
-from hil.plant.radiation.flux_file import read_flux
 from hil.plant.radiation.rates import RadiationAlong
 from hil.plant.radiation.solar_cycle import activity_of_date, activity_of_f10_7, drift_deg
-from hil.plant.radiation.spe import SolarParticleEvent
 from hil.plant.radiation_notes import no_data
 from hil.plant.scenario_orbit import no_orbit, orbit_of
+from hil.plant.scenario_radiation import radiation_of
 from hil.plant.sections import BoardSection, board_sections
 from hil.plant.spacecraft import BuiltSpacecraft, PlacedBoard
 from hil.plant.thermal import ThermalEnvironment as Light
 from hil.plant.thermal import ThermalNetwork
 from hil.scenario.plant.flight import PlantConfig, ThermalCaseName
-from hil.scenario.plant.radiation import (
-    BY_DATE,
-    RadiationModel,
-    RangeEnd,
-    SolarEventModel,
-    SolarPhase,
-    onset_s,
-)
+from hil.scenario.plant.radiation import BY_DATE, RangeEnd, SolarPhase
 
 __all__ = ["BLOCK_STEPS", "SAA_FLUX", "Sky", "SkyBlock"]
 
@@ -122,7 +111,7 @@ class Sky:
         self._network: ThermalNetwork | None = None if system is None else system.network
         self.orbit = None if plant.orbit is None else orbit_of(plant.orbit, plant)
         start_utc = None if self.orbit is None else self.orbit.start_utc
-        self._radiation = _radiation(plant.radiation, accel, start_utc, duration_s)
+        self._radiation = radiation_of(plant.radiation, accel, start_utc, duration_s)
         self.footprint = Footprint({}, ()) if footprint is None else footprint
         self.voted_accel = self.footprint.accel
         self.sections: Mapping[str, Sequence[BoardSection]] = {
@@ -134,14 +123,9 @@ class Sky:
         self.steps = math.ceil(duration_s / plant.step_s - 1e-9)
         self.passes = self._passes()
         self._cache: dict[int, SkyBlock] = {}
-        if self.orbit is not None:  # does it last?
-            self._propagate(np.linspace(0.0, duration_s, self._samples()))
-
-    def _samples(self) -> int:
-        """Return the number of times at which the orbit is checked: at most one a minute, and its
-        end.
-        """
-        return 2 + min(round(self.duration_s / 60.0), _MOST_SAMPLES)
+        if self.orbit is not None:  # does it last? At one time a minute, at most, and its end
+            samples = 2 + min(round(duration_s / 60.0), _MOST_SAMPLES)
+            self._propagate(np.linspace(0.0, duration_s, samples))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -238,12 +222,11 @@ class Sky:
         step_s, end_s = self._plant.step_s, max(self.duration_s, self._plant.step_s)
         if t_s[-1] + KNOTS_S + step_s > end_s:  # the orbit may end soon after the run
             return self._propagate(np.minimum(t_s, end_s))
-        assert self.orbit is not None
-        grazing_km = self._plant.eclipse.grazing_height_km
-        try:
-            return self.orbit.propagate_steps(first * step_s, step_s, len(t_s), grazing_km)
-        except ValueError as error:
-            raise no_orbit(str(error)) from None
+        orbit, grazing_km = self.orbit, self._plant.eclipse.grazing_height_km
+        assert orbit is not None
+        return self._guarded(
+            lambda: orbit.propagate_steps(first * step_s, step_s, len(t_s), grazing_km)
+        )
 
     def _compute(self, first: int, count: int) -> SkyBlock:
         # The last block is computed whole, beyond the end of the run: a profile holds there.
@@ -414,43 +397,3 @@ def _unit_rate_of_flux(unit: RateUnit, flux: Floats) -> Floats:
     if unit.particle is not Particle.PROTON:
         return np.zeros(len(flux))
     return flux * float(unit.curve(np.array([_SATURATED_MEV]))[0])
-
-
-def _strength(event: SolarEventModel) -> float:
-    """Return how strong an event is: as given, else 1 of its size, or a tenth of August 1972."""
-    if event.strength is not None:
-        return event.strength
-    return 0.1 if event.return_years is None else 1.0
-
-
-def _radiation(
-    model: RadiationModel, accel: float, start_utc: datetime | None, duration_s: float
-) -> Radiation:
-    events = tuple(
-        SolarParticleEvent(
-            onset_s(e.onset),
-            _strength(e),
-            e.rise_h,
-            e.decay_h,
-            e.storm_factor,
-            e.return_years,
-        )
-        for e in model.events
-    )
-    drift = model.saa_drift_deg
-    given = None
-    if model.flux_file is not None:
-        given = read_flux(Path(model.flux_file), start_utc, duration_s)
-    try:
-        return Radiation(
-            model.solar_phase,
-            DEFAULT_SAA_DRIFT_DEG if isinstance(drift, str) else drift,
-            model.shielding_mm_al,
-            events,
-            accel,
-            model.trapped,
-            model.cosmic_rays,
-            given,
-        )
-    except ValueError as error:
-        raise UsageError(f"plant.radiation: {error}") from None
