@@ -124,7 +124,12 @@ class FailureRates:
         """Return what the numbers rest on, in sentences."""
         rates = self.rates
         lines = [f"cross-section of a bit: {c.name}, {c.origin}" for c in rates.channels]
-        if not any(channel.measured for channel in rates.channels):
+        if rates.stand_in is not None:
+            lines.append(
+                f"{rates.profile}: no beam test of this board is known; its data set "
+                f"`{rates.data}` is of other boards: {rates.stand_in}"
+            )
+        elif not any(channel.measured for channel in rates.channels):
             lines.append(
                 f"{rates.profile}: no beam test of its memory is known, so its cross-section is an "
                 "assumption and these rates are not a prediction"

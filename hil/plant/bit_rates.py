@@ -45,8 +45,9 @@ class BitChannel:
 
 @dataclass(frozen=True, slots=True)
 class BitRates:
-    """The upsets of one bit of the board `profile` in the flight `scenario`.
+    """The upsets of one bit of the board `profile` in the flight `scenario`, by its data set `data`.
 
+    `stand_in`: why its data may stand for this board, None if this board was in the beam.
     `channels`: those of the memory that is upset most, the others' names are in `other_memories`.
     `whole_chip`: the channels that flip bits of a chip as a whole, which say nothing of one bit.
     `activity`: the share of the time that a board computes in this flight; `frame_s`: from step to
@@ -62,6 +63,8 @@ class BitRates:
     other_memories: tuple[str, ...]
     whole_chip: tuple[str, ...]
     notes: tuple[str, ...]
+    data: str
+    stand_in: str | None
 
     @property
     def per_day(self) -> Spread:
@@ -133,6 +136,8 @@ def bit_rates(scenario: Scenario, profile: BoardProfile | None = None) -> BitRat
         other_memories=tuple(memory for memory in totals if memory != worst),
         whole_chip=tuple(c.name for c in flips if c.unit is Unit.DEVICE),
         notes=sky.notes,
+        data=data.name,
+        stand_in=None if data.stand_in is None else data.stand_in.text,
     )
 
 

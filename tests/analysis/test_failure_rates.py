@@ -59,6 +59,8 @@ def rates_of(
         other_memories=(),
         whole_chip=(),
         notes=(),
+        data="beam",
+        stand_in=None,
     )
 
 
@@ -258,3 +260,9 @@ def test_an_assumed_cross_section_is_said_to_be_one(tmp_path: Path) -> None:
     assert any("no beam test of its memory" in line for line in result.assumptions)
     beam = failures(small_campaign(tmp_path / "t"), rates_of(1.0))
     assert not any("no beam test" in line for line in beam.assumptions)
+
+
+def test_data_of_other_boards_are_said_to_be_theirs(tmp_path: Path) -> None:
+    rates = replace(rates_of(1.0), data="stand-in", stand_in="the same chip")
+    lines = failures(small_campaign(tmp_path / "s"), rates).assumptions
+    assert any("`stand-in` is of other boards: the same chip" in line for line in lines)

@@ -52,7 +52,8 @@ def test_protection_factors_and_failures_in_orbit(two: Hil) -> None:
     assert done.code == 0
     assert "2 of 3 bytes carry 16 silent corruptions" in done.out
     assert "parameter VF" in done.out
-    assert "no beam test of its memory is known" in done.out
+    assert "raspberry-pi-5: no beam test of this board is known; its data set" in done.out
+    assert "the memory is LPDDR4X" in " ".join(done.out.split())
     answer = two(*words, "--duty", "1", "--json").json
     assert answer["protect"]["bytes"]["protect"][1] == {
         "protected": 1, "share": 1 / 3, "sdc_left": 8, "added": ["state 0"],
