@@ -45,9 +45,10 @@ class BitChannel:
 
 @dataclass(frozen=True, slots=True)
 class BitRates:
-    """The upsets of one bit of the board `profile` in the flight `scenario`, by its data set `data`.
+    """The upsets of one bit of the board `profile` in the flight `scenario`.
 
-    `stand_in`: why its data may stand for this board, None if this board was in the beam.
+    `data`: the data set they are of; `stand_in`: why it may stand for this board, None if this
+    board was in the beam.
     `channels`: those of the memory that is upset most, the others' names are in `other_memories`.
     `whole_chip`: the channels that flip bits of a chip as a whole, which say nothing of one bit.
     `activity`: the share of the time that a board computes in this flight; `frame_s`: from step to
