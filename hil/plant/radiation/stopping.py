@@ -184,9 +184,17 @@ def ion_stopping(z: int, energy_mev_u: Floats, material: Material) -> Floats:
     nucleon.
     """
     energy = np.asarray(energy_mev_u, dtype=np.float64)
-    of_proton = proton_stopping(energy * (_PROTON_MEV / _NUCLEON_MEV), material)
+    of_proton = _of_proton(energy.tobytes(), material).reshape(energy.shape)
     out: Floats = of_proton * effective_charge(z, energy, material) ** 2
     return out
+
+
+@functools.lru_cache(maxsize=16)
+def _of_proton(energies_mev_u: bytes, material: Material) -> Floats:
+    """Return the stopping power of protons as fast as ions of these energies: the same for all
+    elements."""
+    energy = np.frombuffer(energies_mev_u, dtype=np.float64)
+    return proton_stopping(energy * (_PROTON_MEV / _NUCLEON_MEV), material)
 
 
 @functools.cache
