@@ -21,7 +21,7 @@ _LIST: Final = ".faults"
 
 HELP: Final = (
     "Write a table of a campaign's result as a CSV or Parquet file, or the faults of a sampled one "
-    "as a list for `hil campaign --faults`.\n\n"
+    "as a list for `hil campaign --faults FILE`.\n\n"
     f"Tables: {', '.join(_TABLES)}. An experiment of an exact campaign stands for as many faults "
     "as its `weight` says; `targets` has those, too, that are known without an experiment. Samples "
     "stand for all faults of their target together."

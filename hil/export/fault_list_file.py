@@ -1,4 +1,5 @@
-"""The faults of a sampled campaign as a list, which `hil campaign --faults` carries out again."""
+"""The faults of a sampled campaign as a list, which `hil campaign --faults FILE` carries
+out again."""
 
 from __future__ import annotations
 
