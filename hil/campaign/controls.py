@@ -3,7 +3,7 @@ is found out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +21,8 @@ __all__ = ["check_controls", "check_decoder"]
 _SEFI_HANG: Final = 1  # hil_sefi_t
 _SEFI_CRASH: Final = 2
 _HALF: Final = 2
+_WITHIN_MAX: Final = 1000
+"""A control within the step is not far from its beginning: the way there costs time."""
 _CHECKED_BITS: Final = 0x81
 _SITES_OF_ONE: Final = 64  # request
 
@@ -32,14 +34,12 @@ class _Control:
     effect: NodeEffect
 
 
-def _controls(board: HeldBoard, length: int) -> list[_Control]:
-    """Return the controls of a step of `length` instructions, in order of position."""
+def _controls(board: HeldBoard, length: int) -> tuple[list[_Control], list[_Control]]:
+    """Return the controls of a step of `length` instructions: those at its end, and those before,
+    each in order of position."""
     opened = board.step.opened
-    memory, middle = Space.MEMORY, length // _HALF
-    return [
-        _Control("an endless loop", Site(0, Space.CPU, _SEFI_HANG, 1), NodeEffect.HANG),
-        _Control("an illegal instruction", Site(0, Space.CPU, _SEFI_CRASH, 1), NodeEffect.CRASH),
-        _Control("an endless loop", Site(middle, Space.CPU, _SEFI_HANG, 1), NodeEffect.HANG),
+    memory, within = Space.MEMORY, min(length // _HALF, _WITHIN_MAX)
+    at_end = [
         _Control("a hit of the finished input", Site(length, memory, opened.input_at, 0x10),
                  NodeEffect.MASKED),
         _Control("a hit of the finished state", Site(length, memory, opened.state_at, 0x10),
@@ -49,6 +49,12 @@ def _controls(board: HeldBoard, length: int) -> list[_Control]:
         _Control("a hit of unused heap", Site(length, memory, opened.heap_at, 0x10),
                  NodeEffect.MASKED),
     ]  # fmt: skip
+    before = [
+        _Control("an endless loop", Site(0, Space.CPU, _SEFI_HANG, 1), NodeEffect.HANG),
+        _Control("an illegal instruction", Site(0, Space.CPU, _SEFI_CRASH, 1), NodeEffect.CRASH),
+        _Control("an endless loop", Site(within, Space.CPU, _SEFI_HANG, 1), NodeEffect.HANG),
+    ]
+    return at_end, before
 
 
 def check_decoder(board: HeldBoard, step: AnalysedStep) -> int:
@@ -97,9 +103,16 @@ def check_controls(board: HeldBoard, length: int) -> int:
     """Make hits whose effects are certain, in a step of `length` instructions; return how many.
 
     Raises: SetupError if one is judged wrongly."""
-    controls = _controls(board, length)
-    outcomes = board.step.run([control.site for control in controls], severity=True)
-    effects, _ = effects_of(outcomes)
+    count = 0
+    # A board that has traced the step stands at its end: those there come first.
+    for controls in _controls(board, length):
+        outcomes = board.step.run([control.site for control in controls], severity=True)
+        _judge(board, controls, effects_of(outcomes)[0])
+        count += len(controls)
+    return count
+
+
+def _judge(board: HeldBoard, controls: Sequence[_Control], effects: bytes) -> None:
     for control, number in zip(controls, effects, strict=True):
         if EFFECTS[number] is not control.effect:
             raise SetupError(
@@ -108,4 +121,3 @@ def check_controls(board: HeldBoard, length: int) -> int:
                 remedy="no campaign is possible on this board; please report it, with the output "
                 "of `hil doctor`",
             )
-    return len(controls)
