@@ -1,4 +1,4 @@
-"""`hil orbit --sweep`: one scenario in many orbits, and up to where a scheme is enough."""
+"""`hil orbit --sweep KEY=VALUES`: one scenario in many orbits, and which scheme is enough where."""
 
 # ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
 
