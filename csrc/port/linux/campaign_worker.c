@@ -111,7 +111,7 @@ static bool is_uncounted(const hil_linux_campaign_t *c) { return c->under_way &&
  * CAMPAIGN_SUSPECT, or else CAMPAIGN_NOT_YET. */
 static int judge_time(hil_linux_campaign_t *c, uint64_t used_us) {
   if (count_phase() == COUNT_LOOPING) return CAMPAIGN_NOT_YET;
-  c->is_long = is_uncounted(c) && used_us >= margin_us(c);
+  c->is_long = is_uncounted(c) && used_us > margin_us(c); /* not at its first tick: that comes by chance */
   if (c->is_long) return CAMPAIGN_SUSPECT;
   return used_us >= c->cpu_limit_us ? 0 : CAMPAIGN_NOT_YET;
 }
