@@ -74,6 +74,7 @@ class FlightDose:
             protons_per_cm2_year=rates.protons_per_cm2_year,
             solar_confidence_percent=SOLAR_CONFIDENCE if active else None,
             flight_krad=total * years + events,
+            duration_d=self._duration_s / 86400.0,
             events_krad=events,
             limits=tuple(_limits(boards, total, years)),
         )

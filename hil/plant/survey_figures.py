@@ -81,8 +81,8 @@ class DoseFigures:
     `krad_per_year_by_depth` have one entry for each thickness of the depth-dose curve, and so have
     its parts in `curves`. `protons_per_cm2_year` arrive behind the wall.
     `solar_confidence_percent`: how likely there are no more solar protons; None where none are
-    counted. `flight_krad`: the dose of the flight's own duration, with `events_krad` of its solar
-    particle events."""
+    counted. `flight_krad`: the dose of the flight's own `duration_d` days, with `events_krad` of
+    its solar particle events. What is said of a year is scaled up from these days."""
 
     wall_mm_al: float
     krad_per_year: float
@@ -93,6 +93,7 @@ class DoseFigures:
     protons_per_cm2_year: float = 0.0
     solar_confidence_percent: int | None = None
     flight_krad: float = 0.0
+    duration_d: float = 0.0
     events_krad: float = 0.0
     limits: tuple[DoseLimit, ...] = ()
 
@@ -108,6 +109,7 @@ class DoseFigures:
             "protons_per_cm2_year": self.protons_per_cm2_year,
             "solar_confidence_percent": self.solar_confidence_percent,
             "flight_krad": self.flight_krad,
+            "duration_d": self.duration_d,
             "events_krad": self.events_krad,
             "limits": {
                 limit.node: {

@@ -95,13 +95,17 @@ def _accelerated(rates: BoardRates) -> Text:
     voted = rates.accel * rates.voted_accel
     factor = f"{rates.accel:g}x"
     if rates.voted_accel != 1.0:
-        factor += f", voted data {voted:.3g}x"
+        factor += f", voted data {_factor(voted)}x"
     parts = [f"{rates.flown(*VOTED):.3g} hits of voted data"]
     for kinds, text in ((STOPS, "hangs or reboots"), ((Effect.SEL,), "latch-ups")):
         rate = rates.flown(*kinds)
         if rate:
             parts.append(f"{rate:.3g} {text}")
     return Text(f"ACCELERATED {factor}: {', '.join(parts)} a day", style=WARN)
+
+
+def _factor(value: float) -> str:
+    return f"{value:,.0f}" if value < 1e6 else f"{value:.2g}"
 
 
 def spread_text(spread: Spread) -> str:

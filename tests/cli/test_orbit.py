@@ -31,6 +31,14 @@ def test_its_json_has_the_figures(hil: Hil) -> None:
     assert figures["accel"] == 20 and figures["upsets_per_day"]["a"]["mbu"] > 1
 
 
+def test_a_year_that_is_scaled_up_from_a_few_passes_says_so(hil: Hil) -> None:
+    (hil.cwd / "s.yaml").write_text(PLANT)
+    words = "scaled up from 0.167 hours of flight"
+    assert words in hil("orbit", "s.yaml").out
+    assert hil("orbit", "s.yaml", "--json").json["dose"]["duration_d"] == pytest.approx(600 / 86400)
+    assert "scaled up" not in hil("orbit", "leo-iss-day", "--every", "60").out
+
+
 def test_what_it_writes_can_be_flown(hil: Hil) -> None:
     (hil.cwd / "s.yaml").write_text(PLANT)
     assert hil("orbit", "s.yaml", "-o", "p.csv").code == 0
