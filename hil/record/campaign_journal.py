@@ -73,10 +73,14 @@ class CampaignJournal:
             self._begin(identity)
 
     def _begin(self, identity: Mapping[str, str]) -> None:
-        self._db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+        """All or nothing: what is killed here has not begun."""
+        self._db.execute("BEGIN")
+        for statement in _SCHEMA.split(";"):
+            self._db.execute(statement)
         self._db.execute(
             "INSERT INTO identity VALUES ('campaign', ?)", (json.dumps(dict(identity)),)
         )
+        self._db.execute("COMMIT")
 
     def _check(self, identity: Mapping[str, str]) -> None:
         with _as_record_error(self.path):

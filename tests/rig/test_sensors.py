@@ -553,7 +553,9 @@ def firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sources = [path for layer in LAYERS for path in (CSRC / layer).glob("*.c")]
     defined = ("-std=c11", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64")
     include = [f"-I{CSRC / layer}" for layer in LAYERS]
-    subprocess.run([compiler, *defined, *include, "-o", folder / "hil-agent", *sources], check=True)
+    linked = ("-no-pie", "-Wl,-z,now")  # as csrc/CMakeLists.txt has it
+    command = [compiler, *defined, *include, *linked, "-o", folder / "hil-agent", *sources]
+    subprocess.run(command, check=True)
     return folder
 
 

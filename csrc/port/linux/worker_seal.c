@@ -9,7 +9,8 @@
  *   stack, heap           every access is a crash
  *   clocks                removed with the code that reads them, where the system allows it
  *
- * Where the C library is a shared one its data are as the agent has them, and read-only. */
+ * Where the C library is a shared one its data are as the agent has them, and read-only. Its functions must have been
+ * bound when the program began (-z now, as CMakeLists.txt has it): a worker cannot note where they are. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
