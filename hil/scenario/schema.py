@@ -15,6 +15,7 @@ from hil.scenario.bench import BenchConfig
 from hil.scenario.c_workload import CWorkloadConfig
 from hil.scenario.expect import KNOWN_METRICS, NONE
 from hil.scenario.model import Scenario
+from hil.scenario.plant.radiation import RadiationModel
 from hil.scenario.rig import NodeConfig
 from hil.scenario.upsets import PatternConfig, UpsetRateConfig
 from hil.scenario.words import (
@@ -57,6 +58,11 @@ def scenario_schema() -> JsonObject:
     schema["oneOf"] = [{"required": ["frames"]}, {"required": ["duration"]}]
     _name_is_enough(parts, NodeConfig, {"type": "string", "pattern": f"^{NODE_NAME_PATTERN}$"})
     _name_is_enough(parts, PatternConfig, {"$ref": f"#/$defs/{PatternKind.__name__}"})
+    data = parts[RadiationModel.__name__]["properties"]["data"]
+    parts[RadiationModel.__name__]["properties"]["data"] = {
+        "anyOf": [{"type": "string"}, data],
+        "description": data["description"],
+    }
     parts[BoardKind.__name__]["enum"] += BOARD_ALIASES
     rate = parts[UpsetRateConfig.__name__]
     targets = rate["properties"]["targets"]

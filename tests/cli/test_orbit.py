@@ -85,7 +85,7 @@ def test_what_cannot_be_flown_is_refused(hil: Hil, arguments: tuple[str, ...], w
             ("altitude_km: 420.0", "altitude_km: -20.0", 6, "below ground"),
             ("inclination_deg: 51.64", "inclination_deg: 181.0", 6, "0..180"),
             ("board: inproc", "board: inproc, profile: rasberry-pi-5", 4, "did you mean"),
-            ("51.64}", "51.64}\n  step_s: 61.0", 7, "less than or equal to 60"),
+            ("51.64}", "51.64}\n  step_s: 61.0", 7, "from 0.01 up to 60"),
             ("51.64}", "51.64}\n  profile: none.csv", 7, "no file"),
         ],
         keep=2,

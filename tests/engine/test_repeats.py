@@ -75,6 +75,7 @@ def dynamic_agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "-fno-tree-slp-vectorize",
             "-fPIE",
             "-pie",
+            "-Wl,-z,now",
             "-D_GNU_SOURCE",
             "-D_FILE_OFFSET_BITS=64",
             *(f"-I{layer}" for layer in layers),

@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 FRAMES = 6000
 UPSETS_MIN = 10_000
+HEALING_MAX = 5  # [frame]
 PATTERNS = {"bit": 0.8, "adjacent": 0.1, "zero_word": 0.05, "random_word": 0.05}
 MEMORY = ["state", "input", "output", "checkpoint", "stack", "heap", "text", "gpr", "vector"]
 NOISES = {"corrupt": 1, "drop": 1, "duplicate": 1, "truncate": 1}
@@ -73,11 +74,10 @@ def test_three_nodes_survive_more_than_ten_thousand_single_upsets(tmp_path: Path
         injected = [u for u in upsets if u["state"] == "injected"]
         for u in injected:
             assert u["verified"], u
-            assert u["effect"] in EFFECTS and u["outcome"] in (
-                "no_effect",
-                "corrected",
-                "recovered",
-            ), u
+            healed = {"no_effect", "corrected", "recovered"}
+            if u["frame"] >= FRAMES - HEALING_MAX:
+                healed.add("degraded")  # the run ended before it was healed
+            assert u["effect"] in EFFECTS and u["outcome"] in healed, u
         # What was not injected says so: the position was never reached, or the board went first.
         missed = [u for u in upsets if u["state"] != "injected"]
         assert {u["state"] for u in missed} <= {"missed", "failed"}
