@@ -554,8 +554,8 @@ def firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
     defined = ("-std=c11", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64")
     include = [f"-I{CSRC / layer}" for layer in LAYERS]
     linked = ("-no-pie", "-Wl,-z,now")  # as csrc/CMakeLists.txt has it
-    options = (*defined, *include, *linked, "-o", folder / "hil-agent")
-    subprocess.run([compiler, *options, *sources], check=True)
+    made = ["-o", str(folder / "hil-agent"), *map(str, sources)]
+    subprocess.run([compiler, *defined, *include, *linked, *made], check=True)
     return folder
 
 
