@@ -115,10 +115,12 @@ def test_a_single_computer_lets_every_wrong_output_escape(
     ("scheme", "count"),
     [
         ("tmr", 2),
-        pytest.param("tmr", 120, marks=pytest.mark.slow),
-        pytest.param("dmr", 60, marks=pytest.mark.slow),
-        pytest.param("simplex", 60, marks=pytest.mark.slow),
-        pytest.param("5mr", 40, marks=pytest.mark.slow),
+        pytest.param("tmr", 60, marks=pytest.mark.slow),
+        pytest.param("dmr", 30, marks=pytest.mark.slow),
+        pytest.param("simplex", 30, marks=pytest.mark.slow),
+        pytest.param("5mr", 20, marks=pytest.mark.slow),
+        pytest.param("tmr", 600, marks=[pytest.mark.stress, pytest.mark.timeout(7200)]),
+        pytest.param("5mr", 200, marks=[pytest.mark.stress, pytest.mark.timeout(7200)]),
     ],
 )
 @pytest.mark.timeout(600)  # five nodes take minutes where other tests run beside it
