@@ -126,9 +126,7 @@ def test_a_single_computer_lets_every_wrong_output_escape(
 @pytest.mark.timeout(600)  # five nodes take minutes where other tests run beside it
 def test_full_runs_end_as_proved(scheme: str, count: int) -> None:
     """Of all targets where there is time for them."""
-    more = [] if count < 10 else [UpsetTarget.STACK]
-    if more and (scheme in ("tmr", "simplex") or count > 100):
-        more.append(UpsetTarget.GPR)
+    more = () if count < 10 else (UpsetTarget.STACK, UpsetTarget.GPR)
     _, found = proof_of(scheme, (*PORTABLE, *more))
     ends = confirm(scenario(scheme), FRAME, draw_faults(found, count, 1), lambda *_: None)
     assert len(ends) == count
