@@ -81,6 +81,7 @@ class Trapped:
             between = np.zeros(len(low))
             between[both] = low[both] ** (1.0 - x) * high[both] ** x
             out[:, column] = between
+        out[out < belt_table.END] = 0.0
         return out
 
     def above(self, energies_mev: Floats) -> Floats:

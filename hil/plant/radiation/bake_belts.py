@@ -112,9 +112,24 @@ def _fluxes(
     b_ratio = 1.0 + (b_max[:, None].astype(np.float64) - 1.0) * share
     shell = np.broadcast_to(shells[:, None], b_ratio.shape)
     grid = [flux(particle, phase, e, shell.ravel(), b_ratio.ravel()) for e in energies]
-    logs = np.log(np.maximum(np.stack(grid, -1), table.FLOOR) / table.FLOOR)
-    stored = np.rint(logs / table.LOG_STEP).reshape(*b_ratio.shape, len(energies))
+    logs = _continued(np.stack(grid, -1).reshape(*b_ratio.shape, len(energies)))
+    stored = np.rint((logs - np.log(table.FLOOR)) / table.LOG_STEP)
     return b_max, table.differences(_whole(stored))
+
+
+def _continued(grid: Floats) -> Floats:
+    """Return the logarithm of fluxes (L, u, E), continued along u beyond the end of the models.
+
+    They end at one particle, between two nodes: a straight line on from the last two keeps that end
+    where it is, where a fall to nothing would bring it to the node before."""
+    logs = np.log(np.maximum(grid, table.FLOOR))
+    ended = grid < table.END
+    for u in range(2, grid.shape[1]):
+        fall = np.minimum(logs[:, u - 1] - logs[:, u - 2], 0.0)
+        on = np.clip(logs[:, u - 1] + fall, np.log(table.FLOOR), np.log(table.END))
+        logs[:, u] = np.where(ended[:, u], on, logs[:, u])
+    falling: Floats = np.minimum.accumulate(logs, axis=-1)  # with energy, there too
+    return falling
 
 
 def _whole(stored: Floats) -> npt.NDArray[np.uint16]:

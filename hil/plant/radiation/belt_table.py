@@ -27,6 +27,7 @@ __all__ = [
     "DIPOLE_CENTRE",
     "EARTH_RADIUS_KM",
     "ELECTRON_ENERGIES_MEV",
+    "END",
     "FLOOR",
     "FORMAT",
     "INVERSE_R",
@@ -83,6 +84,9 @@ ELECTRON_ENERGIES_MEV: Final = (
     6.0,
 )
 PROTON_ENERGIES_MEV: Final = (1.0, 2.0, 4.0, 6.0, 10.0, 20.0, 30.0, 50.0, 100.0, 200.0, 300.0)
+END: Final = 1.0
+"""The flux [/cm2/s] at which the models end. The tables go on a little beyond, so that this end is
+where theirs is, also between two energies."""
 FLOOR: Final = 1e-3
 """The smallest flux [/cm2/s] that is kept; below, it is 0."""
 LOG_STEP: Final = 1.0 / 2048.0
