@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from hil.campaign.held_step import HeldStep
+from hil.campaign.ranges import Range
 from hil.errors import LinkTimeout, NodeError, SetupError
 from hil.kernel import Golden
 from hil.rig.agent_setup import Budget
@@ -20,13 +21,17 @@ from hil.rig.program_options import ProgramOptions
 from hil.rig.reservation import BenchReservation, uses_of
 from hil.rig.rig import Rig
 from hil.scenario import BoardKind, Scenario
+from hil.wire.campaign import Outcomes
 
 __all__ = ["HeldBoard", "HeldBoards", "held_board", "held_node"]
+
+_Part = TypeVar("_Part")
 
 _HANG_CPU_US: Final = 46_000
 """An experiment hangs that executes more instructions than a fast processor does in this CPU time,
 and in that of 200 fault-free steps."""
 _HANG_STEPS: Final = 200
+_TRIES: Final = 4
 _PATIENCE_US: Final = 60_000_000
 
 
@@ -77,6 +82,33 @@ class HeldBoard:
             self.hold_again()
         except (LinkTimeout, NodeError, SetupError):
             raise failure from None
+
+    def carry_on(
+        self,
+        units: Range,
+        carry_out: Callable[[Range, Callable[[_Part, Outcomes], None], Callable[[], bool]], None],
+        take: Callable[[_Part, Outcomes], int],
+        stopped: Callable[[], bool],
+    ) -> None:
+        """Let `carry_out` go through a range; after a failure hold the step again, and go on where
+        it was. `take` returns the unit after those of a part whose outcomes it takes.
+
+        Raises: LinkTimeout or NodeError if the board fails again and again before it has come
+        farther; what `take` raises."""
+        at, tries = units.first, 0
+
+        def taken(part: _Part, outcomes: Outcomes) -> None:
+            nonlocal at, tries
+            at, tries = take(part, outcomes), 0
+
+        while at < units.end and not stopped():
+            try:
+                carry_out(Range(at, units.end), taken, stopped)
+            except (LinkTimeout, NodeError) as failure:
+                tries += 1
+                if tries == _TRIES:
+                    raise
+                self.recover(failure)
 
     def follow(self, steps: int, restored: bool) -> None:
         """Give the board so many steps that follow. `restored`: experiments go on from the right

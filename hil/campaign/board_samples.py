@@ -6,6 +6,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -20,7 +21,7 @@ from hil.campaign.ranges import Range
 from hil.campaign.regions import TargetRegion, abi_of, regions_of
 from hil.campaign.sampling import FaultTable, TargetDraw
 from hil.campaign.trace import Addresses, path_digests, unpack_trace
-from hil.errors import LinkTimeout, NodeError, SetupError
+from hil.errors import SetupError
 from hil.record.campaign_rows import MomentUnit
 from hil.scenario import UpsetTarget
 from hil.wire.campaign import (
@@ -38,7 +39,6 @@ from hil.wire.campaign import (
 
 __all__ = ["BoardSamples", "StepSurvey", "survey_board"]
 
-_TRIES: Final = 4
 _PACKED_MAX: Final = 1000
 
 
@@ -198,22 +198,13 @@ class BoardSamples:
 
         Raises: SetupError if the board leaves the fault-free path; LinkTimeout or NodeError if it
         fails again and again; what `keep` raises."""
-        at, tries = units.first, 0
 
-        def take(request: _Request, outcomes: Outcomes) -> None:
-            nonlocal at, tries
+        def take(request: _Request, outcomes: Outcomes) -> int:
             self._check(board, request, outcomes)
-            at, tries = request.first + request.units, 0
             keep(RangeOutcomes(request.first, request.units, *effects_of(outcomes)))
+            return request.first + request.units
 
-        while at < units.end and not stopped():
-            try:
-                self._carry_out_from(board, Range(at, units.end), take, stopped)
-            except (LinkTimeout, NodeError) as failure:
-                tries += 1
-                if tries == _TRIES:
-                    raise
-                board.recover(failure)
+        board.carry_on(units, partial(self._carry_out_from, board), take, stopped)
 
     def _carry_out_from(
         self,

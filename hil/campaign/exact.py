@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from hil.campaign.bench import HeldBoard
@@ -15,7 +16,7 @@ from hil.campaign.ending_reader import EFFECTS_ONLY, EndingReader, Wanted
 from hil.campaign.executor import RangeOutcomes
 from hil.campaign.plan import BITS, Batch, ExactPlan
 from hil.campaign.ranges import Range
-from hil.errors import LinkTimeout, NodeError, SetupError
+from hil.errors import SetupError
 from hil.record.campaign_endings import pack_endings
 from hil.record.campaign_rows import EFFECTS
 from hil.upsets.words import NodeEffect
@@ -23,7 +24,6 @@ from hil.wire.campaign import OpenedStep, Outcomes, Site, Space
 
 __all__ = ["ExactExperiments", "check_path", "effects_of"]
 
-_TRIES: Final = 3
 _CODES: Final = (NodeEffect.MASKED, NodeEffect.LATENT, NodeEffect.SDC)
 """The effects of the first three outcome codes of a board."""
 _FAILED: Final = 3
@@ -87,27 +87,18 @@ class ExactExperiments:
         fails again and again; what `keep` raises."""
         if self.wanted.follow:
             board.follow(self.wanted.follow, restored=False)
-        at, tries = units.first, 0
         reader = EndingReader(board, self.wanted)
 
-        def take(batch: Batch, outcomes: Outcomes) -> None:
-            nonlocal at, tries
+        def take(batch: Batch, outcomes: Outcomes) -> int:
             check_path(board, self.plan, batch.sites[-1].position, outcomes)
             if len(outcomes.codes) != BITS * batch.count:
                 raise SetupError(f"node {board.node.name} left experiments out")
-            at, tries = batch.first + batch.count, 0
             plain, more = reader.read(outcomes)
             part = RangeOutcomes(batch.first, batch.count, *effects_of(plain))
             keep(replace(part, endings=pack_endings(more)))
+            return batch.first + batch.count
 
-        while at < units.end and not stopped():
-            try:
-                self._carry_out_from(board, Range(at, units.end), take, stopped)
-            except (LinkTimeout, NodeError) as failure:
-                tries += 1
-                if tries == _TRIES:
-                    raise
-                board.recover(failure)
+        board.carry_on(units, partial(self._carry_out_from, board), take, stopped)
 
     def _carry_out_from(
         self,
