@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from hil.engine.snapshot_json import damaged, snapshot_in
 from hil.engine.snapshot_model import DormantUpset, EngineSnapshot
 from hil.errors import RecordError, UsageError
-from hil.record.reader import Reader
+from hil.record.reader import Reader, not_begun
 from hil.record.row_values import RecordedUpset
 from hil.record.snapshot_rows import recorded_snapshot, upset_at_snapshot
 from hil.run_outcome import RunOutcome
@@ -58,6 +58,8 @@ def open_run(run: Path) -> tuple[Scenario, Path]:
                 f"the run in {run} is complete ({outcome}); there is nothing to resume",
                 remedy="start a new one without --resume",
             )
+        if "scenario" not in reader.meta:
+            raise not_begun(reader.path)
         return reader.scenario.validated(), reader.path.parent
     except ValidationError as error:
         raise RecordError(f"{reader.path} holds a scenario that this hil cannot read") from error

@@ -24,6 +24,22 @@ from hil.redundancy.voting import Verdict, unpack_all
 from hil.run_outcome import RunOutcome
 
 
+def _has_tables(db: sqlite3.Connection) -> bool:
+    """Return whether a database holds anything, as far as it can be read."""
+    try:
+        return bool(db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    except sqlite3.Error:
+        return True
+
+
+def not_begun(path: Path) -> RecordError:
+    """Return the error of a record whose run was ended before its properties were written."""
+    return RecordError(
+        f"{path} holds nothing yet: its run was ended before it began",
+        remedy="remove its folder and run the scenario again",
+    )
+
+
 class Reader:
     """The record in a run folder (or the run.db itself). Raises: RecordError if there is none.
 
@@ -46,7 +62,10 @@ class Reader:
             self.db.close()
             raise
         except sqlite3.Error as error:
+            begun = _has_tables(self.db)
             self.db.close()
+            if not begun:
+                raise not_begun(self.path) from error
             raise RecordError(f"{self.path} is not a record of hil: {error}") from error
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:

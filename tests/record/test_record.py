@@ -31,6 +31,7 @@ from hil.record.schema import SCHEMA_VERSION
 from hil.record.sqlite_recorder import SqliteRecorder
 from hil.redundancy.voting import VerdictKind, record_length, unpack_all, vote_again
 from hil.scenario import Scenario
+from tests.amount import mostly_slow
 from tests.between_frames import between_frames
 
 DEADLINE_S = 60
@@ -728,3 +729,37 @@ def test_a_killed_host_leaves_no_agents_behind(tmp_path: Path) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert process.returncode == -signal.SIGKILL
+
+
+KILLED = """
+import os, sqlite3, sys
+statements = 0
+def before(_statement):
+    global statements
+    statements += 1
+    if statements > int(os.environ["STATEMENTS"]):
+        os._exit(9)
+connect = sqlite3.connect
+def traced(*arguments, **options):
+    db = connect(*arguments, **options)
+    db.set_trace_callback(before)
+    return db
+sqlite3.connect = traced
+import runpy
+runpy.run_module("hil", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("statements", mostly_slow([20, 0, 5, 10, 30, 40, 50], keep=1))
+def test_a_run_that_was_killed_while_its_record_began_is_said_to_have_none(
+    tmp_path: Path, statements: int
+) -> None:
+    words = ["run", "nominal", "--boards", "inproc", "--frames", "20", "--no-tui", "--out", "r"]
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, *words],
+        cwd=tmp_path, env={**os.environ, "STATEMENTS": str(statements)}, capture_output=True,
+        check=False,
+    )  # fmt: skip
+    assert killed.returncode == 9
+    with pytest.raises(RecordError, match="holds nothing yet: its run was ended before it began"):
+        resume.open_run(tmp_path / "r")
