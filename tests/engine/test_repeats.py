@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ import pytest
 
 from hil.engine.loop import Loop
 from hil.engine.outside_influence import OutsideInfluence
+from hil.errors import NodeError, TraceForbidden
 from hil.rig.node import Node
 from hil.scenario import Scenario
 
@@ -59,13 +61,16 @@ def test_hits_repeat_where_the_system_keeps_addresses_random(tmp_path: Path) -> 
 @pytest.fixture(scope="module")
 def dynamic_agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The product's agent as it is built where there is no static C library."""
+    return built_agent(tmp_path_factory.mktemp("agents") / "dynamic-agent", "now")
+
+
+def built_agent(made: Path, binding: str) -> Path:
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         pytest.skip("there is no C compiler here, to build an agent with")
     layers = [CSRC / layer for layer in ("kernel", "wire", "agent", "port/linux")]
     folders = (*layers, CSRC / "kernel/workloads")
     sources = [source for folder in folders for source in sorted(folder.glob("*.c"))]
-    made = tmp_path_factory.mktemp("agents") / "dynamic-agent"
     subprocess.run(
         [
             compiler,
@@ -75,7 +80,7 @@ def dynamic_agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "-fno-tree-slp-vectorize",
             "-fPIE",
             "-pie",
-            "-Wl,-z,now",
+            f"-Wl,-z,{binding}",
             "-D_GNU_SOURCE",
             "-D_FILE_OFFSET_BITS=64",
             *(f"-I{layer}" for layer in layers),
@@ -110,6 +115,18 @@ def test_hits_where_addresses_are_random_are_not_called_reproducible(
     monkeypatch.setenv("HIL_AGENT", str(dynamic_agent))
     told = json.loads(what_they_did(tmp_path / "run", "attitude", 20, addresses)[0])
     assert told["why"] == why
+
+
+@pytest.mark.slow
+def test_a_worker_that_crashes_at_its_start_is_not_said_to_be_forbidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One whose functions are bound when they are called: a worker cannot note where they are."""
+    monkeypatch.setenv("HIL_AGENT", str(built_agent(tmp_path / "lazy-agent", "lazy")))
+    scenario = Scenario.model_validate({"workload": "attitude", "frames": 3})
+    with pytest.raises(NodeError, match=f"errno {errno.EFAULT}") as failed:
+        Loop(scenario, tmp_path).run()
+    assert not isinstance(failed.value, TraceForbidden)
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,13 @@ void worker_kill(hil_worker_t *w) {
   forget(w);
 }
 
+/* Why a starting worker is not at rest: what it said itself, or that it crashed; otherwise it is not traced. */
+static uint32_t why_not_at_rest(int status) {
+  if (WIFEXITED(status)) return (uint32_t)WEXITSTATUS(status);
+  const int signal = WIFSTOPPED(status) ? WSTOPSIG(status) : WTERMSIG(status);
+  return signal == SIGSEGV || signal == SIGBUS || signal == SIGILL ? EFAULT : EPERM;
+}
+
 /* Whether a starting worker has stopped at rest; if not there is none. */
 static bool came_to_rest(hil_worker_t *w) {
   int status = 0;
@@ -177,7 +184,7 @@ static bool came_to_rest(hil_worker_t *w) {
   } while (stopped && WSTOPSIG(status) == SIGVTALRM && ptrace(PTRACE_CONT, w->pid, NULL, NULL) == 0);
   stopped = stopped && WSTOPSIG(status) == SIGTRAP;
   if (stopped && trap_site(w) == (uintptr_t)worker_trap_rest) return true;
-  w->last_errno = WIFEXITED(status) ? (uint32_t)WEXITSTATUS(status) : EPERM;
+  w->last_errno = why_not_at_rest(status);
   if (WIFSTOPPED(status)) worker_kill(w);
   forget(w);
   return false;
