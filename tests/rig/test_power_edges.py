@@ -10,7 +10,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -244,9 +243,10 @@ def test_a_gpioset_that_does_not_release_its_line_is_killed(
     program = tmp_path / "gpioset"
     text = """\
         #!/usr/bin/env python3
-        import signal, sys
+        import pathlib, signal, sys
         if "--version" in sys.argv: sys.exit(print("gpioset (libgpiod) v2.1"))
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        pathlib.Path(__file__).with_name("ignores").touch()
         signal.pause()
         """
     program.write_text(textwrap.dedent(text))
@@ -256,6 +256,6 @@ def test_a_gpioset_that_does_not_release_its_line_is_killed(
     power: Any = make("a", supply(kind="relay", line=17))
     power.on()
     holder = power._holder
-    time.sleep(0.3)  # until it ignores the signal
+    wait_until((tmp_path / "ignores").exists)
     power.close()
     assert holder.returncode == -signal.SIGKILL
