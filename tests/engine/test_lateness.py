@@ -342,12 +342,18 @@ def test_real_boards_that_stand_still_are_late_and_nothing_is_rolled_back(tmp_pa
 
 @pytest.mark.slow
 def test_real_boards_on_a_busy_computer_are_late_and_nothing_else(tmp_path: Path) -> None:
-    """More programs than processors compute without end, and stand still in turns: what the kernel
-    says of the pressure lags behind."""
+    """Eight programs compute without end on the processor of the host and of its boards, and stand
+    still in turns: what the kernel says of the pressure lags behind. The boards have a low
+    priority, so that any fair scheduler keeps them waiting for longer than a frame."""
     with ExitStack() as stack:
-        rig, _ = serial_boards(stack, "abc")
+        cpus = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {min(cpus)})
+        stack.callback(os.sched_setaffinity, 0, cpus)
+        rig, pids = serial_boards(stack, "abc")
+        for pid in pids.values():
+            os.setpriority(os.PRIO_PROCESS, pid, 15)
         hogs = []
-        for _ in range(4 * (os.cpu_count() or 1)):
+        for _ in range(8):
             words = [sys.executable, "-c", "while True: pass"]
             hogs.append(stack.enter_context(subprocess.Popen(words)))
             stack.callback(hogs[-1].kill)
@@ -358,10 +364,10 @@ def test_real_boards_on_a_busy_computer_are_late_and_nothing_else(tmp_path: Path
                 for hog in hogs:
                     hog.send_signal(number)
 
-        result = run(tmp_path, HOST, stop, frame_ms=20, frames=800, rig=rig)
+        result = run(tmp_path, HOST, stop, frame_ms=20, frames=240, rig=rig)
     assert result.unexplained == 0 and table(tmp_path, "SELECT * FROM anomalies") == []
     assert result.metrics["isolated"] == 0 and result.metrics["sdc_frames"] == 0
-    assert table(tmp_path, "SELECT count(*) FROM slips")[0][0] > 0, "it was busy"
+    assert table(tmp_path, "SELECT count(*) FROM slips")[0][0] > 20, "they were kept waiting"
     attempts = "SELECT DISTINCT action FROM repairs WHERE action NOT IN ('resync', 'rollback')"
     assert table(tmp_path, attempts) == []
 
