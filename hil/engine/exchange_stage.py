@@ -136,7 +136,8 @@ class ExchangeStage:
             self._reset_silence()
         self._explain_reboots(results, asked_us)
         if deadlines:
-            self._lateness.judge(results, own_times)
+            dark = {node.name for node in asked if not node.powered}
+            self._lateness.judge(results, own_times, dark)
             self._catch_up.note(number, results)
             self._catch_up.run(number, results, self._times.pacer.left_us())
         self.late = frozenset(n for n, r in results.items() if r.status == SILENT and r.late)

@@ -11,7 +11,8 @@ time is summed over the frames that it missed:
     any other board: the frame, without the time for which the host could not read its links
         (hil.rig.exchange), and without the share of it in which threads of this computer waited for
         a processor (hil.rig.processor_use);
-    frames in which no node answered do not count: independent boards do not fail at the same time.
+    frames in which no node answered do not count: independent boards do not fail at the same time;
+    a board whose power this program has cut is silent because of that: it is never the host.
 
 A node needs twice the slowest round trip of the calibration.
 
@@ -87,12 +88,21 @@ class Lateness:
         after_us = use.used_us()
         return None if after_us is None else after_us - before_us - self._needs_us
 
-    def judge(self, results: dict[str, NodeResult], own_times: Mapping[str, int]) -> None:
+    def judge(
+        self,
+        results: dict[str, NodeResult],
+        own_times: Mapping[str, int],
+        dark: AbstractSet[str] = frozenset(),
+    ) -> None:
         """Mark the results of nodes that are late, or were: `NodeResult.host` if that is the
-        host's fault, `NodeResult.behind` if they are out of step because of it."""
+        host's fault, `NodeResult.behind` if they are out of step because of it. `dark`: nodes whose
+        power this program has cut."""
         missing = [name for name, r in results.items() if _is_missing(r)]
         together = len(results) > 1 and len(missing) == len(results)
         for name, result in results.items():
+            if result.late and name in dark:
+                self._own_us[name] = self._needs_us
+                continue
             if result.late:
                 own_us = 0 if together else own_times[name]
                 self._own_us[name] = self._own_us.get(name, 0) + own_us

@@ -296,7 +296,9 @@ class VerdictStage:
             elif result.behind:
                 self._recorder.slip(frame.number, node.name, 0, result.reason)
             elif result.late:  # only a slip, unless it lasts
-                self._recorder.slip(frame.number, node.name, 0, "no answer by the end of the frame")
+                cut = "" if node.powered else ": its power was cut"
+                detail = f"no answer by the end of the frame{cut}"
+                self._recorder.slip(frame.number, node.name, 0, detail)
             if result.behind:
                 cause = THE_HOST_WAS_BUSY if result.host else IT_WAS_LATE
                 actions += self._recovery.resync_after_lateness(frame.number, node.name, cause)

@@ -182,6 +182,6 @@ def last_states(record: Rows) -> dict[str, str]:
 
 def worst_slip(record: Rows) -> RecordedSlip | None:
     """Return the slip that was late by most; None if there is none."""
-    rows = record.rows("SELECT * FROM slips ORDER BY late_wall_us DESC LIMIT 1")
+    rows = record.rows("SELECT * FROM slips ORDER BY late_wall_us DESC, id LIMIT 1")
     slips = values_of(RecordedSlip, rows)
     return slips[0] if slips else None

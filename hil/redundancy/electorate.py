@@ -12,9 +12,16 @@ They cannot outvote two voters that agree.
 
 What a scheme delivers when one node answers and no other can be compared with it:
 
-    nothing   no output: the scheme is fail-silent (the default of dmr)
-    hold      the last voted output again, marked as held (`hil.redundancy.hold`)
-    deliver   the node's own output, marked as unvoted (the default of all other schemes)
+    nothing    no output: the scheme is fail-silent (the default of dmr)
+    degraded   the node's own output, marked as unvoted, if it is the only node that was asked; no
+               output if others were asked as well (the default of all other schemes)
+    deliver    the node's own output, marked as unvoted
+    hold       the last voted output again, marked as held (`hil.redundancy.hold`)
+
+A node counts as asked if its ballot would have counted in the frame. Recovery, the operator or the
+plant takes a node out of service before it is not asked; until then a missing answer proves nothing
+of the node that did answer. One late frame of two nodes must not let the output of a third pass
+unvoted, which may be the one that was hit.
 
 The state that a node computes alone is not given to the others: when they return, the node first
 goes back to the last voted state and computes its own again, and it keeps no checkpoint until then.
@@ -93,7 +100,7 @@ class Scheme:
                 nodes,
                 golden_output,
                 re_executed=re_executed,
-                fail_silent=not self.delivers_unvoted(frames_alone + 1),
+                fail_silent=not self.delivers_unvoted(frames_alone + 1, nodes.bit_count()),
                 held=held,
             )
 
@@ -128,23 +135,24 @@ class Scheme:
     @property
     def needed(self) -> int:
         """Return the least number of nodes for an output in every frame."""
-        alone = self.members == 1 or (self.unvoted is Unvoted.DELIVER and not self.unvoted_frames)
-        return 1 if alone else 2
+        one_delivers = self.unvoted in (Unvoted.DEGRADED, Unvoted.DELIVER)
+        return 1 if self.members == 1 or (one_delivers and not self.unvoted_frames) else 2
 
-    def delivers_unvoted(self, frames_alone: int) -> bool:
+    def delivers_unvoted(self, frames_alone: int, asked: int) -> bool:
         """Return whether a single node's own output is delivered in its `frames_alone`-th
-        consecutive frame alone."""
+        consecutive frame alone; `asked` nodes would have counted in it."""
         if self.members == 1:
             return True
-        within = not self.unvoted_frames or frames_alone <= self.unvoted_frames
-        return self.unvoted is Unvoted.DELIVER and within
+        if self.unvoted_frames and frames_alone > self.unvoted_frames:
+            return False
+        return self.unvoted is Unvoted.DELIVER or (self.unvoted is Unvoted.DEGRADED and asked == 1)
 
     def trusts_alone(self, frames_alone: int) -> bool:
         """Return whether a single node's state may be kept as a checkpoint and given to others, in
         its `frames_alone`-th consecutive frame alone."""
         if self.members == 1:
             return True
-        delivers = self.delivers_unvoted(frames_alone)
+        delivers = self.delivers_unvoted(frames_alone, 1)
         return frames_alone > (TRUSTED_AFTER if delivers else SILENT_TRUSTED_AFTER)
 
 

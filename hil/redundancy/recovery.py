@@ -70,7 +70,8 @@ Whose ballots decide a frame, and what is delivered (`hil.redundancy.electorate`
     one node alone, simplex                that node                 its output
     one node alone, any other scheme       undecided                 by `rig.unvoted_output`:
       nothing (default of dmr)                                         no output
-      deliver (default of tmr to 7mr)                                  its output, marked unvoted
+      degraded (default of tmr to 7mr)       no other node was asked   its output, marked unvoted
+      deliver (default of no scheme)                                   its output, marked unvoted
       hold (default of no scheme)                                      the last voted one, held
     no majority, or no node                undecided                 no output; `hold`: as above
 
@@ -79,9 +80,9 @@ Whose ballots decide a frame, and what is delivered (`hil.redundancy.electorate`
     holds for its first `TRUSTED_AFTER` frames alone if it delivers (`SILENT_TRUSTED_AFTER` if not);
     from then on its state is trusted, and given to the others.
 
-    Limits: `deliver` and `hold` for `rig.unvoted_frames` consecutive frames (0: no limit), then no
-    output; `nothing` without a limit. If a frame is undecided, the nodes first go back to a
-    checkpoint and compute the frame again (`recovery.rollbacks`).
+    Limits: `nothing` without, the others for `rig.unvoted_frames` consecutive frames (0: no limit),
+    then no output. If a frame is undecided, the nodes first go back to a checkpoint and compute the
+    frame again (`recovery.rollbacks`).
 
 Per state: VOTING counts in the vote; SUSPECT and rungs last only between two frames; REINTEGRATING
 is stepped and compared, and counts only where the table above says so; if no node is VOTING, those

@@ -1,8 +1,12 @@
 """Lock files: exclusive use of something by one process, across all users of this computer.
 
 The file of a lock is locked (flock) as long as its owner has it, and names the owner. The lock of a
-process that has ended, however it ended, is no lock; a file that has stayed is harmless. All files
-stand in one folder for all users, whatever their TMPDIR is, and everybody may lock them.
+process that has ended, however it ended, is no lock. Its file stays, and is removed by a later
+program (`remove_stale_locks`): ports of ptys have new names each time, so that files would pile up.
+All files stand in one folder for all users, whatever their TMPDIR is, and everybody may lock them.
+
+Whoever has locked a file must look whether it is still the one at its path (`is_at`): its last
+owner, or a program that removes stale files, may have removed it meanwhile.
 """
 
 from __future__ import annotations
@@ -11,30 +15,41 @@ import contextlib
 import fcntl
 import getpass
 import hashlib
+import itertools
 import os
+import re
 import stat
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Final
 
-from hil.clock import utc_us
+from hil.clock import HOST, utc_us
 from hil.errors import SetupError
 from hil.printable import one_line
 
 __all__ = [
     "HeldLock",
     "LockInUse",
+    "is_at",
     "lock_path",
     "open_lock_file",
     "owner_in",
     "owner_text",
+    "remove_stale_locks",
     "try_lock",
     "write_owner",
 ]
 
 _FOLDERS: Final = ("/run/lock", "/tmp")  # noqa: S108 (the same for all users, with its sticky bit)
 _OWNER_MAX: Final = 1000
+_NAME: Final = re.compile(r"hil-[a-z]+-[0-9a-f]{16}\.lock")
+_PID: Final = re.compile(r"\(pid (\d+), ")
+_STALE_S: Final = 3600
+_LOOKED_AT_MAX: Final = 10_000
+"""Files of other programs in the same folder must not make this one slow."""
+_PASSING_US: Final = 100_000
+"""How long a lock may be held for an owner that has ended: `remove_stale_locks` looks at it."""
 
 
 class LockInUse(Exception):
@@ -49,21 +64,24 @@ class HeldLock:
 
     def __init__(self, kind: str, name: str, run: str = "") -> None:
         self.path = lock_path(kind, name)
+        patient_until_us = HOST.now_us() + _PASSING_US
         while True:
             self._fd = open_lock_file(self.path)
             try:
                 is_locked = try_lock(self._fd)
                 owner = "" if is_locked else owner_in(self._fd)
-                # A file that its last owner has removed meanwhile is not the one that others lock.
-                is_present = is_locked and _is_at(self._fd, self.path)
+                is_present = is_locked and is_at(self._fd, self.path)
             except BaseException:
                 os.close(self._fd)
                 raise
             if is_present:
                 break
             os.close(self._fd)
-            if not is_locked:
+            if is_locked:
+                continue
+            if not _has_ended(owner) or HOST.now_us() >= patient_until_us:
                 raise LockInUse(owner or "another program")
+            HOST.sleep_us(1000)
         write_owner(self._fd, run=run)
 
     def release(self) -> None:
@@ -144,7 +162,46 @@ def owner_in(fd: int) -> str:
     return one_line(text.partition("\n")[0].strip())
 
 
-def _is_at(fd: int, path: Path) -> bool:
+def remove_stale_locks() -> None:
+    """Remove the files of locks that nobody has, and that nobody has written for an hour.
+
+    A file that says more than its last owner stays (`write_owner`), and so does that of another
+    user where only its owner may remove it."""
+    with contextlib.suppress(OSError), os.scandir(_folder()) as entries:
+        for entry in itertools.islice(entries, _LOOKED_AT_MAX):
+            if _NAME.fullmatch(entry.name):
+                _remove_if_stale(Path(entry.path))
+
+
+def _remove_if_stale(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        if utc_us() / 1e6 - path.lstat().st_mtime < _STALE_S:
+            return
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            names_its_owner_only = os.pread(fd, 2 * _OWNER_MAX, 0).count(b"\n") < 2
+            if names_its_owner_only and try_lock(fd) and is_at(fd, path):
+                path.unlink()
+        finally:
+            os.close(fd)
+
+
+def _has_ended(owner: str) -> bool:
+    """Return whether the process that a lock file names as its owner has ended."""
+    named = _PID.search(owner)
+    if named is None:
+        return False
+    try:
+        os.kill(int(named[1]), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:
+        pass
+    return False
+
+
+def is_at(fd: int, path: Path) -> bool:
+    """Return whether the open file `fd` is the one at `path`."""
     try:
         return os.path.samestat(os.fstat(fd), path.stat(follow_symlinks=False))
     except OSError:

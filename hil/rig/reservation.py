@@ -17,7 +17,7 @@ from hil.clock import HOST, Clock
 from hil.errors import SetupError
 from hil.rig.discovery import adapters
 from hil.rig.labgrid_place import PlaceLock
-from hil.rig.lock_file import HeldLock, LockInUse
+from hil.rig.lock_file import HeldLock, LockInUse, remove_stale_locks
 from hil.rig.port_lock import PortReservation
 from hil.scenario import BoardKind, Scenario
 from hil.scenario.console import HasConsole
@@ -135,6 +135,7 @@ class BenchReservation:
         while True:
             busy = self._try_all()
             if busy is None:
+                remove_stale_locks()
                 return
             now_us = self._clock.now_us()
             left_us = wait_us - (now_us - began_us)

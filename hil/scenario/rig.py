@@ -129,14 +129,15 @@ class RigConfig(FrozenModel):
     unvoted_output: UnvotedWord | None = Field(
         default=None,
         description="What is delivered while one node answers and no other can be compared with "
-        "it: `nothing` (default of dmr), `deliver` (its own output; default of all other schemes), "
-        "or `hold` (the last voted output again, marked as held, in every frame without a voted "
-        "output).",
+        "it: `nothing` (default of dmr), `degraded` (its own output if it is the only node in "
+        "service, else nothing; default of all other schemes), `deliver` (its own output, also "
+        "where others are only late), or `hold` (the last voted output again, marked as held, in "
+        "every frame without a voted output).",
     )
     unvoted_frames: Annotated[Int, Field(ge=0, le=FRAMES_MAX)] = Field(
         default=0,
-        description="Consecutive frames in which `deliver` or `hold` applies at most; 0 = no "
-        "limit. Nothing is delivered after them.",
+        description="Consecutive frames in which `degraded`, `deliver` or `hold` applies at most; "
+        "0 = no limit. Nothing is delivered after them.",
     )
     board: BoardWord = Field(
         default=BoardKind.PROCESS,
@@ -160,7 +161,7 @@ class RigConfig(FrozenModel):
         """Return the rule for frames whose output was not voted on."""
         if self.unvoted_output is not None:
             return self.unvoted_output
-        return Unvoted.NOTHING if self.scheme is SchemeName.DMR else Unvoted.DELIVER
+        return Unvoted.NOTHING if self.scheme is SchemeName.DMR else Unvoted.DEGRADED
 
     @model_validator(mode="before")
     @classmethod

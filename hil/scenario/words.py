@@ -59,7 +59,8 @@ class Unvoted(Word):
 
     NOTHING = "nothing"  # the scheme is fail-silent
     HOLD = "hold"  # the last output that was voted on, marked as held
-    DELIVER = "deliver"  # its own output, marked as not voted on
+    DEGRADED = "degraded"  # its own output, marked as not voted on, of the only node in service
+    DELIVER = "deliver"  # the same, also where other nodes in service did not answer
 
 
 class BoardKind(Word):

@@ -35,7 +35,8 @@ class DeliveryCheck:
     def _alone(self, recorded: Verdict) -> None:
         alone = is_alone(recorded)
         self._frames_alone = self._frames_alone + 1 if alone else 0
-        kept_back = alone and not self._scheme.delivers_unvoted(self._frames_alone)
+        asked = recorded.voters.bit_count()
+        kept_back = alone and not self._scheme.delivers_unvoted(self._frames_alone, asked)
         self._out.compare(
             recorded.frame,
             "the output of a node that was alone was kept back",

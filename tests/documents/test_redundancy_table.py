@@ -54,7 +54,9 @@ def test_what_is_delivered_alone_and_for_how_long_is_what_the_tables_say() -> No
         for word in Unvoted:
             for limit in (0, 1, 7):
                 policy = Scheme(scheme.size, word, limit)
-                own = [policy.delivers_unvoted(frames) for frames in (1, 7, 8, MANY)]
-                alone = word is Unvoted.DELIVER
-                within = [alone and (not limit or frames <= limit) for frames in (1, 7, 8, MANY)]
-                assert own == ([True] * 4 if scheme is SchemeName.SIMPLEX else within)
+                for asked in range(1, scheme.size + 1):
+                    frames = (1, 7, 8, MANY)
+                    own = [policy.delivers_unvoted(count, asked) for count in frames]
+                    alone = word is Unvoted.DELIVER or (word is Unvoted.DEGRADED and asked == 1)
+                    within = [alone and (not limit or count <= limit) for count in frames]
+                    assert own == ([True] * 4 if scheme is SchemeName.SIMPLEX else within)

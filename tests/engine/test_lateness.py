@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -19,10 +20,12 @@ from hil.engine.loop import Loop, RunSetup
 from hil.record.reader import Reader
 from hil.record.run_result import RunResult
 from hil.redundancy.recovery import IT_WAS_LATE, THE_HOST_WAS_BUSY, NodeState
+from hil.redundancy.voting import DELIVERED, FAIL_SILENT
 from hil.rig.backends.process import find_agent
 from hil.rig.node import ABSENT, DONE, SILENT, Node, NodeResult
 from hil.rig.processor_use import Pressure, ProcessorUse
 from hil.scenario import Scenario
+from hil.verification.replay import verify
 from tests.between_frames import between_frames
 from tests.virtual_clock import JumpingClock, VirtualClock
 
@@ -87,6 +90,7 @@ class Bench:
         kept: int = 0,
         pressed: int = 0,
         stopped: str = "",
+        dark: str = "",
     ) -> dict[str, NodeResult]:
         """One frame: who was missed, or out of step."""
         for name, use in self.uses.items():
@@ -101,7 +105,7 @@ class Bench:
         results = {n: LATE if n in missed else FINE for n in self.uses}
         results |= dict.fromkeys(out, OUT_OF_STEP)
         own = self.lateness.own_times(self.nodes, FRAME_US, kept)
-        self.lateness.judge(results, own)
+        self.lateness.judge(results, own, frozenset(dark))
         return results
 
 
@@ -159,6 +163,14 @@ def test_all_boards_at_once_are_not_to_blame(boards: Bench) -> None:
     assert boards.frame("ac", out="b") == "abc"
     assert boards.frame(out="ac") == "ac"
     assert boards.frame("ab") == ""
+
+
+def test_a_board_whose_power_was_cut_is_not_excused_by_a_busy_computer(boards: Bench) -> None:
+    for _ in range(60):
+        boards.frame(pressed=FRAME_US)
+    assert boards.frame("ab", pressed=FRAME_US, kept=FRAME_US, dark="a") == "b"
+    assert boards.frame("abc", dark="abc") == "", "the whole bench"
+    assert boards.results("a", kept=FRAME_US, dark="a")["a"].late
 
 
 def test_a_board_without_others_is_judged_by_its_time(tmp_path: Path) -> None:
@@ -370,6 +382,83 @@ def test_real_boards_on_a_busy_computer_are_late_and_nothing_else(tmp_path: Path
     assert table(tmp_path, "SELECT count(*) FROM slips")[0][0] > 20, "they were kept waiting"
     attempts = "SELECT DISTINCT action FROM repairs WHERE action NOT IN ('resync', 'rollback')"
     assert table(tmp_path, attempts) == []
+
+
+class PatientClock(JumpingClock):
+    """The host's clock, until `take_over`: then a time that passes only when the host waits for
+    nobody but the boards at the links `still`. No load of this computer makes a board late."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.still: set[int] = set()
+        self._own_us: int | None = None
+
+    def take_over(self) -> None:
+        self._own_us = self.now_us()
+
+    def go_back(self) -> None:
+        own_us, self._own_us = self.now_us(), None
+        self.jump(own_us - self.now_us())
+
+    def now_us(self) -> int:
+        return super().now_us() if self._own_us is None else self._own_us
+
+    def sleep_us(self, duration_us: float) -> None:
+        if self._own_us is None:
+            super().sleep_us(duration_us)
+        else:
+            self._own_us += max(0, round(duration_us))
+
+    def readable(self, fds: Sequence[int], timeout_us: float) -> list[int]:
+        if self._own_us is None:
+            return super().readable(fds, timeout_us)
+        others = [fd for fd in fds if fd not in self.still]
+        ready = HOST.readable(others or fds, 10_000_000 if others and timeout_us > 0 else 0)
+        if not ready:
+            self.sleep_us(timeout_us)
+        return ready
+
+
+@pytest.mark.parametrize(("rule", "wrong"), [({}, 0), ({"unvoted_output": "deliver"}, 1)])
+def test_while_two_boards_are_late_the_output_of_the_third_does_not_pass_unvoted(
+    tmp_path: Path, rule: dict[str, str], wrong: int
+) -> None:
+    """It is hit just then. The other two are still in service: of three nodes that were asked one
+    answers, and that answer is wrong."""
+    clock = PatientClock()
+
+    def stop(loop: Loop) -> None:
+        frame, late = loop.next_frame, loop.controls.rig.nodes[1:]
+        if frame == 0:
+            clock.take_over()
+        if frame == 60:
+            clock.go_back()
+        if frame == 30:
+            clock.still = {n.link.transport.fd for n in late if n.link.transport}  # type: ignore[misc]
+        if frame == 33:
+            clock.still = set()
+        if frame in (30, 33):
+            for node in late:
+                number = signal.SIGSTOP if frame == 30 else signal.SIGCONT
+                os.kill(node.board.pid, number)  # type: ignore[attr-defined]
+
+    hit = {"frame": 31, "node": "a", "target": "output", "bit": 3, "tick": 6}
+    rig = {"scheme": "tmr", "board": "process", **rule}
+    run(tmp_path, clock, stop, rig=rig, upsets={"events": [hit]}, expect={"sdc_frames": ">= 0"})
+    meanwhile = "FROM frames WHERE frame BETWEEN 30 AND 32 ORDER BY frame"
+    assert table(tmp_path, f"SELECT frame, verdict, voters, agree {meanwhile}") == [
+        (frame, "simplex", 0b111, 0b001) for frame in (30, 31, 32)
+    ]
+    flags = [row[0] for row in table(tmp_path, f"SELECT flags {meanwhile}")]
+    assert [bool(f & DELIVERED) for f in flags] == [bool(rule)] * 3
+    assert [bool(f & FAIL_SILENT) for f in flags] == [not rule] * 3
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["metrics"]["sdc_frames"] == wrong
+    assert manifest["metrics"]["unresolved"] >= 3 * (not rule)
+    assert manifest["metrics"]["by_system_outcome.sdc_escaped"] == wrong
+    reader = Reader(tmp_path)
+    assert verify(reader).differences == []
+    reader.close()
 
 
 def test_a_board_that_has_missed_very_many_frames_is_given_the_state_of_the_others(

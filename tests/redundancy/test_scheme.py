@@ -68,6 +68,7 @@ def test_returning_nodes_are_asked_only_where_the_voters_cannot_decide(
     ("scheme", "frames_alone", "delivered"),
     [
         (DMR, 0, False),
+        (replace(DMR, unvoted=Unvoted.DEGRADED), 0, False),
         (replace(DMR, unvoted=Unvoted.DELIVER), 10**6, True),
         (replace(DMR, unvoted=Unvoted.DELIVER, unvoted_frames=2), 1, True),
         (replace(DMR, unvoted=Unvoted.DELIVER, unvoted_frames=2), 2, False),
@@ -80,6 +81,24 @@ def test_a_node_alone_is_delivered_as_the_scheme_says(
     verdict = scheme.decide(3, (RIGHT, SILENT), Electorate(0b11, 0), 7, frames_alone=frames_alone)
     assert verdict.delivered is delivered
     assert bool(verdict.flags & FAIL_SILENT) is not delivered
+
+
+@pytest.mark.parametrize(
+    ("ballots", "electorate", "delivered"),
+    [
+        ((RIGHT, SILENT, SILENT), Electorate(0b111, 0), False),
+        ((RIGHT, SILENT, SILENT), Electorate(0b011, 0), False),
+        ((RIGHT, SILENT, SILENT), Electorate(0b001, 0b010), False),
+        ((RIGHT, SILENT, SILENT), Electorate(0b001, 0), True),
+        ((RIGHT, RIGHT, SILENT), Electorate(0b001, 0b010), True),
+    ],
+)
+def test_a_degraded_rig_delivers_the_output_of_its_only_node_in_service(
+    ballots: tuple[Ballot, ...], electorate: Electorate, delivered: bool
+) -> None:
+    degraded = replace(TMR, unvoted=Unvoted.DEGRADED)
+    verdict = degraded.decide(3, ballots, electorate, 7, frames_alone=10**6)
+    assert verdict.delivered is delivered
 
 
 def test_another_voter_than_that_of_the_c_code_decides_no_batches() -> None:

@@ -93,6 +93,7 @@ def most_of(values: list[int]) -> int | None:
 class Count:
     """What counting the answers of some nodes gives."""
 
+    asked: int
     answers: int
     output: int | None
     state: int | None
@@ -105,7 +106,7 @@ def count_of(frame: Frame, among: list[int]) -> Count:
     answers = [frame.ballots[i] for i in among if frame.ballots[i].status == DONE]
     output = most_of([answer.output_digest for answer in answers])
     state = most_of([a.state_digest for a in answers if a.output_digest == output])
-    return Count(len(answers), output, state if output is not None else None)
+    return Count(len(among), len(answers), output, state if output is not None else None)
 
 
 def decided(frame: Frame, size: int) -> Count:
@@ -134,9 +135,9 @@ class Oracle:
         count = decided(frame, size)
         alone = count.answers == 1
         self.frames_alone = self.frames_alone + 1 if alone else 0
-        may_deliver = self.scheme.unvoted is Unvoted.DELIVER and (
-            limit == 0 or self.frames_alone <= limit
-        )
+        rule = self.scheme.unvoted
+        willing = rule is Unvoted.DELIVER or (rule is Unvoted.DEGRADED and count.asked == 1)
+        may_deliver = willing and (limit == 0 or self.frames_alone <= limit)
         holds = self.scheme.unvoted is Unvoted.HOLD and (limit == 0 or self.unvoted < limit)
         if count.output is not None and (not alone or size == 1):
             self.last_voted, self.unvoted = count.output, 0

@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 
-from hil.rig import port_lock
+from hil.rig import lock_file, port_lock
 from hil.rig.lock_file import HeldLock, LockInUse, lock_path, owner_text
 from hil.rig.port_lock import PortLock, PortReservation, port_lock_name
+from hil.rig.power import resource_lock
+from hil.rig.power.resource_lock import InstrumentBusy, ResourceLock
 from hil.rig.reservation import BenchInUse, BenchReservation, BoardUse, uses_of
 from hil.rig.transport import PortError, PortFault, SerialTransport
 from hil.scenario.bench import BenchBoardConfig
@@ -237,8 +239,6 @@ def test_a_file_that_is_removed_while_it_is_opened_is_not_the_lock(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As by its last owner, between the opening and the locking of the next one."""
-    from hil.rig import lock_file  # noqa: PLC0415
-
     name, opened = f"test {time.time_ns()}", lock_file.open_lock_file
     removed: list[Path] = []
 
@@ -255,6 +255,104 @@ def test_a_file_that_is_removed_while_it_is_opened_is_not_the_lock(
     with pytest.raises(LockInUse):
         HeldLock("output", name)
     held.release()
+
+
+@pytest.fixture
+def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of lock files that no other program uses."""
+    tmp_path.chmod(0o1777)
+    monkeypatch.setattr(lock_file, "_FOLDERS", (str(tmp_path),))
+    return tmp_path
+
+
+def left_behind(path: Path, text: str, age_s: int) -> Path:
+    """The file of a lock whose owner was killed so long ago."""
+    path.write_text(text)
+    now_s = time.time()
+    os.utime(path, (now_s, now_s - age_s))
+    return path
+
+
+@pytest.fixture(scope="module")
+def ended() -> str:
+    """A process that has ended, as a lock file names it."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return f"hil (pid {process.pid}, user root, since 2026-01-01 00:00:00 UTC)\n"
+
+
+def test_the_files_of_programs_that_were_killed_are_removed_after_an_hour(
+    locks: Path, ended: str
+) -> None:
+    def file(name: str, age_s: int = 7200, more: str = "") -> Path:
+        return left_behind(lock_path("port", name), ended + more, age_s)
+
+    for number in range(20):
+        file(f"/dev/pts/{number} of {number}")
+    stay = [file("young", 60), file("given up", more="in a transaction\n")]
+    held = HeldLock("port", "held")
+    os.utime(held.path, (0, 0))
+    foreign = left_behind(locks / "LCK..ttyUSB0", "   4711\n", 10**6)
+    (locks / "hil-port-0123456789abcdef.lock").symlink_to(foreign)
+    reserved = BenchReservation([])
+    reserved.acquire()
+    links = [path for path in locks.iterdir() if path.is_symlink()]
+    assert {*locks.iterdir()} - {*links} == {*stay, held.path, foreign}
+    reserved.release()
+    held.release()
+
+
+def test_a_lock_file_that_is_just_looked_at_is_waited_for(
+    locks: Path, ended: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a program that removes the files of killed ones."""
+    path = left_behind(lock_path("port", "x"), ended, 7200)
+    other = lock_file.open_lock_file(path)
+    assert lock_file.try_lock(other)
+
+    def remove(_: int) -> None:
+        path.unlink()
+        os.close(other)
+
+    monkeypatch.setattr(lock_file, "HOST", VirtualClock(remove))
+    held = HeldLock("port", "x")
+    assert held.path.exists() and locks.is_dir()
+    held.release()
+
+
+def test_a_lock_that_is_held_for_an_owner_that_has_ended_is_held(
+    locks: Path, ended: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a child that a program has left."""
+    path = left_behind(lock_path("port", "x"), ended, 7200)
+    other = lock_file.open_lock_file(path)
+    assert lock_file.try_lock(other) and locks.is_dir()
+    monkeypatch.setattr(lock_file, "HOST", VirtualClock())
+    with pytest.raises(LockInUse, match="pid"):
+        HeldLock("port", "x")
+    os.close(other)
+
+
+def test_an_instrument_whose_lock_file_is_removed_is_locked_by_the_new_one(
+    locks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Removed as stale between its opening and its locking."""
+    opened = lock_file.open_lock_file
+    removed: list[Path] = []
+
+    def open_then_remove(path: Path) -> int:
+        fd = opened(path)
+        if not removed:
+            path.unlink()
+            removed.append(path)
+        return fd
+
+    monkeypatch.setattr(resource_lock, "open_lock_file", open_then_remove)
+    ours, theirs = ResourceLock("supply"), ResourceLock("supply")
+    assert ours.acquire(lambda: 1.0) and [*locks.iterdir()] == removed
+    with pytest.raises(InstrumentBusy):
+        theirs.acquire(lambda: 0.0)
+    ours.release(complete=True)
 
 
 def test_a_port_lock_within_a_reservation_ends_with_it() -> None:

@@ -54,7 +54,8 @@ def test_the_rule_that_is_shown_is_that_of_the_scenario(
     )
     rule = rule_of(RecordedScenario.of(scenario), scheme.size)
     assert rule.unvoted == scenario.rig.unvoted.value
-    lasting = Scheme(scheme.size, scenario.rig.unvoted, 12).delivers_unvoted(1) and scheme.size > 1
+    policy = Scheme(scheme.size, scenario.rig.unvoted, 12)
+    lasting = policy.delivers_unvoted(1, 1) and scheme.size > 1
     assert ("12 consecutive frames" in rule.text) == (lasting or rule.unvoted == "hold")
     assert bool(rule.alone) == (scheme.size > 1)
 

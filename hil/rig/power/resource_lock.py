@@ -3,7 +3,7 @@ computer.
 
 A lock file for each resource (hil.rig.lock_file) is locked while a transaction runs: the selected
 output is state of the instrument, so that no other process may write between its selection and the
-command. The file is never removed: it also says whether the last transaction was complete.
+command. The file stays between transactions: it also says whether the last one was complete.
 
 One instrument may have several names: those of its host, an interface each of LAN and USB. Its
 serial number is locked, too, as soon as it is known.
@@ -18,7 +18,14 @@ from collections.abc import Callable
 from typing import Final
 
 from hil.clock import HOST
-from hil.rig.lock_file import lock_path, open_lock_file, owner_in, try_lock, write_owner
+from hil.rig.lock_file import (
+    is_at,
+    lock_path,
+    open_lock_file,
+    owner_in,
+    try_lock,
+    write_owner,
+)
 
 __all__ = ["InstrumentBusy", "ResourceLock", "TransactionLocks"]
 
@@ -50,7 +57,11 @@ class ResourceLock:
         fd = open_lock_file(self.path)
         began = HOST.now_us() / 1e6
         try:
-            while not try_lock(fd):
+            while not (is_locked := try_lock(fd)) or not is_at(fd, self.path):
+                if is_locked:  # it was removed as a stale file: others lock another one
+                    os.close(fd)
+                    fd = open_lock_file(self.path)
+                    continue
                 if left_s() <= 0:
                     owner, waited_s = owner_in(fd), HOST.now_us() / 1e6 - began
                     raise InstrumentBusy(

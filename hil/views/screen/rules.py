@@ -20,11 +20,13 @@ _DEFAULTS: Final = {"dmr": "nothing"}
 _SHORT: Final = {
     "nothing": "no output",
     "hold": "the last voted output is held",
+    "degraded": "its output is delivered unvoted",
     "deliver": "its output is delivered unvoted",
 }
 _DELIVERED: Final = {
     "nothing": "if only one node answers, nothing is delivered",
     "hold": "without a voted output, the last one is delivered again, marked as held",
+    "degraded": "if only one node is in service, its output is delivered, marked as unvoted",
     "deliver": "if only one node answers, its output is delivered, marked as unvoted",
 }
 _REFRESH: Final = "healed from the fault-free run by the bench after each upset (one_at_a_time)"
@@ -49,10 +51,12 @@ class SchemeRule:
 
     @property
     def alone(self) -> str:
-        """Return the output while one of several nodes answers alone; empty if unknown."""
+        """Return the condition and, after a colon, the output while one of several nodes answers
+        alone; empty if unknown."""
         if self.size < 2 or self.unvoted not in _SHORT:
             return ""
-        return f"if only one answers: {_SHORT[self.unvoted]}{self._limit(' for {} at most')}"
+        alone = "is in service" if self.unvoted == Unvoted.DEGRADED else "answers"
+        return f"if only one {alone}: {_SHORT[self.unvoted]}{self._limit(' for {} at most')}"
 
     @property
     def text(self) -> str:
@@ -87,7 +91,7 @@ def rule_of(scenario: RecordedScenario, size: int) -> SchemeRule:
     record names none."""
     unvoted = scenario.unvoted_output
     if unvoted == "":
-        unvoted = _DEFAULTS.get(scenario.scheme, "deliver")
+        unvoted = _DEFAULTS.get(scenario.scheme, "degraded")
     return SchemeRule(
         scenario.scheme,
         size,

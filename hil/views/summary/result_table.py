@@ -173,6 +173,7 @@ def _slips_text(run: RecordedRun, slips: int) -> Text | None:
     worst = worst_slip(run.reader)
     if worst is not None:
         node = f"{worst.node}: " if worst.node else ""
-        late = duration(worst.late_wall_us)
-        text.append(f"; worst {late} in frame {worst.frame} ({node}{worst.detail})")
+        # A node that has not answered at all is late by no known time.
+        late = f"worst {duration(worst.late_wall_us)}" if worst.late_wall_us else "the first"
+        text.append(f"; {late} in frame {worst.frame} ({node}{worst.detail})")
     return text

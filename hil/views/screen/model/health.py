@@ -74,7 +74,7 @@ def redundancy(scene: Scene) -> Redundancy:
     elif voting == 2:
         text = "a fault is seen, not outvoted"
     elif total > 1 and voting == 1 and rule.alone:
-        text = rule.alone.removeprefix("if only one answers: ")
+        text = rule.alone.partition(": ")[2]
     elif voting == 1:
         text = "a fault goes unnoticed"
     else:
