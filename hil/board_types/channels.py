@@ -224,12 +224,13 @@ class Channel(FrozenModel):
     @property
     def sigma(self) -> Spread:
         """Return the saturated cross-section [cm2] with its range: the stated one, else that of the
-        counted events, else none. Of a Bendel curve only the best value is known."""
+        counted events, else none. That of a Bendel curve follows from the ranges of A and B."""
         if self.sigma_cm2 is None:
             assert self.bendel_a is not None
             assert self.bendel_b is not None
-            limit = 1e-12 * (self.bendel_b.value / self.bendel_a.value) ** 14
-            return Spread(limit, limit, limit)
+            a, b = self.bendel_a.spread, self.bendel_b.spread
+            ends = ((b.low, a.high), (b.best, a.best), (b.high, a.low))
+            return Spread(*(1e-12 * (x / y) ** 14 for x, y in ends))
         stated, best = self.sigma_cm2, self.sigma_cm2.value
         low, high = stated.low, stated.high
         if self.events is not None and self.fluence_per_cm2 is not None:
@@ -258,7 +259,7 @@ class OsMemory(FrozenModel):
     def _consistent(self) -> OsMemory:
         findings = Findings()
         check_limits(self, 0.0, 1.0, "crash", "hang", findings=findings)
-        if self.crash.value + self.hang.value > 1.0:
+        if self.crash.spread.high + self.hang.spread.high > 1.0:
             findings.add("hang", "the shares add up to more than 1")
         wrong_at("OsMemory", findings)
         return self

@@ -17,6 +17,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from hil.board_types.spread import Spread
 from hil.scenario.fields import Float, FrozenModel
 from hil.scenario.problems import Findings, one_of, wrong_at
 
@@ -94,6 +95,13 @@ class Number(Cited):
         wrong_at("Number", findings)
         return self
 
+    @property
+    def spread(self) -> Spread:
+        """Return the number with its range; an end that is not stated is the number itself."""
+        low = self.value if self.low is None else self.low
+        high = self.value if self.high is None else self.high
+        return Spread(low, self.value, high)
+
 
 class Switch(Cited):
     """Something that a board has or has not."""
@@ -110,10 +118,13 @@ class Note(Cited):
 def check_limits(
     parent: FrozenModel, low: float, high: float, *keys: str, findings: Findings
 ) -> None:
-    """Add a finding for every number among `keys` that is not from `low` to `high`."""
+    """Add a finding for every number among `keys` that is not from `low` to `high`, or an end of
+    its range."""
     for key in keys:
         number = getattr(parent, key)
-        if number is not None and not low <= number.value <= high:
-            findings.add(
-                (key, "value"), f"{number.value:g} is out of range; expected {low:g} to {high:g}"
-            )
+        for part in ("value", "low", "high"):
+            found = None if number is None else getattr(number, part)
+            if found is not None and not low <= found <= high:
+                findings.add(
+                    (key, part), f"{found:g} is out of range; expected {low:g} to {high:g}"
+                )

@@ -107,6 +107,24 @@ class PowerProfile(FrozenModel):
         raise KeyError(name)
 
 
+class Solder(FrozenModel):
+    """The thermal cycles that the board's solder joints stand: so many of a swing, and of another
+    swing fewer or more by the exponent (Coffin and Manson)."""
+
+    cycles: Number = Field(description="Cycles to failure of `swing_k`.")
+    swing_k: Number = Field(description="Swing of the board's temperature in the test [K].")
+    exponent: Number = Field(description="N = cycles (swing_k / dT) ^ exponent.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Solder:
+        findings = Findings()
+        check_limits(self, 1.0, 1e9, "cycles", findings=findings)
+        check_limits(self, 1.0, 400.0, "swing_k", findings=findings)
+        check_limits(self, 0.5, 10.0, "exponent", findings=findings)
+        wrong_at("Solder", findings)
+        return self
+
+
 class Thermal(FrozenModel):
     """Two thermal nodes, junction (the chip with its spreader) and board, and the limits of the
     chip.
@@ -128,6 +146,9 @@ class Thermal(FrozenModel):
         description="Power above idle that remains at each step, as fractions, falling."
     )
     throttle_poll_s: Number = Field(description="Time between two steps.")
+    solder: Solder | None = Field(
+        default=None, description="Thermal cycles that its solder joints stand; none: not known."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Thermal:

@@ -25,6 +25,15 @@ class Spread:
         """Return the spread multiplied by a number that is 0 or more."""
         return Spread(self.low * factor, self.best * factor, self.high * factor)
 
+    def by(self, other: Spread) -> Spread:
+        """Return the product of two spreads whose ends are taken together."""
+        return Spread(self.low * other.low, self.best * other.best, self.high * other.high)
+
+    @property
+    def rest(self) -> Spread:
+        """Return what shares leave of 1, each end with its own: the low one may be the largest."""
+        return Spread(1.0 - self.low, 1.0 - self.best, 1.0 - self.high)
+
     def plus(self, other: Spread) -> Spread:
         """Return the sum of two spreads whose ends are taken together."""
         return Spread(self.low + other.low, self.best + other.best, self.high + other.high)

@@ -5,6 +5,7 @@ run, orbit, watch, replay, console, control, check, scenario, board, board_insta
 bench, power, doctor, campaign, report, compare, export
                     the commands, a module for each, or for a group of them
 orbit_options, orbit_sweep    the options of `hil orbit`; one scenario in many orbits
+workload_sizes      the sizes of a C file that is flown without boards
 campaign_results    what `hil campaign` does with a result file
 outlook             protection, vulnerability and failures in orbit: options of `hil compare`
 options, run_options    options that commands share

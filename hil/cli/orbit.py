@@ -13,6 +13,7 @@ from hil.cli import orbit_options as options
 from hil.cli.options import Json
 from hil.cli.orbit_sweep import SweepOrder, sweep_orbits
 from hil.cli.output import answer, say, show
+from hil.cli.workload_sizes import workload_sizes
 from hil.errors import SetupError, UsageError
 from hil.exit_codes import Exit
 
@@ -68,7 +69,7 @@ def orbit(  # noqa: PLR0913, PLR0917  (every option is one)
             sinks: list[RowSink] = [course_of]
             if output is not None:
                 sinks.append(stack.enter_context(ProfileWriter(output)))
-            flown = fly(loaded.scenario, every, sinks)
+            flown = fly(loaded.scenario, every, sinks, workload_sizes(loaded.scenario))
     except OSError as error:
         raise SetupError(f"cannot write {output}: {error.strerror}") from error
     for note in flown.notes:

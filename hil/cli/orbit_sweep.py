@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hil.cli.output import answer, say, show
+from hil.cli.workload_sizes import workload_sizes
 from hil.errors import SetupError, UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def sweep_orbits(loaded: Loaded, order: SweepOrder) -> None:
     if loaded.scenario.plant is not None and loaded.scenario.plant.step_s < 10.0:
         say("note: a sweep samples every 10 s")
     with placing(loaded.file):
-        points = flown_points(loaded.scenario, axes)
+        workload = workload_sizes(loaded.scenario)
+        points = flown_points(loaded.scenario, axes, workload=workload)
         schemes = (
             () if order.campaign is None else _schemes(loaded.scenario, axes, order, criterion)
         )

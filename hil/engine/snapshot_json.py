@@ -65,6 +65,7 @@ def _object_of(snapshot: EngineSnapshot) -> dict[str, object]:
         "permanent": _arms(snapshot.permanent),
         "agreed": "" if snapshot.agreed is None else snapshot.agreed.record.hex(),
         "plant": None if plant is None else _plant(plant),
+        "unstarted": list(snapshot.unstarted),
     }
 
 
@@ -129,6 +130,7 @@ def _snapshot_from(data: Mapping[str, Any]) -> EngineSnapshot:
         permanent=_arms_from(data["permanent"]),
         agreed=unpack(bytes.fromhex(data["agreed"])) if data["agreed"] else None,
         plant=None if plant is None else _plant_from(plant),
+        unstarted=tuple(data.get("unstarted", ())),
     )
 
 

@@ -53,6 +53,7 @@ class EngineSnapshot:
     metrics: a copy that no run advances
     returning: frame and node of the boards that get their power back
     permanent: the damage that a board has again after each start
+    unstarted: the nodes that do not start before their power is cut
     agreed: the verdict on the frame before
     plant: None in a run without a plant"""
 
@@ -77,3 +78,4 @@ class EngineSnapshot:
     permanent: Mapping[str, tuple[Arm, ...]]
     agreed: Verdict | None
     plant: PlantSnapshot | None
+    unstarted: tuple[str, ...] = ()

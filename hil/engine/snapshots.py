@@ -113,6 +113,7 @@ def take(
         permanent={name: tuple(arms) for name, arms in upsets.injector.permanent.items()},
         agreed=scheduler.agreed,
         plant=None if coupling is None else coupling.snapshot(),
+        unstarted=tuple(node.name for node in parts.rig.nodes if node.starts_after_power_cycle),
     )
     states = {sync.frame: state for of_node in checkpoints.values() for sync, state in of_node}
     record.snapshot(frame, parts.golden.state, text_of(snapshot), states)
@@ -168,6 +169,7 @@ def restore(
         parts.redundancy.checkpoints.copy = engine.copy
     for node in parts.rig.nodes:
         node.power_cuts = set(engine.power_cuts[node.name])
+        node.starts_after_power_cycle = node.name in engine.unstarted
         if not node.powered:
             node.board.power_off()
             node.link.detach("no power")

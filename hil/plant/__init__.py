@@ -9,7 +9,8 @@ build               the plant of a scenario: boards, spacecraft, sky and flight
 moment              what boards draw at one moment, and what they then experience
 flight              power and heat during a run, coupled to its boards
 sky                 what is known ahead: orbit, light, radiation and contacts, in blocks of steps
-survey, survey_figures, survey_dose    a flight without boards, its figures and its dose
+survey, survey_figures, survey_dose, survey_cycles
+                    a flight without boards, its figures, its dose and its thermal cycles
 sweep               the survey of one scenario in many orbits
 survey_rows, survey_sums, course    its rows block by block; their sums; what pictures show of them
 
@@ -34,6 +35,7 @@ data_choice, sections    the data sets that a scenario chooses, and the cross-se
 strikes             the events that hit the boards
 board_rates, rate_sums, radiation_notes    how often a board is hit, from low to high
 end_of_life         when the dose of a run has killed a board
+thermal_cycles      cycles of temperature, counted by rainflow
 bit_rates           how often one bit of a board's memory is upset
 anomaly             where the South Atlantic Anomaly is, for maps
 

@@ -17,11 +17,12 @@ from hil.errors import UsageError
 from hil.plant.build import boards_of, build_plant, flown_profile
 from hil.plant.data_choice import data_sets
 from hil.plant.radiation.crosssection import RateUnit
+from hil.plant.rate_sums import RateSums
 from hil.plant.sections import curve_of, silent_share, volume_of
 from hil.plant.sky import BLOCK_STEPS, Sky
 from hil.plant.spacecraft import PlacedBoard
 from hil.scenario import Scenario
-from hil.scenario.plant.radiation import ALL_BOARDS
+from hil.scenario.plant.radiation import ALL_BOARDS, RangeEnd
 
 __all__ = ["NOTHING", "BitChannel", "BitRates", "Spread", "bit_rates"]
 
@@ -120,7 +121,8 @@ def bit_rates(scenario: Scenario, profile: BoardProfile | None = None) -> BitRat
     sky = Sky(plant, [placed], duration_s=duration_s, accel=1.0, profile=flown)
     per_day = _mean_per_day(sky, of_bits)
     channels = [
-        _channel(c, rate * silent_share(board, c)) for c, rate in zip(of_bits, per_day, strict=True)
+        _channel(c, rate.by(silent_share(board, c)))
+        for c, rate in zip(of_bits, per_day, strict=True)
     ]
     totals: dict[str, float] = {}
     for channel in channels:
@@ -160,26 +162,29 @@ def _has_bits(channels: Sequence[Channel]) -> bool:
     return any(c.observed is Observed.SILENT and c.unit is Unit.BIT for c in channels)
 
 
-def _mean_per_day(sky: Sky, channels: Sequence[Channel]) -> list[float]:
-    """Return the mean events per day and cm2 of each channel, over the whole flight."""
-    totals = [0.0] * len(channels)
+def _mean_per_day(sky: Sky, channels: Sequence[Channel]) -> list[Spread]:
+    """Return the mean events per day and cm2 of each channel, over the whole flight, with the
+    curves of both ends of its ranges."""
+    sums = RateSums(())
     for first in range(0, sky.steps, BLOCK_STEPS):
-        block = sky.block_of(first)
-        count = min(BLOCK_STEPS, sky.steps - first)
-        for number, channel in enumerate(channels):
-            unit = RateUnit(channel.particle, curve_of(channel), volume_of(channel))
-            rates = block.unit_rates[unit]
-            totals[number] += float(rates[:count].sum())
-    return [total / sky.steps * _DAY_S for total in totals]
+        sums.add(sky.block_of(first), min(BLOCK_STEPS, sky.steps - first))
+    out = []
+    for channel in channels:
+        units = [
+            RateUnit(channel.particle, curve_of(channel, end), volume_of(channel, end))
+            for end in RangeEnd
+        ]
+        out.append(Spread(*(sums.mean_of(unit) * _DAY_S for unit in units)))
+    return out
 
 
-def _channel(channel: Channel, per_day: float) -> BitChannel:
+def _channel(channel: Channel, per_day: Spread) -> BitChannel:
     return BitChannel(
         channel.name,
         channel.part,
         channel.particle,
         channel.sigma,
-        channel.sigma.times(per_day),
+        channel.sigma.by(per_day),
         channel.cited.origin,
         channel.cited.source is not None,
     )

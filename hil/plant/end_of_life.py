@@ -94,6 +94,7 @@ class EndOfLife:
                 block.altitude_km[at],
                 block.t_s[at],
                 seconds / len(at),
+                self._sky.phases(float(block.t_s[begin])),
             )
             krad = sum(sums.rates(years).behind(wall_mm).values()) * seconds / _YEAR_S
             krad += sums.events_krad(wall_mm)

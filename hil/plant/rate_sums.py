@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from hil.board_types.channels import Effect
+from hil.board_types.spread import NOTHING, Spread
 from hil.plant.board_rates import BoardRates, ChannelRate
 from hil.plant.radiation.crosssection import KINDS, RateUnit
 from hil.plant.sky import Sky, SkyBlock
 from hil.plant.spacecraft import PlacedBoard
+from hil.scenario.plant.radiation import RangeEnd
 
 __all__ = ["RateSums", "rates_of_board"]
 
@@ -52,11 +54,12 @@ def rates_of_board(sky: Sky, board: PlacedBoard, sums: RateSums) -> BoardRates:
     data = board.data_set
     channels = []
     for one in sky.sections[board.name]:
-        section, share = one.section, one.section.mbu_fraction
-        per_day = one.scale.times(sums.mean_of(section.unit) * _DAY_S)
-        for kind, part in ((section.kind, 1.0 - share), (Effect.MBU, share)):
-            if part:
-                channels.append(ChannelRate(one.channel, one.observed, kind, per_day.times(part)))
+        ends = [one.at(end) for end in RangeEnd]
+        per_day = Spread(*(sums.mean_of(section.unit) * _DAY_S for section in ends)).by(one.scale)
+        several = Spread(*(section.mbu_fraction for section in ends))
+        for kind, part in ((one.section.kind, several.rest), (Effect.MBU, several)):
+            if part != NOTHING:
+                channels.append(ChannelRate(one.channel, one.observed, kind, per_day.by(part)))
     footprint, accelerated = sky.footprint, sums.per_day(board.name)
     return BoardRates(
         profile=board.profile.name,

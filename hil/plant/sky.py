@@ -157,7 +157,7 @@ class Sky:
         """Return whether a board can have events of a kind."""
         if self.states(board, kind):
             return True
-        sections = [one.section for one in self.sections[board]]
+        sections = [one.at(self.estimate) for one in self.sections[board]]
         if kind is Effect.MBU:
             return any(section.mbu_fraction > 0.0 for section in sections)
         return any(section.kind is kind for section in sections)
@@ -310,19 +310,22 @@ class Sky:
             return None
         return activity_of_date(self.orbit.start_utc + timedelta(seconds=t_s))
 
-    def _radiation_along(self, track: Track, t_s: Floats) -> Along:
-        """Return the radiation along a block; phase and drift of the anomaly are those of its
-        middle."""
-        middle_s = float(t_s[len(t_s) // 2])
-        activity = self._activity(middle_s)
+    def phases(self, t_s: float) -> list[tuple[Radiation, float]]:
+        """Return the radiation at a time of the run: that of one phase of the solar cycle, or of
+        both with their weights, quiet and active."""
+        activity = self._activity(t_s)
         if activity is None:
-            return RadiationAlong(track, self._environment(middle_s, self._radiation.phase))
-        quiet, active = (
-            RadiationAlong(track, self._environment(middle_s, phase)) for phase in SolarPhase
-        )
-        if activity in (0.0, 1.0):
-            return active if activity else quiet
-        return BlendedRadiation(quiet, active, activity)
+            return [(self._environment(t_s, self._radiation.phase), 1.0)]
+        shares = {SolarPhase.MIN: 1.0 - activity, SolarPhase.MAX: activity}
+        return [(self._environment(t_s, phase), w) for phase, w in shares.items() if w > 0.0]
+
+    def _radiation_along(self, track: Track, t_s: Floats) -> Along:
+        """Return the radiation along a block, with phase and drift of its middle."""
+        phases = self.phases(float(t_s[len(t_s) // 2]))
+        along = [RadiationAlong(track, environment) for environment, _ in phases]
+        if len(along) == 1:
+            return along[0]
+        return BlendedRadiation(along[0], along[1], phases[1][1])
 
     def _flux(self, along: Along | None, t_s: Floats) -> Floats:
         if "flux_per_cm2_s" in self._profile_columns:
@@ -333,7 +336,10 @@ class Sky:
 
     def _unit_rates(self, along: Along | None, t_s: Floats) -> dict[RateUnit, Floats]:
         sections = {
-            one.section.unit: one.section for of_board in self.sections.values() for one in of_board
+            section.unit: section
+            for of_board in self.sections.values()
+            for one in of_board
+            for section in (one.section, one.low, one.high)
         }
         if "flux_per_cm2_s" in self._profile_columns:
             flux = self._column("flux_per_cm2_s", t_s)
@@ -383,7 +389,7 @@ def _real_rates(
     the ranges of its cross-sections."""
     rates: dict[Effect, Floats] = dict.fromkeys(KINDS, np.zeros(count))
     for one in sections:
-        section = one.section
+        section = one.at(end)
         rate = unit[section.unit] * getattr(one.scale, end.value)
         several = section.mbu_fraction
         for kind, share in ((section.kind, 1.0 - several), (Effect.MBU, several)):

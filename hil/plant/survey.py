@@ -11,15 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.errors import UsageError
+from hil.kernel import Workload
 from hil.plant.build import BuiltPlant, build_plant
 from hil.plant.energy_totals import Totals
 from hil.plant.orbit import Orbit
 from hil.plant.radiation_notes import few_hits
 from hil.plant.rate_sums import rates_of_board
 from hil.plant.spacecraft import BuiltSpacecraft
+from hil.plant.survey_cycles import FlightCycles
 from hil.plant.survey_dose import FlightDose
 from hil.plant.survey_figures import (
     BoardFigures,
+    CycleFigures,
     DoseFigures,
     OrbitFigures,
     SpacecraftFigures,
@@ -92,9 +95,15 @@ def row_count(scenario: Scenario, every_s: float | None = None) -> int:
     return steps // _stride(every_s, plant.step_s) + 1
 
 
-def fly(scenario: Scenario, every_s: float | None = None, sinks: Sequence[RowSink] = ()) -> Flown:
+def fly(
+    scenario: Scenario,
+    every_s: float | None = None,
+    sinks: Sequence[RowSink] = (),
+    workload: Workload | None = None,
+) -> Flown:
     """Fly a scenario's plant alone, and give its rows, one every `every_s` seconds (default: every
     step), to the `sinks`. However long the flight, only a block of it is held at a time.
+    `workload`: as in `build_plant`.
 
     Raises:
         UsageError: The scenario has no plant, or `every_s` is not a multiple of its step.
@@ -102,7 +111,7 @@ def fly(scenario: Scenario, every_s: float | None = None, sinks: Sequence[RowSin
     """
     plant = _plant_of(scenario)
     stride = _stride(every_s, plant.step_s)
-    built = build_plant(scenario)
+    built = build_plant(scenario, workload)
     if stride > built.sky.steps:
         raise UsageError(
             f"rows every {every_s:g} s are longer apart than the flight of "
@@ -110,13 +119,16 @@ def fly(scenario: Scenario, every_s: float | None = None, sinks: Sequence[RowSin
             remedy="take a smaller --every, or a longer --duration",
         )
     sums = SurveySums(built.boards)
-    dose = FlightDose(built.sky.radiation, plant.step_s, built.sky.duration_s)
+    dose = FlightDose(built.sky, plant.step_s)
+    cycles = FlightCycles(built.boards, built.sky.duration_s)
     for stretch in stretches(built, stride):
         sums.add(stretch.sky, stretch.count)
         dose.add(stretch.sky, stretch.count)
+        cycles.add(stretch)
         for sink in sinks:
             sink.add(stretch.columns)
-    figures = _figures(plant, built, sums, dose.figures(built.boards))
+    wear = (dose.figures(built.boards), cycles.figures())
+    figures = _figures(plant, built, sums, wear)
     rates = {name: board.rates for name, board in figures.boards.items()}
     few = few_hits(rates, built.sky.duration_s / 86_400.0)
     return Flown(figures, (*built.sky.notes, *few))
@@ -145,7 +157,10 @@ def _stride(every_s: float | None, step_s: float) -> int:
 
 
 def _figures(
-    plant: PlantConfig, built: BuiltPlant, sums: SurveySums, dose: DoseFigures | None
+    plant: PlantConfig,
+    built: BuiltPlant,
+    sums: SurveySums,
+    wear: tuple[DoseFigures | None, Mapping[str, CycleFigures]],
 ) -> SurveyFigures:
     sky, totals = built.sky, built.flight.totals
     step_s = built.flight.step_us / 1e6
@@ -173,7 +188,8 @@ def _figures(
         },
         spacecraft=None if built.built is None else _spacecraft_figures(built.built, totals),
         case=plant.case,
-        dose=dose,
+        dose=wear[0],
+        cycles=wear[1],
     )
 
 

@@ -9,11 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.plant.radiation.dose import SOLAR_CONFIDENCE, DoseRates, DoseSums
-from hil.plant.radiation.environment import RadiationEnvironment
-from hil.plant.sky import SkyBlock
+from hil.plant.sky import Sky, SkyBlock
 from hil.plant.spacecraft import PlacedBoard
 from hil.plant.survey_figures import DoseFigures, DoseLimit
-from hil.scenario.plant.radiation import SolarPhase
 
 __all__ = ["CURVE_MM", "FlightDose"]
 
@@ -32,12 +30,13 @@ _YEAR_S: Final = 365.25 * 86_400.0
 class FlightDose:
     """Collects the places of a flight, one a minute, and returns its dose."""
 
-    def __init__(self, environment: RadiationEnvironment, step_s: float, duration_s: float) -> None:
-        self._environment = environment
+    def __init__(self, sky: Sky, step_s: float) -> None:
+        self._sky = sky
+        self._environment = sky.radiation
         self._stride = max(1, round(_SPACING_S / step_s))
         self._step_s = step_s
-        self._duration_s = duration_s
-        self._sums = DoseSums(environment)
+        self._duration_s = sky.duration_s
+        self._sums = DoseSums(sky.radiation)
         self._places = 0
 
     def add(self, block: SkyBlock, count: int) -> None:
@@ -48,7 +47,8 @@ class FlightDose:
         if not len(at) or np.any(np.isnan(np.stack(columns))):
             return
         self._places += len(at)
-        self._sums.add(*columns, block.t_s[at], self._stride * self._step_s)
+        phases = self._sky.phases(float(block.t_s[len(block) // 2]))
+        self._sums.add(*columns, block.t_s[at], self._stride * self._step_s, phases)
 
     def figures(self, boards: Sequence[PlacedBoard]) -> DoseFigures | None:
         """Return the dose; None for a flight without places."""
@@ -60,7 +60,7 @@ class FlightDose:
         behind = rates.behind(wall_mm)
         total = sum(behind.values())
         events = self._sums.events_krad(wall_mm)
-        active = self._environment.phase is SolarPhase.MAX
+        given = self._environment.protons
         curves = _curves(rates)
         return DoseFigures(
             wall_mm_al=wall_mm,
@@ -72,11 +72,18 @@ class FlightDose:
             ),
             curves={source: tuple(float(x) for x in curve) for source, curve in curves.items()},
             protons_per_cm2_year=rates.protons_per_cm2_year,
-            solar_confidence_percent=SOLAR_CONFIDENCE if active else None,
+            solar_confidence_percent=SOLAR_CONFIDENCE if self._sums.active else None,
             flight_krad=total * years + events,
             duration_d=self._duration_s / 86400.0,
             events_krad=events,
-            limits=tuple(_limits(boards, total, years)),
+            limits=tuple(_limits(boards, total, years, events)),
+            unlimited={
+                board.name: board.profile.name
+                for board in boards
+                if board.profile.radiation.tid_limit_krad is None
+            },
+            protons_of=None if given is None else given.file,
+            proton_energies_mev=() if given is None else tuple(map(float, given.energies_mev)),
         )
 
 
@@ -85,13 +92,26 @@ def _curves(rates: DoseRates) -> dict[str, Floats]:
     return {source: np.array([row[source] for row in rows]) for source in rows[0]}
 
 
-def _limits(boards: Sequence[PlacedBoard], krad_per_year: float, years: float) -> list[DoseLimit]:
+def _limits(
+    boards: Sequence[PlacedBoard], krad_per_year: float, years: float, events_krad: float
+) -> list[DoseLimit]:
+    """Return when boards reach their limits, by the dose of each year and that of the flight's
+    solar particle events."""
+
+    def reached(limit_krad: float) -> float | None:
+        left = limit_krad - events_krad
+        if left <= 0.0:
+            return 0.0
+        return left / krad_per_year if krad_per_year > 0.0 else None
+
     out = []
     for board in boards:
         limit = board.profile.radiation.tid_limit_krad
         if limit is None:
             continue
-        reached = limit.value / krad_per_year if krad_per_year > 0.0 else None
-        within = reached is not None and reached <= years
-        out.append(DoseLimit(board.name, board.profile.name, limit.value, reached, within))
+        krad = limit.spread
+        soonest, best, latest = reached(krad.low), reached(krad.best), reached(krad.high)
+        within = best is not None and best <= years
+        name, profile = board.name, board.profile.name
+        out.append(DoseLimit(name, profile, krad, soonest, best, latest, within))
     return out

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from hil.board_types.spread import Spread
 from hil.json_values import JsonObject
 from hil.plant.board_rates import BoardRates
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BoardFigures",
+    "CycleFigures",
     "DoseFigures",
     "DoseLimit",
     "OrbitFigures",
@@ -64,12 +66,15 @@ class BoardFigures:
 class DoseLimit:
     """The time at which a node's board reaches the dose limit of its profile.
 
-    `years`: None where there is no dose. `within_flight`: before the flight ends."""
+    `years` at the limit's best value, `soonest_years` and `latest_years` at the ends of its range;
+    None where there is no dose. `within_flight`: before the flight ends."""
 
     node: str
     profile: str
-    limit_krad: float
+    limit_krad: Spread
+    soonest_years: float | None
     years: float | None
+    latest_years: float | None
     within_flight: bool
 
 
@@ -82,7 +87,9 @@ class DoseFigures:
     its parts in `curves`. `protons_per_cm2_year` arrive behind the wall.
     `solar_confidence_percent`: how likely there are no more solar protons; None where none are
     counted. `flight_krad`: the dose of the flight's own `duration_d` days, with `events_krad` of
-    its solar particle events. What is said of a year is scaled up from these days."""
+    its solar particle events. What is said of a year is scaled up from these days. `unlimited`: the
+    profiles of nodes of which no limit is known. `protons_of`: the file with the protons, which are
+    above each of `proton_energies_mev`; None for those of AP8."""
 
     wall_mm_al: float
     krad_per_year: float
@@ -96,6 +103,9 @@ class DoseFigures:
     duration_d: float = 0.0
     events_krad: float = 0.0
     limits: tuple[DoseLimit, ...] = ()
+    unlimited: Mapping[str, str] = field(default_factory=dict)
+    protons_of: str | None = None
+    proton_energies_mev: tuple[float, ...] = ()
 
     def as_json(self) -> JsonObject:
         """Return the dose as a JSON object."""
@@ -113,12 +123,38 @@ class DoseFigures:
             "events_krad": self.events_krad,
             "limits": {
                 limit.node: {
-                    "limit_krad": limit.limit_krad,
+                    "limit_krad": limit.limit_krad.best,
+                    "limit_krad_range": [limit.limit_krad.low, limit.limit_krad.high],
                     "years": limit.years,
+                    "years_range": [limit.soonest_years, limit.latest_years],
                     "within_flight": limit.within_flight,
                 }
                 for limit in self.limits
             },
+            "no_limit_known": dict(self.unlimited),
+            "protons_of": self.protons_of,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CycleFigures:
+    """The thermal cycles of a node's board, counted by rainflow: how many a day, the largest swing
+    [K], and the years after which its solder has used up its life, from soonest to latest; None if
+    the profile does not state it, or nothing cycles."""
+
+    profile: str
+    per_day: float
+    largest_k: float
+    years: tuple[float, float, float] | None
+
+    def as_json(self) -> JsonObject:
+        """Return the cycles as a JSON object."""
+        years = self.years
+        return {
+            "per_day": self.per_day,
+            "largest_k": self.largest_k,
+            "life_years": None if years is None else years[1],
+            "life_years_range": None if years is None else [years[0], years[2]],
         }
 
 
@@ -130,7 +166,7 @@ class SurveyFigures:
     flux. `beta_deg` is the lowest and the highest angle of the sun to the plane of the orbit.
     `boards` are by node. `orbit` and `spacecraft` are None in a flight that only a profile
     describes, `beta_deg` and `sunlit` if that does not state them. `case`: the thermal case.
-    `dose`: None where it was not computed."""
+    `dose`: None where it was not computed. `cycles`: by node; none in a flight of few hours."""
 
     duration_s: float
     accel: float
@@ -149,6 +185,7 @@ class SurveyFigures:
     spacecraft: SpacecraftFigures | None
     case: str
     dose: DoseFigures | None = None
+    cycles: Mapping[str, CycleFigures] = field(default_factory=dict)
 
     def as_json(self) -> JsonObject:
         """Return the figures as the JSON object of `hil orbit --json`."""
@@ -173,6 +210,7 @@ class SurveyFigures:
             "boards": {node: board.profile for node, board in self.boards.items()},
             "rates_per_day": {node: board.rates.as_json() for node, board in self.boards.items()},
             "dose": None if self.dose is None else self.dose.as_json(),
+            "thermal_cycles": {node: cycles.as_json() for node, cycles in self.cycles.items()},
             "spacecraft": {}
             if craft is None
             else {

@@ -35,17 +35,24 @@ _SKY: Final = (
     "illumination",
     "flux_per_cm2_s",
 )
+_SAMPLE_US: Final = 10_000_000
+"""Between two temperatures of a board, which takes minutes to warm up."""
 _POWER: Final = ("bus_v", "load_w", "battery_w", "soc", "stage")
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """One block of a flight: its sky, of which the first `count` steps are flown, and the values
-    (N,) of its rows by the name of their column, the same names in every stretch."""
+    (N,) of its rows by the name of their column, the same names in every stretch.
+
+    `board_c`: the temperatures of boards by node, every `board_every_s` seconds (10, or a longer
+    step) from the start of the flight on, whatever the rows."""
 
     sky: SkyBlock
     count: int
     columns: Mapping[str, Floats]
+    board_c: Mapping[str, Floats]
+    board_every_s: float
 
 
 def stretches(built: BuiltPlant, stride: int) -> Iterator[Stretch]:
@@ -53,6 +60,7 @@ def stretches(built: BuiltPlant, stride: int) -> Iterator[Stretch]:
 
     A row holds the sky of the step that begins there, and the power and heat at that moment."""
     start, last = built.flight.moment, built.sky.steps
+    board_every_s = _board_stride(built.flight.step_us) * built.flight.step_us / 1e6
     contacts: dict[str, list[Pass]] = {p.station: [] for p in built.sky.passes}
     for one in built.sky.passes:
         contacts[one.station].append(one)
@@ -61,13 +69,15 @@ def stretches(built: BuiltPlant, stride: int) -> Iterator[Stretch]:
         end = min(first + len(block), last + 1)
         rows = np.arange(first + (-first) % stride, end, stride)
         columns = _sky_columns(built, block, rows - first)
+        board_c: Mapping[str, Floats] = {}
         if built.flight.system is not None:
-            columns |= _powered(built, start, first, end, rows)
+            powered, board_c = _powered(built, start, first, end, rows)
+            columns |= powered
         else:
             columns |= _unpowered(built, rows)
         for station, passes in sorted(contacts.items()):
             columns[f"contact.{station}"] = _contact(passes, columns["t_s"])
-        yield Stretch(block, min(len(block), last - first), columns)
+        yield Stretch(block, min(len(block), last - first), columns, board_c, board_every_s)
     built.flight.finish()
 
 
@@ -89,8 +99,9 @@ def _sky_columns(built: BuiltPlant, block: SkyBlock, at: Whole) -> dict[str, Flo
 
 def _powered(
     built: BuiltPlant, start: Moment, first: int, end: int, rows: Whole
-) -> dict[str, Floats]:
-    """Return what power and heat are at the rows `rows` of those from `first` to `end`.
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Return what power and heat are at the rows `rows` of those from `first` to `end`, and the
+    temperatures of boards every 10 s.
 
     The row of a moment is what the step before it has led to; at the start, nothing has flowed."""
     flight = built.flight
@@ -110,7 +121,8 @@ def _powered(
         columns[name] = values[at] if given is None else given
     assert flight.system is not None
     begin_at = start if first == 0 else None
-    return columns | _heat(flight.system, built.boards, pieces, at, begin_at)
+    columns |= _heat(flight.system, built.boards, pieces, at, begin_at)
+    return columns, _boards_c(flight.system, built.boards, pieces, flight.step_us, first)
 
 
 def _heat(
@@ -140,6 +152,23 @@ def _heat(
             values = np.concatenate([[begin], values])
         columns[f"level.{board.name}"] = values[at]
     return columns
+
+
+def _boards_c(
+    system: PowerSystem,
+    boards: Sequence[PlacedBoard],
+    pieces: Sequence[tuple[PowerBlock, slice]],
+    step_us: int,
+    first: int,
+) -> dict[str, Floats]:
+    """Return the temperatures of boards after steps that are 10 s apart; at least one step."""
+    stride = _board_stride(step_us)
+    kelvins = _joined(pieces, "temperature_k")[-first % stride :: stride]
+    return {b.name: kelvins[:, system.network.node(f"{b.name}.board")] - ZERO_C_K for b in boards}
+
+
+def _board_stride(step_us: int) -> int:
+    return max(1, round(_SAMPLE_US / step_us))
 
 
 def _joined(pieces: Sequence[tuple[PowerBlock, slice]], name: str) -> npt.NDArray[Any]:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from hil.errors import ConfigError, UsageError
 from hil.json_values import JsonObject
+from hil.kernel import Workload
 from hil.plant.survey import fly
 from hil.plant.survey_figures import SurveyFigures
 from hil.scenario import Scenario
@@ -179,9 +180,10 @@ def flown_points(
     scenario: Scenario,
     axes: Sequence[Axis],
     on_point: Callable[[Sequence[float], Scenario], None] | None = None,
+    workload: Workload | None = None,
 ) -> list[SweepPoint]:
     """Fly every orbit of a sweep, and return what was found in each; `on_point` is called after
-    each.
+    each. `workload`: as in `hil.plant.build.build_plant`.
 
     Raises:
         UsageError: As `variants`; or an orbit cannot be flown: names it.
@@ -190,7 +192,7 @@ def flown_points(
     points = []
     for values, variant in variants(scenario, axes):
         try:
-            points.append(SweepPoint(values, fly(variant).figures))
+            points.append(SweepPoint(values, fly(variant, workload=workload).figures))
         except ConfigError as error:
             named = zip(axes, values, strict=True)
             where = ", ".join(f"{axis.key}={value:g}" for axis, value in named)

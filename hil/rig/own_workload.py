@@ -26,7 +26,7 @@ from hil.rig.program_words import signal_name
 from hil.scenario import Scenario
 from hil.scenario.c_workload import CSource, read_c_source
 
-__all__ = ["OwnWorkload", "own_workload"]
+__all__ = ["OwnWorkload", "own_workload", "sizes_of"]
 
 _TRIAL_S: Final = 100.0
 
@@ -77,6 +77,18 @@ def own_workload(scenario: Scenario) -> OwnWorkload | None:
         remedy = "csrc/kernel/workload.h has the rules"
         raise ConfigError([Problem(str(source.path), 0, 0, "", problem, remedy)])
     return OwnWorkload(source, library, _loaded(library, source.name))
+
+
+def sizes_of(scenario: Scenario) -> Workload | None:
+    """Return the name and the sizes of a scenario's C file, which is compiled and not tried: none
+    of it runs. None if the workload is another one.
+
+    Raises: ConfigError, SetupError, as `own_workload`."""
+    config = scenario.c_workload
+    if config is None:
+        return None
+    source = read_c_source(Path(config.c), config.sha256)
+    return workload_of(_loaded(cached_library(source), source.name))
 
 
 @cache

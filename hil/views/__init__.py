@@ -10,7 +10,8 @@ correctness         which nodes were right in a frame
 alarm_limits        the limits of alarms, from the record
 orbit               the survey of a flight, as text and as a picture
 orbit_sweep         many orbits compared, and up to where a scheme is enough
-orbit_dose, orbit_rates    its lines on the dose, and on rates with their ranges
+orbit_dose, orbit_rates, orbit_cycles
+                    its lines on dose, rates with their ranges, and thermal cycles
 tables, boards, scenarios, discovery, supplies, bench_test, campaign, campaign_repeat,
 sample_table        the answers of the other commands
 scheme_proof        what a redundancy scheme makes of every upset

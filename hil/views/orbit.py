@@ -14,6 +14,7 @@ from hil.errors import SetupError, UsageError
 from hil.extras import install_command
 from hil.plant.course import Course, CourseColumn
 from hil.plant.survey_figures import SurveyFigures
+from hil.views.orbit_cycles import cycle_lines
 from hil.views.orbit_dose import dose_lines, draw_depth_dose
 from hil.views.orbit_rates import grouped_rate_lines
 from hil.views.style import DIM, HEAD, Glyphs, flight_time
@@ -85,6 +86,7 @@ def _lines(f: SurveyFigures) -> list[tuple[str, Text | str]]:
     out.extend(grouped_rate_lines({name: board.rates for name, board in f.boards.items()}))
     if f.dose is not None:
         out.extend(dose_lines(f.dose))
+    out.extend(cycle_lines(f.cycles))
     if f.contacts:
         out.append(("ground", f"{f.contacts} contacts, {f.contact_s / 60:.0f} min"))
     if f.spacecraft is not None:

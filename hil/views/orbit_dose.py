@@ -7,6 +7,7 @@ from typing import Any, Final
 from rich.text import Text
 
 from hil.plant.survey_figures import DoseFigures, DoseLimit
+from hil.views.orbit_rates import spread_text
 from hil.views.style import WARN
 
 __all__ = ["dose_lines", "draw_depth_dose"]
@@ -37,6 +38,8 @@ def dose_lines(dose: DoseFigures) -> list[tuple[str, Text | str]]:
     curve = ", ".join(f"{mm:g} mm {_krad(krad)}" for mm, krad in depths if krad is not None)
     if curve:
         lines.append(("", f"by depth: {curve}"))
+    if dose.protons_of is not None:
+        lines.append(("", _given_protons(dose)))
     if dose.solar_confidence_percent is not None:
         lines.append(("", f"solar protons at {dose.solar_confidence_percent} % confidence"))
     if dose.events_krad:
@@ -56,6 +59,14 @@ def _at(dose: DoseFigures, mm: float) -> float | None:
     return dose.krad_per_year_by_depth[dose.depth_mm_al.index(mm)]
 
 
+def _given_protons(dose: DoseFigures) -> str:
+    energies = dose.proton_energies_mev
+    if len(energies) < 2:
+        return f"protons of {dose.protons_of}: one energy is not a spectrum, so they give no dose"
+    span = f"{energies[0]:g} to {energies[-1]:g} MeV"
+    return f"protons of {dose.protons_of}, {span}, extrapolated beyond; electrons of AE8"
+
+
 def _limit_lines(dose: DoseFigures) -> list[tuple[str, Text | str]]:
     """Return when boards reach their limits: one line for those of one kind."""
     kinds: dict[str, list[DoseLimit]] = {}
@@ -65,22 +76,31 @@ def _limit_lines(dose: DoseFigures) -> list[tuple[str, Text | str]]:
     for profile, limits in kinds.items():
         first = limits[0]
         nodes = ", ".join(limit.node for limit in limits)
-        text = f"{profile} ({nodes}): {first.limit_krad:g} krad"
-        if first.years is None or first.years > _LONG_YEARS:
-            out.append(("dose limit", f"{text}, not reached in {_LONG_YEARS:g} years"))
-        elif first.within_flight:
+        text = f"{profile} ({nodes}): {spread_text(first.limit_krad)} krad"
+        if first.within_flight:
             out.append(
                 (
                     "dose limit",
-                    Text(f"{text} REACHED DURING THE FLIGHT, after {_time(first.years)}", WARN),
+                    Text(f"{text} REACHED DURING THE FLIGHT, after {_times(first)}", WARN),
                 )
             )
         else:
-            out.append(("dose limit", f"{text}, reached after {_time(first.years)}"))
+            out.append(("dose limit", f"{text}, reached after {_times(first)}"))
+    for profile in dict.fromkeys(dose.unlimited.values()):
+        nodes = ", ".join(node for node, name in dose.unlimited.items() if name == profile)
+        out.append(("dose limit", f"{profile} ({nodes}): not known"))
     return out
 
 
-def _time(years: float) -> str:
+def _times(limit: DoseLimit) -> str:
+    best = _time(limit.years)
+    ends = [_time(limit.soonest_years), _time(limit.latest_years)]
+    return best if ends == [best, best] else f"{best} ({ends[0]} to {ends[1]})"
+
+
+def _time(years: float | None) -> str:
+    if years is None or years > _LONG_YEARS:
+        return f"more than {_LONG_YEARS:g} years"
     return f"{years:.3g} years" if years >= 2.0 else f"{365.25 * years:.3g} days"
 
 
@@ -93,7 +113,7 @@ def draw_depth_dose(axis: Any, dose: DoseFigures) -> None:
             shown = [value if value > 0.0 else float("nan") for value in curve]
             axis.plot(depths, shown, linewidth=0.9, label=source)
     axis.axvline(dose.wall_mm_al, color="grey", linestyle=":", linewidth=1.0, label="wall")
-    for profile, krad in {limit.profile: limit.limit_krad for limit in dose.limits}.items():
+    for profile, krad in {limit.profile: limit.limit_krad.best for limit in dose.limits}.items():
         axis.axhline(krad, linestyle="--", linewidth=0.8, label=f"limit of {profile}")
     axis.set_xscale("log")
     axis.set_yscale("log")

@@ -53,7 +53,9 @@ def rate_lines(label: str, rates: BoardRates) -> list[Line]:
             if rates.of(*kinds).best > 0.0
         ]
         lines.append(("  upsets in board", _listed(spread_text(upsets), parts)))
-    if upsets.high > 0.0 or voted.high > 0.0:
+    if rates.voted_bytes is None and voted.high == 0.0 and rates.silent.high > 0.0:
+        lines.append(("  in voted data", "not known: the program states its size when it runs"))
+    elif upsets.high > 0.0 or voted.high > 0.0:
         lines.append(("  in voted data", _listed(spread_text(voted), [_share(rates)])))
     if stops.high > 0.0:
         stored = rates.of(Effect.STORAGE).best

@@ -105,6 +105,7 @@ SNAPSHOT = EngineSnapshot(
     permanent={"a": (), "b": (ARM, dataclasses.replace(ARM, id=8, us=None))},
     agreed=vote(40, [Ballot(0, 0, 5, 6), Ballot(0, 0, 5, 6), Ballot(0, 0, 7, 8)], 0b111, 5),
     plant=PLANT,
+    unstarted=("b",),
 )
 BARE = dataclasses.replace(
     SNAPSHOT,
@@ -298,6 +299,7 @@ def test_the_stored_layout_is_that_of_version_3() -> None:
                 }
             },
         },
+        "unstarted": ["b"],
     }
 
 

@@ -4,10 +4,13 @@ the beam tests themselves say."""
 from __future__ import annotations
 
 import functools
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from hil import kernel
 from hil.board_types.catalogue import list_board_profiles, load_board_profile
@@ -155,6 +158,59 @@ def test_the_footprint_of_a_program_is_not_known_before_it_runs() -> None:
         {"workload": "exec", "exec": {"program": "p"}, "frames": 10, "rig": {"board": "process"}}
     )
     assert footprint_of(scenario).sizes == {}
+
+
+FALLING = ("threshold", "width", "shape", "depth_um", "bendel_a")
+
+
+def at_the_end(value: Any, end: str) -> Any:
+    """The content of a profile with the ends of its radiation data as their best values: the high
+    ones are those of more events."""
+    if isinstance(value, list):
+        return [at_the_end(item, end) for item in value]
+    if not isinstance(value, dict):
+        return value
+    other = {"low": "high", "high": "low"}[end]
+    out = {}
+    for key, item in value.items():
+        side = other if key in FALLING else end
+        if isinstance(item, dict) and item.get(side) is not None and "value" in item:
+            out[key] = {**item, "value": item[side], "low": None, "high": None}
+        else:
+            out[key] = at_the_end(item, end)
+    return out
+
+
+@pytest.mark.parametrize("end", mostly_slow(["high", "low"], keep=1))
+def test_every_range_of_a_profile_reaches_the_rates(end: str, tmp_path: Path) -> None:
+    """The ends of the printed ranges are the rates of a board whose numbers are the ends: of
+    cross-sections, curves, sensitive volumes, multiple flips, and what a hit of memory does."""
+    profile = load_board_profile("raspberry-pi-4b")
+    content = profile.model_dump(mode="json", by_alias=True)
+    content["radiation"] = at_the_end(content["radiation"], end)
+    content["name"] = "own"
+    own = tmp_path / "own.yaml"
+    own.write_text(json.dumps(content), encoding="utf-8")
+    whole, alone = (
+        rates_in(with_board(name, data="stand-in")) for name in ("raspberry-pi-4b", str(own))
+    )
+    for kind in (Effect.MBU, Effect.REBOOT, Effect.HANG, Effect.SEFI):
+        assert getattr(whole.of(kind), end) == pytest.approx(alone.of(kind).best), kind
+    assert getattr(whole.upsets, end) == pytest.approx(alone.upsets.best)
+    if end == "high":  # 30 % multiple flips, of which 10 % crash: not 2 % and 1 %
+        assert whole.of(Effect.REBOOT).high > 100.0 * whole.of(Effect.REBOOT).best
+
+
+@pytest.mark.parametrize(
+    ("part", "changes"),
+    [("high", {"multiple": {"high": 30.0}}), ("low", {"threshold": {"low": -1.0}})],
+)
+def test_an_end_of_a_range_has_the_limits_of_the_number(
+    part: str, changes: dict[str, dict[str, float]]
+) -> None:
+    made: dict[str, Any] = {key: cited(0.5, **more) for key, more in changes.items()}
+    with pytest.raises(ValidationError, match=f"{part}.*out of range|out of range.*{part}"):
+        bits(**made)
 
 
 # --- flights ------------------------------------------------------------------------------------

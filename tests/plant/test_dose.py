@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from datetime import datetime, timezone
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,9 @@ from hil.plant.radiation.dose_kernels import (
 )
 from hil.plant.radiation.environment import RadiationEnvironment
 from hil.plant.radiation.stopping import SILICON, proton_stopping
+from hil.plant.survey import fly
+from hil.plant.survey_figures import DoseFigures
+from hil.scenario import Scenario
 from hil.scenario.plant.radiation import SolarPhase
 
 Floats = npt.NDArray[np.float64]
@@ -91,6 +95,100 @@ def test_thicker_walls_and_lower_orbits_have_less(sso650: Track, sso800: Track) 
     doses = [rad_a_year(sso800, MIN, mm) for mm in (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 50.0)]
     assert doses == sorted(doses, reverse=True)
     assert rad_a_year(sso650, MIN, 2.5) < doses[3]
+
+
+# --- other protons, and years between the phases ----------------------------------------------
+
+
+def flown_dose(**radiation: object) -> DoseFigures:
+    """The dose of six hours over the anomaly, with a board that has a limit of 30 (10 to 50)
+    krad."""
+    scenario = Scenario.model_validate(
+        {
+            "workload": "infer",
+            "duration": "6h",
+            "frame_ms": 60_000.0,
+            "rig": {"board": "inproc", "profile": "raspberry-pi-4b"},
+            "plant": {
+                "orbit": {
+                    "epoch_utc": "2026-03-20T00:00:00Z",
+                    "altitude_km": 700.0,
+                    "inclination_deg": "sun-synchronous",
+                    "ltan": 6.0,
+                },
+                "radiation": radiation,
+                "step_s": 10.0,
+            },
+        }
+    )
+    dose = fly(scenario, 60.0).figures.dose
+    assert dose is not None
+    return dose
+
+
+def test_protons_of_a_file_give_the_dose_of_their_fluxes(tmp_path: Path) -> None:
+    """The fluxes of AP8, written as a file, give AP8's dose; none give none. The electrons stay."""
+    own = flown_dose()
+    track = flight(700.0, None, days=0.25)
+    scenario_track = Orbit.from_elements(
+        Elements(
+            datetime(2026, 3, 20, tzinfo=timezone.utc),
+            SUN_SYNCHRONOUS,
+            altitude_km=700.0,
+            ascending_node_local_time_h=6.0,
+        )
+    ).propagate(track.t_s)
+    places = Places.geodetic(
+        scenario_track.latitude_deg, scenario_track.longitude_deg, scenario_track.altitude_km
+    ).turned(18.0)
+    shell, ratio = belt_table.field(MIN).coordinates(places)
+    belt = belt_table.belt("proton", MIN)
+    inside = belt.inside(shell, ratio)
+    above = np.zeros((len(shell), len(belt.energies_mev)))
+    above[inside] = belt.flux_above(shell[inside], ratio[inside])
+    head = "t_s," + ",".join(f">{e:g}" for e in belt.energies_mev)
+    body = "\n".join(
+        f"{t:.0f}," + ",".join(f"{x:.6e}" for x in row)
+        for t, row in zip(track.t_s, above, strict=True)
+    )
+    (tmp_path / "ap8.csv").write_text(f"{head}\n{body}\n")
+    (tmp_path / "none.csv").write_text("t_s,>10,>100\n0,0,0\n")
+    again = flown_dose(flux_file=str(tmp_path / "ap8.csv"))
+    none = flown_dose(flux_file=str(tmp_path / "none.csv"))
+    assert again.by_source["trapped protons"] == pytest.approx(
+        own.by_source["trapped protons"], rel=0.01
+    )
+    assert none.by_source["trapped protons"] == 0.0
+    for dose in (again, none):
+        assert dose.by_source["trapped electrons"] == own.by_source["trapped electrons"]
+    assert again.protons_of is not None and own.protons_of is None
+
+
+def test_dose_between_the_phases_is_their_mean() -> None:
+    quiet, active = flown_dose(solar_phase="min"), flown_dose(solar_phase="max")
+    assert flown_dose(solar_activity=0.0) == quiet
+    assert flown_dose(solar_activity=1.0) == active
+    half = flown_dose(solar_activity=0.5)
+    for source in ("trapped protons", "solar protons"):
+        mean = (quiet.by_source[source] + active.by_source[source]) / 2.0
+        assert half.by_source[source] == pytest.approx(mean, rel=0.01), source
+    assert half.solar_confidence_percent == 90 and quiet.solar_confidence_percent is None
+
+
+def test_solar_events_count_towards_the_limit_and_its_range_is_told() -> None:
+    """Behind a thin wall an event of once in 10,000 years alone is more than 30 krad."""
+    quiet = flown_dose()
+    storm = flown_dose(
+        shielding_mm_al=0.2,
+        events=[{"onset": "-1h", "return_years": 10000, "strength": 4.0, "storm_factor": 0.1}],
+    )
+    limit, struck = quiet.limits[0], storm.limits[0]
+    assert limit.years == pytest.approx(30.0 / quiet.krad_per_year)
+    assert limit.soonest_years == pytest.approx(10.0 / quiet.krad_per_year)
+    assert limit.latest_years == pytest.approx(50.0 / quiet.krad_per_year)
+    assert not limit.within_flight
+    assert storm.events_krad > 30.0 > storm.krad_per_year * 6.0 / 8766.0
+    assert struck.within_flight and struck.years == 0.0
 
 
 # --- the belts ------------------------------------------------------------------------------------

@@ -5,14 +5,19 @@ flight, and solar protons of active years at a confidence level (SOLPRO), throug
 cut-off; the depth-dose kernels are those of SHIELDOSE-2 (`dose_kernels`). Left out: cosmic rays,
 some 0.01 krad a year, and what nuclear reactions add behind thick walls.
 
+Given protons (`RadiationEnvironment.protons`) take the place of AP8's; their spectrum goes on
+beyond its energies as it ends. Between the phases of the solar cycle every source is weighted with
+the Sun's activity, the solar protons too [A].
+
 What it is worth: the transport some 10 %, AP8 and AE8 a factor of two each, SOLPRO its one cycle. A
 sphere around a point counts the same wall in every direction; a real box is thicker in most."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -30,9 +35,11 @@ from hil.plant.radiation.environment import RadiationEnvironment
 from hil.plant.radiation.shielding import outside_energy_mev
 from hil.scenario.plant.radiation import SolarPhase
 
-__all__ = ["SOLAR_CONFIDENCE", "SOURCES", "DoseRates", "DoseSums", "differential"]
+__all__ = ["SOLAR_CONFIDENCE", "SOURCES", "DoseRates", "DoseSums", "Phases", "differential"]
 
 Floats = npt.NDArray[np.float64]
+Phases: TypeAlias = Sequence[tuple[RadiationEnvironment, float]]
+"""Environments of the phases of the solar cycle, with their weights."""
 
 SOLAR_CONFIDENCE: Final = 90
 """Per cent: so likely there are no more solar protons."""
@@ -87,15 +94,22 @@ class DoseRates:
 
 
 class DoseSums:
-    """Sums the radiation at the places of a flight, and returns the dose that follows."""
+    """Sums the radiation at the places of a flight, and returns the dose that follows.
+
+    `environment`: the wall, the events and the sources that count."""
 
     def __init__(self, environment: RadiationEnvironment) -> None:
         self._environment = environment
         self._count = 0
-        self._protons = np.zeros(len(belt_table.PROTON_ENERGIES_MEV))
+        given = environment.protons
+        nodes = belt_table.PROTON_ENERGIES_MEV if given is None else given.energies_mev
+        self._proton_nodes = np.array(nodes)
+        self._protons = np.zeros(len(self._proton_nodes))
         self._electrons = np.zeros(len(belt_table.ELECTRON_ENERGIES_MEV))
         self._open = np.zeros(len(PROTON_MEV))  # shares of the solar protons that arrive
         self._events = np.zeros(len(PROTON_MEV))  # fluence of the environment's events
+        self.active = False
+        """Whether solar protons of active years were counted."""
 
     def add(
         self,
@@ -104,31 +118,44 @@ class DoseSums:
         altitude_km: Floats,
         t_s: Floats | None = None,
         each_s: float = 0.0,
+        phases: Phases | None = None,
     ) -> None:
         """Add places (N,), each for an equal time; geodetic.
 
         With their times from the start of the flight, and how long each stands for, the solar
-        particle events of the environment are counted too.
+        particle events of the environment are counted too, and protons that were given. `phases`:
+        environments of the solar cycle with their weights, in place of the one of this object.
         """
-        phase = self._environment.phase
-        field = belt_table.field(phase)
+        environment = self._environment
         self._count += len(latitude_deg)
         places = Places.geodetic(latitude_deg, longitude_deg, altitude_km)
-        if self._environment.trapped:
-            turned = places.turned(self._environment.saa_drift_deg)
-            shell, b_ratio = field.coordinates(turned)
-            self._protons += _sum_of("proton", phase, shell, b_ratio)
-            self._electrons += _sum_of("electron", phase, shell, b_ratio)
-        if phase is SolarPhase.MAX:
-            shell = field.shell(places)
-            self._open += _open_shares(gcr.vertical_cutoff_gv(shell), _sky(altitude_km))
-        if t_s is not None and self._environment.events:
-            cutoff = gcr.vertical_cutoff_gv(field.shell(places))
-            for event in self._environment.events:
-                weights = event.course_per_s(t_s) * each_s * _sky(altitude_km)
-                above = event.fluence_above(_EVENT_NODES_MEV)
-                fluence = differential(_EVENT_NODES_MEV, above, PROTON_MEV)
-                self._events += fluence * _open_shares(event.storm_factor * cutoff, weights)
+        cutoff: Floats | None = None
+        for one, weight in ((environment, 1.0),) if phases is None else phases:
+            self._add_belts(places, one, weight)
+            if one.phase is SolarPhase.MAX and weight > 0.0:
+                self.active = True
+                cutoff = _cutoff(places) if cutoff is None else cutoff
+                self._open += weight * _open_shares(cutoff, _sky(altitude_km))
+        if t_s is None:
+            return
+        if environment.trapped and environment.protons is not None:
+            self._protons += environment.protons.at(t_s).at_nodes.sum(axis=0)
+        for event in environment.events:
+            cutoff = _cutoff(places) if cutoff is None else cutoff
+            weights = event.course_per_s(t_s) * each_s * _sky(altitude_km)
+            above = event.fluence_above(_EVENT_NODES_MEV)
+            fluence = differential(_EVENT_NODES_MEV, above, PROTON_MEV)
+            self._events += fluence * _open_shares(event.storm_factor * cutoff, weights)
+
+    def _add_belts(self, places: Places, environment: RadiationEnvironment, weight: float) -> None:
+        if not environment.trapped or weight == 0.0:
+            return
+        turned = places.turned(environment.saa_drift_deg)
+        shell, b_ratio = belt_table.field(environment.phase).coordinates(turned)
+        phase = environment.phase
+        if self._environment.protons is None:
+            self._protons += weight * _sum_of("proton", phase, shell, b_ratio)
+        self._electrons += weight * _sum_of("electron", phase, shell, b_ratio)
 
     def events_krad(self, wall_mm: float) -> float:
         """Return the dose [krad(Si)] of the solar particle events of the flight, behind a wall."""
@@ -140,8 +167,7 @@ class DoseSums:
         count = max(self._count, 1)
         protons = self._protons / count * _YEAR_S
         electrons = self._electrons / count * _YEAR_S
-        proton_nodes = np.array(belt_table.PROTON_ENERGIES_MEV)
-        trapped = differential(proton_nodes, protons, PROTON_MEV)
+        trapped = differential(self._proton_nodes, protons, PROTON_MEV)
         electron = differential(np.array(belt_table.ELECTRON_ENERGIES_MEV), electrons, ELECTRON_MEV)
         solar = self._open / count * _solar_protons(years)
         k = kernels()
@@ -154,6 +180,11 @@ class DoseSums:
             {source: sphere_dose(half) * _KRAD for source, half in halves.items()},
             float(np.sum((trapped + solar) * through)),
         )
+
+
+def _cutoff(places: Places) -> Floats:
+    """Return the vertical cut-off rigidity [GV] at places, as for the rates of upsets."""
+    return gcr.vertical_cutoff_gv(belt_table.field(SolarPhase.MAX).shell(places))
 
 
 def _sum_of(particle: str, phase: SolarPhase, shell: Floats, b_ratio: Floats) -> Floats:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -38,6 +39,7 @@ __all__ = ["RadiationAlong", "cutoff_gv", "proton_flux", "section_rate", "upset_
 Floats = npt.NDArray[np.float64]
 
 _BELT_POINTS = 17
+_PROTONS_GV: Final = gcr.rigidity_gv(gcr.PROTON_ENERGIES_MEV)
 _TABLES: Final = 256
 """Tables that are kept: one for each curve and environment."""
 
@@ -68,6 +70,30 @@ def cutoff_gv(track: Track) -> Floats:
     return gcr.vertical_cutoff_gv(ap8.mcilwain_l(places))
 
 
+@dataclass(frozen=True, slots=True)
+class _Located:
+    """Places (N,) in a rising grid: the point below each, and how far above it each is. Curves over
+    the grid are read there linearly, as `numpy.interp` reads them, which looks for the places anew
+    for each curve."""
+
+    grid: Floats
+    below: npt.NDArray[np.intp]
+    above: Floats
+
+    @classmethod
+    def of(cls, x: Floats, grid: Floats) -> _Located:
+        """Return where `x` (N,) is; values beyond the ends are held there."""
+        held = np.clip(x, grid[0], grid[-1])
+        below = np.minimum(np.searchsorted(grid, held, side="right") - 1, len(grid) - 2)
+        return cls(grid, below, held - grid[below])
+
+    def read(self, curve: Floats) -> Floats:
+        """Return a curve over the grid at the places (N,)."""
+        slope = np.diff(curve) / np.diff(self.grid)
+        out: Floats = np.take(slope, self.below) * self.above + np.take(curve, self.below)
+        return out
+
+
 class RadiationAlong:
     """The radiation along one track, computed once for all boards that ask for it."""
 
@@ -77,6 +103,8 @@ class RadiationAlong:
         self._places: Places | None = None
         self._belt: ap8.Trapped | GivenProtons | None = None
         self._cutoff_gv: Floats | None = None
+        self._in_protons: _Located | None = None
+        self._in_ions: _Located | None = None
         self._open_sky: Floats | None = None
 
     def rates(self, sections: Sequence[Section]) -> dict[Effect, Floats]:
@@ -161,7 +189,9 @@ class RadiationAlong:
     def _galactic_protons(self, curve: CrossSectionCurve) -> Floats:
         environment = self._environment
         rate_above = _galactic_above(curve, environment.phase, environment.shielding_mm_al)
-        return self._sky() * _passed(rate_above, self._cutoff())
+        if self._in_protons is None:
+            self._in_protons = _Located.of(self._cutoff(), _PROTONS_GV)
+        return self._sky() * self._in_protons.read(rate_above)
 
     def _solar_protons(self, curve: CrossSectionCurve) -> Floats:
         total = np.zeros(len(self._track))
@@ -174,7 +204,9 @@ class RadiationAlong:
     def _heavy_ions(self, unit: RateUnit) -> Floats:
         environment = self._environment
         by_cutoff = _ions_by_cutoff(unit, environment.phase, environment.shielding_mm_al)
-        return self._sky() * np.interp(self._cutoff(), CUTOFFS_GV, by_cutoff)
+        if self._in_ions is None:
+            self._in_ions = _Located.of(self._cutoff(), CUTOFFS_GV)
+        return self._sky() * self._in_ions.read(by_cutoff)
 
     def _solar_ions(self, unit: RateUnit) -> Floats:
         total = np.zeros(len(self._track))
@@ -226,7 +258,7 @@ def _rate_above(curve: CrossSectionCurve, above: Floats, wall_mm: float) -> Floa
 
 def _passed(rate_above: Floats, cutoff: Floats) -> Floats:
     """Return the rate (N,) from the part of a spectrum that a cut-off (N,) [GV] passes."""
-    rate: Floats = np.interp(cutoff, gcr.rigidity_gv(gcr.PROTON_ENERGIES_MEV), rate_above)
+    rate: Floats = np.interp(cutoff, _PROTONS_GV, rate_above)
     return rate
 
 
