@@ -25,13 +25,19 @@
 #else
 #define MEKF(X) X(mekf)
 #endif
+#ifdef HIL_WITHOUT_TRAIN
+#define TRAIN(X)
+#else
+#define TRAIN(X) X(train) X(train_recheck) X(train_rollback)
+#endif
 
 /* Those of a user, beside these: -D'HIL_OWN_WORKLOADS(X)=X(mine)' and mine.c (`hil board build --workload mine.c`). */
 #ifndef HIL_OWN_WORKLOADS
 #define HIL_OWN_WORKLOADS(X)
 #endif
 
-/* One line per workload: kernel/workloads/NAME.c defines workload_NAME. */
+/* One line per workload: kernel/workloads/NAME.c defines workload_NAME. A variant that protects itself is called
+ * NAME+PROTECTION, in C NAME_PROTECTION. */
 #define WORKLOADS(X) \
   X(attitude)        \
   INFER(X)           \
@@ -43,6 +49,7 @@
   AES128(X)          \
   X(crc32)           \
   MEKF(X)            \
+  TRAIN(X)           \
   HIL_OWN_WORKLOADS(X)
 
 #define DECLARE(name) extern const hil_workload_t workload_##name;

@@ -10,4 +10,6 @@ open_bits           bits that are open to failure, counted or estimated
 failure_rates       failures per day, FIT and MTTF on a board in an orbit
 intervals           confidence intervals of shares: Wilson, Clopper-Pearson, and of several strata
 sample_sizes        how many experiments a precision needs, and when a campaign looks at its results
+training_outcome, training_curves    what upsets do to a training run; loss curves of a record
+training_comparison    ways to protect training, at the same upsets
 sample_summary      the result of a sampled campaign, by target and in all"""

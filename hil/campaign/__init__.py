@@ -29,5 +29,6 @@ scheme_proof        what a redundancy scheme makes of every upset of every node
 proof_journal, proof_result    its experiments while they go on, and its file
 scheme_model, voter_upsets    the scheme without boards; upsets of the voter and of recovery
 scheme_runs         the confirmation of a proof by full runs
+training_runs       training runs under single upsets, protected in several ways
 
 Results are in `hil.record`: the journal of a campaign, and its file."""

@@ -18,6 +18,7 @@ digest, seal        what makes two runs equal, and what shows that a record was 
 reader, live        a record as its readers see it; live, while it is written
 packed_frames, id_search, timeline    finding frames, rows and times in it
 queries, event_queries, telemetry_queries    what several views, and the screen, ask
+node_outputs        the outputs of one node
 span_rows, first_rows, row_counts, outages    rows of a span, first rows, sums, outages
 row_values, record_tables    rows as values, and the tables that have ids
 run_meta, recorded_scenario    the properties of a run, and its scenario

@@ -31,7 +31,8 @@ class OutputRole(Word):
 @dataclass(frozen=True, slots=True)
 class OutputField:
     """One field of an output: `count` numbers of `type` (u8, i8, u32, i32, u64, i64, f64) from byte
-    `offset` on. `unit` is empty for plain numbers."""
+    `offset` on. `unit` is empty for plain numbers; of fixed-point numbers `fraction_bits` are
+    behind the point."""
 
     name: str
     type: str
@@ -39,6 +40,7 @@ class OutputField:
     count: int = 1
     unit: str = ""
     role: OutputRole = OutputRole.VALUE
+    fraction_bits: int = 0
 
     @property
     def length(self) -> int:
@@ -50,9 +52,26 @@ class OutputField:
         return f"<{self.count}{_FORMATS[self.type]}"
 
     def values(self, output: bytes) -> tuple[float, ...]:
-        """Return its numbers in an output. Raises: struct.error if the output is shorter."""
-        return struct.unpack_from(self._format, output, self.offset)
+        """Return its numbers in an output, in its unit. Raises: struct.error if the output is
+        shorter."""
+        numbers = struct.unpack_from(self._format, output, self.offset)
+        if not self.fraction_bits:
+            return numbers
+        return tuple(number / (1 << self.fraction_bits) for number in numbers)
 
+
+_TRAINING: Final = (
+    OutputField("loss", "u32", 0, unit="nat", fraction_bits=16),
+    OutputField("right", "u32", 4),
+    OutputField("held_out_loss", "u32", 8, unit="nat", fraction_bits=16),
+    OutputField("class", "u32", 12, role=OutputRole.CLASS),
+    OutputField("logits", "i32", 16, 10, role=OutputRole.SCORES, fraction_bits=16),
+    OutputField("squared_change", "u64", 56, fraction_bits=32),
+    OutputField("weights", "u64", 64, role=OutputRole.BITS),
+    OutputField("steps", "u64", 72),
+    OutputField("counters", "u32", 80, 2),
+)
+"""The outputs of train and its variants (csrc/kernel/workloads/train_step.h)."""
 
 _FIELDS: Final[Mapping[str, tuple[OutputField, ...]]] = {
     "attitude": (
@@ -78,6 +97,9 @@ _FIELDS: Final[Mapping[str, tuple[OutputField, ...]]] = {
         OutputField("crc", "u32", 0, 2, role=OutputRole.BITS),
         OutputField("steps", "u64", 8),
     ),
+    "train": _TRAINING,
+    "train+recheck": _TRAINING,
+    "train+rollback": _TRAINING,
 }
 
 

@@ -21,6 +21,7 @@ from hil.word_enum import Word
 WORKLOADS: tuple[str, ...] = (
     *("infer", "matmul", "sha256", "attitude", "archive"),
     *("fft", "qsort", "aes128", "crc32", "mekf"),
+    *("train", "train+recheck", "train+rollback"),
 )
 """The workloads compiled into every agent (csrc/kernel/workload.c)."""
 

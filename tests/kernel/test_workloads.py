@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from hil._kernel import ffi, lib
 
+from .train_model import held_out_digits
 from .workload_rig import Rig, philox
 
 HERE = Path(__file__).resolve().parent
@@ -29,6 +30,7 @@ TRAIN_INFER = HERE.parents[1] / "csrc" / "kernel" / "workloads" / "train_infer.p
 
 NAMES = ["attitude", "infer", "matmul", "sha256", "archive"]
 NAMES += ["fft", "qsort", "aes128", "crc32", "mekf"]
+NAMES += ["train", "train+recheck", "train+rollback"]
 M64 = (1 << 64) - 1
 
 
@@ -246,6 +248,13 @@ def test_infer_draws_every_held_out_image_and_no_other(train_infer: ModuleType) 
         rig.sense(frame)
         drawn.add(rig.input.tobytes())
     assert drawn == expected
+
+
+def test_train_learns_images_and_labels_of_scikit_learn(train_infer: ModuleType) -> None:
+    images, labels = train_infer.dataset()
+    _, held_out = train_infer.split(labels)
+    assert np.array_equal(held_out_digits()[0], images[held_out])
+    assert np.array_equal(held_out_digits()[1], labels[held_out])
 
 
 def test_infer_runs_the_network_in_its_state() -> None:
