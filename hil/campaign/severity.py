@@ -1,7 +1,8 @@
 """Severity of silent data corruption: how wrong an output is.
 
-Of a classifier: SDC-1, another class than the right one; SDC-5, a class that is not among the five
-that the right scores rank highest (Li et al., SC17). Of numbers: the relative error of a field is
+Of a classifier, or of a language model: SDC-1, another class or character than the right one;
+SDC-5, a class that is not among the five that the right scores rank highest (Li et al., SC17),
+where the output has scores. Of numbers: the relative error of a field is
 its largest difference, divided by the largest magnitude of its right values; infinite where a value
 is not a number, or all right ones are zero. Fields without an order, such as a hash, have none."""
 
@@ -16,6 +17,8 @@ from hil.scenario.outputs import OutputField, OutputRole, output_fields
 __all__ = ["SeverityJudge"]
 
 _TOP: Final = 5
+_NUMBERS: Final = (OutputRole.VALUE, OutputRole.CURVE, OutputRole.SCORES)
+_CHOICES: Final = (OutputRole.CLASS, OutputRole.TEXT)
 _LARGEST: Final = 3.4e38
 
 
@@ -25,10 +28,10 @@ class SeverityJudge:
     def __init__(self, workload: str, golden: bytes) -> None:
         self._golden = golden
         fields = output_fields(workload)
-        self._values = [f for f in fields if f.role in (OutputRole.VALUE, OutputRole.SCORES)]
-        self._class = next((f for f in fields if f.role is OutputRole.CLASS), None)
+        self._values = [f for f in fields if f.role in _NUMBERS]
+        self._class = next((f for f in fields if f.role in _CHOICES), None)
         scores = next((f for f in fields if f.role is OutputRole.SCORES), None)
-        self._best = set() if scores is None else _best(scores.values(golden))
+        self._best = None if scores is None else _best(scores.values(golden))
         self._known: dict[bytes, tuple[Severity, float]] = {}
 
     def judge(self, difference: bytes) -> tuple[Severity, float]:
@@ -47,7 +50,7 @@ class SeverityJudge:
             (right,), (chosen,) = self._class.values(golden), self._class.values(output)
             if chosen != right:
                 severity |= Severity.SDC_1
-                if chosen not in self._best:
+                if self._best is not None and chosen not in self._best:
                     severity |= Severity.SDC_5
         error = max((_error(f, golden, output) for f in self._values), default=0.0)
         if error > _LARGEST:  # it is kept in 32 bits

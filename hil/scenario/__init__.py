@@ -4,7 +4,7 @@ load, overrides     from a file and options of the command line to a `Scenario`,
 model               the scenario, and its defaults
 rig, upsets, expect, alarms, plant    its parts; `plant` is a package
 program, program_input    the program of the workload exec, and its inputs from a file
-outputs             the fields of the outputs of workloads
+outputs, output_meaning    the fields of the outputs of workloads; what they say to people
 c_workload          a C file of the user as the workload, and the text of it
 consistency         the rules between these parts
 problems            pydantic's errors as messages for users

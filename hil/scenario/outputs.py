@@ -19,10 +19,13 @@ _FORMATS: Final = {"u8": "B", "i8": "b", "u32": "I", "i32": "i", "u64": "Q", "i6
 
 
 class OutputRole(Word):
-    """The meaning of a field to the receiver: a measure, the class that a classifier has chosen,
-    its score for each class, or bits without an order, such as a hash."""
+    """The meaning of a field to the receiver: a measure; a measure that is watched over the run,
+    such as a loss; the class that a classifier has chosen, its score for each class; a character
+    (its ASCII code) of a text, one in each frame; or bits without an order, such as a hash."""
 
     VALUE = "value"
+    CURVE = "curve"
+    TEXT = "text"
     CLASS = "class"
     SCORES = "scores"
     BITS = "bits"
@@ -100,6 +103,12 @@ _FIELDS: Final[Mapping[str, tuple[OutputField, ...]]] = {
     "train": _TRAINING,
     "train+recheck": _TRAINING,
     "train+rollback": _TRAINING,
+    "lm": (
+        OutputField("character", "u32", 0, role=OutputRole.TEXT),
+        OutputField("surprisal", "u32", 4, 1, "bit", OutputRole.CURVE, 15),
+        OutputField("place", "u32", 8, role=OutputRole.BITS),
+        OutputField("of_prompt", "u32", 12, role=OutputRole.BITS),
+    ),
 }
 
 
