@@ -575,8 +575,8 @@ static void a_run_answers_with_the_outcome_of_every_experiment(void) {
   CHECK_EQ(m.count, 12);
   CHECK_EQ(m.position, 5);
   CHECK_EQ(m.path, 0xabcd);
-  CHECK_EQ(m.len, 3 + 3); /* and the details of the failures */
-  CHECK(memcmp(m.bytes, "\x40\xa5\xfe\x03\x03\x03", 6) == 0);
+  CHECK_EQ(m.len, 4 + 3); /* and the details of the failures */
+  CHECK(memcmp(m.bytes, "\xd8\x56\xfd\x07\x03\x03\x03", 7) == 0);
   CHECK_EQ(s.runs, 12);
   give(HIL_MSG_CAMPAIGN_RUN); /* a repeat is answered and not carried out */
   (void)turn();

@@ -677,7 +677,7 @@ static void test_a_length_must_match_the_bytes_that_follow(void) {
     packed[16] = (uint8_t)value;
     packed[17] = (uint8_t)(value >> 8);
     CHECK_EQ(hil_campaign_outcomes_unpack(&second.campaign_outcomes, packed, packed_len),
-             value <= 784 ? HIL_OK : HIL_ERR_PAYLOAD);
+             value <= 720 ? HIL_OK : HIL_ERR_PAYLOAD);
   }
 }
 

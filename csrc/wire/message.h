@@ -24,7 +24,7 @@ enum {
   MESSAGE_STDERR_MAX = 4096, /* [byte] kept of what a program wrote on standard error */
   MESSAGE_PART_MAX = 1000,   /* [byte] of that in one message */
   MESSAGE_PACKED_MAX = 1000, /* [byte] of a trace, of sites or of outcomes in one message */
-  CAMPAIGN_EXPERIMENTS_MAX = 784, /* of one request: their outcomes fit into one answer */
+  CAMPAIGN_EXPERIMENTS_MAX = 720, /* of one request: their outcomes fit into one answer */
   CAMPAIGN_FOLLOW_MAX = 64,  /* [step] behind the one that is held */
   ARM_EXACT_SHIFT = 63     /* of hil_arm_t.bit: set if the position was named, not drawn */
 };
@@ -505,8 +505,8 @@ typedef struct {
   uint8_t bytes[MESSAGE_PACKED_MAX];
 } hil_campaign_sites_t;
 
-/* Their outcomes: four hil_outcome_t in a byte, the first in its low bits; then the details, in order. They are of
- * fewer experiments than were asked for if the details of no more fit. */
+/* Their outcomes, as sites.h packs them, then the details, from the last to the first. They are of fewer
+ * experiments than were asked for if the details of no more fit. */
 typedef struct {
   uint64_t position; /* [instruction] where the last one struck */
   uint64_t path; /* digest of the program counters up to there: d = (d ^ pc) * 0x100000001b3, from 0 */

@@ -1,7 +1,7 @@
 /* The experiments of a campaign: sites in, outcomes out. SPDX-License-Identifier: Apache-2.0
  *
  *   sites     | passed (varint) | 4 * byte + space (varint) | mask (u8) | bytes (u8) |  and so on
- *   outcomes  | 2 bits each, four in a byte, the first lowest | details (u8 each), in the order of theirs |
+ *   outcomes  | 1 to 3 bits each, the lowest bit of a byte first | details (u8 each), those of the first last |
  *
  * A varint has 7 bits in each byte, the lowest first, and bit 7 set in all bytes but its last. It has at most
  * 64 bits and no byte more than it needs: one list has one meaning, and one meaning one list.
@@ -9,9 +9,11 @@
  * Invariants:
  *   1. |at| <= |sites.len|: nothing past the list is read, also when it is cut off in the middle of a site.
  *   2. Positions never wrap: a sum beyond 64 bits is malformed.
- *   3. The number of experiments is known before the first one, so that the details can stand behind the
- *      outcomes from the start; both end within |outcomes.bytes|. Where the details of the next one do not fit
- *      any more, the list ends before it, and the details move up behind the outcomes that there are. */
+ *   3. Outcomes grow from the front of |outcomes.bytes|, details from its end, and they never meet: where the
+ *      next ones would, the list ends before them. At its end the details move up behind the outcomes.
+ *
+ * Most hits are masked, so that this outcome takes one bit, and the next two take two and three: a slow line
+ * carries that many more experiments. */
 #include "sites.h"
 
 #include <string.h>
@@ -19,15 +21,25 @@
 enum {
   VARINT_BITS = 7,
   TOP_SHIFT = 63, /* of the tenth byte of a varint: one bit is left */
-  OUTCOMES_IN_BYTE = 4
+  CODE_BITS_MAX = 3
 };
 
-_Static_assert((CAMPAIGN_EXPERIMENTS_MAX + OUTCOMES_IN_BYTE - 1) / OUTCOMES_IN_BYTE +
-                       CAMPAIGN_EXPERIMENTS_MAX <=
+/* By hil_outcome_t, the first bit lowest: no code is the beginning of another one. */
+static const struct {
+  uint8_t code, bits;
+} codes[] = {
+    [OUTCOME_MASKED] = {0, 1},
+    [OUTCOME_LATENT] = {3, 3},
+    [OUTCOME_SDC] = {1, 2},
+    [OUTCOME_FAILED] = {7, CODE_BITS_MAX},
+};
+
+#define BYTES_OF(bits) (((bits) + 7u) / 8u)
+
+_Static_assert(BYTES_OF(CODE_BITS_MAX *CAMPAIGN_EXPERIMENTS_MAX) + CAMPAIGN_EXPERIMENTS_MAX <=
                    MESSAGE_PACKED_MAX,
                "the outcomes of a full list fit, each with a byte more");
-_Static_assert((CAMPAIGN_EXPERIMENTS_MAX + OUTCOMES_IN_BYTE - 1) / OUTCOMES_IN_BYTE + SITES_DETAILS_MAX <=
-                   MESSAGE_PACKED_MAX,
+_Static_assert(BYTES_OF(CODE_BITS_MAX) + SITES_DETAILS_MAX <= MESSAGE_PACKED_MAX,
                "one experiment fits, whatever its details");
 
 /* --- reading -------------------------------------------------------------------------------------------- */
@@ -137,8 +149,8 @@ int sites_begin(hil_campaign_run_t *run) {
   }
   rewind_sites(run);
   if (status != HIL_OK) return status;
-  run->count = (uint16_t)count;
-  run->outcomes.len = (uint16_t)((count + OUTCOMES_IN_BYTE - 1u) / OUTCOMES_IN_BYTE);
+  run->bits = 0;
+  run->tail = MESSAGE_PACKED_MAX;
   if (!is_drawn(run)) return read_site(run) ? HIL_OK : HIL_ERR_PAYLOAD;
   take_drawn(run);
   return HIL_OK;
@@ -162,31 +174,36 @@ static void go_to_next(hil_campaign_run_t *run) {
   if (run->at < run->sites.len) (void)read_site(run); /* it was read before: it is one */
 }
 
-/* No more fits: what there is becomes the answer. */
-static void end_early(hil_campaign_run_t *run) {
+/* What there is becomes the answer. */
+static void finish(hil_campaign_run_t *run) {
   hil_campaign_outcomes_t *out = &run->outcomes;
-  const size_t head = (run->count + OUTCOMES_IN_BYTE - 1u) / OUTCOMES_IN_BYTE;
-  const size_t needed = (out->count + OUTCOMES_IN_BYTE - 1u) / OUTCOMES_IN_BYTE;
-  memmove(out->bytes + needed, out->bytes + head, out->len - head);
-  out->len = (uint16_t)(out->len - (head - needed));
-  memset(out->bytes + out->len, 0, head - needed);
+  const size_t head = BYTES_OF(run->bits), len = sizeof out->bytes - run->tail;
+  memmove(out->bytes + head, out->bytes + run->tail, len);
+  out->len = (uint16_t)(head + len);
+  memset(out->bytes + out->len, 0, sizeof out->bytes - out->len);
   run->site.bit = 0;
 }
 
+static void put_code(hil_campaign_run_t *run, unsigned code, unsigned bits) {
+  for (; bits; bits--, code >>= 1) {
+    uint8_t *packed = &run->outcomes.bytes[run->bits / 8u];
+    *packed = (uint8_t)(*packed | (code & 1u) << run->bits % 8u);
+    run->bits++;
+  }
+}
+
 void sites_put_details(hil_campaign_run_t *run, hil_outcome_t outcome, const uint8_t *details, size_t len) {
-  hil_campaign_outcomes_t *out = &run->outcomes;
+  const unsigned which = (unsigned)outcome & 3u;
   if (!run->site.bit) return;
-  if (len > sizeof out->bytes - out->len) {
-    end_early(run);
+  if (BYTES_OF((size_t)run->bits + codes[which].bits) + len > run->tail) {
+    finish(run);
     return;
   }
-  const unsigned shift = 2u * (out->count % OUTCOMES_IN_BYTE);
-  uint8_t *packed = &out->bytes[out->count / OUTCOMES_IN_BYTE];
-  *packed = (uint8_t)(*packed | ((unsigned)outcome & 3u) << shift);
-  out->count++;
-  if (len) memcpy(out->bytes + out->len, details, len);
-  out->len = (uint16_t)(out->len + len);
+  put_code(run, codes[which].code, codes[which].bits);
+  run->outcomes.count++;
+  for (size_t i = 0; i < len; i++) run->outcomes.bytes[--run->tail] = details[i];
   go_to_next(run);
+  if (!run->site.bit) finish(run);
 }
 
 void sites_put(hil_campaign_run_t *run, hil_outcome_t outcome, uint8_t detail) {

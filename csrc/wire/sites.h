@@ -7,7 +7,8 @@
  * order of their positions, and at one position in that of the targets.
  *
  * Limits: CAMPAIGN_EXPERIMENTS_MAX experiments in one list, so that the outcomes of any list fit into one
- * answer, each with a byte of details. An answer with more of them may end before the list does. */
+ * answer, each with a byte of details. An answer with more of them may end before the list does. The length of
+ * the answer is right when no experiment is left. */
 #ifndef HIL_SITES_H
 #define HIL_SITES_H
 
@@ -38,7 +39,8 @@ typedef struct {
 typedef struct {
   hil_campaign_sites_t sites;
   uint16_t at;    /* [byte] of them that was read */
-  uint16_t count; /* of all its experiments */
+  uint16_t bits;  /* of the outcomes so far */
+  uint16_t tail;  /* [byte] of the outcomes where the details so far begin */
   hil_campaign_site_t site;
   hil_draw_t draw[DRAWS_MAX]; /* with SITES_DRAWN: what is left of each target */
   uint8_t draws;

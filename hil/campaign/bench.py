@@ -21,7 +21,7 @@ from hil.rig.program_options import ProgramOptions
 from hil.rig.reservation import BenchReservation, uses_of
 from hil.rig.rig import Rig
 from hil.scenario import BoardKind, Scenario
-from hil.wire.campaign import Outcomes
+from hil.wire.outcomes import Outcomes
 
 __all__ = ["HeldBoard", "HeldBoards", "held_board", "held_node"]
 

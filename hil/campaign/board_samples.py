@@ -30,12 +30,12 @@ from hil.wire.campaign import (
     EXPERIMENTS_MAX,
     FaultDraw,
     OpenedStep,
-    Outcomes,
     Site,
     drawn_request,
     site_bytes,
     sites_request,
 )
+from hil.wire.outcomes import Outcomes
 
 __all__ = ["BoardSamples", "StepSurvey", "survey_board"]
 

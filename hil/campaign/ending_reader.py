@@ -8,7 +8,8 @@ from typing import Final
 from hil.campaign.bench import HeldBoard
 from hil.campaign.severity import SeverityJudge
 from hil.record.campaign_endings import ExperimentEnding
-from hil.wire.campaign import Detail, Ending, Outcome, Outcomes, endings
+from hil.wire.campaign import Detail
+from hil.wire.outcomes import Ending, Outcome, Outcomes, endings
 
 __all__ = ["EFFECTS_ONLY", "EndingReader", "Wanted"]
 

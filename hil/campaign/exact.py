@@ -20,7 +20,8 @@ from hil.errors import SetupError
 from hil.record.campaign_endings import pack_endings
 from hil.record.campaign_rows import EFFECTS
 from hil.upsets.words import NodeEffect
-from hil.wire.campaign import OpenedStep, Outcomes, Site, Space
+from hil.wire.campaign import OpenedStep, Site, Space
+from hil.wire.outcomes import Outcomes
 
 __all__ = ["ExactExperiments", "check_path", "effects_of"]
 

@@ -16,6 +16,7 @@ from hil.rig.rig import Rig
 from hil.rig.series_call import SeriesCall
 from hil.wire import campaign, decoding, encoding
 from hil.wire.messages import Msg, Refusal
+from hil.wire.outcomes import Outcomes, unpack_outcomes
 
 __all__ = ["HeldStep"]
 
@@ -89,14 +90,14 @@ class HeldStep:
         *,
         severity: bool = False,
         details: campaign.Detail = campaign.Detail.NONE,
-    ) -> campaign.Outcomes:
+    ) -> Outcomes:
         """Carry out the experiments of `sites`, which are in order of position and fit into one
         request. `severity`: the details have the number of wrong bits of each wrong output;
         `details`: what else they have."""
         codes, packed, left = b"", b"", list(sites)
         while True:
             request = campaign.sites_request(left, severity=severity, details=details)
-            part = campaign.outcomes(self._ask(Msg.CAMPAIGN_RUN, request))
+            part = unpack_outcomes(self._ask(Msg.CAMPAIGN_RUN, request))
             codes, packed = codes + part.codes, packed + part.details
             left = campaign.remaining_sites(left, len(part.codes))
             if not left or not part.codes:
@@ -134,7 +135,7 @@ class HeldStep:
     def run_all(
         self,
         requests: Iterable[Sequence[campaign.Site]],
-        on_outcomes: Callable[[campaign.Outcomes], None],
+        on_outcomes: Callable[[Outcomes], None],
     ) -> None:
         """Carry out one request after the other, each as `run` with severity; the next is under way
         while the board works on one. `on_outcomes` gets the outcomes of each, in order; what it
@@ -144,7 +145,7 @@ class HeldStep:
         )
 
     def run_packed(
-        self, payloads: Iterator[bytes], on_outcomes: Callable[[campaign.Outcomes], None]
+        self, payloads: Iterator[bytes], on_outcomes: Callable[[Outcomes], None]
     ) -> None:
         """Carry out requests that are encoded already, as `run_all`."""
         first = next(payloads, None)
@@ -154,7 +155,7 @@ class HeldStep:
             self._node.link,
             Msg.CAMPAIGN_RUN,
             itertools.chain([first], payloads),
-            lambda answer: on_outcomes(campaign.outcomes(answer)),
+            lambda answer: on_outcomes(unpack_outcomes(answer)),
             self._rig.requests.next_seq,
         )
         run_calls([call], self._timing)

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from hil.campaign.ranges import Range, missing_ranges
 from hil.record.campaign_journal import CampaignJournal, journal_path
-from hil.wire.campaign import Differs, Fate, Outcome
+from hil.wire.outcomes import Differs, Fate, Outcome
 
 __all__ = ["Kind", "ProofJournal", "node_journal"]
 

@@ -33,17 +33,8 @@ from hil.rig.node import CRASHED, DONE, HUNG
 from hil.rig.reservation import BenchReservation, uses_of_run
 from hil.scenario import Scenario, UpsetTarget
 from hil.upsets.words import SystemOutcome
-from hil.wire.campaign import (
-    FAILURE_COUNT,
-    Detail,
-    Differs,
-    Ending,
-    Fate,
-    Outcome,
-    Outcomes,
-    Site,
-    endings,
-)
+from hil.wire.campaign import Detail, Site
+from hil.wire.outcomes import FAILURE_COUNT, Differs, Ending, Fate, Outcome, Outcomes, endings
 
 __all__ = [
     "Kind",

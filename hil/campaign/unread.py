@@ -11,7 +11,8 @@ from hil.campaign.ending_reader import EndingReader, Wanted
 from hil.campaign.exact import check_path
 from hil.campaign.plan import BITS, ExactPlan
 from hil.record.campaign_endings import ExperimentEnding, UnreadEnding, row_of
-from hil.wire.campaign import Detail, Outcomes, Site
+from hil.wire.campaign import Detail, Site
+from hil.wire.outcomes import Outcomes
 
 __all__ = ["hits_at_end", "unread_endings"]
 

@@ -17,7 +17,8 @@ from hil.rig.transport import Transport
 
 BITS_PER_BYTE: Final = 10
 _SPIN_S: Final = 0.002
-_IDLE_S: Final = 2.0
+_IDLE_S: Final = 20.0
+"""A board on a busy computer may think for seconds, and its answer comes wholly or never."""
 
 
 class _Direction:
@@ -105,7 +106,7 @@ class PacedLines:
 
     def wait_for(self, line: PacedTransport) -> bytes:
         """Return the next bytes that arrive at the host on `line`; nothing if all lines are idle
-        for 2 s."""
+        for `_IDLE_S`."""
         give_up_at = time.perf_counter() + _IDLE_S
         while True:
             now = time.perf_counter()

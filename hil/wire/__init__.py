@@ -2,6 +2,7 @@
 
 messages            the values
 encoding, decoding  their bytes
-campaign            the messages of a campaign
+campaign            the messages of a campaign, but for
+outcomes            what became of its experiments
 rails, throttling   what two of the values that boards measure mean
 """

@@ -17,18 +17,12 @@ __all__ = [
     "DRAWS_MAX",
     "DRAW_PARTS_MAX",
     "EXPERIMENTS_MAX",
-    "FAILURE_COUNT",
     "FOLLOW_MAX",
     "TEXT_FROM",
     "CodePart",
     "Detail",
-    "Differs",
-    "Ending",
-    "Fate",
     "FaultDraw",
     "OpenedStep",
-    "Outcome",
-    "Outcomes",
     "Site",
     "Space",
     "StrikeStop",
@@ -37,10 +31,8 @@ __all__ = [
     "code",
     "code_request",
     "drawn_request",
-    "endings",
     "follow_requests",
     "opened",
-    "outcomes",
     "position_request",
     "remaining_sites",
     "site_bytes",
@@ -60,8 +52,6 @@ TEXT_FROM: Final[int] = lib.SPACE_CPU_TEXT
 """The byte of `Space.CPU` that is the first one of the machine code."""
 FOLLOW_MAX: Final[int] = lib.CAMPAIGN_FOLLOW_MAX
 """The most steps that experiments follow, after the one that is held."""
-FAILURE_COUNT: Final[int] = lib.FAILURE_COUNT
-"""The failure of a step that ended with the right output and a wrong number of ticks."""
 _PACKED_MAX: Final[int] = lib.MESSAGE_PACKED_MAX
 _BYTES_MAX: Final = 255  # of one site
 
@@ -75,15 +65,6 @@ class Space(enum.IntEnum):
     CPU = lib.SPACE_CPU
 
 
-class Outcome(enum.IntEnum):
-    """The outcome of an experiment (hil_outcome_t)."""
-
-    MASKED = lib.OUTCOME_MASKED
-    LATENT = lib.OUTCOME_LATENT
-    SDC = lib.OUTCOME_SDC
-    FAILED = lib.OUTCOME_FAILED
-
-
 class Detail(enum.IntFlag):
     """The details of outcomes that a request asks for (hil_detail_t)."""
 
@@ -92,29 +73,6 @@ class Detail(enum.IntFlag):
     DIFFERS = lib.DETAIL_DIFFERS
     OUTPUT = lib.DETAIL_OUTPUT
     FATE = lib.DETAIL_FATE
-
-
-class Differs(enum.IntFlag):
-    """The differences of the end of a step from that without the fault (hil_differs_t)."""
-
-    NOTHING = 0
-    OUTPUT = lib.DIFFERS_OUTPUT
-    STATE = lib.DIFFERS_STATE
-    REST = lib.DIFFERS_REST
-    TICKS = lib.DIFFERS_TICKS
-    UNSEEN = lib.DIFFERS_UNSEEN
-
-
-class Fate(enum.IntEnum):
-    """The fate of a step that ended otherwise, in the steps that follow (hil_fate_t)."""
-
-    LATENT = lib.FATE_LATENT
-    HEALED = lib.FATE_HEALED
-    SDC = lib.FATE_SDC
-    CRASH = lib.FATE_CRASH
-    HANG = lib.FATE_HANG
-    DETECTED = lib.FATE_DETECTED
-    STATE = lib.FATE_STATE
 
 
 class StrikeStop(enum.IntEnum):
@@ -196,33 +154,6 @@ class FaultDraw(NamedTuple):
     space: Space
     first: int
     length: int
-
-
-@dataclass(frozen=True, slots=True)
-class Outcomes:
-    """The outcomes of a request, in its order: `codes` are hil_outcome_t, `details` has a byte for
-    each failure, and what else was asked for, as csrc/SPEC.md packs it (`endings` unpacks it).
-    `path` is the digest of the program counters up to `position`."""
-
-    position: int
-    path: int
-    codes: bytes
-    details: bytes
-
-
-class Ending(NamedTuple):
-    """The end of one experiment. `failure`: the signal, 0 for a hang, or `FAILURE_COUNT`, of one
-    that failed. What was not asked for is zero or empty: `bits`, how many bits of the output are
-    wrong (255: or more); `differs`; `output`: the exclusive-or of the output and the right one;
-    `fate`, and `fate_step`, the step that follows in which it shows (0: none was followed)."""
-
-    outcome: Outcome
-    failure: int = 0
-    bits: int = 0
-    differs: Differs = Differs.NOTHING
-    output: bytes = b""
-    fate: Fate = Fate.LATENT
-    fate_step: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,70 +303,6 @@ def code(payload: bytes) -> CodePart:
     """Decode the answer to CAMPAIGN_CODE."""
     m = unpack("campaign_code", payload)
     return CodePart(m.address, ffi.buffer(m.bytes, m.len)[:])
-
-
-def outcomes(payload: bytes) -> Outcomes:
-    """Decode the answer to CAMPAIGN_RUN."""
-    m = unpack("campaign_outcomes", payload)
-    packed = ffi.buffer(m.bytes, m.len)[:]
-    head = (m.count + 3) // 4
-    codes = bytes(packed[i // 4] >> 2 * (i % 4) & 3 for i in range(m.count))
-    return Outcomes(m.position, m.path, codes, packed[head:])
-
-
-def endings(outcomes: Outcomes, details: Detail, output_len: int) -> list[Ending]:
-    """Unpack outcomes that were asked for with `details`, of a workload whose output has
-    `output_len` bytes. Raises: ValueError if the details are not theirs."""
-    reader = _DetailReader(outcomes.details, details, output_len)
-    out = [reader.read(Outcome(code)) for code in outcomes.codes]
-    if not reader.is_at_end:
-        raise ValueError("details without an outcome")
-    return out
-
-
-class _DetailReader:
-    """Reads details in their order."""
-
-    def __init__(self, packed: bytes, wanted: Detail, output_len: int) -> None:
-        self._packed = packed
-        self._wanted = wanted
-        self._output_len = output_len
-        self._at = 0
-
-    @property
-    def is_at_end(self) -> bool:
-        return self._at == len(self._packed)
-
-    def read(self, outcome: Outcome) -> Ending:
-        if outcome is Outcome.MASKED:
-            return _MASKED
-        wanted, sdc = self._wanted, outcome is Outcome.SDC
-        failed = outcome is Outcome.FAILED
-        failure = self._byte() if failed else 0
-        ended = not failed or failure == FAILURE_COUNT
-        return Ending(
-            outcome,
-            failure,
-            self._byte() if sdc and wanted & Detail.BITS else 0,
-            Differs(self._byte()) if ended and wanted & Detail.DIFFERS else Differs.NOTHING,
-            self._output() if sdc and wanted & Detail.OUTPUT else b"",
-            *((Fate(self._byte()), self._byte()) if not failed and wanted & Detail.FATE else ()),
-        )
-
-    def _byte(self) -> int:
-        if self._at >= len(self._packed):
-            raise ValueError("the details are cut off")
-        self._at += 1
-        return self._packed[self._at - 1]
-
-    def _output(self) -> bytes:
-        mask = [self._byte() for _ in range((self._output_len + 7) // 8)]
-        return bytes(
-            self._byte() if mask[i // 8] >> i % 8 & 1 else 0 for i in range(self._output_len)
-        )
-
-
-_MASKED: Final = Ending(Outcome.MASKED)
 
 
 def struck(payload: bytes) -> Struck:

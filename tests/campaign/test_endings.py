@@ -21,7 +21,8 @@ from hil.record.campaign_file import CampaignFile
 from hil.record.campaign_summary import campaign_summary
 from hil.scenario import Scenario, UpsetTarget
 from hil.upsets.words import NodeEffect
-from hil.wire.campaign import Detail, Differs, Fate, Outcome, Site, Space, endings
+from hil.wire.campaign import Detail, Site, Space
+from hil.wire.outcomes import Differs, Fate, Outcome, endings
 
 pytestmark = pytest.mark.ptrace
 

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,13 @@ from hil.rig.backends.inproc import InprocBoard
 from hil.rig.backends.process import ProcessBoard
 from hil.rig.calls import Timing
 from hil.rig.node import DONE, Node, NodeResult
+from hil.rig.processor_use import ProcessorUse
 from hil.rig.rig import Rig
-from hil.wire.campaign import TEXT_FROM, Outcomes, Site, Space, position_request
+from hil.wire.campaign import TEXT_FROM, Site, Space, position_request
 from hil.wire.encoding import limit_request
 from hil.wire.messages import Arm, Limits, Msg
+from hil.wire.outcomes import Outcomes
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.ptrace
 
@@ -228,7 +232,7 @@ def test_a_worker_that_is_killed_in_a_campaign_is_replaced(
 ) -> None:
     one = make("attitude")
     held = one.hold()
-    sites = [Site(0, Space.MEMORY, held.opened.state_at, bytes=98)]
+    sites = [Site(0, Space.MEMORY, held.opened.state_at, bytes=90)]
     before = outcomes_of(held, sites)
     os.kill(one.worker, signal.SIGKILL)
     for _ in range(2):
@@ -239,6 +243,32 @@ def test_a_worker_that_is_killed_in_a_campaign_is_replaced(
     with one.hold() as held:
         assert outcomes_of(held, sites) == before
         os.kill(one.worker, signal.SIGKILL)
+    one.check_that_it_works()
+
+
+def test_a_worker_that_is_killed_in_a_long_experiment_is_replaced(
+    make: Callable[..., HeldBoard],
+) -> None:
+    """What was known of that experiment is forgotten, or its successor would seem to hang."""
+    one = make("attitude", cpu_us=2_000_000)
+    held = one.hold()
+    site = Site(0, Space.MEMORY, held.opened.state_at)
+    before = outcomes_of(held, [site])
+    worker = one.worker
+
+    def kill_it_when_it_loops() -> None:
+        use = ProcessorUse(worker)
+        began = use.used_us() or 0
+        wait_until(lambda: (use.used_us() or 0) > began + 200_000)
+        os.kill(worker, signal.SIGKILL)
+
+    with ThreadPoolExecutor(1) as pool:
+        killed = pool.submit(kill_it_when_it_loops)
+        with pytest.raises(NodeError, match="system"):
+            held.run([Site(500, Space.CPU, SEFI_HANG, 1)])
+        killed.result()
+    with one.hold() as held:
+        assert outcomes_of(held, [site]) == before
     one.check_that_it_works()
 
 

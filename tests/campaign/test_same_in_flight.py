@@ -22,18 +22,9 @@ from hil.rig.backends.process import ProcessBoard
 from hil.rig.calls import Timing
 from hil.rig.node import CRASHED, DONE, HUNG, Node, NodeResult
 from hil.rig.rig import Rig
-from hil.wire.campaign import (
-    FAILURE_COUNT,
-    Detail,
-    Differs,
-    Ending,
-    Fate,
-    Outcome,
-    Site,
-    Space,
-    endings,
-)
+from hil.wire.campaign import Detail, Site, Space
 from hil.wire.messages import Arm
+from hil.wire.outcomes import FAILURE_COUNT, Differs, Ending, Fate, Outcome, endings
 
 pytestmark = pytest.mark.ptrace
 

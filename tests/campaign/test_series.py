@@ -22,8 +22,9 @@ from hil.rig.node import Node
 from hil.rig.series_call import SeriesCall
 from hil.rig.transport import Transport
 from hil.scenario import Scenario, UpsetTarget
-from hil.wire.campaign import Outcomes, Site, Space
+from hil.wire.campaign import Site, Space
 from hil.wire.messages import ANSWER, Msg
+from hil.wire.outcomes import Outcomes
 
 from ..rig.faulty import FaultyTransport
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+import struct
 from dataclasses import replace
 
 import pytest
 
 from hil.campaign.trace import unpack_trace
+from hil.errors import KernelError
 from hil.wire import campaign
-from hil.wire.campaign import Detail, Differs, Ending, Fate, Outcome, Site, Space, StrikeStop
+from hil.wire.campaign import EXPERIMENTS_MAX, Detail, Site, Space, StrikeStop
+from hil.wire.outcomes import Differs, Ending, Fate, Outcome, endings, unpack_outcomes
 from tests.wire.spec import EXAMPLES, c_pack
 
 PAYLOADS = {e.name: c_pack(e.layout, e.fields) for e in EXAMPLES if e.layout != "none"}
@@ -24,10 +27,20 @@ def test_the_sites_of_the_document_are_encoded_as_it_says() -> None:
 
 
 def test_the_outcomes_of_the_document_are_those_that_it_names() -> None:
-    outcomes = campaign.outcomes(PAYLOADS["campaign_run_answer"])
+    outcomes = unpack_outcomes(PAYLOADS["campaign_run_answer"])
     assert outcomes.codes == bytes([0, 0, 2, 2, 1, 1, 0, 0, 3])
     assert outcomes.details == bytes([1, 17, 11])
     assert outcomes.position == 302
+
+
+def test_fewer_outcomes_than_an_answer_says_are_refused() -> None:
+    answer = PAYLOADS["campaign_run_answer"]
+    fields = struct.Struct("<QQHH")
+    position, path, _, length = fields.unpack_from(answer)
+    for count in (length * 8 + 1, EXPERIMENTS_MAX):
+        more = fields.pack(position, path, count, length) + answer[fields.size :]
+        with pytest.raises(KernelError, match="cut off"):
+            unpack_outcomes(more)
 
 
 def test_the_trace_of_the_document_is_unpacked_as_it_says() -> None:
@@ -54,9 +67,9 @@ def test_a_strike_and_its_answer_are_those_of_the_document() -> None:
 
 
 def test_more_sites_than_fit_are_refused() -> None:
-    campaign.sites_request([Site(0, Space.GPR, 0, bytes=98)], severity=False)
+    campaign.sites_request([Site(0, Space.GPR, 0, bytes=90)], severity=False)
     with pytest.raises(ValueError, match="too many"):
-        campaign.sites_request([Site(0, Space.GPR, 0, bytes=99)], severity=False)
+        campaign.sites_request([Site(0, Space.GPR, 0, bytes=91)], severity=False)
 
 
 ALL = Detail.BITS | Detail.DIFFERS | Detail.OUTPUT | Detail.FATE
@@ -65,20 +78,20 @@ ALL = Detail.BITS | Detail.DIFFERS | Detail.OUTPUT | Detail.FATE
 def test_the_details_of_the_document_are_those_that_it_names() -> None:
     site = Site(0, Space.MEMORY, 8 << 20, mask=0x18)
     assert campaign.sites_request([site], details=ALL) == PAYLOADS["campaign_details_request"]
-    outcomes = campaign.outcomes(PAYLOADS["campaign_details_answer"])
+    outcomes = unpack_outcomes(PAYLOADS["campaign_details_answer"])
     wrong = bytes([0x80, 0, 0, 0, 0, 0, 0, 0, 0, 1])
     both = Differs.OUTPUT | Differs.STATE
-    assert campaign.endings(outcomes, ALL, 10) == [
+    assert endings(outcomes, ALL, 10) == [
         Ending(Outcome.LATENT, differs=Differs.STATE, fate=Fate.HEALED, fate_step=2),
         Ending(
             Outcome.SDC, bits=2, differs=both, output=wrong, fate=Fate.CRASH, fate_step=1
         ),
     ]  # fmt: skip
     for cut in range(len(outcomes.details)):
-        with pytest.raises(ValueError, match="cut off"):
-            campaign.endings(replace(outcomes, details=outcomes.details[:cut]), ALL, 10)
-    with pytest.raises(ValueError, match="without an outcome"):
-        campaign.endings(replace(outcomes, details=outcomes.details + b"x"), ALL, 10)
+        with pytest.raises(KernelError, match="cut off"):
+            endings(replace(outcomes, details=outcomes.details[:cut]), ALL, 10)
+    with pytest.raises(KernelError, match="without an outcome"):
+        endings(replace(outcomes, details=outcomes.details + b"x"), ALL, 10)
 
 
 def test_the_inputs_of_further_steps_are_sent_in_parts() -> None:

@@ -159,6 +159,14 @@ static int start_worker(hil_linux_campaign_t *c, bool for_experiments) {
   return status;
 }
 
+/* Forget an experiment that was under way when its worker was lost. */
+static void forget_experiment(hil_linux_campaign_t *c) {
+  count_end(c);
+  c->under_way = c->struck = c->is_long = c->text_is_hit = false;
+  c->following = c->tries = 0;
+  c->patched_len = 0;
+}
+
 int campaign_open(hil_linux_campaign_t *c, hil_worker_t *w, const hil_step_t *step,
                   const hil_budget_t *budget, hil_campaign_opened_t *out) {
   if (!ARCH_COUNTS_STEPS) return HIL_ERR_NOSYS;
@@ -166,6 +174,7 @@ int campaign_open(hil_linux_campaign_t *c, hil_worker_t *w, const hil_step_t *st
   c->worker = w;
   c->open = true; /* from here on campaign_close has something to put back */
   c->has_start = false;
+  forget_experiment(c);
   c->input_len = step->len;
   memcpy(c->input, w->memory.region[REGION_INPUT], step->len);
   memcpy(w->memory.region[REGION_INPUT], step->input, step->len);
