@@ -106,12 +106,14 @@ def _tested(
     from hil.rig.bench_test.bench_tester import BenchTester
     from hil.rig.bench_test.power_cycle import CyclePatience
     from hil.rig.power.bench_supplies import BenchSupplies
-    from hil.rig.reservation import BenchReservation, uses_of
+    from hil.rig.reservation import BenchReservation, distinct, uses_of
 
     with (
         deferred_interrupts() as interrupts,
         BenchSupplies(bench) as supplies,
-        BenchReservation([use for board in boards for use in uses_of(board)]) as reservation,
+        BenchReservation(
+            distinct(use for board in boards for use in uses_of(board))
+        ) as reservation,
     ):
         reservation.acquire()
         return BenchTester(

@@ -7,7 +7,7 @@ programs that wait for each other's boards do not block each other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,16 +18,25 @@ from hil.errors import SetupError
 from hil.rig.discovery import adapters
 from hil.rig.labgrid_place import PlaceLock
 from hil.rig.lock_file import HeldLock, LockInUse, remove_stale_locks
-from hil.rig.port_lock import PortReservation
+from hil.rig.port_lock import PortReservation, port_lock_name
 from hil.scenario import BoardKind, Scenario
 from hil.scenario.console import HasConsole
 from hil.scenario.places import HasPlace
 from hil.scenario.supply import SupplyKind
 from hil.scenario.words import is_adapter_name
 
-__all__ = ["BenchInUse", "BenchReservation", "BoardUse", "uses_of", "uses_of_power", "uses_of_run"]
+__all__ = [
+    "BenchInUse",
+    "BenchReservation",
+    "BoardUse",
+    "distinct",
+    "uses_of",
+    "uses_of_power",
+    "uses_of_run",
+]
 
 _PLACE: Final = "labgrid"
+_PORT: Final = "port"
 _RETRY_US: Final = 500_000
 _RETRY_PLACE_US: Final = 3_000_000
 _ANNOUNCE_US: Final = 10_000_000
@@ -54,6 +63,11 @@ class BoardUse:
     port: str = ""
     kind: str = ""
     name: str = ""
+
+    @property
+    def lock(self) -> tuple[str, str]:
+        """Return what is locked, as kind and name; two uses of one thing have the same."""
+        return (_PORT, port_lock_name(self.port)) if self.port else (self.kind, self.name)
 
     def reserve(self, run: str) -> _Lock:
         """Reserve it for a run. Raises: LockInUse, SetupError."""
@@ -84,6 +98,14 @@ def uses_of(board: _Board) -> list[BoardUse]:
     return uses + [use for use in uses_of_power(board) if use not in uses]
 
 
+def distinct(uses: Iterable[BoardUse]) -> list[BoardUse]:
+    """Return the uses without those that are one thing with an earlier one, under another name."""
+    by_lock: dict[tuple[str, str], BoardUse] = {}
+    for use in uses:
+        by_lock.setdefault(use.lock, use)
+    return list(by_lock.values())
+
+
 def uses_of_run(scenario: Scenario) -> list[BoardUse]:
     """Return all that the real boards of a scenario use."""
     boards = [node for node in scenario.rig.nodes if node.board is BoardKind.SERIAL]
@@ -96,9 +118,10 @@ def uses_of_power(board: HasConsole) -> list[BoardUse]:
     if power is not None and power.kind is SupplyKind.LABGRID and power.place is not None:
         return [_place_of(board, power.place)]
     output = None if power is None else power.output
-    if output is None:
+    if power is None or output is None:
         return []
-    return [BoardUse(f"{output}, which switches {board.name},", kind="output", name=output)]
+    name = power.resolved_output() or output
+    return [BoardUse(f"{output}, which switches {board.name},", kind="output", name=name)]
 
 
 def _place_of(board: HasConsole, place: str) -> BoardUse:
@@ -129,7 +152,9 @@ class BenchReservation:
         `announce` gets a sentence that says for whom this waits, when that changes and every ten
         seconds.
 
-        Raises: BenchInUse with the owner; SetupError if a lock cannot be made."""
+        Raises: BenchInUse with the owner; SetupError if a lock cannot be made, or two uses are one
+        thing."""
+        self._refuse_two_names()
         began_us = self._clock.now_us()
         last, said_us = "", 0
         while True:
@@ -151,6 +176,17 @@ class BenchReservation:
                 announce(f"{busy}; waiting for it, {left_us / 1e6:.0f} s at most")
             places = self._uses and self._uses[-1].kind == _PLACE
             self._clock.sleep_us(min(left_us, _RETRY_PLACE_US if places else _RETRY_US))
+
+    def _refuse_two_names(self) -> None:
+        by_lock: dict[tuple[str, str], BoardUse] = {}
+        for use in self._uses:
+            other = by_lock.setdefault(use.lock, use)
+            if other is not use:
+                raise SetupError(
+                    f"{other.title} and {use.title} are one",
+                    remedy="two names lead to the same thing: correct one of them in the bench "
+                    "file; `hil bench test` says which board is where",
+                )
 
     def _try_all(self) -> str | None:
         """Reserve everything, or nothing; return what is in use then, and by whom."""

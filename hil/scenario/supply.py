@@ -17,7 +17,12 @@ from hil.scenario.supply_words import (
     SupplyKind,
     TemplateCommands,
 )
-from hil.scenario.visa_names import canonical_resource, is_serial_resource
+from hil.scenario.visa_names import (
+    address_of,
+    canonical_resource,
+    is_serial_resource,
+    resolved_resource,
+)
 from hil.scenario.words import Baud, PlaceName
 
 __all__ = [
@@ -140,6 +145,18 @@ class SupplyConfig(FrozenModel):
         if self.kind is SupplyKind.LABGRID:
             return f"the power of labgrid place {self.place}"
         return None
+
+    def resolved_output(self) -> str | None:
+        """Return `output` with the address of its host in place of the host's name, so that all
+        names of the host are one. May ask a name server."""
+        if self.kind in (SupplyKind.SCPI, SupplyKind.TEMPLATE) and self.resource is not None:
+            place = resolved_resource(canonical_resource(self.resource))
+            return f"output {self.channel} of {place}"
+        if self.kind is SupplyKind.HTTP and self.url is not None:
+            scheme, _, server = _canonical_url(self.url).partition("://")
+            host, colon, port = server.partition(":")
+            return f"outlet {self.channel} of {scheme}://{address_of(host)}{colon}{port}"
+        return self.output
 
     @model_validator(mode="before")
     @classmethod

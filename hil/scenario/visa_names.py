@@ -12,7 +12,13 @@ import re
 import socket
 from typing import Final
 
-__all__ = ["canonical_resource", "is_serial_resource", "resolved_resource", "serial_device"]
+__all__ = [
+    "address_of",
+    "canonical_resource",
+    "is_serial_resource",
+    "resolved_resource",
+    "serial_device",
+]
 
 _HEAD: Final = re.compile(r"(TCPIP|ASRL|USB|GPIB|VICP|PXI|VXI)(.*)", re.IGNORECASE | re.DOTALL)
 _CLASSES: Final = ("INSTR", "SOCKET", "RAW", "INTFC", "BACKPLANE")
@@ -63,13 +69,17 @@ def resolved_resource(canonical: str) -> str:
     if not head.startswith("TCPIP"):
         return canonical
     host, _, rest = rest.partition("::")
+    return f"{head}::{address_of(host)}::{rest}"
+
+
+def address_of(host: str) -> str:
+    """Return the address of a host; one that is not found stays as it is. May ask a name server."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        return canonical
+        return host
     # One of them, the same for all who ask: that of IPv4 where there is one.
-    best = min((family != socket.AF_INET, str(place[0])) for family, *_, place in found)
-    return f"{head}::{best[1]}::{rest}"
+    return min((family != socket.AF_INET, str(place[0])) for family, *_, place in found)[1]
 
 
 def _number(word: str) -> str:

@@ -15,12 +15,20 @@ from typing import Any
 
 import pytest
 
+from hil.errors import SetupError
 from hil.rig import lock_file, port_lock
 from hil.rig.lock_file import HeldLock, LockInUse, lock_path, owner_text
 from hil.rig.port_lock import PortLock, PortReservation, port_lock_name
 from hil.rig.power import resource_lock
 from hil.rig.power.resource_lock import InstrumentBusy, ResourceLock
-from hil.rig.reservation import BenchInUse, BenchReservation, BoardUse, uses_of
+from hil.rig.reservation import (
+    BenchInUse,
+    BenchReservation,
+    BoardUse,
+    distinct,
+    uses_of,
+    uses_of_power,
+)
 from hil.rig.transport import PortError, PortFault, SerialTransport
 from hil.scenario.bench import BenchBoardConfig
 from tests.virtual_clock import VirtualClock
@@ -160,6 +168,38 @@ def test_what_a_board_uses_is_reserved_by_what_it_is(tmp_path: Path) -> None:
     away = uses_of(board("far", adapter="usb-serial:NOTHERE99"))
     assert [(use.kind, use.name) for use in away] == [("adapter", "usb-serial:NOTHERE99")]
     assert [use.port for use in uses_of(board("plain", port="/dev/ttyS9", power={"kind": "mock"}))]
+
+
+@pytest.mark.parametrize("kind", ["scpi", "http"])
+def test_an_output_is_reserved_whatever_name_its_host_is_given(kind: str) -> None:
+    port = 20_000 + os.getpid() % 20_000
+
+    def at(host: str) -> list[BoardUse]:
+        power: dict[str, Any]
+        if kind == "http":
+            power = {"kind": "http", "plug": "shelly2", "url": f"http://{host}:{port}"}
+        else:
+            power = {"kind": "scpi", "resource": f"TCPIP::{host}::{port}::SOCKET", "channel": 1}
+        return uses_of_power(board("x", port="/dev/ttyS9", power=power))
+
+    ours, theirs = BenchReservation(at("127.0.0.1")), BenchReservation(at("LocalHost"))
+    ours.acquire()
+    with pytest.raises(BenchInUse, match=rf"which switches x, is in use by .*pid {os.getpid()}"):
+        theirs.acquire()
+    ours.release()
+
+
+def test_two_names_of_one_port_in_one_bench_file_are_no_other_program(tmp_path: Path) -> None:
+    (tmp_path / "alias").symlink_to("/dev/null")
+    boards = [board("left", port="/dev/null"), board("twin", port=str(tmp_path / "alias"))]
+    uses = [use for one in boards for use in uses_of(one)]
+    with pytest.raises(
+        SetupError, match=r"port /dev/null of left and port .*/alias of twin are one"
+    ):
+        BenchReservation(uses).acquire()
+    held = BenchReservation(distinct(uses))  # `hil bench test` names them among its faults
+    held.acquire()
+    held.release()
 
 
 @pytest.mark.parametrize(
