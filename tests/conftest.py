@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.command_line import Hil
+from tests.ready import ReadyHil
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -52,9 +55,22 @@ def closed() -> Iterator[None]:
     assert not left, f"still open: {sorted(left)}"
 
 
+@pytest.fixture(scope="session")
+def ready() -> Iterator[ReadyHil]:
+    """One for all rooms of a session: a fixture that each module imported would be one for each."""
+    server = ReadyHil()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def hil(tmp_path: Path, ready: ReadyHil) -> Hil:
+    return Hil(tmp_path, ready)
+
+
 def _open_records() -> set[str]:
     files: set[str] = set()
-    for link in Path("/proc/self/fd").iterdir():
+    for fd in os.listdir("/proc/self/fd"):  # noqa: PTH208 (twice for each of thousands of tests)
         with suppress(OSError):
-            files.add(os.readlink(link))  # noqa: PTH115 (what is open may be no path)
+            files.add(os.readlink(f"/proc/self/fd/{fd}"))  # noqa: PTH115 (it may be no path)
     return {name for name in files if name.endswith(("/run.db", "/run.db-wal"))}

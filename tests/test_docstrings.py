@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sources import tree_of
+
 ROOT = Path(__file__).resolve().parents[1]
 
 FRAGMENT = re.compile(r"(What|Who|Whose|How|Why|Which|Whether|Where|When|If|From|Of)\b")
@@ -70,7 +72,7 @@ def public() -> list[Definition]:
     """All public definitions of the package, modules included."""
     out: list[Definition] = []
     for path in sorted((ROOT / "hil").rglob("*.py")):
-        place, tree = str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))
+        place, tree = str(path.relative_to(ROOT)), tree_of(path)
         out.append(Definition(f"{place}:1", place, doc_of(tree), False))
         out += definitions(place, tree.body)
     return out

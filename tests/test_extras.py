@@ -13,6 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from hil.extras import install_command
+from tests.sources import tree_of
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = [
@@ -31,7 +32,7 @@ def named_extras() -> set[str]:
     """Those that a message names: install_command("...")."""
     named: set[str] = set()
     for path in (ROOT / "hil").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "install_command":
                 assert isinstance(node.args[0], ast.Constant)
                 named.add(str(node.args[0].value))

@@ -11,7 +11,7 @@ import itertools
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from functools import cache
@@ -45,6 +45,7 @@ from hil.scenario.words import (
 )
 from hil.upsets.words import NodeEffect, SystemOutcome
 from hil.wire.messages import LinkState, UpsetState
+from tests.sources import nodes_of_file, tree_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "hil"
@@ -128,7 +129,7 @@ def statements(tree: ast.AST, for_types: bool = False) -> Iterator[tuple[ast.stm
 
 def imports(module: str) -> Iterator[Import]:
     """What a module imports of this package."""
-    for node, for_types in statements(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+    for node, for_types in statements(tree_of(MODULES[module])):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield Import(module, alias.name, "", node.lineno, for_types)
@@ -191,8 +192,7 @@ PACKAGES = [module for module, path in MODULES.items() if path.name == "__init__
 def test_a_package_lists_each_of_its_modules_once(package: str) -> None:
     members = [module for module in MODULES if module.rpartition(".")[0] == package]
     names = sorted(name for m in members if not (name := m.rpartition(".")[2]).startswith("_"))
-    text = MODULES[package].read_text(encoding="utf-8")
-    listed = sorted(modules_listed(ast.get_docstring(ast.parse(text)) or ""))
+    listed = sorted(modules_listed(ast.get_docstring(tree_of(MODULES[package])) or ""))
     missing, not_there = set(names) - set(listed), set(listed) - set(names)
     assert listed == names, f"missing: {missing}, not there: {not_there}, or listed twice"
 
@@ -288,7 +288,7 @@ def sql_in(module: str) -> list[str]:
     """The strings of a module that are SQL, or parts of it."""
     return [
         f"{module}:{node.lineno}"
-        for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8")))
+        for node in nodes_of_file(MODULES[module])
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.search(node.value)
     ]
 
@@ -304,7 +304,7 @@ def nodes_of(room: str, *, inside: bool) -> Iterator[tuple[str, ast.AST]]:
     """All nodes of the trees of a room's modules, or of those of all others, and their places."""
     for module, path in MODULES.items():
         if within(module, room) is inside:
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for node in nodes_of_file(path):
                 yield f"{module}:{node.lineno if hasattr(node, 'lineno') else 0}", node
 
 
@@ -402,7 +402,7 @@ def test_values_with_fields_cross_modules_not_mappings_of_anything() -> None:
     wrong = [
         f"{module}: {name}"
         for module, path in MODULES.items()
-        for name, what in public_annotations(ast.parse(path.read_text(encoding="utf-8")).body)
+        for name, what in public_annotations(tree_of(path).body)
         if maps_to_anything(what)
     ]
     assert not wrong, "\n".join(wrong)
@@ -434,10 +434,9 @@ WALL_CLOCK = {"hil.clock", "hil.rig.capture"}  # a capture says what time of day
 )
 def test_rig_and_engine_know_time_from_their_clock_alone(module: str) -> None:
     """So that whoever gives them another clock gives them another time."""
-    text = MODULES[module].read_text(encoding="utf-8")
     named = {
         alias.name
-        for node in ast.walk(ast.parse(text))
+        for node in nodes_of_file(MODULES[module])
         if isinstance(node, ast.Import)
         for alias in node.names
     }
@@ -463,8 +462,8 @@ def probed_attribute(node: ast.AST) -> str | None:
 def test_what_an_object_can_do_is_said_by_its_type(module: str) -> None:
     """Nothing probes for attributes: what is optional is a protocol, a base class with a default,
     or a value that may be None."""
-    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
-    assert not {name for node in ast.walk(tree) if (name := probed_attribute(node))}
+    nodes = nodes_of_file(MODULES[module])
+    assert not {name for node in nodes if (name := probed_attribute(node))}
 
 
 @pytest.mark.parametrize(
@@ -496,7 +495,7 @@ def test_what_a_board_can_do_is_asked_in_one_place(module: str) -> None:
         return
     asked = [
         ast.unparse(node)
-        for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8")))
+        for node in nodes_of_file(MODULES[module])
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id == "isinstance"
@@ -607,9 +606,9 @@ OTHER_WORDS = {
 """These mean another thing than the member of an enumeration that has the same text."""
 
 
-def compared_words(tree: ast.AST) -> Iterator[str]:
+def compared_words(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """The texts that are compared as literals: by `==`, `!=`, `in` a tuple or a set, or `case`."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
             sides += [
@@ -627,8 +626,8 @@ def compared_words(tree: ast.AST) -> Iterator[str]:
 @pytest.mark.parametrize("module", MODULES)
 def test_a_word_of_an_enumeration_is_compared_as_its_member(module: str) -> None:
     """A misspelt member is an error; a misspelt literal is a branch that is never taken."""
-    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
-    compared = {(module, word) for word in compared_words(tree) if word in WORDS}
+    nodes = nodes_of_file(MODULES[module])
+    compared = {(module, word) for word in compared_words(nodes) if word in WORDS}
     assert not compared - OTHER_WORDS
     assert not {w for w in OTHER_WORDS if w[0] == module} - compared, "not needed any more"
 
@@ -645,7 +644,7 @@ def test_a_word_of_an_enumeration_is_compared_as_its_member(module: str) -> None
     ],
 )
 def test_the_search_finds_each_way_to_compare_a_word(code: str, words: list[str]) -> None:
-    assert sorted(compared_words(ast.parse(code))) == sorted(words)
+    assert sorted(compared_words(ast.walk(ast.parse(code)))) == sorted(words)
 
 
 # --- C ------------------------------------------------------------------------------------------

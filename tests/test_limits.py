@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sources import tree_of
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "hil"
 
@@ -30,8 +32,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 @cache
 def trees() -> dict[str, ast.Module]:
     return {
-        path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
-        for path in sorted(PACKAGE.rglob("*.py"))
+        path.relative_to(ROOT).as_posix(): tree_of(path) for path in sorted(PACKAGE.rglob("*.py"))
     }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Final, NamedTuple
 
@@ -80,6 +81,11 @@ def clopper_pearson(count: int, total: int, confidence: float) -> Interval:
     _check(count, total)
     if not 0 < confidence < 1:
         raise ValueError(f"a confidence lies between 0 and 1, not {confidence}")
+    return _exact_interval(count, total, confidence)
+
+
+@lru_cache(maxsize=4096)  # reports and campaigns ask for the same few counts at every look
+def _exact_interval(count: int, total: int, confidence: float) -> Interval:
     tail = (1 - confidence) / 2
     low = 0.0 if count == 0 else _beta_quantile(tail, count, total - count + 1)
     high = 1.0 if count == total else 1 - _beta_quantile(tail, total - count, count + 1)

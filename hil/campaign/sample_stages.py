@@ -163,15 +163,16 @@ class SampleStages:
             return [True] * len(self._sizes)
         each = sampling.looks.each
         strata = self.strata()
+        if not sampling.in_proportion:
+            alone = [
+                bool(s.weight) and wilson(s.count, s.total, each).half_width > sampling.precision
+                for s in strata
+            ]
+            if any(alone):  # most looks end here: the interval of all together takes far longer
+                return alone
         known = [stratum for stratum in strata if stratum.weight]
         together = stratified(known, each).interval.half_width > sampling.precision
-        if sampling.in_proportion:
-            return [together] * len(strata)
-        alone = [
-            bool(s.weight) and wilson(s.count, s.total, each).half_width > sampling.precision
-            for s in strata
-        ]
-        return alone if any(alone) else [together and bool(s.weight) for s in strata]
+        return [together and (sampling.in_proportion or bool(s.weight)) for s in strata]
 
 
 def ordered_outcomes(

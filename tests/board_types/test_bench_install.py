@@ -19,11 +19,9 @@ from hil.board_types.compilers import native, target_named
 from hil.errors import LinkError, UsageError
 from hil.kernel import WIRE_VERSION
 from hil.scenario.bench_report import RootState
-from tests.cli.conftest import Hil, clean_env, hil, ready
+from tests.command_line import Hil, clean_env
 
 from .ssh_board import SshBoard, ssh_boards, why_not
-
-__all__ = ["hil", "ready"]
 
 NEW = f"{__version__}, wire version {WIRE_VERSION}"
 

@@ -47,7 +47,8 @@ def run(*command: str | Path) -> str:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the built test programs."""
+    """The folder with the built test programs. What they test is compiled as in the product; their
+    own sources are compiled fast (.ci/run compiles those, too, with all optimization)."""
     folder = tmp_path_factory.mktemp("c-suites")
     ninja = tool("ninja")
     run(
@@ -57,12 +58,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"-DCMAKE_MAKE_PROGRAM={ninja}",
         "-DHIL_TESTS=ON",
         "-DHIL_EXTENSION=OFF",
+        "-DHIL_TEST_SOURCE_FLAGS=-O1",
         "-S",
         CSRC,
         "-B",
         folder,
     )
-    run(ninja, "-C", folder, "-j", str(os.cpu_count() or 1))
+    programs = [*TESTS, *(f"regress_{name}" for name in FUZZ)]
+    run(ninja, "-C", folder, "-j", str(os.cpu_count() or 1), *programs)
     return folder
 
 

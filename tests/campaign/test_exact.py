@@ -39,6 +39,7 @@ from hil.upsets.words import NodeEffect
 from hil.wire.campaign import Site
 
 from ..amount import mostly_stress
+from ..command_line import Hil
 from ..emulated import possible
 from ..rig.test_reservation import own_url, reserved_elsewhere
 
@@ -337,20 +338,17 @@ def test_a_journal_that_another_campaign_writes_is_left_alone(tmp_path: Path) ->
     ],
 )
 def test_a_wrong_command_line_is_one_message(
-    tmp_path: Path, words: tuple[str, ...], message: str
+    hil: Hil, words: tuple[str, ...], message: str
 ) -> None:
-    (tmp_path / "s.yaml").write_text(
-        "schema: 1\nworkload: attitude\nframes: 10\nrig: {scheme: simplex, board: inproc}\n"
+    hil.write(
+        "s.yaml",
+        "schema: 1\nworkload: attitude\nframes: 10\nrig: {scheme: simplex, board: inproc}\n",
     )
-    ended = subprocess.run(
-        _hil("campaign", "s.yaml", "--exact", *words),
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    ended = hil("campaign", "s.yaml", "--exact", *words)
     expected = message or "not possible on node"
-    assert expected in ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert ended.returncode == (2 if message else 3)
-    assert not list(tmp_path.glob("*.campaign*"))
+    assert expected in ended.err
+    assert ended.code == (2 if message else 3)
+    assert not list(hil.cwd.glob("*.campaign*"))
 
 
 def test_a_board_that_somebody_has_reserved_is_not_touched(tmp_path: Path) -> None:

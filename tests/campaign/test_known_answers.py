@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +15,7 @@ from hil.record.campaign_rows import EFFECTS
 from hil.scenario import UpsetTarget, load_scenario
 from hil.upsets.words import NodeEffect
 from hil.wire.campaign import Site, Space
+from tests.command_line import Hil
 
 pytestmark = pytest.mark.ptrace
 
@@ -26,25 +23,20 @@ QUARTER = assets.scenarios_dir() / "workloads" / "quarter.yaml"
 MATTERS = 0x11  # the bits of each byte of the state that reach the output
 
 
-def campaign(folder: Path, *words: str) -> Any:
-    done = subprocess.run(
-        [sys.executable, "-m", "hil", "campaign", QUARTER, "--exact", "--json", *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return json.loads(done.stdout)
+def campaign(hil: Hil, *words: str) -> Any:
+    done = hil("campaign", QUARTER, "--exact", "--json", *words)
+    assert done.code == 0, done.err
+    return done.json
 
 
-def test_a_quarter_of_what_is_read_of_the_state_matters_exactly(tmp_path: Path) -> None:
-    state = campaign(tmp_path, "--targets", "state")["targets"]["state"]
+def test_a_quarter_of_what_is_read_of_the_state_matters_exactly(hil: Hil) -> None:
+    state = campaign(hil, "--targets", "state")["targets"]["state"]
     effects = state["effects"]
     wrong = effects["sdc"]
     assert wrong > 0
     assert 4 * wrong == state["measured"]
     assert effects["crash"] == effects["hang"] == effects["detected"] == 0
-    with CampaignFile(tmp_path / "quarter.campaign") as file:
+    with CampaignFile(hil.cwd / "quarter.campaign") as file:
         assert file.meta.workload == "quarter"
         own = load_scenario(QUARTER).c_workload
         assert own is not None
@@ -84,10 +76,10 @@ def test_a_quarter_of_the_bits_of_the_state_at_rest_matter_exactly() -> None:
 
 
 @pytest.mark.slow
-def test_registers_and_stack_of_a_c_file_are_enumerated_and_repeat(tmp_path: Path) -> None:
+def test_registers_and_stack_of_a_c_file_are_enumerated_and_repeat(hil: Hil) -> None:
     words = ("--targets", "state,input,output,stack,gpr,vector")
-    first = campaign(tmp_path, *words, "--out", "a", "--workers", "1")
-    second = campaign(tmp_path, *words, "--out", "b", "--workers", "2")
+    first = campaign(hil, *words, "--out", "a", "--workers", "1")
+    second = campaign(hil, *words, "--out", "b", "--workers", "2")
     assert first["targets"] == second["targets"]
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert (hil.cwd / "a").read_bytes() == (hil.cwd / "b").read_bytes()
     assert first["targets"]["gpr"]["effects"]["crash"] > 0

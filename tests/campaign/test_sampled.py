@@ -3,7 +3,6 @@ they promise, and a result is the same whenever and however often it is made."""
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import signal
@@ -44,6 +43,7 @@ from hil.rig.backends.process import ProcessBoard
 from hil.scenario import Scenario, UpsetTarget
 from hil.upsets.words import NodeEffect
 
+from ..command_line import Done, Hil
 from ..emulated import possible
 
 pytestmark = pytest.mark.ptrace
@@ -475,26 +475,20 @@ def test_a_fault_that_there_is_not_is_named_before_anything_runs(tmp_path: Path)
 # --- the command ------------------------------------------------------------------------------
 
 
-def hil(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    (tmp_path / "s.yaml").write_text(SCENARIO)
-    return subprocess.run(
-        _hil("campaign", "s.yaml", *words),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def campaign(hil: Hil, *words: str) -> Done:
+    hil.write("s.yaml", SCENARIO)
+    return hil("campaign", "s.yaml", *words)
 
 
-def test_the_command_writes_a_list_and_carries_it_out(tmp_path: Path) -> None:
+def test_the_command_writes_a_list_and_carries_it_out(hil: Hil) -> None:
     here = ("--sampled", "--boards", "inproc", "--json")
     few = (*here, "--samples", "50")
-    written = hil(tmp_path, *few, "--write-faults", "list")
-    assert json.loads(written.stdout) == {"faults": "list", "count": 200}
-    assert "exists already" in hil(tmp_path, *few, "--write-faults", "list").stderr
-    assert "--samples with --faults" in hil(tmp_path, *few, "--faults", "list").stderr
-    drawn, listed = hil(tmp_path, *few), hil(tmp_path, *here, "--faults", "list", "--out", "b")
-    first, second = json.loads(drawn.stdout), json.loads(listed.stdout)
+    written = campaign(hil, *few, "--write-faults", "list")
+    assert written.json == {"faults": "list", "count": 200}
+    assert "exists already" in campaign(hil, *few, "--write-faults", "list").err
+    assert "--samples with --faults" in campaign(hil, *few, "--faults", "list").err
+    first = campaign(hil, *few).json
+    second = campaign(hil, *here, "--faults", "list", "--out", "b").json
     assert first["targets"] == second["targets"]
     share = first["targets"]["state"]["shares"]["sdc"]
     low, high = share["interval"]
@@ -502,12 +496,12 @@ def test_the_command_writes_a_list_and_carries_it_out(tmp_path: Path) -> None:
     assert share["interval"] == list(wilson(share["count"], 50, 0.95))
 
 
-def test_the_command_prints_a_plan_and_runs_nothing(tmp_path: Path) -> None:
-    plan = hil(tmp_path, "--sampled", "--plan", "--precision", "0.05")
-    assert "385" in plan.stdout
-    assert plan.returncode == 0
-    assert not list(tmp_path.glob("*.campaign*"))
-    shown = json.loads(hil(tmp_path, "--sampled", "--plan", "--json").stdout)
+def test_the_command_prints_a_plan_and_runs_nothing(hil: Hil) -> None:
+    plan = campaign(hil, "--sampled", "--plan", "--precision", "0.05")
+    assert "385" in plan.out
+    assert plan.code == 0
+    assert not list(hil.cwd.glob("*.campaign*"))
+    shown = campaign(hil, "--sampled", "--plan", "--json").json
     assert shown["targets"]["state"]["experiments"] == 9604
     assert shown["targets"]["state"]["without_replacement"] < 9604
 
@@ -535,10 +529,9 @@ def test_the_command_prints_a_plan_and_runs_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_command_line_is_one_message(
-    tmp_path: Path, words: tuple[str, ...], message: str
+    hil: Hil, words: tuple[str, ...], message: str
 ) -> None:
-    ended = hil(tmp_path, *words)
-    assert message in ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert ended.returncode == 2
-    assert not list(tmp_path.glob("*.campaign*"))
+    ended = campaign(hil, *words)
+    assert message in ended.err
+    assert ended.code == 2
+    assert not list(hil.cwd.glob("*.campaign*"))

@@ -3,9 +3,6 @@ they say."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -30,6 +27,7 @@ from hil.redundancy.voting import Ballot, VoterUpset, vote, voter_fields
 from hil.rig.node import CRASHED, DONE, HUNG, SILENT
 from hil.scenario import Scenario, UpsetTarget
 from hil.upsets.words import NodeEffect, SystemOutcome
+from tests.command_line import Hil
 
 PORTABLE = (UpsetTarget.STATE, UpsetTarget.INPUT, UpsetTarget.OUTPUT, UpsetTarget.HEAP)
 FRAME = 3
@@ -265,31 +263,25 @@ def test_hits_of_recovery_come_to_the_same_in_a_run(tmp_path: Path) -> None:
 # --- the command ----------------------------------------------------------------------------------
 
 
-def hil(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hil", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-
-
 @pytest.mark.ptrace
 @pytest.mark.parametrize(
     ("scheme", "code"), [pytest.param("tmr", 0, marks=pytest.mark.slow), ("simplex", 1)]
 )
-def test_the_exit_code_says_whether_the_scheme_holds(
-    tmp_path: Path, scheme: str, code: int
-) -> None:
-    (tmp_path / "s.yaml").write_text(
-        f"schema: 1\nworkload: attitude\nframes: 10\nrig: {{scheme: {scheme}, board: process}}\n"
+def test_the_exit_code_says_whether_the_scheme_holds(hil: Hil, scheme: str, code: int) -> None:
+    hil.write(
+        "s.yaml",
+        f"schema: 1\nworkload: attitude\nframes: 10\nrig: {{scheme: {scheme}, board: process}}\n",
     )
     words = ["campaign", "s.yaml", "--scheme-proof", "--targets", "state,output"]
-    ended = hil(tmp_path, *words, "--confirm", "1", "--json")
-    assert ended.returncode == code, ended.stderr
-    proof = json.loads(ended.stdout)
+    ended = hil(*words, "--confirm", "1", "--json")
+    assert ended.code == code, ended.err
+    proof = ended.json
     assert proof["result"] == f"s-{scheme}.proof"
-    again = hil(tmp_path, "campaign", proof["result"], "--json")
-    assert (again.returncode, again.stdout) == (0, ended.stdout)
-    twice = hil(tmp_path, *words)
-    assert twice.returncode == 2
-    assert "exists already" in twice.stderr
+    again = hil("campaign", proof["result"], "--json")
+    assert (again.code, again.out) == (0, ended.out)
+    twice = hil(*words)
+    assert twice.code == 2
+    assert "exists already" in twice.err
     assert proof["holds"] == (code == 0)
     assert (proof["fates"]["escaped"] == 0) == (code == 0)
     assert proof["runs"] == {"all": 1, "differences": [], "escapes": 0}

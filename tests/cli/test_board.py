@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -15,42 +14,33 @@ from hil.board_types.agent_build import build_agent, elf_problem
 from hil.board_types.agent_install import make_plan
 from hil.board_types.compilers import TARGETS, BuildTarget, native, target_named
 from hil.errors import UsageError
+from tests.command_line import Done, Hil
 
 
-def hil(*words: str, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "hil", "board", *words],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
+def board(hil: Hil, *words: str, code: int = 0) -> Done:
+    done = hil("board", *words)
+    assert done.code == code, done.err
     return done
 
 
 @pytest.mark.slow
-def test_profiles_are_listed_and_shown_with_their_sources(tmp_path: Path) -> None:
-    listed = hil("list", cwd=tmp_path).stdout
+def test_profiles_are_listed_and_shown_with_their_sources(hil: Hil, tmp_path: Path) -> None:
+    listed = board(hil, "list").out
     assert "raspberry-pi-4b" in listed and "jetson-orin-nano" in listed
-    rows = json.loads(hil("list", "--json", cwd=tmp_path).stdout)["boards"]
+    rows = board(hil, "list", "--json").json["boards"]
     assert {r["name"]: r["target"] for r in rows}["raspberry-pi-3b"] == "aarch64"
-    shown = hil("show", "raspberry-pi-3b", cwd=tmp_path).stdout
+    shown = board(hil, "show", "raspberry-pi-3b").out
     assert "assumed" in shown and "raspberrypi.com" in shown
-    assert json.loads(hil("show", "raspberry-pi-3b", "--json", cwd=tmp_path).stdout)["soc"]
-    assert "there is no board profile" in hil("show", "no-pi", cwd=tmp_path, code=2).stderr
+    assert board(hil, "show", "raspberry-pi-3b", "--json").json["soc"]
+    assert "there is no board profile" in board(hil, "show", "no-pi", code=2).err
 
 
 @pytest.mark.slow
-def test_the_agent_for_this_computer_is_static_and_runs(tmp_path: Path) -> None:
+def test_the_agent_for_this_computer_is_static_and_runs(hil: Hil, tmp_path: Path) -> None:
     target = native()
     if target is None:
         pytest.skip("the agent does not run on this kind of computer")
-    made = json.loads(
-        hil("build", "--target", target.name, "-o", "agent", "--json", cwd=tmp_path).stdout
-    )
+    made = board(hil, "build", "--target", target.name, "-o", "agent", "--json").json
     content = (tmp_path / "agent").read_bytes()
     assert made["static"] and made["bytes"] == len(content) and made["compiler"]
     assert elf_problem(content, target) == ""
@@ -85,9 +75,9 @@ def test_the_agent_for_this_computer_is_static_and_runs(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_line(
-    tmp_path: Path, words: tuple[str, ...], code: int, said: str
+    hil: Hil, tmp_path: Path, words: tuple[str, ...], code: int, said: str
 ) -> None:
-    assert said in hil(*words, cwd=tmp_path, code=code).stderr
+    assert said in board(hil, *words, code=code).err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -124,7 +114,7 @@ def fake_ssh(folder: Path, machine: str) -> None:
     ],
 )
 def test_a_board_gets_the_agent_of_the_system_that_it_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine: str, code: int, said: str
+    hil: Hil, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine: str, code: int, said: str
 ) -> None:
     fake_ssh(tmp_path, machine)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
@@ -133,8 +123,8 @@ def test_a_board_gets_the_agent_of_the_system_that_it_runs(
         agent = tmp_path / f"agent-{target.name}"
         agent.write_bytes(bare_elf(target))
         monkeypatch.setenv(f"HIL_AGENT_{name}", str(agent))
-    done = hil("install", "pi@pi", "--profile", "raspberry-pi-4b", cwd=tmp_path, code=code)
-    assert said in done.stderr
+    done = board(hil, "install", "pi@pi", "--profile", "raspberry-pi-4b", code=code)
+    assert said in done.err
     told = (tmp_path / "told").read_text()
     assert ("sudo sh" in told) == (code == 0)
 
@@ -172,10 +162,8 @@ def test_a_compiler_that_is_missing_is_named_with_its_remedy(
     )
 
 
-def test_installing_shows_what_it_would_do(tmp_path: Path) -> None:
-    said = hil(
-        "install", "pi@10.0.0.7", "--profile", "raspberry-pi-4b", "--dry-run", cwd=tmp_path
-    ).stdout
+def test_installing_shows_what_it_would_do(hil: Hil, tmp_path: Path) -> None:
+    said = board(hil, "install", "pi@10.0.0.7", "--profile", "raspberry-pi-4b", "--dry-run").out
     for words in (
         "ExecStart=/usr/local/bin/hil-agent --port /dev/ttyAMA0 --baud 115200",
         "Restart=always",

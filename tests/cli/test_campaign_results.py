@@ -26,9 +26,8 @@ from hil.errors import UsageError
 from hil.record.campaign_file import CampaignFile
 from hil.record.campaign_rows import EFFECTS, ClassRow, SampleRow
 from hil.upsets.words import NodeEffect
-
-from .conftest import HIL, Done, Hil, clean_env
-from .ready import ReadyHil
+from tests.command_line import HIL, Done, Hil, clean_env
+from tests.ready import ReadyHil
 
 pytestmark = pytest.mark.ptrace
 

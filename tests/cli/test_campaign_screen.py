@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Hil
 from tests.cli.test_screen import Terminal
+from tests.command_line import Hil
 
 pytestmark = pytest.mark.ptrace
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.command_line import Hil
+
 from ..analysis.small_campaigns import CRASH, MASKED, SDC, small_campaign
-from .conftest import Hil
 
 WORSE = (SDC, SDC, SDC, SDC, SDC, SDC, MASKED, CRASH)
 

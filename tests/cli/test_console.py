@@ -20,10 +20,8 @@ from hil.record.run_lock import RunLock
 from hil.rig.console.log import ConsoleLogs, log_path
 from hil.rig.console.node_console import NodeConsole
 from hil.rig.console.port import ConsolePort
-from tests.cli.conftest import TIMEOUT_S, Hil, hil, ready
+from tests.command_line import TIMEOUT_S, Hil
 from tests.rig.cable import End
-
-__all__ = ["hil", "ready"]
 
 RUN = ("run", "nominal", "--boards", "inproc", "--frames", 20, "-q", "--out", "r")
 

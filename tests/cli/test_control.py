@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import HIL, Hil, clean_env, wait_for_row
+from tests.command_line import HIL, Hil, clean_env, wait_for_row
 
 ENDLESS = ("--pace", "realtime", "--duration", "1h", "--boards", "inproc", "--out", "r")
 

@@ -17,8 +17,7 @@ import pytest
 
 from hil.rig.backends.process import find_agent
 from hil.scenario import load_bench
-
-from .conftest import Hil
+from tests.command_line import Hil
 
 HOLDER = (
     "import sys, serial; p = serial.Serial(sys.argv[1], exclusive=True); print(flush=True); "

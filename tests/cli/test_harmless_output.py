@@ -26,7 +26,7 @@ from rich.text import Text
 from hil.cli.entry import main
 from hil.printable import UNPRINTABLE, one_line, printable
 from hil.views.style import console_for
-from tests.cli.conftest import HIL, Hil, clean_env
+from tests.command_line import HIL, Hil, clean_env
 from tests.views.story import Story
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m\r\x9b31m\x85\u202e\u2066\u200fend\x1b\\"

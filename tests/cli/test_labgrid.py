@@ -16,11 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.command_line import TIMEOUT_S, Done, Hil
 from tests.engine.cabled_boards import Board
 from tests.rig.cable import cables
 from tests.waiting import wait_until
-
-from .conftest import TIMEOUT_S, Done, Hil
 
 BESIDE = str(Path(sys.executable).parent)
 PATH = f"{BESIDE}{os.pathsep}{os.environ.get('PATH', '')}"

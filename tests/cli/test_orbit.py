@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.amount import mostly_slow
-
-from .conftest import Hil
+from tests.command_line import Hil
 
 PLANT = """workload: infer
 frames: 600

@@ -6,7 +6,7 @@ import csv
 
 import pytest
 
-from .conftest import Hil
+from tests.command_line import Hil
 
 PLANT = """workload: infer
 frames: 600

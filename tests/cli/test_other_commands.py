@@ -20,8 +20,7 @@ from hil.check_state import CheckState
 from hil.doctor import computer
 from hil.doctor.computer import possible
 from hil.doctor.findings import Check, run_check
-
-from .conftest import Hil
+from tests.command_line import Hil
 
 BENCH = "schema: 1\nboards:\n  - {name: a, port: /dev/ttyUSB0}\n"
 SHIPPED = sorted(assets.scenarios_dir().glob("*.yaml"))

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.command_line import Hil
 from tests.rig.supplies.running import RunningSupply, running_supply
 from tests.waiting import wait_until
-
-from .conftest import Hil
 
 pytest.importorskip("pyvisa_py", reason="pyvisa-py is not installed")
 

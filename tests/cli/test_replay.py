@@ -16,8 +16,7 @@ import pytest
 from hil.record.reader import Reader
 from hil.verification.replay import tally, verify
 from tests.amount import mostly_slow
-
-from .conftest import Hil, wait_for_row
+from tests.command_line import Hil, wait_for_row
 
 HEADER = 32  # bytes of a packed frame before its nodes: hil.record.schema
 NODE = 18
@@ -117,7 +116,6 @@ def test_a_copied_database_alone_is_verified(hil: Hil, run: Path) -> None:
 
 OUTPUT_OF_A = HEADER + 2
 STATE_OF_B = HEADER + NODE + 10
-
 
 TAMPERED: dict[str, tuple[Callable[[Path], None], str]] = {
     "an output digest of a ballot": (lambda run: flip(run, 50, OUTPUT_OF_A), "frame 50: "),

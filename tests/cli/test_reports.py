@@ -15,8 +15,7 @@ from xml.dom import minidom
 import pytest
 
 from tests.amount import mostly_slow
-
-from .conftest import HIL, Hil, clean_env, wait_for_row
+from tests.command_line import HIL, Hil, clean_env, wait_for_row
 
 TINY = "schema: 1\nworkload: sha256\nframes: 60\nrig: {board: inproc}\n"
 STUCK = "target: output, bit: 5, pattern: stuck, permanent: true"

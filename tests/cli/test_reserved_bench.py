@@ -13,9 +13,9 @@ import pytest
 from hil.rig.backends.process import find_agent
 from hil.rig.reservation import BenchReservation, uses_of, uses_of_power
 from hil.scenario import load_bench
+from tests.command_line import Hil
 from tests.rig.supplies.running import running_supply
 
-from .conftest import Hil
 from .test_screen import Terminal
 
 ALTERNATE_SCREEN = "\x1b[?1049h"

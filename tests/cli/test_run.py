@@ -25,9 +25,8 @@ from hil.exit_codes import Exit
 from hil.kernel import WIRE_VERSION, Decoder, Workload, encode
 from hil.plant.build import BuiltPlant, build_plant
 from hil.scenario import Scenario
+from tests.command_line import HIL, Hil, clean_env, wait_for_row
 from tests.hearing import hear_signals
-
-from .conftest import HIL, Hil, clean_env, wait_for_row
 
 KEYS = {
     "outcome",
@@ -122,7 +121,6 @@ def test_runs_are_numbered_below_runs(hil: Hil) -> None:
 
 
 # --- wrong command lines and files ----------------------------------------------------------------
-
 
 BAD_FILES = {
     "not YAML": "workload: [infer\n",

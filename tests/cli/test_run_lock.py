@@ -16,8 +16,8 @@ import pytest
 
 from hil.errors import UsageError
 from hil.record.run_lock import FILE_NAME, RunLock, refuse_if_running
-from tests.cli.conftest import Done, Hil, wait_for_row
 from tests.cli.test_screen import Terminal
+from tests.command_line import Done, Hil, wait_for_row
 
 SCENARIO = """\
 schema: 1

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hil import assets
-
-from .conftest import Hil
+from tests.command_line import Hil
 
 NAMES = [path.stem for path in sorted(assets.scenarios_dir().glob("*.yaml"))]
 STORIES = sorted(assets.scenarios_dir().glob("stories/*/*.yaml"))

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from hil.views.style import glyphs_for
-from tests.cli.conftest import HIL, Hil, clean_env
+from tests.command_line import HIL, Hil, clean_env
 
 LONG = """\
 schema: 1

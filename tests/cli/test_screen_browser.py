@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Hil
+from tests.command_line import Hil
 
 pytest.importorskip("textual_serve", reason="the extra `web` is not installed")
 aiohttp = pytest.importorskip("aiohttp")

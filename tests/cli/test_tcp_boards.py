@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.command_line import Hil
 from tests.rig.tcp_agent import TcpAgent, write_token
-
-from .conftest import Hil
 
 TINY = "workload: sha256\nframes: 50\nrig: {scheme: simplex}\n"
 

@@ -24,13 +24,13 @@ from hil.views.screen.model.events import newest_events
 from hil.views.screen.model.verdict_strip import VerdictHistory
 from hil.wire.messages import LinkState
 from tests.between_frames import between_frames
-from tests.cli.conftest import Hil, hil, ready
+from tests.command_line import Hil
 from tests.emulated import crash, let_crash, possible
 from tests.engine.cabled_boards import Board, bench, rows, scenario
 from tests.rig.cable import End
 from tests.rig.console.logs import console_bytes, entries
 
-__all__ = ["hil", "possible", "ready"]
+__all__ = ["possible"]
 
 BOOT = b"\r\nU-Boot 2026.01\r\nStarting kernel ...\r\n[    0.000000] Booting Linux \xe2\x80\xa6\r\n"
 PANIC = (

@@ -22,10 +22,8 @@ from hil.scenario.supply import SupplyConfig, SupplyKind
 from hil.views.alarm_limits import Level
 from hil.views.screen.model.alarm_feed import AlarmFeed
 from tests.amount import mostly_slow
-from tests.cli.conftest import Hil, hil, ready
+from tests.command_line import Hil
 from tests.engine.cabled_boards import Acts, Board, Socket, bench, powered, powered_run, rows
-
-__all__ = ["hil", "ready"]
 
 
 def test_a_board_that_is_off_is_switched_on_at_the_start(tmp_path: Path) -> None:

@@ -27,11 +27,8 @@ from hil.redundancy.recovery import NodeState
 from hil.wire.messages import LinkState
 from tests.amount import mostly_stress
 from tests.between_frames import between_frames
-from tests.cli.conftest import hil, ready
 from tests.descriptors import open_descriptors
 from tests.engine.cabled_boards import NAMES, Acts, Board, bench, rows, scenario
-
-__all__ = ["hil", "ready"]
 
 CHATTER = b"\r\nU-Boot 2026.01\r\nStarting kernel ...\r\n[    0.000000] Booting Linux\r\n" * 3
 

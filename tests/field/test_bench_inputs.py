@@ -22,10 +22,8 @@ from hil.rig.discovery.adapters import adapters
 from hil.rig.power import make
 from hil.scenario import load_bench
 from hil.scenario.supply import SupplyConfig
-from tests.cli.conftest import Hil, hil, ready, wait_for_row
+from tests.command_line import Hil, wait_for_row
 from tests.rig.supplies.running import running_supply
-
-__all__ = ["hil", "ready"]
 
 HERE = Path(__file__).parent
 

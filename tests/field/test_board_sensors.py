@@ -27,10 +27,8 @@ from hil.views.screen.pages.overview.nodes import nodes_table
 from hil.views.screen.pages.style import Marks
 from hil.wire.messages import Rail
 from hil.wire.rails import board_power_mw
-from tests.cli.conftest import Done, Hil, hil, ready
+from tests.command_line import Done, Hil
 from tests.views.story import Story
-
-__all__ = ["hil", "ready"]
 
 HWMON = "sys/class/hwmon/hwmon1"
 ORIN_NANO = {

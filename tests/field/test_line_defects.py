@@ -14,7 +14,7 @@ import pytest
 
 from hil.rig.discovery.bench_file import discover
 from tests.amount import mostly_slow
-from tests.cli.conftest import Hil, hil, ready
+from tests.command_line import Hil
 from tests.field.defective_line import (
     Defect,
     agent_behind,
@@ -29,8 +29,6 @@ from tests.field.defective_line import (
     whole,
     without,
 )
-
-__all__ = ["hil", "ready"]
 
 SCENARIO = "workload: sha256\nframes: 120\nrig: {scheme: simplex}\nexpect: {availability: 1}\n"
 BANNER = b"ser2net port 4000 device /dev/ttyUSB0 [115200N81] (Debian GNU/Linux)\r\n"

@@ -33,7 +33,7 @@ from hil.record.sqlite_recorder import SqliteRecorder
 from hil.scenario import Scenario
 from hil.verification.replay import verify
 from tests.between_frames import BetweenFrames
-from tests.cli.conftest import Hil, wait_for_row
+from tests.command_line import Hil, wait_for_row
 
 FRAMES = 300
 

@@ -10,10 +10,6 @@ from hil.campaign.exact_campaign import ExactOrder, run_exact_campaign
 from hil.campaign.regions import EXACT_TARGETS
 from hil.scenario import Scenario, UpsetTarget
 
-from ..cli.conftest import hil, ready
-
-__all__ = ["hil", "ready"]
-
 MEMORY = (UpsetTarget.STATE, UpsetTarget.INPUT, UpsetTarget.OUTPUT, UpsetTarget.HEAP)
 SMALL = (*MEMORY, UpsetTarget.STACK)
 

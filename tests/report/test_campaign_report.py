@@ -22,8 +22,7 @@ from hil.record.campaign_summary import CampaignSummary, campaign_summary
 from hil.report.campaign_report import campaign_page, write_campaign_report
 from hil.report.packed import unpacked
 from hil.upsets.words import NodeEffect
-
-from ..cli.conftest import Hil
+from tests.command_line import Hil
 
 pytestmark = pytest.mark.ptrace
 

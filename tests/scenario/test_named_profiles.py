@@ -8,9 +8,7 @@ import pytest
 
 from hil.assets import boards_dir
 from hil.doctor.files import check
-from tests.cli.conftest import Hil, hil, ready
-
-__all__ = ["hil", "ready"]
+from tests.command_line import Hil
 
 HEAD = "workload: sha256\nframes: 20\n"
 

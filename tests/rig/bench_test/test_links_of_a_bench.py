@@ -26,13 +26,11 @@ from hil.scenario import load_bench
 from hil.scenario.bench import BenchBoardConfig
 from hil.scenario.bench_report import BenchFault, BenchTestReport
 from hil.wire.messages import Hello
-from tests.cli.conftest import Hil, hil, ready
+from tests.command_line import Hil
 from tests.field.defective_line import agent_behind, telnet_server, whole
 
 from ..cable import Cable
 from ..test_process_board import until
-
-__all__ = ["hil", "ready"]
 
 F = BenchFault
 Make = Callable[..., Path]

@@ -31,12 +31,10 @@ from hil.scenario.bench_report import (
     SupplyFigures,
     SwitchState,
 )
-from tests.cli.conftest import Hil, hil, ready
+from tests.command_line import Hil
 from tests.waiting import wait_until
 
 from ..supplies.running import RunningSupply, running_supply
-
-__all__ = ["hil", "ready"]
 
 pytest.importorskip("pyvisa_py", reason="pyvisa-py is not installed")
 

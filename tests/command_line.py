@@ -9,20 +9,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.hearing import hear_signals
-
-from .ready import ReadyHil
+from tests.ready import ReadyHil
 
 HIL = Path(sys.executable).parent / "hil"
 TIMEOUT_S = 60
+READ_WHEN_USED = {"HIL_AGENT", "HOME", "PATH", "XDG_CACHE_HOME"}
+"""Variables that no module looks at while it is imported."""
 UNWANTED = ("CI", "NO_COLOR", "FORCE_COLOR", "HIL_AGENT", "COLUMNS", "PYTHONIOENCODING")
 
 
@@ -61,15 +60,13 @@ class Hil:
         env: Mapping[str, str] | None = None,
         before: Callable[[], None] | None = None,
     ) -> Done:
-        if self.ready and env is None and before is None:
+        full = clean_env(**(env or {}))
+        if self.ready and before is None and set(env or ()) <= READ_WHEN_USED:
+            line = [str(word) for word in words]
             with tempfile.TemporaryDirectory() as files:
-                result = Done(
-                    *self.ready.run(
-                        [str(word) for word in words], self.cwd, clean_env(), Path(files), TIMEOUT_S
-                    )
-                )
+                result = Done(*self.ready.run(line, self.cwd, full, Path(files), TIMEOUT_S))
         else:
-            result = self._from_nothing(words, clean_env(**(env or {})), before)
+            result = self._from_nothing(words, full, before)
         assert "Traceback" not in result.out + result.err
         return result
 
@@ -105,18 +102,6 @@ class Hil:
         path = self.cwd / name
         path.write_text(text, encoding="utf-8")
         return path
-
-
-@pytest.fixture(scope="session")
-def ready() -> Iterator[ReadyHil]:
-    server = ReadyHil()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def hil(tmp_path: Path, ready: ReadyHil) -> Hil:
-    return Hil(tmp_path, ready)
 
 
 def wait_for_row(run_db: Path, sql: str, process: subprocess.Popen[Any]) -> None:

@@ -4,6 +4,7 @@ tests ask of it. Each command line is a process of its own, forked from one that
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -23,6 +24,7 @@ def serve() -> None:
     """Fork a process for every request on stdin, and answer on stdout how it ended."""
     for name in IMPORTED:
         importlib.import_module(name)
+    gc.freeze()  # or each process would look through, and so copy, all that has been imported
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
