@@ -34,6 +34,7 @@ HEADERS = [
     "wire/sites.h",
     "agent/agent.h",
     "port/inproc/inproc.h",
+    "port/inproc/small_stack.h",
 ]
 REGION = re.compile(r"/\* cffi:begin \*/(.*?)/\* cffi:end \*/", re.DOTALL)
 

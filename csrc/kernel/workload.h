@@ -13,7 +13,8 @@
  *   5. Output and state depend on nothing but state, input and seed.
  *   6. progress_tick() is called at least every ~10 us of work, exactly |ticks| times in a fault-free
  *      step; when it returns non-zero the step returns HIL_ERR_STATE at once.
- *   7. The last tick comes when state and output are complete: a hit there is a hit of the result. */
+ *   7. The last tick comes when state and output are complete: a hit there is a hit of the result.
+ *   8. A step needs at most 256 KiB of stack. */
 #ifndef HIL_WORKLOAD_H
 #define HIL_WORKLOAD_H
 

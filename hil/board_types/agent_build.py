@@ -42,12 +42,14 @@ _REGISTRY: Final = "workload.c"
 
 @dataclass(frozen=True, slots=True)
 class BuiltAgent:
-    """An agent that was built, and checked to be for the requested target."""
+    """An agent that was built, and checked to be for the requested target. `warnings`: of the
+    compiler, about the workloads that are in it beside those of hil."""
 
     path: Path
     target: BuildTarget
     compiler: Compiler
     size: int
+    warnings: tuple[str, ...] = ()
 
 
 # --- building -------------------------------------------------------------------------------------
@@ -95,7 +97,7 @@ def build_agent(
     os.close(number)
     made = Path(name)
     try:
-        _compile(compiler, target, made, workloads)
+        warnings = _compile(compiler, target, made, workloads)
         problem = elf_problem(made.read_bytes(), target)
         if problem:
             raise SetupError(
@@ -108,18 +110,19 @@ def build_agent(
         raise UsageError(f"cannot write {out}: {error.strerror}") from error
     finally:
         made.unlink(missing_ok=True)
-    return BuiltAgent(out, target, compiler, out.stat().st_size)
+    return BuiltAgent(out, target, compiler, out.stat().st_size, warnings)
 
 
 def _compile(
     compiler: Compiler, target: BuildTarget, out: Path, workloads: Sequence[CSource]
-) -> None:
+) -> tuple[str, ...]:
+    """Compile an agent; return the warnings about its workloads."""
     if not workloads:
         messages = run_compiler(
             [*_compiling(compiler), *_LINK_FLAGS, _STRIPPED, "-o", str(out), *map(str, _sources())]
         )
         _raise_if_any(messages, target)
-        return
+        return ()
     objects = _objects_without_registry(compiler, target)
     registry = assets.sources_dir() / "kernel" / _REGISTRY
     entries = " ".join(f"X({source.name})" for source in workloads)
@@ -128,9 +131,11 @@ def _compile(
         flags = (*_FLAGS, "-g")
         own = [checked_object(source, compiler, Path(folder), *flags) for source in workloads]
         command = [*_compiling(compiler), *_LINK_FLAGS, f"-DHIL_OWN_WORKLOADS(X)={entries}"]
-        messages = run_compiler([*command, "-o", str(out), *map(str, [registry, *own, *objects])])
+        parts = [registry, *(one.path for one in own), *objects]
+        messages = run_compiler([*command, "-o", str(out), *map(str, parts)])
     raise_clash(messages, workloads)
     _raise_if_any(messages, target)
+    return tuple(warning for one in own for warning in one.warnings)
 
 
 def _raise_if_any(messages: str, target: BuildTarget) -> None:

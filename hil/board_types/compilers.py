@@ -23,9 +23,11 @@ __all__ = [
     "REMEDY",
     "TARGETS",
     "BuildTarget",
+    "Compilation",
     "Compiler",
     "cache_dir",
     "compile_once",
+    "compiled",
     "find_compiler",
     "native",
     "run_compiler",
@@ -104,6 +106,14 @@ class Compiler:
     command: tuple[str, ...]
     version: str
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Compilation:
+    """The end of a compiler: whether it made what it was asked for, and its messages."""
+
+    succeeded: bool
+    messages: str
 
 
 def target_named(name: str) -> BuildTarget:
@@ -197,6 +207,13 @@ def run_compiler(command: list[str], folder: Path | None = None) -> str:
     """Run a compiler in `folder`, and return its messages if it fails; an empty text if not.
 
     Raises: SetupError if it cannot be started, or takes too long."""
+    done = compiled(command, folder)
+    return "" if done.succeeded else done.messages or "it says nothing"
+
+
+def compiled(command: list[str], folder: Path | None = None) -> Compilation:
+    """Run a compiler in `folder`. Raises: SetupError if it cannot be started, or takes too
+    long."""
     try:
         done = subprocess.run(
             command,
@@ -210,7 +227,7 @@ def run_compiler(command: list[str], folder: Path | None = None) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SetupError(f"the compiler failed: {error}", remedy=REMEDY) from error
-    return "" if done.returncode == 0 else done.stderr.strip() or "it says nothing"
+    return Compilation(done.returncode == 0, done.stderr.strip())
 
 
 def compile_once(command: list[str], sources: Sequence[Path], folder: Path) -> str:

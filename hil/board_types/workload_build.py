@@ -7,11 +7,13 @@ that a worker does not have, and keeps nothing outside of its state."""
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
+import posixpath
 import re
 import tempfile
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -23,6 +25,7 @@ from hil.board_types.compilers import (
     Compiler,
     cache_dir,
     compile_once,
+    compiled,
     find_compiler,
     native,
     run_compiler,
@@ -31,12 +34,14 @@ from hil.board_types.elf_symbols import Symbol, sections_of, symbols_of
 from hil.errors import ConfigError, Problem, SetupError
 from hil.scenario.c_workload import CSource
 
-__all__ = ["cached_library", "checked_object", "raise_clash"]
+__all__ = ["CheckedLibrary", "CheckedObject", "cached_library", "checked_object", "raise_clash"]
 
 _TEMPLATE: Final = "scenarios/workloads/template.c is one"
 _ERROR: Final = re.compile(
     r"^([^\s:][^:\n]*):(\d+):(?:(\d+):)? (?:fatal )?error: (.*)$", re.MULTILINE
 )
+_WARNING: Final = re.compile(r"^([^\s:][^:\n]*):(\d+):(\d+): warning: (.*)$", re.MULTILINE)
+_WARNING_FLAGS: Final = ("-Wall", "-Wextra")
 _CLASH: Final = re.compile(r"multiple definition of [`']?(\w+)|duplicate symbol: (\w+)")
 _C_LIBRARY: Final = frozenset(
     {"memcpy", "memmove", "memset", "memcmp", "memchr", "strcmp", "strlen", "strncmp"}
@@ -51,9 +56,26 @@ _LIBRARY_FLAGS: Final = (*COMPILE_FLAGS, "-fPIC")
 _SHARED: Final = ("-shared", "-Wl,-Bsymbolic")
 
 
-def checked_object(source: CSource, compiler: Compiler, folder: Path, *flags: str) -> Path:
+@dataclass(frozen=True, slots=True)
+class CheckedObject:
+    """A compiled workload. `warnings`: of the compiler, each with its place."""
+
+    path: Path
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedLibrary:
+    """A workload as a library for this computer. `warnings`: of the compiler, each with its
+    place."""
+
+    path: Path
+    warnings: tuple[str, ...]
+
+
+def checked_object(source: CSource, compiler: Compiler, folder: Path, *flags: str) -> CheckedObject:
     """Compile a workload into an object file in the empty `folder`, which gets copies of its
-    files, and check it; return the object.
+    files, and check it.
 
     Raises: ConfigError if it does not compile, or cannot be a workload; SetupError if the compiler
     fails."""
@@ -65,11 +87,11 @@ def checked_object(source: CSource, compiler: Compiler, folder: Path, *flags: st
     made = folder / f"{source.name}.o"
     # Names of files are those of the user, not of their copies.
     names = f"-fdebug-prefix-map={place}={source.path.parent.resolve()}"
-    command = [*compiler.command, *flags, names, f"-I{kernel}"]
+    command = [*compiler.command, *flags, *_WARNING_FLAGS, names, f"-I{kernel}"]
     command += ["-c", source.path.name, "-o", str(made)]
-    messages = run_compiler(command, place)
-    if messages:
-        raise _does_not_compile(messages, source)
+    done = compiled(command, place)
+    if not done.succeeded:
+        raise _does_not_compile(done.messages or "the compiler says nothing", source)
     content = made.read_bytes()
     try:
         symbols, sections = symbols_of(content), sections_of(content)
@@ -79,7 +101,24 @@ def checked_object(source: CSource, compiler: Compiler, folder: Path, *flags: st
     problems = _problems(symbols, sections, source)
     if problems:
         raise ConfigError(problems)
-    return made
+    return CheckedObject(made, _with_folder(_warnings(done.messages, source), source))
+
+
+def _warnings(messages: str, source: CSource) -> tuple[str, ...]:
+    """Return the compiler's warnings of the user's own files, with places relative to the folder of
+    the workload: one that it gives for each use of an inline function stands there once."""
+    own = {name for name, _ in source.files}
+    found = [
+        f"{posixpath.normpath(file)}:{line}:{column}: {text}"
+        for file, line, column, text in _WARNING.findall(messages)
+        if posixpath.normpath(file) in own
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _with_folder(warnings: Iterable[str], source: CSource) -> tuple[str, ...]:
+    folder = source.path.parent
+    return tuple(w if folder == Path() else f"{folder}/{w}" for w in warnings)
 
 
 def _does_not_compile(messages: str, source: CSource) -> ConfigError:
@@ -211,22 +250,24 @@ def _library_compiler(path: Path) -> Compiler:
     return compiler
 
 
-def cached_library(source: CSource) -> Path:
+def cached_library(source: CSource) -> CheckedLibrary:
     """Return a library for this computer with the workload of `source`, built at most once by this
-    compiler.
+    compiler, whose warnings are kept beside it.
 
     Raises: ConfigError if it does not compile, or cannot be a workload; SetupError without a
     compiler, or a place to keep it."""
     compiler = _library_compiler(source.path)
     kernel = assets.sources_dir() / "kernel"
     parts = [path for path in sorted(kernel.glob("*.c")) if path.name != "workload.c"]
-    key = hashlib.sha256(repr((compiler.command, compiler.version, _LIBRARY_FLAGS)).encode())
+    flags = (*_LIBRARY_FLAGS, *_WARNING_FLAGS)
+    key = hashlib.sha256(repr((compiler.command, compiler.version, flags)).encode())
     for path in [*parts, *sorted(kernel.glob("*.h"))]:
         key.update(path.read_bytes())
     folder, word = cache_dir() / "workloads", key.hexdigest()[:16]
     cached = folder / f"{source.name}-{source.sha256[:32]}-{word}.so"
+    beside = cached.with_suffix(".warnings")
     if cached.is_file():
-        return cached
+        return CheckedLibrary(cached, _kept_warnings(beside, source))
     command = [*compiler.command, *_LIBRARY_FLAGS, f"-I{kernel}"]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -236,17 +277,29 @@ def cached_library(source: CSource) -> Path:
             objects = sorted((folder / f"kernel-{word}").glob("*.o"))
             made = Path(draft) / "library.so"
             messages = messages or run_compiler(
-                [*command, *_SHARED, "-o", str(made), str(own), *map(str, objects)]
+                [*command, *_SHARED, "-o", str(made), str(own.path), *map(str, objects)]
             )
             raise_clash(messages, [source])
             if messages:
                 raise _problem(
                     source, "", f"it cannot be linked: {messages.splitlines()[-1][:300]}"
                 )
+            kept = [warning.removeprefix(f"{source.path.parent}/") for warning in own.warnings]
+            beside.write_text(json.dumps(kept), encoding="utf-8")
             made.replace(cached)
     except OSError as error:
         raise SetupError(
             f"the compiled workload cannot be kept in {folder}: {error.strerror or error}",
             remedy="set XDG_CACHE_HOME to a folder that can be written",
         ) from error
-    return cached
+    return CheckedLibrary(cached, own.warnings)
+
+
+def _kept_warnings(file: Path, source: CSource) -> tuple[str, ...]:
+    """Return the warnings that were kept in a file; none if it has been deleted. The same text may
+    have been in another folder when it was compiled."""
+    try:
+        kept = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ()
+    return _with_folder(kept, source)

@@ -94,6 +94,8 @@ def build(
     own = c_sources(workload)
     chosen = find_compiler(wanted, compiler)
     built = build_agent(wanted, file or Path(f"hil-agent-{wanted.name}"), chosen, say, own)
+    for warning in built.warnings:
+        say(f"warning: {warning}")
     if as_json:
         answer(
             {

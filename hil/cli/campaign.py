@@ -26,12 +26,13 @@ from hil.cli.campaign_results import (
 )
 from hil.cli.campaign_sampled import SampledOptions, SampledPlace, sampled_campaign
 from hil.cli.options import Ascii, Json
+from hil.cli.output import say
 from hil.cli.run_options import NoTui
 from hil.errors import UsageError
 
 if TYPE_CHECKING:
     from hil.campaign.part import CampaignPart
-    from hil.scenario import Scenario, UpsetTarget
+    from hil.scenario import Overrides, Scenario, UpsetTarget
 
 __all__ = ["HELP", "campaign"]
 
@@ -109,13 +110,13 @@ def campaign(  # noqa: PLR0913, PLR0917  (every option is one)
     scenario_file: ScenarioFile = None,
 ) -> int:
     """Carry out a campaign (see `HELP`)."""
-    from hil.scenario import Overrides, load
+    from hil.scenario import Overrides
 
     if _is_result(scenario, context):
         order = ResultOrder(Path(scenario), repeat, gdb, merge, out, scenario_file, boards, as_json)
         return use_result(order)
     _check_kind(context, (exact, sampled, scheme_proof))
-    loaded = load(scenario, Overrides(board=boards, scheme=scheme)).scenario
+    loaded = _loaded(scenario, Overrides(board=boards, scheme=scheme), quiet=quiet)
     check_executor(dask, workers)
     count, chosen = workers or _default_workers(loaded), _targets(targets, sampled=sampled)
     shown = CampaignShow(no_tui=no_tui, ascii_only=ascii_only, quiet=quiet, as_json=as_json)
@@ -131,6 +132,21 @@ def campaign(  # noqa: PLR0913, PLR0917  (every option is one)
     sample = SampledOptions(*what, faults, write_faults, plan, _given(context))
     place = SampledPlace(path, count, dask, share, scenario)
     return sampled_campaign(loaded, chosen, sample, place, shown)
+
+
+def _loaded(source: str, overrides: Overrides, *, quiet: bool) -> Scenario:
+    """Return a scenario; print what the compiler warns of in the C file that is its workload, if
+    one is. Raises: ConfigError; SetupError if that file cannot be compiled here."""
+    from hil.scenario import load
+
+    scenario = load(source, overrides).scenario
+    if scenario.c_workload is not None and not quiet:
+        from hil.rig.own_workload import own_workload
+
+        own = own_workload(scenario)
+        for warning in () if own is None else own.warnings:
+            say(f"warning: {warning}")
+    return scenario
 
 
 def _is_result(source: str, context: typer.Context) -> bool:

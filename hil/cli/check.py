@@ -41,6 +41,9 @@ def check(
     elif len(bad) < len(results):
         good = [file for file in results if file.ok]
         show(lambda glyphs: tables.check_lines(good, glyphs), width=200)
+    for file in results:
+        for warning in file.warnings:
+            say(f"warning: {warning}")
     for file in bad:
         for problem in file.problems:
             say(str(problem))

@@ -77,6 +77,8 @@ def fresh(source: str | None, overrides: Overrides, out: Path | None, *, quiet: 
     if not quiet:
         for notice in loaded.notices:
             say(wrapped(f"note: {notice}"))
+        for warning in () if own is None else own.warnings:
+            say(f"warning: {warning}")
     return Prepared(
         loaded.scenario,
         run_dir,

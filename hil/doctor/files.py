@@ -22,7 +22,7 @@ from hil.scenario.yaml.document import Document
 from hil.scenario.yaml.reader import read_yaml
 
 if TYPE_CHECKING:
-    from hil.kernel import Workload
+    from hil.rig.own_workload import OwnWorkload
 
 __all__ = ["Checked", "check", "check_all"]
 
@@ -36,7 +36,8 @@ class Checked:
     """The result for one file: its kind, a summary, and its problems.
 
     A scenario's `expectations` are those that a run of it is judged by, the default ones included;
-    `campaign_mode` describes how it spaces its upsets, if it does.
+    `campaign_mode` describes how it spaces its upsets, if it does; `warnings`: of the compiler,
+    about the C file that is its workload.
     """
 
     source: str
@@ -47,6 +48,7 @@ class Checked:
     expectations: tuple[Expectation, ...] = ()
     untested: bool = False
     campaign_mode: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -83,6 +85,7 @@ class Checked:
             ],
             "untested": self.untested,
             "campaign_mode": self.campaign_mode,
+            "warnings": list(self.warnings),
             "problems": [
                 {
                     "file": p.file,
@@ -116,6 +119,7 @@ def check(source: str) -> Checked:
     problems: tuple[Problem, ...] = ()
     expectations: tuple[Expectation, ...] = ()
     untested, campaign_mode = False, ""
+    warnings: tuple[str, ...] = ()
     try:
         path = assets.board_path(source) or find_scenario(source)
         file = str(path)
@@ -130,7 +134,9 @@ def check(source: str) -> Checked:
         else:
             scenario = load(path).scenario
             summary = _scenario_text(scenario)
-            _check_upsets(scenario, path)
+            own = None if scenario.c_workload is None else _checked_c_file(scenario)
+            warnings = () if own is None else own.warnings
+            _check_upsets(scenario, path, own)
             expectations, untested = scenario.expectations, scenario.expects_nothing
             campaign_mode = scenario.campaign_mode
             _check_plant(scenario, path)
@@ -140,7 +146,8 @@ def check(source: str) -> Checked:
         if error.exit_code != ConfigError.exit_code:
             raise
         problems = (Problem(file, 0, 0, "$", error.message, error.remedy or ""),)
-    return Checked(source, file, kind, summary, problems, expectations, untested, campaign_mode)
+    about_runs = (expectations, untested, campaign_mode)
+    return Checked(source, file, kind, summary, problems, *about_runs, warnings)
 
 
 def _is_board_profile(data: JsonObject) -> bool:
@@ -203,17 +210,15 @@ def _profile_text(path: Path) -> str:
     )
 
 
-def _check_upsets(scenario: Scenario, path: Path) -> None:
-    """Check upsets against the step and the size of their target, and the C file that is the
-    workload, if one is. Raises: ConfigError; SetupError if that cannot be compiled here."""
+def _check_upsets(scenario: Scenario, path: Path, own: OwnWorkload | None) -> None:
+    """Check upsets against the step and the size of their target. Raises: ConfigError."""
     from hil.upsets.limits import check_upsets  # noqa: PLC0415  (the kernel; a bench needs none)
 
-    own = None if scenario.c_workload is None else _checked_c_file(scenario)
     with placing(path):
-        check_upsets(scenario, own)
+        check_upsets(scenario, None if own is None else own.workload)
 
 
-def _checked_c_file(scenario: Scenario) -> Workload:
+def _checked_c_file(scenario: Scenario) -> OwnWorkload:
     """Compile and try the C file that is the workload of a scenario. Raises: ConfigError,
     SetupError."""
     from hil.rig.own_workload import own_workload  # noqa: PLC0415  (the rig)
@@ -222,7 +227,7 @@ def _checked_c_file(scenario: Scenario) -> Workload:
     assert own is not None
     if any(node.board is BoardKind.INPROC for node in scenario.rig.nodes):
         own.check_total()
-    return own.workload
+    return own
 
 
 def _check_plant(scenario: Scenario, path: Path) -> None:

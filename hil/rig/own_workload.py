@@ -33,10 +33,12 @@ _TRIAL_S: Final = 100.0
 
 @dataclass(frozen=True, slots=True)
 class OwnWorkload:
-    """The workload of a C file. `handle`: its `hil_workload_t *`, valid until the process ends."""
+    """The workload of a C file. `handle`: its `hil_workload_t *`, valid until the process ends;
+    `warnings`: of the compiler, each with its place."""
 
     source: CSource
     library: Path
+    warnings: tuple[str, ...]
     handle: Any = field(repr=False)
 
     @property
@@ -70,13 +72,14 @@ def own_workload(scenario: Scenario) -> OwnWorkload | None:
     if config is None:
         return None
     source = read_c_source(Path(config.c), config.sha256)
-    library = cached_library(source)
+    built = cached_library(source)
+    library = built.path
     frames = max(scenario.frame_count, workload_trial.FRAMES_ALWAYS)
     problem = _trial(library, source.name, "fault-free", scenario.seed, frames)
     if problem:
         remedy = "csrc/kernel/workload.h has the rules"
         raise ConfigError([Problem(str(source.path), 0, 0, "", problem, remedy)])
-    return OwnWorkload(source, library, _loaded(library, source.name))
+    return OwnWorkload(source, library, built.warnings, _loaded(library, source.name))
 
 
 def sizes_of(scenario: Scenario) -> Workload | None:

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from hil._kernel import ffi, lib
-from hil.kernel import workload_of
+from hil.kernel import check, workload_of
 
-__all__ = ["CPU_S", "FRAMES_ALWAYS", "main"]
+__all__ = ["CPU_S", "FRAMES_ALWAYS", "STACK_BYTES", "main"]
 
 _GUARD: Final = 4096  # [byte] on each side of a region
 _ALIGNMENT: Final = 64
@@ -29,6 +29,7 @@ _TRIALS: Final = 200
 CPU_S: Final = 10
 _STATE_MAX: Final = 1 << 20
 _SCRATCH_MAX: Final = 8 << 20
+STACK_BYTES: Final = 256 << 10  # WORKER_STACK_LEN, csrc/port/linux/port_linux.h
 _INPROC_MAX: Final = (1 << 20) + (1 << 18)  # ARENA_LEN, csrc/port/inproc/inproc.c
 _AWKWARD: Final = tuple(
     struct.pack("<Q", word)
@@ -68,12 +69,15 @@ class Context:
         """Return the bytes of a region."""
         return bytes(self.views[region][: self.lengths[region]])
 
-    def step(self, where: str) -> None:
-        """Compute a step. Raises: Wrong if it fails, counts another number of ticks, or writes
-        where it must not."""
+    def step(self, where: str, *, small_stack: bool = False) -> None:
+        """Compute a step. `small_stack`: on a stack of the size that a worker's has. Raises: Wrong
+        if it fails, counts another number of ticks, or writes where it must not."""
         progress = ffi.new("hil_progress_t *")
         sensed = self.content(1)
-        status = self.w.step(self.io, progress)
+        if small_stack:
+            status = self._step_on_small_stack(progress, where)
+        else:
+            status = self.w.step(self.io, progress)
         if status != lib.HIL_OK:
             raise Wrong(f"the step returns {status} {where}; expected HIL_OK (0)")
         if progress.tick != self.w.ticks:
@@ -88,6 +92,17 @@ class Context:
             whole = bytes(ffi.buffer(begin, length + 2 * _GUARD))
             if set(whole[:_GUARD]) | set(whole[_GUARD + length :]) != {0xA5}:
                 raise Wrong(f"the step writes outside of its {name} {where} (rule 2)")
+
+    def _step_on_small_stack(self, progress: Any, where: str) -> int:
+        status = ffi.new("int *")
+        done = lib.small_stack_step(self.w, self.io, progress, STACK_BYTES, status)
+        if done == lib.HIL_ERR_EXHAUSTED:
+            raise Wrong(
+                f"the step needs more stack than the {STACK_BYTES >> 10} KiB that a worker has, "
+                f"{where} (rule 8): large arrays belong into scratch"
+            )
+        check(done, "small_stack_step")
+        return int(status[0])
 
 
 def _aligned(owner: Any) -> Any:
@@ -130,7 +145,7 @@ def fault_free(w: Any, seed: int, frames: int) -> None:
             _provide(second, seed, frame, b"\xff")
         _provide(first, seed, frame, b"\0")
         _say(where)
-        first.step(where)
+        first.step(where, small_stack=frame < FRAMES_ALWAYS)
         if frame < FRAMES_ALWAYS:
             second.step(where)
             _compare(first, second, before, where)

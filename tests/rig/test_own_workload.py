@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from hil import assets
 from hil.board_types.compilers import find_compiler, native
 from hil.board_types.elf_symbols import symbols_of
 from hil.errors import ConfigError, NodeError, SetupError
@@ -22,7 +23,8 @@ from hil.rig.own_workload import OwnWorkload, own_workload
 from hil.rig.program import golden_run
 from hil.rig.program_options import ProgramOptions
 from hil.rig.rig import Rig
-from hil.scenario import Scenario
+from hil.rig.workload_trial import STACK_BYTES
+from hil.scenario import Scenario, load_scenario
 
 from .contract import TIMING
 from .own_workloads import scenario_of
@@ -254,6 +256,57 @@ def test_a_rule_that_does_not_hold_is_one_message(
     with pytest.raises(ConfigError) as caught:
         own_workload(scenario)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(("words", "fits"), [("24576", True), ("40000", False), ("400000", False)])
+def test_a_step_that_needs_more_stack_than_a_worker_has_is_named(
+    tmp_path: Path, words: str, fits: bool
+) -> None:
+    """A worker's stack has 32768 words; more would be a crash on every board."""
+    large = (
+        f"volatile uint64_t table[{words}];\n  for (int i = 0; i < {words}; i++) "
+        "table[i] = rate;\n  position += table[7];"
+    )
+    scenario = scenario_of(tmp_path, "mine", (TOTAL, large))
+    if not fits:
+        with pytest.raises(
+            ConfigError, match=r"more stack than the 256 KiB .* in frame 0 \(rule 8"
+        ):
+            own_workload(scenario)
+        return
+    rig = rig_of(scenario)
+    golden = golden_run(scenario.workload_name, scenario.seed, rig.setup.program)
+    try:  # and a worker computes it
+        rig.open()
+        rig.load(rig.nodes[0])
+        golden.step()
+        result = rig.step(rig.nodes, 0, golden.input)[rig.nodes[0].name]
+        assert (result.status, result.state_digest) == (DONE, golden.state_digest)
+    finally:
+        rig.close()
+
+
+def test_the_stack_that_a_step_is_tried_on_is_that_of_a_worker() -> None:
+    header = assets.sources_dir() / "port" / "linux" / "port_linux.h"
+    assert f"WORKER_STACK_LEN = {STACK_BYTES >> 10} * 1024" in header.read_text(encoding="utf-8")
+
+
+def test_what_the_compiler_warns_of_is_said(tmp_path: Path) -> None:
+    """Each time, although it is compiled once; and nothing of the shipped template."""
+    assert loaded(scenario_of(tmp_path, "mine")).warnings == ()
+    scenario_of(tmp_path, "mine", (TOTAL, f"int never_used = 3;\n  {TOTAL}"))
+    lines = (tmp_path / "mine.c").read_text().splitlines()
+    line = next(n for n, text in enumerate(lines, 1) if "never_used" in text)
+    for _ in range(2):
+        said = hil(tmp_path, "check", "s.yaml").stderr
+        assert f"warning: {tmp_path / 'mine.c'}:{line}:" in said
+        assert "unused variable 'never_used'" in said
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for name in ("mine.c", "s.yaml"):
+        shutil.copy(tmp_path / name, moved)
+    (warning,) = loaded(load_scenario(moved / "s.yaml")).warnings
+    assert warning.startswith(f"{moved / 'mine.c'}:{line}:")
 
 
 def test_what_goes_wrong_late_in_its_own_run_is_a_message_before_it(tmp_path: Path) -> None:
