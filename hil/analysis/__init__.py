@@ -12,4 +12,5 @@ intervals           confidence intervals of shares: Wilson, Clopper-Pearson, and
 sample_sizes        how many experiments a precision needs, and when a campaign looks at its results
 training_outcome, training_curves    what upsets do to a training run; loss curves of a record
 training_comparison    ways to protect training, at the same upsets
-sample_summary      the result of a sampled campaign, by target and in all"""
+sample_summary      the result of a sampled campaign, by target and in all
+whole_campaign      whether a result file has all of its campaign, and is not a part"""

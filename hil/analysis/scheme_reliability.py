@@ -1,9 +1,10 @@
 """Up to where a redundancy scheme is enough: its reliability over a mission, from measured rates.
 
-Model. Nodes fail independently, each at a constant rate: the failures of its program (an exact
+Model. Nodes fail independently, each at a constant rate: the failures of its program (a
 campaign, times the upsets of its memory) plus the events that stop its board (SEFI, latch-up). A
 failure is anything but a right answer: a wrong output, a crash, a hang, a board that is gone. The
-voter does not fail, and nothing hits two nodes at once.
+voter does not fail, and nothing hits two nodes at once. Pessimistic are the high ends: of the
+cross-sections, and of the intervals of a sampled campaign.
 
     simplex             exp(-r t)
     TMR, no repair      3 exp(-2 r t) - 2 exp(-3 r t)

@@ -68,6 +68,7 @@ def compare(  # noqa: PLR0917  (every option is one)
     as_json: Json = False,
 ) -> int:
     """Compare two campaigns (see `HELP`)."""
+    from hil.analysis.whole_campaign import require_whole
     from hil.record.campaign_file import CampaignFile
 
     options = OutlookOptions(protect, factors, orbit, profile, duty)
@@ -80,6 +81,8 @@ def compare(  # noqa: PLR0917  (every option is one)
     with ExitStack() as stack:
         paths = [a] if b is None else [a, b]
         files = [stack.enter_context(CampaignFile(path)) for path in paths]
+        for file in files:
+            require_whole(file)
         comparison = None if b is None else _compared(files[0], files[1], top)
         rates = flown_rates(options)
         outlooks = [outlook_of(f, options, rates) for f in files] if options.wanted else []

@@ -45,7 +45,7 @@ Campaign = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="With --sweep: up to which altitude a scheme is enough, by an exact campaign.",
+        help="With --sweep: up to which altitude a scheme is enough, by a campaign.",
     ),
 ]
 Mission = Annotated[str, typer.Option(help="With --campaign: the length of the mission.")]

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,11 +15,13 @@ from hil.cli.workload_sizes import workload_sizes
 from hil.errors import SetupError, UsageError
 
 if TYPE_CHECKING:
+    from hil.analysis.failure_rates import FailureRates
     from hil.analysis.scheme_reliability import Criterion, SchemePoint
     from hil.json_values import JsonObject, JsonValue
-    from hil.plant.bit_rates import Spread
+    from hil.plant.bit_rates import BitRates, Spread
     from hil.plant.survey_figures import SurveyFigures
     from hil.plant.sweep import Axis
+    from hil.record.campaign_file import CampaignFile
     from hil.scenario import Scenario
     from hil.scenario.load import Loaded
     from hil.views.orbit_sweep import SweepView
@@ -99,28 +103,36 @@ def _schemes(
     scenario: Scenario, axes: list[Axis], order: SweepOrder, criterion: Criterion
 ) -> list[SchemePoint]:
     """Return what each scheme comes to in each orbit, by the failures of the campaign."""
-    from hil.analysis.failure_rates import failure_rates
-    from hil.analysis.fault_sums import fault_sums
     from hil.analysis.scheme_reliability import scheme_point
     from hil.plant.bit_rates import bit_rates
     from hil.plant.survey import fly
     from hil.plant.sweep import variants
     from hil.record.campaign_file import CampaignFile
-    from hil.record.campaign_summary import campaign_summary
 
     assert order.campaign is not None
-    with CampaignFile(order.campaign) as file:
-        if file.meta.sampling is not None:
-            raise UsageError(
-                f"{order.campaign} is a sample; rates of failures need all faults",
-                remedy="make the campaign with --exact",
-            )
-        summary, sums = campaign_summary(file), fault_sums(file)
     out = []
-    for _, variant in variants(scenario, axes):
-        rates = failure_rates(summary, sums, bit_rates(variant))
-        out.append(scheme_point(rates.failures.plus(_stops(fly(variant).figures)), criterion))
+    with CampaignFile(order.campaign) as file:
+        rates_at = _failure_rates_of(file)
+        for _, variant in variants(scenario, axes):
+            rates = rates_at(bit_rates(variant))
+            stops = _stops(fly(variant).figures)
+            out.append(scheme_point(rates.failures.plus(stops), criterion))
     return out
+
+
+def _failure_rates_of(file: CampaignFile) -> Callable[[BitRates], FailureRates]:
+    """Return what gives the failures of a campaign at the rates of an orbit. Raises: UsageError if
+    the file is a part of a campaign; RecordError."""
+    from hil.analysis.failure_rates import failure_rates, sampled_failure_rates
+    from hil.analysis.fault_sums import fault_sums
+    from hil.analysis.sample_summary import sample_summary
+    from hil.analysis.whole_campaign import require_whole
+    from hil.record.campaign_summary import campaign_summary
+
+    require_whole(file)
+    if file.meta.sampling is not None:
+        return partial(sampled_failure_rates, file, sample_summary(file))
+    return partial(failure_rates, campaign_summary(file), fault_sums(file))
 
 
 def _stops(figures: SurveyFigures) -> Spread:

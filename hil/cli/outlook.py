@@ -146,13 +146,7 @@ def _sampled_outlook(
         )
     if rates is None:
         return Outlook((), (), None)
-    summary = sample_summary(file)
-    if summary.missing:
-        raise UsageError(
-            f"{file.path} is a part of a campaign, whose shares are not those of the whole",
-            remedy="put its parts together first: hil campaign A --merge B --out C",
-        )
-    return Outlook((), (), sampled_failure_rates(file, summary, rates, options.duty))
+    return Outlook((), (), sampled_failure_rates(file, sample_summary(file), rates, options.duty))
 
 
 def _plans(text: str, summary: CampaignSummary, sums: FaultSums) -> list[ProtectionPlan]:

@@ -37,7 +37,7 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A merged result: how many classes or samples it has, and the ranges (first, end) of classes
+    """A merged result: how many classes or samples it has, and the ranges (first, end) of those
     that are missing."""
 
     classes: int
@@ -59,9 +59,9 @@ def merge_campaigns(sources: Sequence[Path], out: Path) -> Merged:
         else:
             _merge_sampled(files, meta, out)
     with CampaignFile(out) as merged:
-        if meta.sampling is not None:
-            return Merged(merged.sample_count(), ())
-        return Merged(merged.class_count(), tuple(merged.missing_ranges()))
+        exact = meta.sampling is None
+        count = merged.class_count() if exact else merged.sample_count()
+        return Merged(count, tuple(merged.missing_ranges()))
 
 
 def _merge_exact(files: Sequence[CampaignFile], meta: CampaignMeta, out: Path) -> None:

@@ -47,6 +47,15 @@ def test_what_cannot_be_compared_is_one_message(
     assert (done.code, message in done.err) == (code, True), done.err
 
 
+@pytest.mark.parametrize(
+    "words", [("a.campaign", "part"), ("part", "--protect", "all"), ("part", "--factors")]
+)
+def test_a_part_of_a_campaign_is_not_taken_for_the_whole(two: Hil, words: tuple[str, ...]) -> None:
+    small_campaign(two.cwd / "part", classes=4)
+    done = two("compare", *words)
+    assert (done.code, "part is a part of a campaign: it has 2 of 4" in done.err) == (2, True)
+
+
 def test_protection_factors_and_failures_in_orbit(two: Hil) -> None:
     words = ("compare", "a.campaign", "--protect", "all", "--factors", "--orbit", "saa-pass")
     done = two(*words, "--profile", "raspberry-pi-5", "--duty", "0.5")

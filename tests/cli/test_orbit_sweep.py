@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hil.record.campaign_file import write_samples
+from hil.record.campaign_rows import FrameRow, MomentUnit, RegionRow, SampleRow, SamplingMeta
 from tests.command_line import Hil
+
+from ..analysis.small_campaigns import MASKED, META, SDC, small_campaign
 
 PLANT = """workload: infer
 frames: 600
@@ -15,6 +22,7 @@ rig: {board: inproc, profile: raspberry-pi-zero-2w}
 plant:
   orbit: {epoch_utc: 2026-03-20T00:00:00Z, altitude_km: 420.0, inclination_deg: 51.64}
 """
+MEASURED = PLANT.replace("zero-2w", "4b") + "  radiation: {data: stand-in}\n"
 TLE = (
     "ISS (ZARYA)\r\n1 25544U 98067A   26079.50000000  .00010000  00000-0  18000-3 0  9992\r\n"
     "2 25544  51.6400 100.0000 0003967  90.0000 270.0000 15.50000000412347\r\n"
@@ -59,6 +67,42 @@ def test_what_cannot_be_swept_is_refused(hil: Hil, arguments: tuple[str, ...], w
     (hil.cwd / "s.yaml").write_text(PLANT)
     done = hil("orbit", "s.yaml", *arguments)
     assert done.code == 2 and words in done.err and "Traceback" not in done.err, done.err
+
+
+def sample(path: Path, wrong: int, classes: int = 100) -> None:
+    """Write a sampled campaign of which so many of 100 samples are silent corruptions, half of them
+    before the step."""
+    sampling = SamplingMeta(MomentUnit.TICK, "3", 1, SDC, None, 0.95, (100,), in_proportion=False)
+    effects = [SDC] * wrong + [MASKED] * (100 - wrong)
+    rows = [SampleRow(i, 3, 0, i % 2, 0, 0, effect, 0) for i, effect in enumerate(effects)]
+    about = replace(META, targets=("state",), sampling=sampling, classes=classes)
+    regions = [RegionRow(0, "state", 1 << 20, 80 << 20, 0, {})]
+    write_samples(path, about, regions, [FrameRow(3, 10, "")], rows)
+
+
+def test_the_campaign_of_a_sweep_may_be_a_sample(hil: Hil) -> None:
+    (hil.cwd / "s.yaml").write_text(MEASURED)
+
+    def point(wrong: int) -> Any:
+        sample(hil.cwd / f"{wrong}.campaign", wrong)
+        words = ("--sweep", "altitude_km=800", "--campaign", f"{wrong}.campaign", "--json")
+        return hil("orbit", "s.yaml", *words).json["points"][0]
+
+    none, fifth, two_fifths = (point(wrong)["node_failures_per_day"] for wrong in (0, 20, 40))
+    assert none < fifth
+    assert two_fifths - none == pytest.approx(2 * (fifth - none))
+    # Of no failure in 100 samples the upper end of the interval is not zero.
+    assert point(0)["reliability_pessimistic"]["simplex"] < point(0)["reliability"]["simplex"]
+
+
+def test_a_part_of_a_campaign_has_no_rates(hil: Hil) -> None:
+    (hil.cwd / "s.yaml").write_text(MEASURED)
+    sample(hil.cwd / "sample.campaign", 20, classes=200)
+    small_campaign(hil.cwd / "exact.campaign", classes=4)
+    for name in ("sample", "exact"):
+        words = ("--sweep", "altitude_km=800", "--campaign", f"{name}.campaign")
+        done = hil("orbit", "s.yaml", *words)
+        assert done.code == 2 and "is a part of a campaign" in done.err
 
 
 def test_a_file_with_an_orbit_alone_flies(hil: Hil) -> None:
