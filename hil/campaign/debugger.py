@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from hil import assets
 from hil.campaign.recall import RecalledStep
 from hil.campaign.repeat import address_of, fault_of, site_of, with_content
 from hil.campaign.repetition import Fault
+from hil.campaign.symbols import SOURCES
 from hil.errors import SetupError
 from hil.record.campaign_file import CampaignFile
 from hil.record.recorded_experiment import RecordedExperiment
@@ -84,6 +86,7 @@ def gdb_commands(handed: HandedOver, lines: Iterable[str]) -> str:
         "set pagination off",
         "set auto-load libthread-db off",  # it has one thread, which is none of the C library's
         "handle SIGVTALRM nostop noprint nopass",  # the timer of the worker's experiments
+        f"set substitute-path {SOURCES} {_quoted(assets.sources_dir())}",
         f"attach {handed.pid}",
         "handle SIGSTOP nostop noprint nopass",  # with which it was left
         *(
@@ -104,6 +107,12 @@ def gdb_commands(handed: HandedOver, lines: Iterable[str]) -> str:
     ):  # which may have changed the program counter to where nothing is
         commands.append(f"x/{_PC_LINES}i $pc")
     return "\n".join(commands) + "\n"
+
+
+def _quoted(path: Path) -> str:
+    """Return a path as one word of a gdb command."""
+    text = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
 
 
 def _echo(line: str) -> str:

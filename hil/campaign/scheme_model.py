@@ -29,7 +29,15 @@ from hil.upsets.outcome import UpsetClassifier
 from hil.upsets.upset import InjectionReport, Upset, UpsetPlan
 from hil.upsets.words import NodeEffect, SystemOutcome, UpsetState
 
-__all__ = ["GOLDEN", "NodeFault", "SchemeModel", "SchemeResult", "WrongAnswer", "scheme_parts"]
+__all__ = [
+    "GOLDEN",
+    "NodeFault",
+    "SchemeModel",
+    "SchemeResult",
+    "WrongAnswer",
+    "scheme_parts",
+    "with_repairs",
+]
 
 _OUTPUT: Final = 0x60_1DE0
 _STATE: Final = 0x60_1DE5
@@ -84,14 +92,32 @@ class NodeFault:
 class SchemeResult:
     """The fate of one upset in the scheme: the effect and outcome that a run reports; how many
     wrong outputs left the system, and how many frames had none; whether in the end all nodes vote
-    again with the right state. `host_failed`: the voter on the host stopped."""
+    again with the right state. `shown`: what recovery did, in whichever frame: nothing, resyncs, or
+    more; a run attributes what shows late to no upset. `host_failed`: the voter on the host
+    stopped."""
 
     effect: NodeEffect
     outcome: SystemOutcome
     escaped: int
     lost: int
     restored: bool
+    shown: SystemOutcome = SystemOutcome.NO_EFFECT
     host_failed: bool = False
+
+    @property
+    def worst(self) -> SystemOutcome:
+        """Return the worse one of `outcome` and `shown`."""
+        return with_repairs(self.outcome, self.shown)
+
+
+_BY_REPAIR: Final = (SystemOutcome.NO_EFFECT, SystemOutcome.CORRECTED, SystemOutcome.RECOVERED)
+
+
+def with_repairs(outcome: SystemOutcome, shown: SystemOutcome) -> SystemOutcome:
+    """Return the outcome of an upset, as it is after repairs of which the worst is `shown`."""
+    if outcome not in _BY_REPAIR:
+        return outcome
+    return max(outcome, shown, key=_BY_REPAIR.index)
 
 
 def scheme_parts(scenario: Scenario) -> tuple[Scheme, Policy]:
@@ -170,6 +196,7 @@ class _Frames:
         self._frame = _BEGINNING
         self._alone = 0
         self._escaped = self._lost = 0
+        self._shown = SystemOutcome.NO_EFFECT
 
     # --- one frame ----------------------------------------------------------------------------
 
@@ -190,10 +217,17 @@ class _Frames:
             observed = observation(result, verdict)
             if observed is not None:
                 actions += recovery.observe(self._frame, name, observed)
+        self._note_repairs(actions, rolled_back)
         healed = {*rolled_back, *self._repair(actions, verdict)}
         self._settle(results, healed)
         recovery.take_transitions()
         self._frame += 1
+
+    def _note_repairs(self, actions: Sequence[Action], rolled_back: Sequence[str]) -> None:
+        if rolled_back or any(action.rung is not NodeState.RESYNC for action in actions):
+            self._shown = SystemOutcome.RECOVERED
+        elif actions and self._shown is SystemOutcome.NO_EFFECT:
+            self._shown = SystemOutcome.CORRECTED
 
     def _vote(
         self, scheme: Scheme, results: Mapping[str, NodeResult], *, again: bool = False
@@ -304,6 +338,7 @@ class _Frames:
             self._escaped,
             self._lost,
             voting and whole and not self._left and not self._unsettled,
+            self._shown,
         )
 
 

@@ -295,6 +295,11 @@ _BY_OUTCOME: Final = {
     SystemOutcome.RECOVERED: SchemeFate.RECOVERED,
 }
 
+_UNSETTLED: Final = {
+    SystemOutcome.NO_EFFECT: SchemeFate.LATENT,
+    SystemOutcome.CORRECTED: SchemeFate.OUTVOTED,
+}
+
 
 def fate_in_scheme(result: SchemeResult) -> SchemeFate:
     """Return the fate that stands in the proof for what the scheme made of an upset."""
@@ -304,9 +309,9 @@ def fate_in_scheme(result: SchemeResult) -> SchemeFate:
         return SchemeFate.NO_OUTPUT
     if result.outcome is SystemOutcome.DEGRADED:
         return SchemeFate.DEGRADED
-    if not result.restored and result.outcome is SystemOutcome.NO_EFFECT:
-        return SchemeFate.LATENT
-    return _BY_OUTCOME[result.outcome]
+    if not result.restored and result.worst in _UNSETTLED:
+        return _UNSETTLED[result.worst]
+    return _BY_OUTCOME[result.worst]
 
 
 def _rows(model: SchemeModel, faults: NodeFaults) -> Iterator[ProofRow]:

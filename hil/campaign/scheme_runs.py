@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from hil.campaign.regions import TargetRegion, abi_of
-from hil.campaign.scheme_model import SchemeModel
+from hil.campaign.scheme_model import SchemeModel, with_repairs
 from hil.campaign.scheme_proof import (
     Kind,
     NodeFaults,
@@ -19,10 +19,11 @@ from hil.campaign.scheme_proof import (
     fault_of,
 )
 from hil.engine.loop import Loop, RunSetup
-from hil.engine.observers import FramesDone, RunEvent, RunObserver
+from hil.engine.observers import FramesDone, NodeRepair, RunEvent, RunObserver
 from hil.errors import SetupError
 from hil.record.null_recorder import NullRecorder
-from hil.record.scheme_proof import SchemeFate
+from hil.record.scheme_proof import MAY_END_AS, SchemeFate
+from hil.redundancy.recovery import NodeState
 from hil.scenario import PatternKind, Scenario, UpsetTarget
 from hil.scenario.upsets import UpsetsConfig
 from hil.upsets.upset import Upset, UpsetPlan
@@ -52,14 +53,13 @@ class Confirmation:
     fault: DrawnFault
     proved: tuple[SystemOutcome, SchemeFate]
     happened: tuple[SystemOutcome, SchemeFate]
-    may_show_again: bool = False
 
     @property
     def agrees(self) -> bool:
-        """Return whether the run ended as the proof says. Damage that `may_show_again`, once it has
-        been outvoted, may do so until the worker is started again."""
-        again = (SystemOutcome.RECOVERED, SchemeFate.RECOVERED)
-        return self.proved == self.happened or (self.may_show_again and self.happened == again)
+        """Return whether the run ended as the proof says: in the same way, or in one of those that
+        its fate leaves open (`MAY_END_AS`)."""
+        ends = MAY_END_AS.get(self.proved[1], frozenset())
+        return self.proved == self.happened or self.happened[1] in ends
 
     @property
     def escapes(self) -> bool:
@@ -127,6 +127,7 @@ class _Watcher(RunObserver):
         self.loop: Loop | None = None
         self.upset: Upset | None = None
         self.escaped = self.lost = 0
+        self.shown = SystemOutcome.NO_EFFECT
 
     def on_start(self, next_frame: int) -> None:
         self._order(next_frame)
@@ -145,6 +146,10 @@ class _Watcher(RunObserver):
     def on_event(self, event: RunEvent) -> None:
         if isinstance(event, Upset):
             self.upset = event
+        elif isinstance(event, NodeRepair):
+            resync = event.attempt.action == NodeState.RESYNC.value
+            done = SystemOutcome.CORRECTED if resync else SystemOutcome.RECOVERED
+            self.shown = with_repairs(done, self.shown)
 
 
 def run_fault(scenario: Scenario, frame: int, fault: DrawnFault, folder: Path) -> Confirmation:
@@ -180,10 +185,10 @@ def run_fault(scenario: Scenario, frame: int, fault: DrawnFault, folder: Path) -
         fault.node, fault_of(fault.kind, fault.target, voted=scenario.rig.size > 1)
     )
     proved = fate_in_scheme(result)
-    happened = _fate(upset.assessment.outcome, watcher, proved)
-    return Confirmation(
-        fault, (result.outcome, proved), (upset.assessment.outcome, happened), not result.restored
-    )
+    # There is no other upset: what a run calls an anomaly, since it came late, is of this one.
+    outcome = with_repairs(upset.assessment.outcome, watcher.shown)
+    happened = _fate(outcome, watcher, proved)
+    return Confirmation(fault, (result.worst, proved), (outcome, happened))
 
 
 def _fate(outcome: SystemOutcome, watcher: _Watcher, proved: SchemeFate) -> SchemeFate:

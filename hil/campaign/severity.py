@@ -4,7 +4,8 @@ Of a classifier, or of a language model: SDC-1, another class or character than 
 SDC-5, a class that is not among the five that the right scores rank highest (Li et al., SC17),
 where the output has scores. Of numbers: the relative error of a field is
 its largest difference, divided by the largest magnitude of its right values; infinite where a value
-is not a number, or all right ones are zero. Fields without an order, such as a hash, have none."""
+is not a finite number, whether right or wrong, or all right ones are zero. Fields without an order,
+such as a hash, have none."""
 
 from __future__ import annotations
 
@@ -75,11 +76,11 @@ def _best(scores: tuple[float, ...]) -> set[float]:
 
 
 def _error(field: OutputField, golden: bytes, output: bytes) -> float:
-    right, wrong = field.values(golden), field.values(output)
-    if right == wrong:
+    span = slice(field.offset, field.offset + field.length)
+    if golden[span] == output[span]:  # not by values: no NaN equals itself
         return 0.0
+    right, wrong = field.values(golden), field.values(output)
     largest = max(abs(value) for value in right)
-    difference = max(abs(a - b) for a, b in zip(right, wrong, strict=True))
-    if not all(math.isfinite(value) for value in wrong) or not largest:
+    if not all(map(math.isfinite, (*right, *wrong))) or not largest:
         return math.inf
-    return difference / largest
+    return max(abs(a - b) for a, b in zip(right, wrong, strict=True)) / largest

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from elftools.dwarf.dwarfinfo import DWARFInfo
     from elftools.elf.elffile import ELFFile
 
-__all__ = ["CodePlace", "StepSymbols", "require_elf_reader", "symbols_of"]
+__all__ = ["SOURCES", "CodePlace", "StepSymbols", "require_elf_reader", "symbols_of"]
 
-_SOURCES: Final = "csrc"
+SOURCES: Final = "csrc"
+"""The folder of the agent's sources, as its line tables name it."""
 _NO_TEXTS: Final[Mapping[str, bytes]] = {}
 _SOURCE_MAX: Final = 1_000_000  # [byte] of one file
 _FUNCTION: Final = 2  # STT_FUNC
@@ -235,8 +236,8 @@ def _relative(line: _Line) -> str:
     """Return the name of a source file: below the agent's sources, or alone."""
     path = posixpath.normpath(posixpath.join(line.directory, line.name))
     parts = path.split("/")
-    if _SOURCES in parts[:-1]:
-        last = len(parts) - 1 - parts[::-1].index(_SOURCES)
+    if SOURCES in parts[:-1]:
+        last = len(parts) - 1 - parts[::-1].index(SOURCES)
         return "/".join(parts[last:])
     return posixpath.basename(path)
 
@@ -244,8 +245,8 @@ def _relative(line: _Line) -> str:
 def _source(name: str, path: Path) -> str:
     """Return the text of a source file: of the agent's sources that are installed here, or where
     the compiler found it; empty if it is not there."""
-    if name.startswith(f"{_SOURCES}/"):
-        path = assets.sources_dir() / name[len(_SOURCES) + 1 :]
+    if name.startswith(f"{SOURCES}/"):
+        path = assets.sources_dir() / name[len(SOURCES) + 1 :]
     try:
         if not path.is_file() or path.stat().st_size > _SOURCE_MAX:
             return ""

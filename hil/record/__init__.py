@@ -32,5 +32,6 @@ fault_lines         lists of faults as text
 experiment_id, recorded_experiment    the names of experiments, and one by its name
 campaign_endings    how wrong outputs are
 scheme_proof, proof_file    the proof of a scheme, and its file
+result_file         what the files of campaigns and proofs have in common
 campaign_journal    the outcomes of a campaign that is going on
 """

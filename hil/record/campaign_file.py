@@ -4,10 +4,9 @@ the campaign is repeated, because it has nothing in it but the results, in their
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +26,7 @@ from hil.record.campaign_rows import (
     SamplingMeta,
     StepRows,
 )
+from hil.record.result_file import ResultFormat, as_record_error, insert, new_result, opened
 from hil.upsets.words import NodeEffect
 
 __all__ = ["SCHEMA_VERSION", "CampaignFile", "is_database", "write_campaign", "write_samples"]
@@ -37,11 +37,14 @@ how many classes the whole campaign has; 5 no addresses of samples."""
 _ENDINGS_SINCE: Final = 4
 _ADDRESSES_SINCE: Final = 6
 _MAGIC: Final = b"SQLite format 3\0"
-_APPLICATION_ID: Final = 0x48494C43  # "HILC"
 _CLASS: Final = "number, region, position, byte, weight, effects, details"
 _COUNTS: Final = ", ".join(f"{effect} INTEGER NOT NULL" for effect in EFFECTS)
 _UNREAD: Final = ", ".join(f"unread_{effect} INTEGER NOT NULL" for effect in EFFECTS[:3])
-_SCHEMA: Final = f"""
+_FORMAT: Final = ResultFormat(
+    "the result of a campaign",
+    0x48494C43,  # "HILC"
+    SCHEMA_VERSION,
+    f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE regions (number INTEGER PRIMARY KEY, target TEXT NOT NULL, length INTEGER NOT NULL,
   faults INTEGER NOT NULL, overwritten INTEGER NOT NULL, {_UNREAD});
@@ -66,24 +69,8 @@ CREATE TABLE endings (class INTEGER PRIMARY KEY, severity BLOB NOT NULL, errors 
 CREATE TABLE unread_endings (region INTEGER NOT NULL, byte INTEGER NOT NULL,
   weight INTEGER NOT NULL, severity BLOB NOT NULL, errors BLOB NOT NULL, fates BLOB NOT NULL,
   steps BLOB NOT NULL, PRIMARY KEY (region, byte)) WITHOUT ROWID;
-"""
-
-
-@contextmanager
-def _no_draft_left(draft: Path) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def _as_record_error(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        raise RecordError(f"{path}: {error}") from error
+""",
+)
 
 
 def _effect(path: Path, word: str) -> NodeEffect:
@@ -118,11 +105,11 @@ def write_campaign(
     `endings` and `unread`: what more is known of the experiments. Raises: RecordError, and what the
     iterables raise."""
     with _new_file(path, meta, regions) as db:
-        db.executemany(_insert("instructions", 6), map(astuple, instructions))
+        db.executemany(insert("instructions", 6), map(astuple, instructions))
         _write_step(db, step)
-        db.executemany(_insert("classes", 7 + len(EFFECTS)), map(_class_values, classes))
-        db.executemany(_insert("endings", 5), map(astuple, endings))
-        db.executemany(_insert("unread_endings", 7), map(astuple, unread))
+        db.executemany(insert("classes", 7 + len(EFFECTS)), map(_class_values, classes))
+        db.executemany(insert("endings", 5), map(astuple, endings))
+        db.executemany(insert("unread_endings", 7), map(astuple, unread))
 
 
 def write_samples(
@@ -140,51 +127,34 @@ def write_samples(
     what the iterables raise."""
     with _new_file(path, meta, regions) as db:
         rows = ((f.frame, f.length, f.path) for f in frames)
-        db.executemany(_insert("frames", 3), rows)
-        db.executemany(_insert("samples", 9), map(_sample_values, samples))
-        db.executemany(_insert("instructions", 6), map(astuple, instructions))
-        db.executemany(_insert("parts", 4), map(astuple, parts))
+        db.executemany(insert("frames", 3), rows)
+        db.executemany(insert("samples", 9), map(_sample_values, samples))
+        db.executemany(insert("instructions", 6), map(astuple, instructions))
+        db.executemany(insert("parts", 4), map(astuple, parts))
 
 
 @contextmanager
 def _new_file(
     path: Path, meta: CampaignMeta, regions: Iterable[RegionRow]
 ) -> Iterator[sqlite3.Connection]:
-    """Return a connection to a new result file with its tables, meta and regions, in a transaction;
-    it stands at `path` when all has been written."""
-    draft = path.with_name(f"{path.name}.new")
-    with _as_record_error(path), _no_draft_left(draft):
-        draft.unlink(missing_ok=True)
-        with closing(sqlite3.connect(draft, isolation_level=None)) as db:
-            db.executescript(
-                f"PRAGMA page_size = 4096; PRAGMA application_id = {_APPLICATION_ID}; "
-                f"PRAGMA user_version = {SCHEMA_VERSION}; PRAGMA journal_mode = OFF; "
-                f"PRAGMA synchronous = OFF; BEGIN; {_SCHEMA}"
-            )
-            values = asdict(meta)
-            db.executemany(
-                "INSERT INTO meta VALUES (?, ?)",
-                [(key, json.dumps(value)) for key, value in sorted(values.items())],
-            )
-            db.executemany(_insert("regions", 8), map(_region_values, regions))
-            yield db
-            db.execute("COMMIT")
-        with draft.open("rb") as written:
-            os.fsync(written.fileno())
-        draft.replace(path)
-
-
-def _insert(table: str, columns: int) -> str:
-    return f"INSERT INTO {table} VALUES ({','.join('?' * columns)})"
+    """Return a connection to a new result file with meta and regions."""
+    with new_result(path, _FORMAT) as db:
+        values = asdict(meta)
+        db.executemany(
+            insert("meta", 2),
+            [(key, json.dumps(value)) for key, value in sorted(values.items())],
+        )
+        db.executemany(insert("regions", 8), map(_region_values, regions))
+        yield db
 
 
 def _write_step(db: sqlite3.Connection, step: StepRows) -> None:
     unread = ((u.region, u.byte, u.weight, EFFECTS.index(u.effect)) for u in step.unread)
-    db.executemany(_insert("unread", 4), unread)
-    db.executemany(_insert("path", 2), map(astuple, step.path))
-    db.executemany(_insert("stack", 2), map(astuple, step.stack))
-    db.executemany(_insert("parts", 4), map(astuple, step.parts))
-    db.executemany(_insert("sources", 2), map(astuple, step.sources))
+    db.executemany(insert("unread", 4), unread)
+    db.executemany(insert("path", 2), map(astuple, step.path))
+    db.executemany(insert("stack", 2), map(astuple, step.stack))
+    db.executemany(insert("parts", 4), map(astuple, step.parts))
+    db.executemany(insert("sources", 2), map(astuple, step.sources))
 
 
 def _region_values(row: RegionRow) -> tuple[int | str, ...]:
@@ -220,27 +190,7 @@ class CampaignFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _as_record_error(path):
-            self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-        try:
-            self._check()
-        except BaseException:
-            self._db.close()
-            raise
-
-    def _check(self) -> None:
-        path = self.path
-        with _as_record_error(path):
-            application = self._db.execute("PRAGMA application_id").fetchone()[0]
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        self.version = int(version)
-        if application != _APPLICATION_ID:
-            raise RecordError(f"{path} is not the result of a campaign")
-        if version > SCHEMA_VERSION:
-            raise RecordError(
-                f"{path} was written by a newer hil (version {version} of its tables)",
-                remedy="install that release, or a later one",
-            )
+        self._db, self.version = opened(path, _FORMAT)
 
     def __enter__(self) -> CampaignFile:  # noqa: PYI034  (Python 3.10 has no typing.Self)
         return self
@@ -250,7 +200,7 @@ class CampaignFile:
 
     def select(self, query: str, values: tuple[int, ...] = ()) -> Sequence[tuple[Any, ...]]:
         """Return all rows of a query of this room. Raises: RecordError."""
-        with _as_record_error(self.path):
+        with as_record_error(self.path):
             return self._db.execute(query, values).fetchall()
 
     @property
@@ -309,19 +259,21 @@ class CampaignFile:
         its row."""
         if self.version < _ENDINGS_SINCE:
             return
-        rows = self._db.execute(
+        query = (
             "SELECT region, weight, endings.* FROM endings JOIN classes ON class = number "
             "ORDER BY class"
         )
-        for row in rows:
-            yield row[0], row[1], EndingRow(*row[2:])
+        with as_record_error(self.path):
+            for row in self._db.execute(query):
+                yield row[0], row[1], EndingRow(*row[2:])
 
     def unread_endings(self) -> Iterator[UnreadEnding]:
         """Return what more is known of hits at the end of the step."""
         if self.version < _ENDINGS_SINCE:
             return
-        for row in self._db.execute("SELECT * FROM unread_endings ORDER BY region, byte"):
-            yield UnreadEnding(*row)
+        with as_record_error(self.path):
+            for row in self._db.execute("SELECT * FROM unread_endings ORDER BY region, byte"):
+                yield UnreadEnding(*row)
 
     def class_count(self) -> int:
         """Return how many classes the file has."""
@@ -336,19 +288,21 @@ class CampaignFile:
         return int(self.select("SELECT count(*) FROM samples")[0][0])
 
     def missing_ranges(self) -> list[tuple[int, int]]:
-        """Return the ranges of classes, as (first, end), that the file lacks: another part of the
-        campaign has them."""
+        """Return the ranges of classes, or of samples, as (first, end), that the file lacks:
+        another part of the campaign has them."""
+        meta = self.meta
+        table = "classes" if meta.sampling is None else "samples"
         present = self.select(
             "SELECT min(number), max(number) + 1 FROM (SELECT number, number - row_number() OVER "
-            "(ORDER BY number) AS run FROM classes) GROUP BY run ORDER BY 1"
+            f"(ORDER BY number) AS run FROM {table}) GROUP BY run ORDER BY 1"
         )
         ends = [0, *(end for _, end in present)]
-        firsts = [*(first for first, _ in present), self.meta.classes]
+        firsts = [*(first for first, _ in present), meta.classes]
         return [(end, first) for end, first in zip(ends, firsts, strict=True) if end < first]
 
     def classes(self) -> Iterator[ClassRow]:
         """Yield the classes, by number."""
-        with _as_record_error(self.path):
+        with as_record_error(self.path):
             for row in self._db.execute(f"SELECT {_CLASS} FROM classes ORDER BY number"):
                 yield ClassRow(*row)
 
@@ -388,7 +342,7 @@ class CampaignFile:
 
     def samples(self) -> Iterator[SampleRow]:
         """Yield the samples, by number."""
-        with _as_record_error(self.path):
+        with as_record_error(self.path):
             for row in self._db.execute(f"SELECT {self._sample} FROM samples ORDER BY number"):
                 yield self._sample_row(row)
 

@@ -6,16 +6,23 @@ and the kind of answer that each of their bits leads to."""
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from hil.errors import RecordError
+from hil.record.result_file import (
+    ResultFormat,
+    application_of,
+    as_record_error,
+    insert,
+    new_result,
+    opened,
+)
 from hil.record.scheme_proof import (
     AnswerCheck,
     HostFate,
@@ -29,9 +36,11 @@ from hil.upsets.words import UpsetTarget
 
 __all__ = ["NodeExperiments", "is_proof", "read_proof", "write_proof"]
 
-_APPLICATION_ID: Final = 0x48494C50  # "HILP"
-_VERSION: Final = 1
-_SCHEMA: Final = """
+_FORMAT: Final = ResultFormat(
+    "the proof of a scheme",
+    0x48494C50,  # "HILP"
+    2,  # 1 called outvoted what is corrected
+    """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE fates (number INTEGER PRIMARY KEY, node TEXT NOT NULL, target TEXT NOT NULL,
   fate TEXT NOT NULL, faults INTEGER NOT NULL);
@@ -46,7 +55,8 @@ CREATE TABLE classes (node TEXT NOT NULL, number INTEGER NOT NULL, target TEXT N
   kind0 INTEGER NOT NULL, kind1 INTEGER NOT NULL, kind2 INTEGER NOT NULL, kind3 INTEGER NOT NULL,
   kind4 INTEGER NOT NULL, kind5 INTEGER NOT NULL, kind6 INTEGER NOT NULL, kind7 INTEGER NOT NULL,
   PRIMARY KEY (node, number)) WITHOUT ROWID;
-"""
+""",
+)
 _META: Final = (
     "scheme",
     "workload",
@@ -69,22 +79,9 @@ class NodeExperiments:
     classes: Iterable[tuple[str, int, int, int, Sequence[int]]]
 
 
-@contextmanager
-def _as_record_error(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        raise RecordError(f"{path}: {error}") from error
-
-
 def is_proof(path: Path) -> bool:
     """Return whether the file at `path` is a proof. Raises: RecordError if it cannot be read."""
-    with _as_record_error(path), closing(_connected(path)) as db:
-        return bool(db.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION_ID)
-
-
-def _connected(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    return application_of(path) == _FORMAT.application
 
 
 def write_proof(
@@ -92,26 +89,10 @@ def write_proof(
 ) -> None:
     """Write a proof that this `version` of hil has made: all of it, or none. Raises:
     RecordError."""
-    draft = path.with_name(f"{path.name}.new")
-    try:
-        with _as_record_error(path):
-            draft.unlink(missing_ok=True)
-            with closing(sqlite3.connect(draft, isolation_level=None)) as db:
-                db.executescript(
-                    f"PRAGMA page_size = 4096; PRAGMA application_id = {_APPLICATION_ID}; "
-                    f"PRAGMA user_version = {_VERSION}; PRAGMA journal_mode = OFF; "
-                    f"PRAGMA synchronous = OFF; BEGIN; {_SCHEMA}"
-                )
-                _write(db, proof, version)
-                for node in nodes:
-                    _write_node(db, node)
-                db.execute("COMMIT")
-            with draft.open("rb") as written:
-                os.fsync(written.fileno())
-            draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    with new_result(path, _FORMAT) as db:
+        _write(db, proof, version)
+        for node in nodes:
+            _write_node(db, node)
 
 
 def _write(db: sqlite3.Connection, proof: SchemeProof, version: str) -> None:
@@ -124,7 +105,7 @@ def _write(db: sqlite3.Connection, proof: SchemeProof, version: str) -> None:
         "runs": [runs.runs, runs.escapes],
     }
     rows = ((key, json.dumps(value)) for key, value in sorted(meta.items()))
-    db.executemany("INSERT INTO meta VALUES (?, ?)", rows)
+    db.executemany(insert("meta", 2), rows)
     fates = (
         (row.node, row.target.value, fate.value, row.fates[fate])
         for row in proof.rows
@@ -141,24 +122,17 @@ def _write(db: sqlite3.Connection, proof: SchemeProof, version: str) -> None:
 
 def _write_node(db: sqlite3.Connection, node: NodeExperiments) -> None:
     kinds = ((node.node, number, *kind) for number, kind in enumerate(node.kinds))
-    db.executemany(f"INSERT INTO kinds VALUES ({','.join('?' * 7)})", kinds)
+    db.executemany(insert("kinds", 7), kinds)
     classes = (
         (node.node, number, *place, *bits) for number, (*place, bits) in enumerate(node.classes)
     )
-    db.executemany(f"INSERT INTO classes VALUES ({','.join('?' * 14)})", classes)
+    db.executemany(insert("classes", 14), classes)
 
 
 def read_proof(path: Path) -> SchemeProof:
     """Return the proof that is in a file. Raises: RecordError if it is none, or damaged."""
-    with _as_record_error(path), closing(_connected(path)) as db:
-        if db.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
-            raise RecordError(f"{path} is not the proof of a scheme")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version > _VERSION:
-            raise RecordError(
-                f"{path} was written by a newer hil (version {version} of its tables)",
-                remedy="read it with that one",
-            )
+    db, _ = opened(path, _FORMAT)
+    with as_record_error(path), closing(db):
         try:
             return _proof(db)
         except (ValueError, KeyError, TypeError) as error:

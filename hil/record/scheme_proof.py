@@ -4,13 +4,16 @@ node, and of every upset of the voter and of recovery (see `hil.campaign.scheme_
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from hil.json_values import JsonObject
 from hil.upsets.words import UpsetTarget
 from hil.word_enum import Word
 
 __all__ = [
+    "MAY_END_AS",
     "AnswerCheck",
     "HostFate",
     "HostRow",
@@ -24,17 +27,28 @@ __all__ = [
 class SchemeFate(Word):
     """The fate of an upset of a node in a scheme; the values are words for people.
 
-    `LATENT`: damage of the worker, or of a state that is compared with no other, of which nothing
-    has shown in the steps that were followed. `NO_OUTPUT`: a frame has none, or the last one
-    again."""
+    `OUTVOTED`: what has shown was outvoted, and the state put right; but the damage is in what else
+    the worker keeps, and may show again, each time as one more wrong answer of one node, until
+    recovery starts that worker again. `LATENT`: damage of the worker, or of a state that is
+    compared with no other, of which nothing has shown in the steps that were followed. `NO_OUTPUT`:
+    a frame has none, or the last one again."""
 
     NO_EFFECT = "no effect"
     CORRECTED = "corrected"
+    OUTVOTED = "outvoted"
     RECOVERED = "recovered"
     DEGRADED = "degraded"
     NO_OUTPUT = "no output"
     LATENT = "latent"
     ESCAPED = "escaped"
+
+
+MAY_END_AS: Final[Mapping[SchemeFate, frozenset[SchemeFate]]] = {
+    SchemeFate.OUTVOTED: frozenset({SchemeFate.CORRECTED, SchemeFate.RECOVERED}),
+    SchemeFate.LATENT: frozenset({SchemeFate.CORRECTED, SchemeFate.RECOVERED}),
+}
+"""The ends of an upset, in a run that goes on beyond the steps that were followed, by its fate in
+the proof: where that leaves open what comes after."""
 
 
 class HostFate(Word):

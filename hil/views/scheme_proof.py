@@ -14,9 +14,20 @@ from hil.views.style import BAD, DIM, GOOD, HEAD, Glyphs
 
 __all__ = ["proof_table"]
 
-_SCIENTIFIC_FROM: Final = 100_000_000
 _BAD: Final = (SchemeFate.ESCAPED,)
 _ALWAYS: Final = (SchemeFate.NO_EFFECT, SchemeFate.CORRECTED, SchemeFate.ESCAPED)
+_DEFINITIONS: Final = {
+    SchemeFate.OUTVOTED: "Outvoted: corrected, but the damage is in what a worker keeps beside its "
+    "state. It may show again, each time as a wrong answer of one node, until recovery starts that "
+    "worker again: a full run ends as corrected or recovered.",
+    SchemeFate.LATENT: "Latent: nothing has shown in the steps that were followed. What shows "
+    "later is a wrong answer of one node: then a full run ends as corrected or recovered.",
+}
+"""What fates leave open: `MAY_END_AS`, for people."""
+_LATENT_ALONE: Final = (
+    "Latent: nothing has shown in the steps that were followed. What shows later escapes: there is "
+    "no other node."
+)
 
 
 def proof_table(proof: SchemeProof, glyphs: Glyphs) -> RenderableType:
@@ -50,11 +61,11 @@ def _nodes(proof: SchemeProof, glyphs: Glyphs) -> Table:
 
 
 def _cells(counts: Counter[SchemeFate], fates: list[SchemeFate], glyphs: Glyphs) -> list[Text]:
-    cells = [Text(_number(counts.total()))]
+    cells = [Text(f"{counts.total():,}")]
     for fate in fates:
         count = counts[fate]
         style = BAD if fate in _BAD and count else ""
-        cells.append(Text(_number(count) if count else glyphs.none, style=style))
+        cells.append(Text(f"{count:,}" if count else glyphs.none, style=style))
     return cells
 
 
@@ -64,8 +75,8 @@ def _host(proof: SchemeProof, glyphs: Glyphs) -> Table:
         parts.setdefault(row.part, Counter()).update(row.bits)
     table = _table("on the host", "bits", *(fate.value for fate in HostFate), texts=1)
     for part, bits in parts.items():
-        cells = [Text(_number(bits[f]) if bits[f] else glyphs.none) for f in HostFate]
-        table.add_row(part, _number(bits.total()), *cells)
+        cells = [Text(f"{bits[f]:,}" if bits[f] else glyphs.none) for f in HostFate]
+        table.add_row(part, f"{bits.total():,}", *cells)
     return table
 
 
@@ -84,6 +95,15 @@ def _notes(proof: SchemeProof) -> list[str]:
             f"the right output was delivered {answers.right:,} times, a wrong one "
             f"{answers.wrong:,} times, none {answers.none:,} times"
         )
+    notes = [
+        f"{proof.experiments:,} experiments on the nodes' workers; the real voter and recovery "
+        f"took each answer. {answers.answers:,} answers of one node, silent and wrong in any "
+        f"digest, were put to the voter: {delivered}."
+    ]
+    if len(proof.nodes) > 1:
+        notes += [text for fate, text in _DEFINITIONS.items() if proof.total[fate]]
+    elif proof.total[SchemeFate.LATENT]:
+        notes.append(_LATENT_ALONE)
     single: dict[str, list[str]] = {}
     for row in proof.host:
         if row.bits.total() > row.bits[HostFate.HARMLESS]:
@@ -91,9 +111,7 @@ def _notes(proof: SchemeProof) -> list[str]:
             single.setdefault(row.part, []).append(text)
     points = "; ".join(f"{part}: {', '.join(fields)}" for part, fields in single.items())
     return [
-        f"{proof.experiments:,} experiments on the nodes' workers; the real voter and recovery "
-        f"took each answer. {answers.answers:,} answers of one node, silent and wrong in any "
-        f"digest, were put to the voter: {delivered}.",
+        *notes,
         "Voter and recovery run on the host, which this bench trusts. Their single points of "
         f"failure, while all nodes answer right: {points or 'none'}.",
     ]
@@ -123,7 +141,3 @@ def _statement(proof: SchemeProof) -> Text:
     for difference in runs.differences:
         text += f"\n  {difference}"
     return Text(text, style=GOOD if proof.holds else BAD)
-
-
-def _number(count: int) -> str:
-    return f"{count:.3e}" if count >= _SCIENTIFIC_FROM else f"{count:,}"

@@ -11,8 +11,15 @@ import pytest
 from hil.campaign.exact_campaign import ExactOrder, run_exact_campaign
 from hil.campaign.proof_result import write_proof_result
 from hil.campaign.scheme_model import NodeFault, SchemeModel, WrongAnswer
-from hil.campaign.scheme_proof import NodeFaults, ProofOrder, prove_scheme
-from hil.campaign.scheme_runs import confirm, draw_faults
+from hil.campaign.scheme_proof import (
+    Kind,
+    NodeFaults,
+    ProofOrder,
+    fate_in_scheme,
+    fault_of,
+    prove_scheme,
+)
+from hil.campaign.scheme_runs import Confirmation, DrawnFault, confirm, draw_faults
 from hil.campaign.voter_upsets import check_answers, host_upsets, recovery_upsets
 from hil.engine.loop import Loop, RunSetup
 from hil.engine.observers import FramesDone, RunObserver
@@ -27,6 +34,7 @@ from hil.redundancy.voting import Ballot, VoterUpset, vote, voter_fields
 from hil.rig.node import CRASHED, DONE, HUNG, SILENT
 from hil.scenario import Scenario, UpsetTarget
 from hil.upsets.words import NodeEffect, SystemOutcome
+from hil.wire.campaign import Differs, Fate, Outcome
 from tests.command_line import Hil
 
 PORTABLE = (UpsetTarget.STATE, UpsetTarget.INPUT, UpsetTarget.OUTPUT, UpsetTarget.HEAP)
@@ -129,6 +137,57 @@ def test_full_runs_end_as_proved(scheme: str, count: int) -> None:
     ends = confirm(scenario(scheme), FRAME, draw_faults(found, count, 1), lambda *_: None)
     assert len(ends) == count
     assert [end.difference for end in ends if not end.agrees] == []
+
+
+def confirmation(
+    proved: tuple[SystemOutcome, SchemeFate], happened: tuple[SystemOutcome, SchemeFate]
+) -> Confirmation:
+    kind = Kind(Outcome.SDC, 0, Differs.OUTPUT | Differs.REST, Fate.SDC, 2)
+    fault = DrawnFault("a", UpsetTarget.STACK, 5, 0, kind)
+    return Confirmation(fault, proved, happened)
+
+
+CORRECTED = (SystemOutcome.CORRECTED, SchemeFate.CORRECTED)
+OUTVOTED = (SystemOutcome.CORRECTED, SchemeFate.OUTVOTED)
+RECOVERED = (SystemOutcome.RECOVERED, SchemeFate.RECOVERED)
+LATENT = (SystemOutcome.NO_EFFECT, SchemeFate.LATENT)
+ESCAPED = (SystemOutcome.SDC_ESCAPED, SchemeFate.ESCAPED)
+DEGRADED = (SystemOutcome.DEGRADED, SchemeFate.DEGRADED)
+
+
+@pytest.mark.parametrize("proved", [CORRECTED, OUTVOTED, RECOVERED, LATENT])
+@pytest.mark.parametrize("happened", [CORRECTED, RECOVERED, LATENT, ESCAPED, DEGRADED])
+def test_a_run_ends_as_proved_only_where_the_fate_says_so(
+    proved: tuple[SystemOutcome, SchemeFate], happened: tuple[SystemOutcome, SchemeFate]
+) -> None:
+    """Damage that the proof calls corrected must not come again."""
+    open_ends = {OUTVOTED: (CORRECTED, RECOVERED), LATENT: (LATENT, CORRECTED, RECOVERED)}
+    ends = open_ends.get(proved, (proved,))
+    assert confirmation(proved, happened).agrees == (happened in ends)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fate"),
+    [
+        # In the state: a resync puts it right.
+        (Kind(Outcome.SDC, 0, Differs.OUTPUT | Differs.STATE, Fate.LATENT, 0), "corrected"),
+        # Elsewhere in the worker: it showed once, and nobody knows whether it does again.
+        (Kind(Outcome.SDC, 0, Differs.OUTPUT | Differs.REST, Fate.SDC, 2), "outvoted"),
+        (Kind(Outcome.SDC, 0, Differs.OUTPUT | Differs.REST, Fate.LATENT, 4), "outvoted"),
+        # It showed once, and what followed was as without the fault.
+        (Kind(Outcome.SDC, 0, Differs.OUTPUT | Differs.REST, Fate.HEALED, 1), "corrected"),
+        # It has not shown.
+        (Kind(Outcome.LATENT, 0, Differs.REST, Fate.LATENT, 4), "latent"),
+        # A crash ends that worker, also in a later step, of which a run says that it is an anomaly.
+        (Kind(Outcome.LATENT, 0, Differs.REST, Fate.CRASH, 1), "recovered"),
+        (Kind(Outcome.LATENT, 0, Differs.REST, Fate.CRASH, 3), "recovered"),
+        (Kind(Outcome.LATENT, 0, Differs.REST, Fate.SDC, 3), "outvoted"),
+    ],
+)
+def test_what_may_show_again_is_not_called_corrected(kind: Kind, fate: str) -> None:
+    fault = fault_of(kind, UpsetTarget.STACK, voted=True)
+    result = SchemeModel(scenario("tmr")).carry_out("b", fault)
+    assert fate_in_scheme(result) is SchemeFate(fate)
 
 
 # --- the answers of one node ----------------------------------------------------------------------

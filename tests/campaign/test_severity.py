@@ -52,6 +52,24 @@ def test_a_classifier_is_judged_by_the_class_that_leaves() -> None:
         assert error == 0
 
 
+@pytest.mark.parametrize("place", [0, 3])
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_right_value_that_is_no_number_makes_the_error_infinite(
+    number: float, place: int
+) -> None:
+    """Never a NaN, which no limit would find too large."""
+    quaternion = np.array([1.0, 0.5, 0.25, 0.125, 0.0, 0.0, 1.0])
+    quaternion[place] = number
+    golden = quaternion.tobytes()
+    judge = SeverityJudge("attitude", golden)
+    quaternion[1] = 2.0
+    severity, error = judge.judge(difference(golden, quaternion.tobytes()))
+    assert error == math.inf
+    assert severity & Severity.ERROR_100
+    other = golden[:-8] + np.float64(1.25).tobytes()  # of the other field alone
+    assert judge.judge(difference(golden, other))[1] == 0.25
+
+
 @pytest.mark.parametrize(("name", "dtype", "at"), [("infer", "<i4", 4), ("attitude", "<f8", 0)])
 def test_relative_errors_are_those_of_numpy(name: str, dtype: str, at: int) -> None:
     golden, rng = golden_output(name), random.Random(name)
