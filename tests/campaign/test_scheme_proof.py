@@ -34,7 +34,7 @@ from hil.redundancy.voting import Ballot, VoterUpset, vote, voter_fields
 from hil.rig.node import CRASHED, DONE, HUNG, SILENT
 from hil.scenario import Scenario, UpsetTarget
 from hil.upsets.words import NodeEffect, SystemOutcome
-from hil.wire.campaign import Differs, Fate, Outcome
+from hil.wire.outcomes import Differs, Fate, Outcome
 from tests.command_line import Hil
 
 PORTABLE = (UpsetTarget.STATE, UpsetTarget.INPUT, UpsetTarget.OUTPUT, UpsetTarget.HEAP)
