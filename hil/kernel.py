@@ -17,6 +17,7 @@ from hil.errors import KernelError
 
 __all__ = [
     "CHUNK",
+    "ELEMENTS",
     "FANOUT",
     "PAYLOAD_MAX",
     "WIRE_VERSION",
@@ -24,6 +25,7 @@ __all__ = [
     "Frame",
     "Golden",
     "LinkCounters",
+    "NamedRegion",
     "Outside",
     "Random",
     "Workload",
@@ -119,9 +121,32 @@ class Random:
 # --- workloads and the golden run ------------------------------------------------------------
 
 
+ELEMENTS: Final = (
+    *("bytes", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
+    *("fp16", "bf16", "fp32", "fp64", "bool"),
+)
+"""What the bytes of a named region are, in the order of hil_element_t."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedRegion:
+    """Memory that a program has named: `length` bytes at `offset` of its state. `element`: of
+    `ELEMENTS`; `use`: "weights", "activations" or "other"; `on_device`: it is the memory of a GPU;
+    `shape`: outermost dimension first."""
+
+    name: str
+    element: str
+    use: str
+    on_device: bool
+    shape: tuple[int, ...]
+    offset: int
+    length: int
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A registered workload; lengths in bytes, `ticks` progress ticks in a fault-free step."""
+    """A registered workload; lengths in bytes, `ticks` progress ticks in a fault-free step.
+    `regions`: those that a program has named, which are the end of its state."""
 
     name: str
     state_len: int
@@ -130,6 +155,11 @@ class Workload:
     scratch_len: int
     ticks: int
     text_len: int
+    regions: tuple[NamedRegion, ...] = ()
+
+    def region_at(self, offset: int) -> NamedRegion | None:
+        """Return the named region that has this byte of the state; None if none has."""
+        return next((r for r in self.regions if 0 <= offset - r.offset < r.length), None)
 
 
 def workload_of(w: Any) -> Workload:

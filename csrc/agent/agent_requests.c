@@ -355,6 +355,26 @@ static void program(hil_agent_t *a, const hil_request_t *q) {
   agent_answer(a, HIL_MSG_PROGRAM, q->seq, payload, len);
 }
 
+static void regions(hil_agent_t *a, const hil_request_t *q) {
+  hil_regions_query_t m;
+  int status = a->port.regions ? hil_regions_query_unpack(&m, q->payload, q->len) : HIL_ERR_NOSYS;
+  if (status == HIL_OK && !a->workload) status = HIL_ERR_STATE;
+  hil_regions_t out;
+  memset(&out, 0, sizeof out);
+  if (status == HIL_OK) {
+    out.first = m.first;
+    status = a->port.regions(a->port.context, &out);
+  }
+  uint8_t payload[WIRE_PAYLOAD_MAX];
+  size_t len = 0;
+  if (status == HIL_OK) status = hil_regions_pack(&out, payload, sizeof payload, &len);
+  if (status != HIL_OK) {
+    refuse(a, q, status);
+    return;
+  }
+  agent_answer(a, HIL_MSG_REGIONS, q->seq, payload, len);
+}
+
 static void limit(hil_agent_t *a, const hil_request_t *q) {
   hil_limits_t m;
   hil_limited_t limited;
@@ -391,6 +411,7 @@ static void dispatch(hil_agent_t *a, const hil_request_t *q) {
     case HIL_MSG_RESTART: restart(a, q); break;
     case HIL_MSG_SENSORS: sensors(a, q); break;
     case HIL_MSG_PROGRAM: program(a, q); break;
+    case HIL_MSG_REGIONS: regions(a, q); break;
     default: refuse(a, q, HIL_ERR_NOSYS); break;
   }
 }

@@ -177,6 +177,10 @@ typedef struct {
   /* Set the time that programs have to answer INIT, and fill in how the last one ended; |out| is zeroed.
    * Null: there are no programs. HIL_OK; HIL_ERR_ARG: the time is out of range, or the offset beyond the end. */
   int (*program)(void *context, const hil_program_query_t *query, hil_program_t *out);
+
+  /* Fill in the regions that the program that is loaded has named, from number |out->first| on; the rest of |out|
+   * is zeroed. Null: there are no programs. HIL_OK, also without any; HIL_ERR_ARG: beyond the last. */
+  int (*regions)(void *context, hil_regions_t *out);
   /* Null: no experiments are possible on this board. */
   const hil_campaign_port_t *campaign;
   /* Null: this board cannot watch what its worker accesses. */

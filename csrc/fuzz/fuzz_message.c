@@ -100,6 +100,10 @@ static void program_check(const hil_program_t *m) {
   REQUIRE(m->how <= PROGRAM_SILENT && m->kept <= MESSAGE_STDERR_MAX && m->len <= MESSAGE_PART_MAX);
 }
 
+static void regions_query_check(const hil_regions_query_t *m) { (void)m; }
+
+static void regions_check(const hil_regions_t *m) { REQUIRE(m->len <= MESSAGE_PACKED_MAX); }
+
 static void baud_check(const hil_baud_t *m) { (void)m; }
 
 static void limited_check(const hil_limited_t *m) {
@@ -182,7 +186,7 @@ WRAP(spans_query) WRAP(spans) WRAP(range) WRAP(data) WRAP(sync) WRAP(done) WRAP(
 WRAP(health) WRAP(limits) WRAP(limited) WRAP(baud) WRAP(sensors) WRAP(program_query) WRAP(program)
 WRAP(campaign_opened) WRAP(campaign_position) WRAP(campaign_trace) WRAP(campaign_code_query)
 WRAP(campaign_code) WRAP(campaign_sites) WRAP(campaign_outcomes) WRAP(activation)
-WRAP(campaign_follow) WRAP(campaign_strike) WRAP(campaign_struck)
+WRAP(campaign_follow) WRAP(campaign_strike) WRAP(campaign_struck) WRAP(regions_query) WRAP(regions)
 /* clang-format on */
 
 typedef uint32_t hil_ident_t; /* the one payload that is not a struct */
@@ -230,6 +234,8 @@ static const hil_layout_t layouts[] = {
     LAYOUT(campaign_follow),
     LAYOUT(campaign_strike),
     LAYOUT(campaign_struck),
+    LAYOUT(regions_query),
+    LAYOUT(regions),
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 

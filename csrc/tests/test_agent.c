@@ -344,6 +344,15 @@ static int stub_program(void *context, const hil_program_query_t *query, hil_pro
   return HIL_OK;
 }
 
+static int stub_regions(void *context, hil_regions_t *out) {
+  (void)context;
+  if (out->first > 1) return HIL_ERR_ARG;
+  out->total = 1;
+  out->len = MESSAGE_REGION_INFO;
+  memset(out->bytes, 'w', out->len);
+  return HIL_OK;
+}
+
 static void stub_watch_begin(void *context, hil_watch_t *w) {
   (void)context;
   CHECK(w->changed && !w->first && !w->reason);
@@ -385,6 +394,7 @@ static const hil_port_t stub_port = {.tx = stub_tx,
                                      .find = stub_find,
                                      .sensors = stub_sensors,
                                      .program = stub_program,
+                                     .regions = stub_regions,
                                      .watch = &stub_watch};
 
 /* --- the host -------------------------------------------------------------------------------------- */
@@ -696,6 +706,9 @@ static void pack_request(uint8_t type) {
     case HIL_MSG_PROGRAM:
       (void)hil_program_query_pack(&(hil_program_query_t){0, 1}, payload, sizeof payload, &payload_len);
       break;
+    case HIL_MSG_REGIONS:
+      (void)hil_regions_query_pack(&(hil_regions_query_t){1}, payload, sizeof payload, &payload_len);
+      break;
     case HIL_MSG_BAUD:
       (void)hil_baud_pack(&(hil_baud_t){460800}, payload, sizeof payload, &payload_len);
       break;
@@ -735,7 +748,8 @@ static const struct {
                 {HIL_MSG_CAMPAIGN_STRIKE, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
                 {HIL_MSG_CAMPAIGN_CLOSE, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
                 {HIL_MSG_ACTIVATION, {HIL_ERR_ARG, HIL_ERR_ARG, HIL_ERR_STATE, HIL_ERR_ARG}},
-                {0x21, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
+                {HIL_MSG_REGIONS, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
+                {0x22, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
                 {0x7f, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}}};
 enum { EXPECTED = sizeof expected / sizeof expected[0] };
 

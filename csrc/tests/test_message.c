@@ -298,6 +298,19 @@ FILL(program) {
   random_bytes(m->bytes, m->len);
 }
 
+FILL(regions_query) {
+  SELF(hil_regions_query_t);
+  m->first = random_u16();
+}
+
+FILL(regions) {
+  SELF(hil_regions_t);
+  m->total = random_u16();
+  m->first = random_u16();
+  m->len = (uint16_t)pick(size, MESSAGE_PACKED_MAX);
+  random_bytes(m->bytes, m->len);
+}
+
 FILL(campaign_opened) {
   SELF(hil_campaign_opened_t);
   m->arena = random_u64();
@@ -410,6 +423,8 @@ typedef union {
   hil_sensors_t sensors;
   hil_program_query_t program_query;
   hil_program_t program;
+  hil_regions_query_t regions_query;
+  hil_regions_t regions;
   hil_campaign_opened_t campaign_opened;
   hil_campaign_position_t campaign_position;
   hil_campaign_trace_t campaign_trace;
@@ -437,6 +452,7 @@ WRAP(arm, m) WRAP(id, *(const uint32_t *)m) WRAP(report, m) WRAP(spans_query, m)
 WRAP(range, m) WRAP(data, m) WRAP(sync, m) WRAP(done, m) WRAP(refusal, m) WRAP(nak, m)
 WRAP(health, m) WRAP(limits, m) WRAP(limited, m)
 WRAP(baud, m) WRAP(sensors, m) WRAP(program_query, m) WRAP(program, m)
+WRAP(regions_query, m) WRAP(regions, m)
 WRAP(campaign_opened, m) WRAP(campaign_position, m) WRAP(campaign_trace, m)
 WRAP(campaign_code_query, m) WRAP(campaign_code, m) WRAP(campaign_sites, m) WRAP(campaign_outcomes, m)
 WRAP(activation, m) WRAP(campaign_follow, m) WRAP(campaign_strike, m) WRAP(campaign_struck, m)
@@ -480,6 +496,8 @@ static const hil_layout_t layouts[] = {
     LAYOUT(sensors, 33, 21, 24),
     LAYOUT(program_query, 6, 0, 0),
     LAYOUT(program, 24, 1, 1000),
+    LAYOUT(regions_query, 2, 0, 0),
+    LAYOUT(regions, 6, 1, 1000),
     LAYOUT(campaign_opened, 77, 0, 0),
     LAYOUT(campaign_position, 8, 0, 0),
     LAYOUT(campaign_trace, 11, 1, 1000),

@@ -334,6 +334,15 @@ static const hil_field_t program_fields[] = {
     LEN(hil_program_t, len, MESSAGE_PART_MAX),
     OCTETS(hil_program_t, bytes),
 };
+
+static const hil_field_t regions_query_fields[] = {INT(hil_regions_query_t, first)};
+
+static const hil_field_t regions_fields[] = {
+    INT(hil_regions_t, total),
+    INT(hil_regions_t, first),
+    LEN(hil_regions_t, len, MESSAGE_PACKED_MAX),
+    OCTETS(hil_regions_t, bytes),
+};
 /* clang-format on */
 
 /* An integer of 1, 2, 4 or 8 bytes in memory, in the machine's own order. */
@@ -524,6 +533,8 @@ PACK(baud) UNPACK(baud)
 PACK(sensors) UNPACK(sensors)
 PACK(program_query) UNPACK(program_query)
 PACK(program) UNPACK(program)
+PACK(regions_query) UNPACK(regions_query)
+PACK(regions) UNPACK(regions)
 PACK(campaign_opened) UNPACK(campaign_opened)
 PACK(campaign_position) UNPACK(campaign_position)
 PACK(campaign_trace) UNPACK(campaign_trace)

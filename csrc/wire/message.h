@@ -24,6 +24,8 @@ enum {
   MESSAGE_STDERR_MAX = 4096, /* [byte] kept of what a program wrote on standard error */
   MESSAGE_PART_MAX = 1000,   /* [byte] of that in one message */
   MESSAGE_PACKED_MAX = 1000, /* [byte] of a trace, of sites or of outcomes in one message */
+  MESSAGE_REGIONS_MAX = 256, /* regions that a program can name */
+  MESSAGE_REGION_INFO = 64,  /* [byte] in which it declares one (port/linux/EXEC.md) */
   CAMPAIGN_EXPERIMENTS_MAX = 720, /* of one request: their outcomes fit into one answer */
   CAMPAIGN_FOLLOW_MAX = 64,  /* [step] behind the one that is held */
   ARM_EXACT_SHIFT = 63     /* of hil_arm_t.bit: set if the position was named, not drawn */
@@ -58,6 +60,7 @@ typedef enum {
   HIL_MSG_CAMPAIGN_FOLLOW = 0x19, /* hil_campaign_follow_t -> hil_sync_t: the steps that follow */
   HIL_MSG_CAMPAIGN_STRIKE = 0x1a, /* hil_campaign_strike_t -> hil_campaign_struck_t: one, to inspect */
   HIL_MSG_ACTIVATION = 0x20, /* id u32 -> hil_activation_t: what the worker did with an upset first */
+  HIL_MSG_REGIONS = 0x21,    /* hil_regions_query_t -> hil_regions_t: what a program has named */
   HIL_MSG_ANSWER = 0x80,     /* flag: an answer to the type below it */
   HIL_MSG_ERROR = 0xfe,      /* hil_refusal_t: the request with this seq was refused */
   HIL_MSG_NAK = 0xff         /* hil_nak_t: bytes arrived that are not a frame (seq 0) */
@@ -455,6 +458,19 @@ typedef struct {
   uint16_t len; /* <= MESSAGE_PART_MAX */
   uint8_t bytes[MESSAGE_PART_MAX];
 } hil_program_t;
+
+typedef struct {
+  uint16_t first; /* number of the first region wanted */
+} hil_regions_query_t;
+
+/* Memory that a program has named, as it has declared it: MESSAGE_REGION_INFO bytes for each region. */
+typedef struct {
+  uint16_t total; /* regions that there are */
+  uint16_t first; /* number of the first one in it */
+  uint16_t len; /* <= MESSAGE_PACKED_MAX */
+  uint8_t bytes[MESSAGE_PACKED_MAX];
+} hil_regions_t;
+
 /* Where things lie in the memory of the worker whose step is held. */
 typedef struct {
   uint64_t arena; /* address of its first byte */
@@ -623,6 +639,10 @@ int hil_program_query_pack(const hil_program_query_t *m, uint8_t *out, size_t ca
 int hil_program_query_unpack(hil_program_query_t *m, const uint8_t *data, size_t len);
 int hil_program_pack(const hil_program_t *m, uint8_t *out, size_t cap, size_t *out_len);
 int hil_program_unpack(hil_program_t *m, const uint8_t *data, size_t len);
+int hil_regions_query_pack(const hil_regions_query_t *m, uint8_t *out, size_t cap, size_t *out_len);
+int hil_regions_query_unpack(hil_regions_query_t *m, const uint8_t *data, size_t len);
+int hil_regions_pack(const hil_regions_t *m, uint8_t *out, size_t cap, size_t *out_len);
+int hil_regions_unpack(hil_regions_t *m, const uint8_t *data, size_t len);
 /* cffi:end */
 
 #endif

@@ -25,6 +25,7 @@ bringup, agent_setup    opens ports and identifies agents; what every agent is s
 calibration, step_count    what fault-free steps take, and how many instructions they have
 pacer, background_call    the pace of a run, and calls that may take seconds
 program, program_options    user programs as workloads, and what they are given
+program_regions     the memory that a program has named
 own_workload, workload_trial    a user's C file as the workload, and what it does wrong
 program_end, program_words    how one ended, in words
 golden_recording, recorded_run    boards that compute a golden run, and its file

@@ -6,19 +6,21 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from hil._kernel import lib
 from hil.errors import NodeError, TraceForbidden
-from hil.kernel import Workload
+from hil.kernel import NamedRegion, Workload
 from hil.rig.calls import Call, Timing
 from hil.rig.exchange import run_calls
 from hil.rig.node import Node
 from hil.rig.program import PREFIX
 from hil.rig.program_end import ProgramEnds, ask_end, start_failed
 from hil.rig.program_options import ProgramOptions
+from hil.rig.program_regions import declared_regions
 from hil.rig.requests import Requests, patient
 from hil.wire import decoding, encoding
 from hil.wire.messages import Limited, Limits, Msg, Refusal
@@ -116,7 +118,31 @@ class AgentSetup:
         answer = self.expect_worker(node, call)
         self._requests.ask(node, Msg.BUDGET, self._budget_request())
         self.loaded = decoding.workload_of_loaded(self.workload, answer)
+        if self.is_program:
+            self.loaded = replace(
+                self.loaded, regions=self._regions_of(node, self.loaded.state_len)
+            )
         return decoding.state_digest_of_loaded(answer)
+
+    def _regions_of(self, node: Node, state_len: int) -> tuple[NamedRegion, ...]:
+        """Return the regions that the program of a node has named; none from an agent that is older
+        than this request. Raises: LinkTimeout, NodeError."""
+        declared = b""
+        while True:
+            payload = encoding.regions_request(len(declared) // lib.MESSAGE_REGION_INFO)
+            call = self._requests.send(node, Msg.REGIONS, payload)
+            if isinstance(call.result, Refusal) and call.result.status == _NOSYS:
+                return ()
+            total, more = decoding.regions(self._requests.expect(node, call))
+            declared += more
+            if not more or len(declared) >= total * lib.MESSAGE_REGION_INFO:
+                break
+        try:
+            regions = declared_regions(declared, 0)
+        except (ValueError, struct.error) as error:
+            raise NodeError(f"node {node.name}: the regions of its program: {error}") from None
+        before = state_len - sum(region.length for region in regions)
+        return tuple(replace(region, offset=before + region.offset) for region in regions)
 
     def _set_init_time(self, node: Node) -> None:
         """Tell an agent how long programs may take to start. Raises: LinkTimeout; NodeError if it

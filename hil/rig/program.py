@@ -10,6 +10,7 @@ import os
 import struct
 import subprocess
 import weakref
+import zlib
 from typing import Final
 
 from hil._kernel import lib
@@ -18,6 +19,7 @@ from hil.errors import ConfigError, KernelError, Problem, SetupError
 from hil.kernel import Golden, Workload, digest64
 from hil.rig.offspring import ADOPTION, Mark, end_with_all, start_guarded
 from hil.rig.program_options import ProgramOptions
+from hil.rig.program_regions import RegionMemory, declared_regions
 from hil.rig.program_words import last_line, signal_name
 from hil.rig.recorded_run import GoldenResults
 from hil.scenario.load import UNPLACED
@@ -27,8 +29,14 @@ ENVIRONMENT: Final = "HIL_EXEC"
 
 _HEADER: Final = struct.Struct("<4sBBHI")
 _SIZES: Final = struct.Struct("<III")
+_COUNT: Final = struct.Struct("<I")
 _INIT: Final = 1
 _STEP: Final = 2
+_READ: Final = 3
+_WRITE: Final = 4
+_VERSION: Final = 1
+_VERSION_REGIONS: Final = 2
+_ANSWER_MAX: Final = 1 << 21
 _STATE_MAX: Final = 1 << 20
 _OUTPUT_MAX: Final = 1 << 16
 _OWN_STATE: Final = 8
@@ -98,8 +106,10 @@ def has_long_output(workload: Workload) -> bool:
     return bool(workload.output_len > lib.MESSAGE_IO_MAX)
 
 
-def _crc32c(data: bytes) -> int:
-    return int(lib.hil_crc32c(0, data, len(data)))
+def _crc(version: int, data: bytes) -> bytes:
+    """Return the CRC of a message of this version of the protocol."""
+    crc = zlib.crc32(data) if version == _VERSION_REGIONS else lib.hil_crc32c(0, data, len(data))
+    return int(crc).to_bytes(_CRC, "little")
 
 
 def _end(process: subprocess.Popen[bytes], mark: Mark) -> None:
@@ -149,13 +159,14 @@ class ProgramGolden(Golden):
         assert self._process.stderr is not None
         for fd in (self._fd, self._process.stderr.fileno()):
             os.set_blocking(fd, False)
+        self._version = 0  # until its first answer says which
         body = self._ask(_INIT, struct.pack("<Q", seed & (2**64 - 1)), options.init_us)
-        if len(body) < _SIZES.size:
+        if len(body) < _SIZES.size + _COUNT.size * (self._version == _VERSION_REGIONS):
             raise self._broken("its first answer is too short")
         state_len, input_len, output_len = _SIZES.unpack(body[: _SIZES.size])
-        state = body[_SIZES.size :]
+        state, declarations = self._split(body[_SIZES.size :])
         fits = input_len <= lib.MESSAGE_IO_MAX and 0 < output_len <= _OUTPUT_MAX
-        if len(state) != state_len or not fits:
+        if len(state) != state_len or state_len > _STATE_MAX or not fits:
             raise self._broken("its sizes are out of range")
         self._state_is_private = state_len == 0
         self._state = bytes(_OWN_STATE) if self._state_is_private else state
@@ -164,10 +175,40 @@ class ProgramGolden(Golden):
         if wrong:
             remedy = "with `repeat: true` the inputs begin again" if " for " in wrong else ""
             raise ConfigError([Problem(UNPLACED, 0, 0, "$.exec.input", wrong, remedy)])
-        self.workload = Workload(PREFIX + name, len(self._state), input_len, output_len, 0, 1, 0)
+        try:
+            regions = declared_regions(declarations, len(self._state))
+        except ValueError as error:
+            raise self._broken(f"its regions are not valid: {error}") from None
+        self._regions = RegionMemory(regions, self._read_piece, self._write_piece)
+        if not self._regions.read_all():
+            raise self._broken("its answer about a region is another than was asked for")
+        length = len(self._state) + len(self._regions.content)
+        self.workload = Workload(
+            PREFIX + name, length, input_len, output_len, 0, 1, 0, self._regions.regions
+        )
         self._next = 0
         self._input = bytes(input_len)
         self._output = bytes(output_len)
+
+    def _split(self, rest: bytes) -> tuple[bytes, bytes]:
+        """Return the state and the declarations of regions in the first answer, behind the
+        sizes."""
+        if self._version == _VERSION:
+            return rest, b""
+        (count,) = _COUNT.unpack(rest[: _COUNT.size])
+        end = _COUNT.size + count * lib.MESSAGE_REGION_INFO
+        if count > lib.MESSAGE_REGIONS_MAX or end > len(rest):
+            raise self._broken("it declares too many regions")
+        return rest[end:], rest[_COUNT.size : end]
+
+    def _read_piece(self, number: int, offset: int, length: int) -> bytes | None:
+        place = struct.pack("<III", number, offset, length)
+        body = self._ask(_READ, place)
+        return body[len(place) :] if body[: len(place)] == place else None
+
+    def _write_piece(self, number: int, offset: int, data: bytes) -> bool:
+        place = struct.pack("<III", number, offset, len(data))
+        return self._ask(_WRITE, place + data) == place
 
     @property
     def _fd(self) -> int:
@@ -230,21 +271,24 @@ class ProgramGolden(Golden):
 
     def _ask(self, type_: int, body: bytes, patience_us: int = _PATIENCE_US) -> bytes:
         """Send a request and return the body of its answer, which is waited for so long [us]."""
-        message = _HEADER.pack(b"HILX", 1, type_, 0, len(body)) + body
+        asked = self._version or _VERSION
+        message = _HEADER.pack(b"HILX", asked, type_, 0, len(body)) + body
         until_us = HOST.now_us() + patience_us
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(message + _crc32c(message).to_bytes(4, "little"))
+            self._process.stdin.write(message + _crc(asked, message))
         except BrokenPipeError:
             raise self._exited() from None
         header = self._read(_HEADER.size, until_us, patience_us)
         magic, version, kind, zero, length = _HEADER.unpack(header)
-        if (magic, version, kind, zero) != (b"HILX", 1, type_, 0):
+        spoken = (self._version,) if self._version else (_VERSION, _VERSION_REGIONS)
+        if (magic, kind, zero) != (b"HILX", type_, 0) or version not in spoken:
             raise self._broken("its answer has a wrong header")
-        if length > _HEADER.size + _STATE_MAX + _OUTPUT_MAX:
+        self._version = version
+        if length > _ANSWER_MAX:
             raise self._broken("its answer is too long")
         answer = self._read(length + _CRC, until_us, patience_us)
-        if _crc32c(header + answer[:-_CRC]) != int.from_bytes(answer[-_CRC:], "little"):
+        if _crc(version, header + answer[:-_CRC]) != answer[-_CRC:]:
             raise self._broken("its answer has a wrong CRC")
         return answer[:-_CRC]
 
@@ -255,20 +299,27 @@ class ProgramGolden(Golden):
         frame = struct.pack("<Q", self._next)
         state = b"" if self._state_is_private else self._state
         answer = self._ask(_STEP, frame + state + self._input)
-        if len(answer) != 8 + len(state) + self.workload.output_len or answer[:8] != frame:
+        end = 8 + len(state) + self.workload.output_len
+        digests = answer[end:]
+        if len(digests) != 8 * len(self._regions.regions) or answer[:8] != frame:
             raise self._broken(f"its answer to frame {self._next} has a wrong frame or length")
+        if not self._regions.update(struct.unpack(f"<{len(digests) // 8}Q", digests)):
+            raise self._broken(f"its regions after frame {self._next} have another digest")
         self._next += 1
         # The state of a program that keeps it to itself is the number of its next frame.
         own = struct.pack("<Q", self._next)
         self._state = own if self._state_is_private else answer[8 : 8 + len(state)]
-        self._output = answer[8 + len(state) :]
+        self._output = answer[8 + len(state) : end]
 
     def resume(self, next_frame: int, state: bytes) -> None:
         """Continue with frame `next_frame` from the state that a run had before it. Raises:
         KernelError if the state has another length than the program's."""
         if len(state) != self.workload.state_len:
             raise KernelError(int(lib.HIL_ERR_ARG), f"state of {len(state)} bytes")
-        self._state, self._next = state, next_frame
+        own = len(self._state)
+        self._state, self._next = state[:own], next_frame
+        if not self._regions.write_all(state[own:]):
+            raise self._broken("it does not take the content of a region")
 
     @property
     def next_frame(self) -> int:
@@ -283,7 +334,7 @@ class ProgramGolden(Golden):
     @property
     def state_digest(self) -> int:
         """Return the digest of the state after the last step."""
-        return digest64(self._state)
+        return digest64(self.state)
 
     @property
     def input(self) -> bytes:
@@ -297,8 +348,8 @@ class ProgramGolden(Golden):
 
     @property
     def state(self) -> bytes:
-        """Return the state after the last step."""
-        return self._state
+        """Return the state after the last step, with the regions that the program has named."""
+        return self._state + self._regions.content
 
     def input_of(self, frame: int) -> bytes:
         """Return the input of any frame, as its sensors delivered it."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 from hil.errors import RecordError
-from hil.kernel import Workload
+from hil.kernel import NamedRegion, Workload
 
 __all__ = ["RECORDED_MAX", "GoldenResults", "recorded_run_of", "sha256_of"]
 
@@ -49,7 +49,7 @@ class GoldenResults:
     def as_file(self) -> bytes:
         """Return the content of a file with this run."""
         w = self.workload
-        head = {
+        head: dict[str, Any] = {
             "workload": w.name,
             "seed": self.seed,
             "frames": self.frames,
@@ -57,6 +57,8 @@ class GoldenResults:
             "input_len": w.input_len,
             "output_len": w.output_len,
         }
+        if w.regions:
+            head["regions"] = [asdict(region) for region in w.regions]
         line = json.dumps(head, sort_keys=True).encode() + b"\n"
         return b"".join((_MAGIC, line, self.initial, self.states, self.outputs))
 
@@ -79,7 +81,11 @@ def recorded_run_of(content: bytes, place: str) -> GoldenResults:
         frames, state, length = int(h["frames"]), int(h["state_len"]), int(h["output_len"])
         if len(data) != state + frames * (state + length) or min(frames, length) < 1:
             raise ValueError(f"it has {len(data)} bytes of results")
-        workload = Workload(name, state, int(h["input_len"]), length, 0, 1, 0)
+        regions = tuple(
+            NamedRegion(**{**region, "shape": tuple(region["shape"])})
+            for region in h.get("regions", ())
+        )
+        workload = Workload(name, state, int(h["input_len"]), length, 0, 1, 0, regions)
     except (ValueError, KeyError, TypeError) as error:
         raise RecordError(f"{place} is not a golden run that was recorded: {error}") from None
     until = state + frames * state

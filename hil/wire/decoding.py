@@ -249,6 +249,13 @@ def workload_of_loaded(name: str, payload: bytes) -> Workload:
     return Workload(name, *sizes)
 
 
+def regions(payload: bytes) -> tuple[int, bytes]:
+    """Decode regions that a program has named: how many there are in all, and the declarations in
+    this answer."""
+    m = unpack("regions", payload)
+    return m.total, ffi.buffer(m.bytes, m.len)[:]
+
+
 def span_digests(payload: bytes) -> list[int]:
     """Decode the digests of spans of a region, in their order."""
     m = unpack("spans", payload)

@@ -77,6 +77,11 @@ def program_request(init_ms: int, offset: int) -> bytes:
     return _new("program_query", init_ms=init_ms, offset=offset)
 
 
+def regions_request(first: int) -> bytes:
+    """Encode REGIONS: ask for the regions that a program has named, from this number on."""
+    return _new("regions_query", first=first)
+
+
 def id_request(id_: int) -> bytes:
     """Encode REPORT or ACTIVATION: ask about one upset. Raises: KernelError if the id is out of
     range."""

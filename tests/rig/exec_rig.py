@@ -11,6 +11,7 @@ from hil.rig.rig import Rig
 from .test_process_board import agent_pid, children
 
 EXAMPLES = Path(__file__).parents[2] / "csrc/port/linux/examples"
+SDK = Path(__file__).parents[2] / "csrc/port/linux/sdk"
 HOSTILE = Path(__file__).parent / "hostile_program.py"
 BUDGET_US = 2_000_000
 """For steps that end: by the clock, so not too little on a machine that does other things."""

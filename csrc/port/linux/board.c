@@ -61,8 +61,8 @@ static int load(void *context, const hil_workload_t *workload, hil_port_memory_t
   hil_board_t *b = context;
   b->is_exec = workload == &b->exec.workload;
   if (!b->is_exec) exec_kill(&b->exec);
-  const int status = worker_load(&b->worker, workload, out);
-  if (b->is_exec) b->exec.memory = *out;
+  const int status = worker_load(&b->worker, b->is_exec ? &b->exec.shell : workload, out);
+  if (b->is_exec && status == HIL_OK) exec_place(&b->exec, out);
   if (b->is_exec && status != HIL_OK) b->exec.last_errno = b->worker.last_errno;
   return status;
 }
@@ -274,6 +274,11 @@ static int program(void *context, const hil_program_query_t *query, hil_program_
   return exec_report(&((hil_board_t *)context)->exec, query, out);
 }
 
+static int regions(void *context, hil_regions_t *out) {
+  const hil_board_t *b = context;
+  return b->is_exec ? regions_report(&b->exec.regions, out) : HIL_OK;
+}
+
 static int set_baud(void *context, uint32_t baud, bool now) {
   hil_tty_t *t = &((hil_board_t *)context)->tty;
   return now ? tty_set_baud(t, baud) : tty_can_baud(t, baud);
@@ -337,6 +342,7 @@ int board_boot(hil_board_t *b) {
                            .find = find,
                            .sensors = sensors,
                            .program = program,
+                           .regions = regions,
                            .campaign = &campaign_port,
                            .watch = &watch_port};
   uint64_t boot_id = 0;

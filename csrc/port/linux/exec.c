@@ -37,11 +37,13 @@
 #include "span.h"
 
 enum {
-  VERSION = 1,
+  VERSION = 1,      /* of the first request, which every program understands */
+  VERSION_REGIONS = 2,
   TYPE_INIT = 1,
   TYPE_STEP = 2,
   HEADER = 12,
   CRC = 4,
+  DIGEST = 8,       /* [byte] of a region's digest */
   FRAME = 8,        /* [byte] of the frame number */
   OWN_STATE = 8,    /* [byte] of the state that a program without one is given: the next frame's number */
   LOOK_MS = 50,     /* between two looks whether the agent is to end meanwhile */
@@ -53,7 +55,7 @@ static const uint8_t magic[4] = {'H', 'I', 'L', 'X'};
 
 /* One agent per process, so one of each. */
 static uint8_t request[HEADER + FRAME + EXEC_STATE_MAX + MESSAGE_IO_MAX + CRC];
-static uint8_t answer[HEADER + FRAME + EXEC_STATE_MAX + EXEC_OUTPUT_MAX + CRC];
+static uint8_t answer[HEADER + FRAME + EXEC_STATE_MAX + EXEC_OUTPUT_MAX + DIGEST * EXEC_REGIONS_MAX + CRC];
 static uint8_t initial[EXEC_STATE_MAX];
 static size_t initial_len;
 
@@ -94,7 +96,7 @@ static void forget(hil_exec_t *x) {
   x->used_us = exec_busy_us(x);
   busy_time_close(&x->busy);
   x->pid = 0;
-  x->begun = x->standing = x->frozen = x->fresh = x->ended = x->stops_late = false;
+  x->begun = x->standing = x->frozen = x->fresh = x->ended = x->stops_late = x->answered = false;
 }
 
 void exec_init(hil_exec_t *x) {
@@ -164,26 +166,35 @@ static int spawn(hil_exec_t *x) {
 
 /* --- messages ----------------------------------------------------------------------------------------- */
 
+/* Of a message of this version: version 2 has the CRC that programs have without any library. */
+static uint32_t message_crc(uint8_t version, const uint8_t *message, size_t len) {
+  return version == VERSION_REGIONS ? regions_crc32(message, len) : hil_crc32c(0, message, len);
+}
+
 /* Frame |len| body bytes that stand in place. */
 static void seal(hil_exec_t *x, uint8_t type, size_t len) {
+  const uint8_t version = type == TYPE_INIT ? (uint8_t)VERSION : x->version;
   memcpy(request, magic, sizeof magic);
-  request[4] = VERSION;
+  request[4] = version;
   request[5] = type;
   request[6] = request[7] = 0;
   store_u32le(request + 8, (uint32_t)len);
-  store_u32le(request + HEADER + len, hil_crc32c(0, request, HEADER + len));
+  store_u32le(request + HEADER + len, message_crc(version, request, HEADER + len));
   x->tx_len = HEADER + len + CRC;
   x->tx_at = x->rx_at = 0;
 }
 
-/* Whether what has arrived in |answer| so far begins like the expected answer. */
+/* Whether what has arrived in |answer| so far begins like the expected answer. A program says in its first one
+ * which version it speaks. */
 static bool plausible(const hil_exec_t *x, uint8_t type) {
-  const uint8_t header[8] = {magic[0], magic[1], magic[2], magic[3], VERSION, type, 0, 0};
+  const bool is_newer = type == TYPE_INIT && x->rx_at > 4 && answer[4] == VERSION_REGIONS;
+  const uint8_t version = is_newer ? VERSION_REGIONS : type == TYPE_INIT ? VERSION : x->version;
+  const uint8_t header[8] = {magic[0], magic[1], magic[2], magic[3], version, type, 0, 0};
   return memcmp(answer, header, x->rx_at < sizeof header ? x->rx_at : sizeof header) == 0;
 }
 
 static bool crc_is_right(size_t len) {
-  return load_u32le(answer + len - CRC) == hil_crc32c(0, answer, len - CRC);
+  return load_u32le(answer + len - CRC) == message_crc(answer[4], answer, len - CRC);
 }
 
 /* Move what can be moved, without waiting; |want| bytes are to come. Returns 0, or -1 if the pipe ended. */
@@ -208,8 +219,20 @@ static bool chatters(const hil_exec_t *x) {
   return read(x->out_fd, &byte, 1) > 0;
 }
 
+/* A wait for a program: since when, and for how long. */
+typedef struct {
+  uint64_t since_us, patience_us;
+  hil_busy_time_t
+      busy; /* the time in which it had no processor does not count; without a descriptor it does */
+} hil_wait_t;
+
+static uint64_t left_us(const hil_wait_t *wait, uint64_t now) {
+  const uint64_t passed = busy_time_us(&wait->busy, now - wait->since_us);
+  return passed < wait->patience_us ? wait->patience_us - passed : 0;
+}
+
 /* Move until |want| bytes of an answer are there. Returns 0, or an errno. */
-static int exchange(hil_exec_t *x, uint8_t type, size_t want, uint64_t end_us) {
+static int exchange(hil_exec_t *x, uint8_t type, size_t want, const hil_wait_t *wait) {
   for (;;) {
     const int moved = move(x, want);
     if (!plausible(x, type)) return EPROTO;
@@ -220,12 +243,13 @@ static int exchange(hil_exec_t *x, uint8_t type, size_t want, uint64_t end_us) {
     }
     tail_drain(&x->err);
     const uint64_t now = now_us();
-    if (now >= end_us) return ETIMEDOUT;
+    const uint64_t left = left_us(wait, now);
+    if (!left) return ETIMEDOUT;
     if (life_is_over()) return ECANCELED;
     if (x->watchdog) (void)watchdog_kick(x->watchdog, now); /* the agent lives, and ends this wait */
     const int in_fd = x->tx_at < x->tx_len ? x->in_fd : -1;
     struct pollfd fds[3] = {{x->out_fd, POLLIN, 0}, {x->err.fd, POLLIN, 0}, {in_fd, POLLOUT, 0}};
-    const uint64_t left_ms = (end_us - now) / 1000u + 1u;
+    const uint64_t left_ms = left / 1000u + 1u;
     (void)poll(fds, 3, left_ms < LOOK_MS ? (int)left_ms : LOOK_MS);
   }
 }
@@ -246,37 +270,84 @@ static void fail_to_start(hil_exec_t *x, int error) {
   forget(x);
 }
 
+/* Read the answer to INIT: sizes, regions and initial state, with |out->state_len| as the program has it. Returns
+ * 0, or an errno. */
+static int read_answer_to_init(hil_exec_t *x, hil_sizes_t *out, const hil_wait_t *wait) {
+  enum { SIZES = 12, COUNT = 4 };
+  int error = exchange(x, TYPE_INIT, HEADER + SIZES, wait);
+  if (error) return error;
+  x->version = answer[4];
+  uint32_t count = 0;
+  size_t before = SIZES; /* [byte] of the body that stand before the state */
+  if (x->version == VERSION_REGIONS) {
+    error = exchange(x, TYPE_INIT, HEADER + SIZES + COUNT, wait);
+    if (error) return error;
+    count = load_u32le(answer + HEADER + SIZES);
+    if (count > EXEC_REGIONS_MAX) return EPROTO;
+    before = SIZES + COUNT + (size_t)count * MESSAGE_REGION_INFO;
+  }
+  *out = (hil_sizes_t){load_u32le(answer + HEADER), load_u32le(answer + HEADER + 4),
+                       load_u32le(answer + HEADER + 8)};
+  if (out->state_len > EXEC_STATE_MAX || out->input_len > MESSAGE_IO_MAX || !out->output_len ||
+      out->output_len > EXEC_OUTPUT_MAX || load_u32le(answer + 8) != before + out->state_len) {
+    return EPROTO;
+  }
+  const size_t want = HEADER + before + (size_t)out->state_len + CRC;
+  error = exchange(x, TYPE_INIT, want, wait);
+  if (error) return error;
+  if (!crc_is_right(want) || chatters(x)) return EPROTO;
+  initial_len = out->state_len;
+  memcpy(initial, answer + HEADER + before, initial_len);
+  static hil_exec_regions_t declared; /* too large for the stack */
+  if (!regions_declare(&declared, answer + HEADER + SIZES + COUNT, count)) return EPROTO;
+  if (x->regions.adopted) return regions_are_alike(&declared, &x->regions) ? 0 : EPROTO;
+  x->regions = declared;
+  return 0;
+}
+
 /* Start the program, and read its sizes and initial state. Returns 0, or an errno; then there is none. */
 static int begin(hil_exec_t *x, hil_sizes_t *out) {
-  enum { SIZES = 12 };
+  x->lost = false;
   if (spawn(x) != 0) return errno ? errno : EIO;
-  const uint64_t end_us = now_us() + (uint64_t)x->init_ms * 1000u;
+  const hil_wait_t wait = {now_us(), (uint64_t)x->init_ms * 1000u, {.schedstat_fd = -1}};
   store_u64le(request + HEADER, x->seed);
   seal(x, TYPE_INIT, 8);
-  int error = exchange(x, TYPE_INIT, HEADER + SIZES, end_us);
-  size_t want = 0;
-  if (!error) {
-    *out = (hil_sizes_t){load_u32le(answer + HEADER), load_u32le(answer + HEADER + 4),
-                         load_u32le(answer + HEADER + 8)};
-    const uint32_t len = load_u32le(answer + 8);
-    if (out->state_len > EXEC_STATE_MAX || out->input_len > MESSAGE_IO_MAX || !out->output_len ||
-        out->output_len > EXEC_OUTPUT_MAX || len != SIZES + out->state_len) {
-      error = EPROTO;
-    }
-    want = HEADER + SIZES + (size_t)out->state_len + CRC;
-  }
-  if (!error) error = exchange(x, TYPE_INIT, want, end_us);
-  if (!error && (!crc_is_right(want) || chatters(x))) error = EPROTO;
+  const int error = read_answer_to_init(x, out, &wait);
   if (error) {
     (void)fprintf(stderr, "hil-agent: program %s (%s) did not come up: %s\n", x->program->name,
                   x->program->argument[0], strerror(error));
     fail_to_start(x, error);
     return error;
   }
-  initial_len = out->state_len;
-  memcpy(initial, answer + HEADER + SIZES, initial_len);
   x->fresh = true;
   return 0;
+}
+
+uint8_t *exec_request_body(void) { return request + HEADER; }
+
+void exec_lose(hil_exec_t *x, int error) {
+  const bool exited = exec_has_exited(x);
+  x->lost = true;
+  x->lost_signal = !exited ? (uint8_t)SIGKILL : WIFSIGNALED(x->status) ? (uint8_t)WTERMSIG(x->status) : 0u;
+  stop(x);
+  note_end(x, exited ? PROGRAM_EXITED : error == ETIMEDOUT ? PROGRAM_SILENT : PROGRAM_VIOLATED);
+  forget(x);
+}
+
+const uint8_t *exec_ask(hil_exec_t *x, uint8_t type, size_t body_len, size_t want_len) {
+  hil_wait_t wait = {now_us(), (uint64_t)EXEC_REGION_MS * 1000u, x->busy};
+  busy_time_begin(&wait.busy);
+  exec_detach(x);
+  int error = chatters(x) ? EPROTO : 0;
+  seal(x, type, body_len);
+  if (!error) error = exchange(x, type, HEADER, &wait);
+  if (!error && load_u32le(answer + 8) != want_len) error = EPROTO;
+  const size_t want = HEADER + want_len + CRC;
+  if (!error) error = exchange(x, type, want, &wait);
+  if (!error && (!crc_is_right(want) || chatters(x))) error = EPROTO;
+  if (!error) return answer + HEADER;
+  exec_lose(x, error);
+  return NULL;
 }
 
 static void write_initial(uint8_t *state, uint64_t seed) {
@@ -296,45 +367,63 @@ int exec_find(hil_exec_t *x, const hil_exec_list_t *list, const char *name, uint
   hil_sizes_t sizes;
   x->program = program;
   x->seed = seed;
-  const int error = begin(x, &sizes);
+  regions_unmap(&x->regions);
+  int error = begin(x, &sizes);
   if (error) return exec_refused(x, error);
   x->keeps_state = sizes.state_len == 0;
-  x->workload = (hil_workload_t){.name = program->name,
-                                 .state_len = x->keeps_state ? OWN_STATE : sizes.state_len,
-                                 .input_len = sizes.input_len,
-                                 .output_len = sizes.output_len,
-                                 .ticks = 1,
-                                 .init = write_initial};
+  const uint32_t own_len = x->keeps_state ? (uint32_t)OWN_STATE : sizes.state_len;
+  error = regions_map(&x->regions, own_len);
+  if (error) {
+    exec_kill(x);
+    return exec_refused(x, error);
+  }
+  x->shell = (hil_workload_t){.name = program->name,
+                              .state_len = own_len,
+                              .input_len = sizes.input_len,
+                              .output_len = sizes.output_len,
+                              .ticks = 1,
+                              .init = write_initial};
+  x->workload = x->shell;
+  x->workload.state_len += x->regions.len;
   *out = &x->workload;
   return HIL_OK;
 }
 
+void exec_place(hil_exec_t *x, hil_port_memory_t *memory) {
+  if (x->regions.memory) memory->region[REGION_STATE] = x->regions.memory;
+  x->memory = *memory;
+}
+
+/* A program that has just started, or been started again, is in step with the agent's copy of its regions. */
+static int settle_regions(hil_exec_t *x) { return regions_begin(x) ? HIL_OK : exec_refused(x, EPROTO); }
+
 int exec_start(hil_exec_t *x) {
   if (!x->program || !x->memory.progress) return HIL_ERR_STATE;
   memset(x->memory.progress, 0, sizeof *x->memory.progress);
-  if (x->pid && x->fresh && !exec_has_exited(x)) return HIL_OK;
+  if (x->pid && x->fresh && !exec_has_exited(x)) return settle_regions(x);
   exec_kill(x);
   hil_sizes_t sizes;
   const int error = begin(x, &sizes);
   if (error) return exec_refused(x, error);
-  if ((sizes.state_len ? sizes.state_len : OWN_STATE) != x->workload.state_len ||
+  if ((sizes.state_len ? sizes.state_len : OWN_STATE) != x->shell.state_len ||
       sizes.input_len != x->workload.input_len || sizes.output_len != x->workload.output_len) {
     fail_to_start(x, EPROTO); /* it is another than it was */
     return exec_refused(x, EPROTO);
   }
-  return HIL_OK;
+  return settle_regions(x);
 }
 
 /* --- one step ----------------------------------------------------------------------------------------- */
 
-static size_t sent_state_len(const hil_exec_t *x) { return x->keeps_state ? 0 : x->workload.state_len; }
+static size_t sent_state_len(const hil_exec_t *x) { return x->keeps_state ? 0 : x->shell.state_len; }
 
 static size_t answer_len(const hil_exec_t *x) {
-  return HEADER + FRAME + sent_state_len(x) + x->workload.output_len + CRC;
+  return HEADER + FRAME + sent_state_len(x) + x->workload.output_len + DIGEST * x->regions.count + CRC;
 }
 
 int exec_step(hil_exec_t *x, uint64_t frame) {
-  if (!x->pid) return HIL_ERR_STATE;
+  if (!x->pid) return x->lost ? HIL_OK : HIL_ERR_STATE;
+  if (!x->frozen && !regions_push(x)) return HIL_OK; /* the next poll reports it */
   exec_detach(x);
   const size_t state_len = sent_state_len(x);
   uint8_t *body = request + HEADER;
@@ -345,6 +434,7 @@ int exec_step(hil_exec_t *x, uint64_t frame) {
   x->frame = frame;
   x->fresh = false;
   x->begun = true;
+  x->answered = false;
   x->corrupted = chatters(x);
   busy_time_begin(&x->busy);
   x->began_us = x->looked_us = now_us();
@@ -376,6 +466,12 @@ static hil_port_event_t crashed(hil_exec_t *x, uint8_t *out_signal) {
   return PORT_CRASHED;
 }
 
+/* It has ended at a request for its regions. */
+static hil_port_event_t is_lost(const hil_exec_t *x, uint8_t *out_signal) {
+  *out_signal = x->lost_signal;
+  return PORT_CRASHED;
+}
+
 static hil_port_event_t complete(hil_exec_t *x, hil_agent_t *agent, uint8_t *out_signal) {
   const size_t state_len = sent_state_len(x);
   const uint8_t *body = answer + HEADER;
@@ -388,8 +484,11 @@ static hil_port_event_t complete(hil_exec_t *x, hil_agent_t *agent, uint8_t *out
     memcpy(x->memory.region[REGION_STATE], body + FRAME, state_len);
   }
   memcpy(x->memory.region[REGION_OUTPUT], body + FRAME + state_len, x->workload.output_len);
+  x->answered = true;
+  if (!regions_pull(x, body + FRAME + state_len + x->workload.output_len)) return is_lost(x, out_signal);
   x->memory.progress->tick = 1; /* the one tick: the result is there, and can be hit */
   if (x->memory.progress->stop_tick == 1 && agent_on_tick(agent, 1)) return PORT_RUNNING;
+  if (x->lost) return is_lost(x, out_signal);
   exec_detach(x);
   if (x->ended) return crashed(x, out_signal); /* by an upset there */
   if (x->frozen) return PORT_RUNNING;
@@ -400,7 +499,7 @@ static hil_port_event_t complete(hil_exec_t *x, hil_agent_t *agent, uint8_t *out
 
 hil_port_event_t exec_poll(hil_exec_t *x, hil_agent_t *agent, uint8_t *out_signal) {
   *out_signal = 0;
-  if (!x->pid) return PORT_CRASHED;
+  if (!x->pid) return x->lost ? is_lost(x, out_signal) : PORT_CRASHED;
   tail_drain(&x->err);
   if (x->stops_late) (void)exec_has_exited(x);
   x->looked_us = now_us();

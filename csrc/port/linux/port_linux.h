@@ -290,7 +290,11 @@ enum {
   EXEC_INIT_MS_MIN = 100,
   EXEC_INIT_MS_MAX = 600000,
   EXEC_STATE_MAX = 1 << 20, /* [byte] */
-  EXEC_OUTPUT_MAX = 1 << 16 /* [byte] more than MESSAGE_IO_MAX is not in the reply: READ fetches it */
+  EXEC_OUTPUT_MAX = 1 << 16, /* [byte] more than MESSAGE_IO_MAX is not in the reply: READ fetches it */
+  EXEC_REGIONS_MAX = MESSAGE_REGIONS_MAX,
+  EXEC_REGIONS_BYTES = 64 << 20, /* [byte] of all of them */
+  EXEC_PIECE = 1 << 16, /* [byte] of a region in one message */
+  EXEC_REGION_MS = 2000 /* for a program to answer a request for one */
 };
 
 typedef struct {
@@ -320,10 +324,31 @@ uint64_t busy_time_us(const hil_busy_time_t *b, uint64_t passed_us);
 /* The letter that the system gives a process's state; 0 if there is no such process. */
 char busy_time_state(pid_t pid);
 
+/* The regions that a program has declared (exec_regions.c), which stand behind its own state in the agent's. */
+typedef struct {
+  uint32_t count;
+  uint32_t own_len; /* [byte] of the state before them */
+  uint32_t len; /* [byte] of all regions */
+  uint8_t declared[EXEC_REGIONS_MAX][MESSAGE_REGION_INFO];
+  uint32_t offset_of[EXEC_REGIONS_MAX]; /* [byte] among the regions */
+  uint32_t len_of[EXEC_REGIONS_MAX]; /* [byte] */
+  uint64_t digest[EXEC_REGIONS_MAX]; /* of what the program is known to have, as it computes them itself */
+  bool adopted; /* the state has the program's first contents */
+  uint8_t *memory; /* the state, and behind it |copy|; null: the regions of a worker are used */
+  size_t memory_len;
+  uint8_t *copy; /* what the program is known to have in its regions */
+} hil_exec_regions_t;
+
 typedef struct {
   const hil_exec_program_t *program;
   uint64_t seed;
+  uint8_t version; /* of the protocol that it speaks */
+  hil_exec_regions_t regions;
+  bool answered; /* a step is under way, and its answer is there: it can be asked for its regions */
+  bool lost; /* it ended between two steps, which the next poll reports, with */
+  uint8_t lost_signal;
   hil_workload_t workload;
+  hil_workload_t shell; /* the same without its regions, whose memory is |regions.memory| */
   hil_port_memory_t memory; /* the agent's; the port fills it in */
   bool keeps_state; /* the program reports none: the state is the number of the next frame */
   pid_t pid; /* 0: none */
@@ -360,6 +385,8 @@ void exec_init(hil_exec_t *x);
  * HIL_OK; HIL_ERR_NOSYS if none of that name is allowed, HIL_ERR_IO if it does not come up. */
 int exec_find(hil_exec_t *x, const hil_exec_list_t *list, const char *name, uint64_t seed,
               const hil_workload_t **out);
+/* The agent's memory for it is this, but for a state with regions: that is put in place. */
+void exec_place(hil_exec_t *x, hil_port_memory_t *memory);
 /* The others return what the callbacks of hil_port_t return (port.h). */
 int exec_start(hil_exec_t *x);
 int exec_step(hil_exec_t *x, uint64_t frame);
@@ -373,6 +400,40 @@ uint64_t exec_busy_us(const hil_exec_t *x);
 bool exec_wants(const hil_exec_t *x, int *out_read_fd, int *out_write_fd);
 int exec_interrupt(hil_exec_t *x);
 int exec_resume(hil_exec_t *x);
+/* Where the body of a request is put. */
+uint8_t *exec_request_body(void);
+/* Send a request between two steps, with |body_len| bytes that stand there, and wait for its answer. Returns the
+ * |want_len| bytes of its body; NULL if it is wrong in any part, or does not come in time: then the program has
+ * been ended, and x->lost says so to the next poll. */
+const uint8_t *exec_ask(hil_exec_t *x, uint8_t type, size_t body_len, size_t want_len);
+/* End a program that has broken the protocol between two steps. */
+void exec_lose(hil_exec_t *x, int error);
+
+/* --- exec_regions.c: memory that a program has named ------------------------------------------------- */
+
+enum { EXEC_TYPE_READ = 3, EXEC_TYPE_WRITE = 4 };
+
+/* Take over |count| declarations that stand in an answer to INIT. False: they are not right. */
+bool regions_declare(hil_exec_regions_t *r, const uint8_t *bytes, uint32_t count);
+/* Whether two programs have declared the same. */
+bool regions_are_alike(const hil_exec_regions_t *a, const hil_exec_regions_t *b);
+/* Map the memory for them, behind |own_len| bytes of state. Returns 0, or an errno. */
+int regions_map(hil_exec_regions_t *r, uint32_t own_len);
+void regions_unmap(hil_exec_regions_t *r);
+/* These talk to a program that waits for a request. False: it is lost.
+ * begin: it has just started; what it has is the state if that has no content yet;
+ * push: what was changed of the state (a repair, an upset) is written to it, and read back;
+ * write: the same of these bytes of the state only;
+ * pull: it has computed a step, whose answer has these digests: what has changed is read. */
+bool regions_begin(hil_exec_t *x);
+bool regions_push(hil_exec_t *x);
+bool regions_write(hil_exec_t *x, uint64_t offset, size_t len);
+bool regions_pull(hil_exec_t *x, const uint8_t *digests);
+/* CRC-32 as in zlib, PNG and Ethernet. */
+uint32_t regions_crc32(const uint8_t *bytes, size_t len);
+/* As port->regions. */
+int regions_report(const hil_exec_regions_t *r, hil_regions_t *out);
+
 /* --- exec_access.c: the memory and registers of a program ------------------------------------------ */
 
 /* Keep an errno for whoever asks. Returns HIL_ERR_IO. */
