@@ -8,6 +8,7 @@ computes; nothing waits, opens or records. C status codes become exceptions in `
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -141,6 +142,19 @@ class NamedRegion:
     shape: tuple[int, ...]
     offset: int
     length: int
+
+    def place_of(self, bit: int) -> str:
+        """Return where `bit` of the state lies in it, such as `conv1.weight[3, 0] bit 30`."""
+        within = bit - 8 * self.offset
+        count = math.prod(self.shape)
+        per_element = 8 * self.length // count
+        number, bit_of_element = divmod(within, per_element)
+        index: list[int] = []
+        for size in reversed(self.shape):
+            number, at = divmod(number, size)
+            index.insert(0, at)
+        where = f"[{', '.join(map(str, index))}]" if index else ""
+        return f"{self.name}{where} bit {bit_of_element}"
 
 
 @dataclass(frozen=True, slots=True)

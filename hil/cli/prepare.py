@@ -53,11 +53,13 @@ def fresh(source: str | None, overrides: Overrides, out: Path | None, *, quiet: 
     if source is None:
         raise UsageError("which scenario?", remedy="hil run quickstart")
     loaded = load(source, overrides)
+    from hil.rig.onnx_program import check_onnx
     from hil.rig.own_workload import own_workload
     from hil.upsets.limits import check_upsets
 
     own = own_workload(loaded.scenario)
     with placing(loaded.file):
+        check_onnx(loaded.scenario)
         check_upsets(loaded.scenario, None if own is None else own.workload)
     plant = None
     with placing(loaded.file):

@@ -211,10 +211,13 @@ def _profile_text(path: Path) -> str:
 
 
 def _check_upsets(scenario: Scenario, path: Path, own: OwnWorkload | None) -> None:
-    """Check upsets against the step and the size of their target. Raises: ConfigError."""
-    from hil.upsets.limits import check_upsets  # noqa: PLC0415  (the kernel; a bench needs none)
+    """Check upsets against the step and the size of their target, and the model that is the
+    workload, if one is. Raises: ConfigError; UsageError if its extra is missing."""
+    from hil.rig.onnx_program import check_onnx  # noqa: PLC0415  (the rig; a bench needs none)
+    from hil.upsets.limits import check_upsets  # noqa: PLC0415  (the kernel; the same)
 
     with placing(path):
+        check_onnx(scenario)
         check_upsets(scenario, None if own is None else own.workload)
 
 

@@ -13,6 +13,7 @@ from hil.errors import RecordError, SetupError
 from hil.rig.board_kinds import build_nodes
 from hil.rig.calls import Timing
 from hil.rig.golden_recording import record_run
+from hil.rig.onnx_program import model_programs
 from hil.rig.own_workload import own_workload
 from hil.rig.program_options import ProgramOptions
 from hil.rig.recorded_run import GoldenResults, recorded_run_of, sha256_of
@@ -52,6 +53,7 @@ def options_of(
         init_us=round(program.init_s * 1e6),
         inputs=None if program.input is None else read_inputs(program.input),
         frames=scenario.frame_count,
+        command=model_programs(scenario).get(program.program),
     )
     if program.golden is GoldenSource.HOST:
         return options, scenario

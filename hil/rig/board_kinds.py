@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hil.board_types.supply_limits import check_supply, supply_range
 from hil.clock import HOST, Clock
 from hil.rig.backends.inproc import InprocBoard
@@ -12,6 +14,7 @@ from hil.rig.console.port import ConsolePort
 from hil.rig.emulated.board import EmulatedBoard
 from hil.rig.labgrid_place import LabgridPlace
 from hil.rig.node import Board, Node
+from hil.rig.onnx_program import model_programs
 from hil.rig.own_workload import OwnWorkload, own_workload
 from hil.rig.power import make
 from hil.scenario import BoardKind, Scenario, UpsetTarget
@@ -20,14 +23,22 @@ from hil.scenario.console import CONSOLE_BAUD
 from hil.scenario.console_patterns import own_patterns
 
 
-def _board(spec: NodeSpec, index: int, own: OwnWorkload | None, *, beside: bool) -> Board:
+def _board(
+    spec: NodeSpec,
+    index: int,
+    own: OwnWorkload | None,
+    programs: Mapping[str, tuple[str, ...]],
+    *,
+    beside: bool,
+) -> Board:
     """Return the board of `spec`, whose agent has the workload `own` if there is one. Each kind has
     its case: mypy reports a kind without one."""
     match spec.board:
         case BoardKind.INPROC:
             return InprocBoard(spec.name, index, own)
         case BoardKind.PROCESS:
-            return ProcessBoard(spec.name, find_agent() if own is None else agent_with(own))
+            agent = find_agent() if own is None else agent_with(own)
+            return ProcessBoard(spec.name, agent, programs)
         case BoardKind.EMULATED:
             workloads = () if own is None else (own.source,)
             return EmulatedBoard(spec.name, can_return=beside, workloads=workloads)
@@ -63,7 +74,7 @@ def build_nodes(scenario: Scenario, clock: Clock = HOST) -> list[Node]:
 
     Raises: SetupError if a board's program is missing; ConfigError if the C file that is the
     workload cannot be used."""
-    own = own_workload(scenario)
+    own, programs = own_workload(scenario), model_programs(scenario)
     upsets = scenario.upsets
     # A run that depends on real time continues while an emulated board boots; a reproducible run
     # waits for it.
@@ -75,7 +86,7 @@ def build_nodes(scenario: Scenario, clock: Clock = HOST) -> list[Node]:
         )
     )
     nodes = [
-        Node(spec.name, index, _board(spec, index, own, beside=beside), clock)
+        Node(spec.name, index, _board(spec, index, own, programs, beside=beside), clock)
         for index, spec in enumerate(scenario.rig.nodes)
     ]
     for node in nodes:

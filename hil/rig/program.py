@@ -11,6 +11,7 @@ import struct
 import subprocess
 import weakref
 import zlib
+from collections.abc import Mapping
 from typing import Final
 
 from hil._kernel import lib
@@ -66,11 +67,12 @@ def allowed_programs() -> dict[str, tuple[str, ...]]:
     return programs
 
 
-def agent_options() -> list[str]:
-    """Return the options that make the agent of a process board allow the same programs.
+def agent_options(more: Mapping[str, tuple[str, ...]] | None = None) -> list[str]:
+    """Return the options that make the agent of a process board allow the same programs, and
+    `more`.
 
     Raises: SetupError as `allowed_programs`."""
-    programs = allowed_programs()
+    programs = {**allowed_programs(), **(more or {})}
     return [part for name in programs for part in ("--exec", f"{name}={','.join(programs[name])}")]
 
 
@@ -90,7 +92,7 @@ def golden_run(workload: str, seed: int, program: ProgramOptions = _USUAL) -> Go
     if program.recorded is not None:
         return RecordedGolden(program.recorded, program)
     name = workload.removeprefix(PREFIX)
-    command = allowed_programs().get(name)
+    command = program.command or allowed_programs().get(name)
     if command is None:
         raise SetupError(
             f"there is no reference for the program `{name}`: the golden run needs it on this "

@@ -18,13 +18,15 @@ class ProgramOptions:
     """The options of a program, or a C file. `init_us`: the time in which it must answer INIT [us];
     `inputs`: those of the frames, None: random bytes; `frames`: so many need one, None: not known;
     `recorded`: the golden run, None: the program of this computer computes it; `own`: the C file,
-    loaded into this process, None: the workload is another."""
+    loaded into this process, None: the workload is another; `command`: path and arguments of the
+    program of this computer, None: those that it allows under that name."""
 
     init_us: int = 10_000_000
     inputs: ProgramInputs | None = None
     frames: int | None = None
     recorded: GoldenResults | None = None
     own: OwnWorkload | None = None
+    command: tuple[str, ...] | None = None
 
     def mismatch(self, length: int, frames: int | None) -> str:
         """Return why the inputs are not those of a program that takes `length` bytes, in a run of

@@ -3,9 +3,12 @@
 load, overrides     from a file and options of the command line to a `Scenario`, or all its problems
 model               the scenario, and its defaults
 rig, upsets, expect, alarms, plant    its parts; `plant` is a package
+pattern             the change of bits by an upset
 program, program_input    the program of the workload exec, and its inputs from a file
 outputs, output_meaning    the fields of the outputs of workloads; what they say to people
 c_workload          a C file of the user as the workload, and the text of it
+onnx_workload       an ONNX model of the user as the workload
+workload_choice     the forms in which `workload:` is written
 consistency         the rules between these parts
 problems            pydantic's errors as messages for users
 words, fields, durations, numerals    the types of single values
@@ -37,11 +40,11 @@ from hil.scenario.load import Loaded, find_scenario, load, load_scenario, parse_
 from hil.scenario.model import SCHEMA_VERSION, RecoveryConfig, Scenario, TimeoutsConfig
 from hil.scenario.operator_upset import ordered_event
 from hil.scenario.overrides import Overrides
+from hil.scenario.pattern import PatternConfig
 from hil.scenario.rig import NodeConfig, RigConfig
 from hil.scenario.schema import bench_schema, scenario_schema
 from hil.scenario.upsets import (
     OrbitUpsetsConfig,
-    PatternConfig,
     UpsetEventConfig,
     UpsetRateConfig,
     UpsetsConfig,

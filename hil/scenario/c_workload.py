@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, Field, model_validator
 
 from hil.errors import ConfigError, Problem
-from hil.scenario.fields import C_FORM, NAME_FORM, FrozenModel
+from hil.scenario.fields import FrozenModel
 from hil.scenario.problems import wrong
 from hil.scenario.words import EXEC, WORKLOADS, Sha256
 from hil.scenario.yaml.messages import describe
@@ -27,7 +27,6 @@ __all__ = [
     "CWorkloadConfig",
     "c_workload_name",
     "read_c_source",
-    "workload_form",
 ]
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,14}")  # MESSAGE_NAME_LEN, csrc/wire/message.h
@@ -84,12 +83,6 @@ class CWorkloadConfig(FrozenModel):
     def name(self) -> str:
         """Return the name of the workload."""
         return Path(self.c).stem
-
-
-def workload_form(value: object) -> str:
-    """Return the tag of the form in which `workload:` is written."""
-    is_file = isinstance(value, str) and value.endswith(".c")
-    return C_FORM if is_file or isinstance(value, (Mapping, CWorkloadConfig)) else NAME_FORM
 
 
 @dataclass(frozen=True, slots=True)

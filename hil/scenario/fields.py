@@ -17,7 +17,8 @@ PartName = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[a-z0-9]
 
 NAME_FORM: Final = "[workload name]"
 C_FORM: Final = "[C file]"
-"""The tags of the two forms of `workload:`. Pydantic puts them into the places of problems."""
+ONNX_FORM: Final = "[ONNX file]"
+"""The tags of the forms of `workload:`. Pydantic puts them into the places of problems."""
 
 
 class FrozenModel(BaseModel):

@@ -21,6 +21,7 @@ from hil.scenario import overrides as override
 from hil.scenario.c_workload import read_c_source
 from hil.scenario.consistency import length_findings, upset_findings
 from hil.scenario.model import SCHEMA_VERSION, Scenario
+from hil.scenario.onnx_workload import sha256_of_model
 from hil.scenario.overrides import Overrides
 from hil.scenario.plant.flight import PlantConfig
 from hil.scenario.problems import (
@@ -111,10 +112,14 @@ def load(source: str | Path, overrides: Overrides | None = None) -> Loaded:
 
 
 def _with_source(scenario: Scenario) -> Scenario:
-    """Read the C file that is the workload of a scenario, if one is, and fill in its digest.
+    """Read the C file or model that is the workload of a scenario, if one is, and fill in its
+    digest.
 
     Raises: ConfigError if it cannot be used."""
-    config = scenario.c_workload
+    model, config = scenario.onnx_workload, scenario.c_workload
+    if model is not None:
+        digest = sha256_of_model(Path(model.onnx), model.sha256)
+        return scenario.model_copy(update={"workload": model.model_copy(update={"sha256": digest})})
     if config is None:
         return scenario
     source = read_c_source(Path(config.c), config.sha256)
@@ -164,6 +169,11 @@ def _beside(scenario: Scenario, path: Path) -> Scenario:
     if scenario.c_workload is not None:
         file = str((path.parent / scenario.c_workload.c).resolve())
         update["workload"] = scenario.c_workload.model_copy(update={"c": file})
+    if scenario.onnx_workload is not None:
+        model = scenario.onnx_workload
+        named = {"onnx": model.onnx, "inputs": model.inputs}
+        files = {k: str((path.parent / v).resolve()) for k, v in named.items() if v is not None}
+        update["workload"] = model.model_copy(update=files)
     if scenario.exec is not None and scenario.exec.input is not None:
         given = scenario.exec.input
         files = {"hex": given.hex, "raw": given.raw}

@@ -14,16 +14,14 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
-    Discriminator,
     Field,
-    Tag,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from hil.scenario.alarms import AlarmsConfig
-from hil.scenario.c_workload import CWorkloadConfig, workload_form
+from hil.scenario.c_workload import CWorkloadConfig
 from hil.scenario.consistency import (
     length_findings,
     plant_findings,
@@ -39,7 +37,8 @@ from hil.scenario.expect import (
     effective_expectations,
     parse_expectation,
 )
-from hil.scenario.fields import C_FORM, NAME_FORM, Float, FrozenModel, Int, Positive
+from hil.scenario.fields import Float, FrozenModel, Int, Positive
+from hil.scenario.onnx_workload import ONNX_PROGRAM, OnnxWorkloadConfig
 from hil.scenario.plant.flight import PlantConfig
 from hil.scenario.problems import Findings, wrong, wrong_at
 from hil.scenario.program import ExecConfig
@@ -53,16 +52,12 @@ from hil.scenario.words import (
     Attempts,
     BoardKind,
     ScenarioName,
-    WorkloadName,
 )
+from hil.scenario.workload_choice import ONNX_EXEC, WorkloadChoice, is_onnx
 from hil.scenario.yaml.messages import describe
 
 __all__ = ["SCHEMA_VERSION", "RecoveryConfig", "Scenario", "TimeoutsConfig"]
 
-WorkloadChoice = Annotated[
-    Annotated[WorkloadName, Tag(NAME_FORM)] | Annotated[CWorkloadConfig, Tag(C_FORM)],
-    Discriminator(workload_form),
-]
 
 SCHEMA_VERSION = 1
 """The newest `schema:` that is understood. It grows when an old file would change its meaning."""
@@ -156,11 +151,14 @@ class Scenario(FrozenModel):
     )
     summary: str = Field(default="", description="What the scenario demonstrates, in a sentence.")
     workload: WorkloadChoice = Field(
-        description="What every node computes: a workload of hil, or a C file of your own.",
+        description="What every node computes: a workload of hil, or a C file or an ONNX model of "
+        "your own.",
         json_schema_extra={"enum": [*WORKLOADS, EXEC]},
     )
     exec: ExecConfig | None = Field(
-        default=None, description="With `workload: exec`, and required there: which program."
+        default=None,
+        description="With `workload: exec`, and required there: which program. With a model of "
+        "your own it is filled in.",
     )
     seed: Annotated[Int, Field(ge=0, le=I63_MAX)] = Field(
         default=1, description="Everything random is drawn from it; the same seed is the same run."
@@ -210,7 +208,14 @@ class Scenario(FrozenModel):
         """Return the name of the workload that the boards use."""
         if isinstance(self.workload, CWorkloadConfig):
             return self.workload.name
+        if isinstance(self.workload, OnnxWorkloadConfig):
+            return f"exec:{ONNX_PROGRAM}"
         return self.workload if self.exec is None else f"exec:{self.exec.program}"
+
+    @property
+    def onnx_workload(self) -> OnnxWorkloadConfig | None:
+        """Return the ONNX model that is the workload; None if another one is."""
+        return self.workload if isinstance(self.workload, OnnxWorkloadConfig) else None
 
     @property
     def c_workload(self) -> CWorkloadConfig | None:
@@ -311,6 +316,13 @@ class Scenario(FrozenModel):
             wrong_at("expect", findings)
         return value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_program(cls, data: Any) -> Any:
+        """Fill in the program that computes an ONNX model."""
+        is_model = isinstance(data, dict) and is_onnx(data.get("workload"))
+        return {"exec": dict(ONNX_EXEC), **data} if is_model else data
+
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:
         findings = length_findings(self.frames, self.duration, self.frame_ms)
@@ -320,7 +332,13 @@ class Scenario(FrozenModel):
         rates = dict(enumerate(self.upsets.rates))
         findings += upset_findings(frame_count, self.frame_us, boards, events, rates)
         findings += plant_findings(self.plant, self.rig.nodes, self.upsets, self.frame_ms)
-        is_program = self.workload == EXEC
+        is_program = self.workload == EXEC or self.onnx_workload is not None
+        if self.onnx_workload is not None and self.exec and self.exec.program != ONNX_PROGRAM:
+            findings.add(
+                ("exec", "program"),
+                f"the program of an ONNX model is `{ONNX_PROGRAM}`",
+                f"write `program: {ONNX_PROGRAM}`",
+            )
         findings += program_findings(is_program, self.exec, self.rig.nodes, self.upsets)
         if self.upsets.allow_missed and "events.missed" in self.expect:
             findings.add(

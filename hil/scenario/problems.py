@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from hil.errors import ConfigError, Problem
-from hil.scenario.fields import C_FORM, NAME_FORM, FrozenModel
+from hil.scenario.fields import C_FORM, NAME_FORM, ONNX_FORM, FrozenModel
 from hil.scenario.numerals import number_remedy
 from hil.scenario.yaml.document import Document, KeyPath
 from hil.scenario.yaml.messages import describe
@@ -168,7 +168,7 @@ _BOOLEANS = dict.fromkeys(("yes", "on", "y", "true"), "write true") | dict.fromk
 )
 
 
-_NO_STEPS = ("[key]", NAME_FORM, C_FORM)
+_NO_STEPS = ("[key]", NAME_FORM, C_FORM, ONNX_FORM)
 
 
 def written_path(loc: Sequence[str | int], document: Document) -> KeyPath:

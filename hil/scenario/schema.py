@@ -15,9 +15,11 @@ from hil.scenario.bench import BenchConfig
 from hil.scenario.c_workload import CWorkloadConfig
 from hil.scenario.expect import KNOWN_METRICS, NONE
 from hil.scenario.model import Scenario
+from hil.scenario.onnx_workload import OnnxWorkloadConfig
+from hil.scenario.pattern import PatternConfig
 from hil.scenario.plant.radiation import RadiationModel
 from hil.scenario.rig import NodeConfig
-from hil.scenario.upsets import PatternConfig, UpsetRateConfig
+from hil.scenario.upsets import UpsetRateConfig
 from hil.scenario.words import (
     BOARD_ALIASES,
     NODE_NAME_PATTERN,
@@ -41,7 +43,9 @@ def scenario_schema() -> JsonObject:
         "anyOf": [
             {"enum": top["workload"]["enum"]},
             {"type": "string", "pattern": r"^(.*/)?[a-z][a-z0-9_]{0,14}\.c$"},
+            {"type": "string", "pattern": r"\.onnx$"},
             {"$ref": f"#/$defs/{CWorkloadConfig.__name__}"},
+            {"$ref": f"#/$defs/{OnnxWorkloadConfig.__name__}"},
         ],
         "description": top["workload"]["description"],
     }

@@ -14,6 +14,7 @@ from pydantic import (
 
 from hil.scenario.durations import parse_duration_us
 from hil.scenario.fields import FrozenModel, Int, Positive
+from hil.scenario.pattern import PatternConfig
 from hil.scenario.plant.radiation import Duration
 from hil.scenario.problems import Findings, one_of, wrong, wrong_at
 from hil.scenario.words import (
@@ -35,6 +36,7 @@ from hil.scenario.words import (
     PartWord,
     PatternKind,
     RamPart,
+    RegionName,
     Sefi,
     SefiWord,
     Steps,
@@ -43,65 +45,6 @@ from hil.scenario.words import (
     W,
     Weight,
 )
-
-_WORD_WIDTHS = (8, 16, 32, 64)
-_DEFAULT_WIDTH = {
-    PatternKind.BIT: 1,
-    PatternKind.ADJACENT: 2,
-    PatternKind.STUCK: 1,
-    PatternKind.ZERO_WORD: 32,
-    PatternKind.RANDOM_WORD: 32,
-}
-
-
-class PatternConfig(FrozenModel):
-    """The change of bits by an upset. In a file, the kind alone is enough."""
-
-    kind: KindWord = Field(description="What happens to the bits.")
-    width: Int = Field(
-        default=1, description="adjacent: 2 to 64 bits (2); *_word: 8, 16, 32 or 64 bits (32)."
-    )
-    value: Annotated[Int, Field(ge=0, le=2**64 - 1)] | None = Field(
-        default=None,
-        description="stuck: 0 or 1 (1); random_word: the new value, drawn from the seed if absent.",
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_in(cls, data: Any) -> Any:
-        if isinstance(data, str):
-            data = {"kind": data}
-        if isinstance(data, dict) and data.get("kind") in list(PatternKind):
-            kind = PatternKind(data["kind"])
-            data = {"width": _DEFAULT_WIDTH[kind], **data}
-            if kind is PatternKind.STUCK:
-                data = {"value": 1, **data}
-        return data
-
-    @model_validator(mode="after")
-    def _consistent(self) -> PatternConfig:
-        findings = Findings()
-        if self.kind is PatternKind.ADJACENT:
-            fits, expected = 2 <= self.width <= 64, "2 to 64 bits"
-        elif self.kind in (PatternKind.ZERO_WORD, PatternKind.RANDOM_WORD):
-            fits, expected = self.width in _WORD_WIDTHS, "8, 16, 32 or 64 bits"
-        else:
-            fits, expected = self.width == 1, "none, as it is always one bit"
-        if not fits:
-            findings.add("width", f"width {self.width} for `{self.kind}`; expected {expected}")
-        if self.kind is PatternKind.STUCK:
-            if self.value not in (0, 1):
-                findings.add("value", f"a bit cannot be stuck at {self.value}", "use 0 or 1")
-        elif self.kind is not PatternKind.RANDOM_WORD:
-            if self.value is not None:
-                findings.add("value", f"`{self.kind}` takes no value", "remove it")
-        elif self.value is not None and fits and self.value >= 1 << self.width:
-            findings.add(
-                "value", f"{self.value} does not fit {self.width} bits", "use a wider word"
-            )
-        wrong_at("Pattern", findings)
-        return self
-
 
 _BIT = PatternConfig(kind=PatternKind.BIT)
 
@@ -134,6 +77,11 @@ class UpsetEventConfig(FrozenModel):
         "text, gpr, vector.",
     )
     pattern: PatternConfig = Field(default=_BIT, description="What happens to the bits.")
+    region: RegionName | None = Field(
+        default=None,
+        description="state: which named memory of a program, such as a tensor (EXEC.md); `bit` "
+        "counts from its beginning.",
+    )
     bit: Annotated[Int, Field(ge=0, le=I63_MAX)] | None = Field(
         default=None, description="Which bit of the target; drawn from the seed if absent."
     )
@@ -203,6 +151,10 @@ class UpsetEventConfig(FrozenModel):
                 "a latch-up ends when the power is cut; when it returns, `plant.latch_up` says",
                 "remove it",
             )
+        if self.region is not None and self.us is not None:
+            findings.add(
+                "us", "a program cannot be asked for its regions while it computes", "use `tick`"
+            )
         return findings
 
     def _findings(self) -> Findings:
@@ -217,6 +169,7 @@ class UpsetEventConfig(FrozenModel):
                     "remove it",
                 )
 
+        only("region", self.region is not None, UpsetTarget.STATE)
         only("sefi", self.sefi is not None, UpsetTarget.CPU)
         only("noise", self.noise is not None, UpsetTarget.LINK)
         only("direction", self.direction is not None, UpsetTarget.LINK)
@@ -286,6 +239,10 @@ class UpsetRateConfig(FrozenModel):
 
     targets: Annotated[tuple[TargetWord, ...], BeforeValidator(_one_target)] = Field(
         description="Targets; each upset hits one of them at random."
+    )
+    region: RegionName | None = Field(
+        default=None,
+        description="state: only this named memory of a program, such as a tensor (EXEC.md).",
     )
     nodes: tuple[NodeName, ...] | None = Field(
         default=None, description="Names of the nodes that are hit; default: all."
@@ -361,6 +318,7 @@ class UpsetRateConfig(FrozenModel):
             ("noises", frozenset({UpsetTarget.LINK})),
             ("sefis", frozenset({UpsetTarget.CPU})),
             ("part", frozenset({UpsetTarget.BOARD_RAM})),
+            ("region", frozenset({UpsetTarget.STATE})),
             ("steps_max", PROCESS_TARGETS),
         ):
             default = type(self).model_fields[key].default

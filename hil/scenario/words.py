@@ -218,6 +218,7 @@ _NAME_RULES = {
     "tag": "1 to 16 of a-z, 0-9, _ and -",
     "place": "1 to 64 letters, digits and . _ : + -",
     "program": "1 to 10 of a-z, 0-9, _ and -",
+    "region": "1 to 31 letters, digits and _ . : / -",
 }
 NODE_NAME_PATTERN = r"[a-z0-9_-]{1,16}"
 SCENARIO_NAME_PATTERN = r"[a-z0-9-]{1,64}"
@@ -227,8 +228,8 @@ def _workload(value: str) -> str:
     known = (*WORKLOADS, EXEC)
     if value not in known:
         raise wrong(
-            f"there is no workload `{value[:40]}`; expected {one_of(known)}, or a C file of your "
-            "own (NAME.c)",
+            f"there is no workload `{value[:40]}`; expected {one_of(known)}, or a C file or an "
+            "ONNX model of your own (NAME.c, NAME.onnx)",
             did_you_mean(value, known),
         )
     return value
@@ -318,6 +319,7 @@ NodeName = Annotated[str, AfterValidator(_name(NODE_NAME_PATTERN, "node"))]
 Tag = Annotated[str, AfterValidator(_name(NODE_NAME_PATTERN, "tag"))]
 ScenarioName = Annotated[str, AfterValidator(_name(SCENARIO_NAME_PATTERN, "scenario"))]
 ProgramName = Annotated[str, AfterValidator(_name(r"[a-z0-9_-]{1,10}", "program"))]
+RegionName = Annotated[str, AfterValidator(_name(r"[A-Za-z0-9_.:/-]{1,31}", "region"))]
 PlaceName = Annotated[str, AfterValidator(_name(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,63}", "place"))]
 WorkloadName = Annotated[str, AfterValidator(_workload)]
 Sha256 = Annotated[str, AfterValidator(_sha256)]

@@ -195,6 +195,7 @@ class Injector:
         report = self._rig.report(node, plan.id) if node.link.connected else None
         if report is not None:
             upset.apply(report)
+            self._name_region(upset)
             self._ask_activation(node, upset)
         elif plan.target is UpsetTarget.AGENT:  # the upset may be why it does not answer
             upset.assume_injected(_NOT_READ_BACK)
@@ -203,6 +204,15 @@ class Injector:
             upset.fail("the board fell silent before it reported")
         if not upset.injected:
             self.watch.drop(upset)
+
+    def _name_region(self, upset: Upset) -> None:
+        """Say in the report of a hit of a program's state which of its tensors that was."""
+        loaded = self._rig.setup.loaded
+        if loaded is None or upset.plan.target is not UpsetTarget.STATE or not upset.injected:
+            return
+        region = loaded.region_at(upset.report.bit // 8)
+        if region is not None:
+            upset.report = replace(upset.report, detail=region.place_of(upset.report.bit))
 
     def _ask_activation(self, node: Node, upset: Upset) -> None:
         """Ask the board what the worker did first with what the upset has changed, where boards can

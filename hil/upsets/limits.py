@@ -35,7 +35,7 @@ from hil.scenario import (
     UpsetTarget,
 )
 from hil.scenario.load import UNPLACED
-from hil.scenario.problems import Findings
+from hil.scenario.problems import Findings, did_you_mean
 from hil.scenario.words import (
     CHECKPOINT_TARGETS,
     MEMORY_TARGETS,
@@ -68,6 +68,7 @@ _TEXT_FACTOR: Final = 8
 """Upper bound of the size of another compiler's machine code, relative to this computer's."""
 _PROGRAM_TICKS: Final = 1
 _SLOWEST_FACTOR: Final = 2
+_NAMED_MOST: Final = 8
 _WORDS: Final = (PatternKind.ZERO_WORD, PatternKind.RANDOM_WORD)
 _WIDEST_DRAWN: Final = {
     PatternKind.ADJACENT: 4,
@@ -84,6 +85,21 @@ def check_upsets(scenario: Scenario, workload: Workload | None = None) -> None:
     the sizes of a program are not known, and not checked. Raises: ConfigError with every upset that
     is out of range."""
     UpsetLimits(scenario, workload).check()
+
+
+def _check_region(name: str | None, workload: Workload | None, findings: Findings) -> None:
+    """Add that the workload, if it is known, has not named such a region, if it has not."""
+    if name is None or workload is None:
+        return
+    names = [region.name for region in workload.regions]
+    if name in names:
+        return
+    some = ", ".join(names[:_NAMED_MOST]) + (", ..." if len(names) > _NAMED_MOST else "")
+    findings.add(
+        "region",
+        f"{workload.name} has no region `{name}`; it has {some or 'none'}",
+        did_you_mean(name, names) if names else "remove it",
+    )
 
 
 class UpsetLimits:
@@ -190,6 +206,7 @@ class UpsetLimits:
                     "be missed (`upsets: {allow_missed: 1}`)",
                 )
         space = self._space(event)
+        _check_region(event.region, self._workload, findings)
         if space is not None:
             self._where(event, space, findings)
         return findings
@@ -259,9 +276,11 @@ class UpsetLimits:
             return BOARD_RAM_BYTES * 8
         if event.target not in MEMORY_TARGETS:
             return None
-        return self._memory_bits(event.target, event.node)
+        return self._memory_bits(event.target, event.node, event.region)
 
-    def _memory_bits(self, target: UpsetTarget, node: str | None) -> int | None:
+    def _memory_bits(
+        self, target: UpsetTarget, node: str | None, region: str | None = None
+    ) -> int | None:
         if self._scenario.exec is not None and target in _OF_A_PROGRAM:
             return None  # as large as the program makes it
         hello = None if node is None else self._hellos.get(node)
@@ -277,6 +296,8 @@ class UpsetLimits:
         w = self._workload
         if w is None:
             return None
+        if region is not None:
+            return next((8 * r.length for r in w.regions if r.name == region), None)
         sizes = {
             UpsetTarget.STATE: w.state_len,
             UpsetTarget.CHECKPOINT: w.state_len,
@@ -301,6 +322,8 @@ class UpsetLimits:
 
     def _where(self, event: UpsetEventConfig, space: int, findings: Findings) -> None:
         pattern, what = event.pattern, f"target {event.target} of {self._scenario.workload_name}"
+        if event.region is not None:
+            what = f"region {event.region} of {self._scenario.workload_name}"
         if event.target is UpsetTarget.LINK:
             what = f"the STEP message {event.direction}"
         elif event.target in (UpsetTarget.BOARD_RAM, UpsetTarget.STACK, UpsetTarget.AGENT):
@@ -335,7 +358,9 @@ class UpsetLimits:
     # --- upsets at random ---------------------------------------------------------------------
 
     def _of_rate(self, rate: UpsetRateConfig) -> Findings:
-        return self._of_targets(rate.targets, rate.patterns)
+        findings = self._of_targets(rate.targets, rate.patterns)
+        _check_region(rate.region, self._workload, findings)
+        return findings
 
     def _of_targets(
         self, targets: Sequence[UpsetTarget], patterns: Mapping[PatternKind, float]

@@ -61,6 +61,7 @@ class _Source:
         self._node = scenario.rig.nodes[position].name
         self._frame_us = scenario.frame_us
         self._ticks = workload.ticks
+        self._workload = workload
         self._per_s = Decimal(repr(rate.per_s)) * Decimal(repr(scenario.upsets.accel))
         self._random = stream(scenario.seed, f"{label}/node {position}")
         self._t_us = 0
@@ -73,6 +74,8 @@ class _Source:
         random, rate = self._random, self._rate
         target = rate.targets[random.below(len(rate.targets))]
         bit = random.bits64() >> 1
+        if target is UpsetTarget.STATE:
+            bit = _in_region(self._workload, rate.region, bit, drawn=True)
 
         def plan(kind: UpsetKind) -> UpsetPlan:
             return UpsetPlan(frame, self._node, target, kind, self._label, bit=bit)
@@ -103,10 +106,22 @@ def _shaped(plan: UpsetPlan, kind: PatternKind, random: Random) -> UpsetPlan:
     return plan._replace(width=1)
 
 
-def _of_event(event: UpsetEventConfig, frame: int, label: str, random: Random) -> UpsetPlan:
+def _in_region(workload: Workload, name: str | None, bit: int, *, drawn: bool) -> int:
+    """Return the bit of the state that is `bit` of the region of this name; `bit` itself without
+    one. One that was drawn is first reduced to the size of the region."""
+    region = next((r for r in workload.regions if r.name == name), None)
+    if region is None:
+        return bit
+    return 8 * region.offset + (bit % (8 * region.length) if drawn else bit)
+
+
+def _of_event(
+    event: UpsetEventConfig, frame: int, label: str, random: Random, workload: Workload
+) -> UpsetPlan:
     drawn_bit, drawn_value = random.bits64() >> 1, random.bits64()
     pattern = event.pattern
     bit = drawn_bit if event.bit is None else event.bit
+    bit = _in_region(workload, event.region, bit, drawn=event.bit is None)
     exact = event.bit is not None
     target = event.target
     plan = UpsetPlan(frame, event.node, target, _kind_of(event), label, bit=bit, exact=exact)
@@ -153,6 +168,7 @@ class UpsetPlanner:
         self._count = 0
         self._count_ordered = 0
         self._seed = scenario.seed
+        self._workload = workload
         self._end = scenario.frame_count
         names = [node.name for node in scenario.rig.nodes]
         alike: Counter[str] = Counter()
@@ -162,7 +178,7 @@ class UpsetPlanner:
             key = f"event {frame} {names.index(event.node)} {event.target}"
             random = stream(scenario.seed, f"{key} {alike[key]}")
             alike[key] += 1
-            plan = _of_event(event, frame, f"event {index}", random)
+            plan = _of_event(event, frame, f"event {index}", random, workload)
             heapq.heappush(self._heap, (plan.frame, index, plan))
         self._strikes = None if strikes is None else _Struck(scenario, workload, strikes)
         order = len(scenario.upsets.events)
@@ -223,7 +239,7 @@ class UpsetPlanner:
         """Plan an operator's upset for the next frame, which is `event.frame`; return its id."""
         assert event.frame is not None, "an order is for the next frame"
         random = stream(self._seed, label)
-        return self.order_plan(_of_event(event, event.frame, label, random))
+        return self.order_plan(_of_event(event, event.frame, label, random, self._workload))
 
     def order_plan(self, plan: UpsetPlan) -> int:
         """Take an upset for the next frame as it is; return its id."""

@@ -246,6 +246,8 @@ def upset_text(u: RecordedUpset, *, seen_in: int | None = None) -> str:
     if u.state != UpsetState.INJECTED:
         why = f" ({u.detail})" if u.detail else ""
         return f"{what}: {u.state}{why}"
+    if u.target == "state" and u.detail:
+        what += f" ({u.detail})"
     if not u.verified:
         return f"{what}: not verified"
     if not u.effect and not u.outcome:

@@ -431,7 +431,7 @@ bool regions_write(hil_exec_t *x, uint64_t offset, size_t len);
 bool regions_pull(hil_exec_t *x, const uint8_t *digests);
 /* CRC-32 as in zlib, PNG and Ethernet. */
 uint32_t regions_crc32(const uint8_t *bytes, size_t len);
-/* As port->regions. */
+/* As port->regions: HIL_OK, HIL_ERR_ARG. */
 int regions_report(const hil_exec_regions_t *r, hil_regions_t *out);
 
 /* --- exec_access.c: the memory and registers of a program ------------------------------------------ */

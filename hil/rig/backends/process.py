@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from hil.board_types.agent_build import cached_agent
@@ -73,8 +74,14 @@ class ProcessBoard:
     can_cycle = True
     can_return = False
 
-    def __init__(self, name: str, agent: Path | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        agent: Path | None = None,
+        programs: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
         self.name = name
+        self._programs = programs
         self._agent = agent or find_agent()
         self._process: subprocess.Popen[bytes] | None = None
         self._ends = UnexpectedExits()
@@ -117,7 +124,7 @@ class ProcessBoard:
                     "--knobs",
                     "worker",
                     f"--exit-with-parent={os.getpid()}",
-                    *agent_options(),
+                    *agent_options(self._programs),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -67,8 +67,10 @@ typedef struct {
   uint32_t state_len; /* [byte] up to 1 MiB; 0: none of its own */
   uint32_t input_len; /* [byte] up to 256 */
   uint32_t output_len; /* [byte] 1 to 65536 */
+  /* Compute a frame. Returns 0, or the code with which the program ends. */
   int (*step)(void *context, uint64_t frame, uint8_t *state, const uint8_t *input, uint8_t *output);
-  /* Fill in the zeroed |state| before the first frame; it may also fill regions. Null: the state is zero. */
+  /* Fill in the zeroed |state| before the first frame; it may also fill regions. Null: the state is zero. Returns 0, or
+   * another value: the program ends. */
   int (*init)(void *context, uint64_t seed, uint8_t *state);
   void *context; /* given to both */
   uint32_t regions;

@@ -1,0 +1,334 @@
+"""An ONNX model as a worker (`workload: exec` or `workload: {onnx: FILE}`) that names its weights.
+
+    HIL_EXEC="onnx=/usr/bin/python3,$PWD/onnx_worker.py,/path/model.onnx" hil run scenario.yaml
+    onnx_worker.py model.onnx --check       says in a line what is wrong with it, or what it is
+
+It needs onnxruntime and NumPy, and hil_worker.py beside it. The runtime has one thread, rewrites
+nothing of the graph, keeps no second copy of the weights, and computes with the memory that is
+named: a bit that is flipped there is a bit of the model.
+
+The input of a frame is 8 bytes. They choose a row of the arrays in `--inputs FILE.npz` (one for
+each input of the model, by its name, with the frames as first dimension), or, without that, values
+for all inputs: floats from -1 to 1, integers from 0 up to `--below` (16).
+SPDX-License-Identifier: Apache-2.0"""
+
+# ruff: noqa: PLC0415  (imports in functions: what is missing is said in a sentence)
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+import struct
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+OUTPUT_MAX = 65536
+REGIONS_MAX = 256
+REGION_BYTES_MAX = 64 << 20
+
+# --- the weights in the file ---------------------------------------------------------------------
+
+# TensorProto.DataType: the NumPy type, and the word for a region.
+TYPES = {
+    1: ("<f4", "fp32"),
+    2: ("u1", "uint8"),
+    3: ("i1", "int8"),
+    4: ("<u2", "uint16"),
+    5: ("<i2", "int16"),
+    6: ("<i4", "int32"),
+    7: ("<i8", "int64"),
+    9: ("?", "bool"),
+    10: ("<f2", "fp16"),
+    11: ("<f8", "fp64"),
+    12: ("<u4", "uint32"),
+    13: ("<u8", "uint64"),
+}
+MODEL_GRAPH, GRAPH_INITIALIZER = 7, 5
+DIMS, DATA_TYPE, FLOATS, INT32S, INT64S, NAME, RAW, DOUBLES, UINT64S, LOCATION = (
+    *(1, 2, 4, 5, 7, 8, 9, 10, 11, 14),
+)
+
+
+class Tensor(NamedTuple):
+    """A weight of the model: its name, and its content as an array."""
+
+    name: str
+    array: Any
+    element: str
+
+
+def fail(why: str) -> NoReturn:
+    """End with a sentence about the model."""
+    sys.exit(why)
+
+
+def fields(data: memoryview) -> list[tuple[int, Any]]:
+    """Return number and value of each field of a protobuf message.
+
+    Raises: ValueError, IndexError."""
+    out: list[tuple[int, Any]] = []
+    at = 0
+
+    def varint() -> int:
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = data[at]
+            at += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if not byte & 0x80:
+                return value
+            if shift > 63:
+                raise ValueError("a number is too long")
+
+    while at < len(data):
+        key = varint()
+        number, kind = key >> 3, key & 7
+        if kind == 0:
+            out.append((number, varint()))
+            continue
+        length = varint() if kind == 2 else {1: 8, 5: 4}.get(kind, -1)
+        if not 0 <= length <= len(data) - at:
+            raise ValueError("a field is longer than the file")
+        out.append((number, data[at : at + length]))
+        at += length
+    return out
+
+
+def packed(message: list[tuple[int, Any]], number: int, form: str) -> bytes:
+    """Return repeated values of a message as the bytes of an array of this type."""
+    out = bytearray()
+    for of, value in message:
+        if of != number:
+            continue
+        if not isinstance(value, memoryview):
+            out += struct.pack(form, value if value < 1 << 63 else value - (1 << 64))
+        elif form in ("<f", "<d"):
+            out += value
+        else:
+            for _, one in fields_of_varints(value):
+                out += struct.pack(form, one if one < 1 << 63 else one - (1 << 64))
+    return bytes(out)
+
+
+def fields_of_varints(data: memoryview) -> list[tuple[int, int]]:
+    """Return the numbers of a packed field."""
+    out: list[tuple[int, int]] = []
+    value = shift = 0
+    for byte in data:
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if not byte & 0x80:
+            out.append((0, value))
+            value = shift = 0
+    return out
+
+
+def tensor_of(data: memoryview) -> Tensor | None:
+    """Return an initializer; None for one that is empty, or of a type without a name here. Its
+    content is an array of its own."""
+    import numpy as np
+
+    message = fields(data)
+    numbers = {number: value for number, value in message if not isinstance(value, memoryview)}
+    texts = {number: value for number, value in message if isinstance(value, memoryview)}
+    name = bytes(texts.get(NAME, b"")).decode("utf-8", "replace")
+    if numbers.get(LOCATION, 0):
+        fail(f"the weights `{name}` are in a file of their own: save the model as one file")
+    shape = (
+        struct.unpack(f"<{len(dims) // 8}q", dims) if (dims := packed(message, DIMS, "<q")) else ()
+    )
+    form, element = TYPES.get(numbers.get(DATA_TYPE, 0), ("", ""))
+    if not form or 0 in shape:
+        return None
+    if RAW in texts:
+        array = np.frombuffer(bytes(texts[RAW]), form)
+    else:
+        kinds = {"<f4": (FLOATS, "<f"), "<f8": (DOUBLES, "<d"), "<i8": (INT64S, "<q")}
+        number, wide = kinds.get(form, (INT32S, "<i"))
+        if form in ("<u4", "<u8"):
+            number, wide = UINT64S, "<q"
+        array = np.frombuffer(
+            packed(message, number, wide), wide.replace("f", "f4").replace("d", "f8")
+        )
+        array = array.astype("<u2").view("<f2") if form == "<f2" else array.astype(form)
+    return Tensor(name, np.array(array.reshape(shape)), element)
+
+
+def tensors_of(path: Path) -> list[Tensor]:
+    """Return the weights of a model."""
+    try:
+        data = memoryview(path.read_bytes())
+    except OSError as error:
+        fail(f"it cannot be read: {error.strerror}")
+    try:
+        graphs = [value for number, value in fields(data) if number == MODEL_GRAPH]
+        found = [
+            tensor_of(value)
+            for graph in graphs
+            for number, value in fields(graph)
+            if number == GRAPH_INITIALIZER
+        ]
+    except (ValueError, IndexError, TypeError, struct.error, AttributeError):
+        graphs = []
+        found = []
+    if not graphs:
+        fail("it is not an ONNX model, or is cut off")
+    return [tensor for tensor in found if tensor is not None]
+
+
+# --- the model -----------------------------------------------------------------------------------
+
+
+class Model:
+    """A model in onnxruntime, which computes with the arrays of `tensors`."""
+
+    def __init__(self, path: Path, below: int, inputs: Path | None) -> None:
+        try:
+            import numpy as np
+            import onnxruntime as ort
+        except ImportError as error:
+            fail(f"{error.name} is not installed here: pip install onnxruntime")
+        self._np = np
+        ort.set_default_logger_severity(4)
+        self.tensors = tensors_of(path)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.use_deterministic_compute = True
+        options.enable_mem_pattern = False
+        options.log_severity_level = 4
+        options.add_session_config_entry("session.disable_prepacking", "1")
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._values = [ort.OrtValue.ortvalue_from_numpy(t.array) for t in self.tensors]
+        for tensor, value in zip(self.tensors, self._values, strict=True):
+            options.add_initializer(tensor.name, value)
+        try:
+            self._session = ort.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # noqa: BLE001  (the runtime has a class for each reason)
+            fail(f"onnxruntime {ort.__version__} cannot run it: {reason_of(error)}")
+        self._inputs = self._session.get_inputs()
+        self._below = below
+        self._rows = None if inputs is None else self._rows_of(inputs)
+        try:
+            self.output_len = len(self.run(0))
+        except Exception as error:  # noqa: BLE001
+            fail(f"onnxruntime {ort.__version__} cannot compute it: {reason_of(error)}")
+        if not 1 <= self.output_len <= OUTPUT_MAX:
+            fail(f"its outputs have {self.output_len} bytes; a worker has 1 to {OUTPUT_MAX}")
+
+    def _rows_of(self, path: Path) -> dict[str, Any]:
+        try:
+            with self._np.load(path) as file:
+                rows = {one.name: file[one.name] for one in self._inputs}
+        except (OSError, ValueError) as error:
+            fail(f"the inputs {path} cannot be read: {error}")
+        except KeyError as error:
+            fail(f"the inputs {path}: there is no array for the input {error}")
+        if len({len(array) for array in rows.values()}) != 1 or not len(next(iter(rows.values()))):
+            fail(f"the inputs {path}: every input of the model needs as many rows, one at least")
+        return rows
+
+    def _given(self, chosen: int) -> dict[str, Any]:
+        """Return the inputs of a frame."""
+        np = self._np
+        if self._rows is not None:
+            return {name: array[chosen % len(array)] for name, array in self._rows.items()}
+        given: dict[str, Any] = {}
+        for number, one in enumerate(self._inputs):
+            shape = [size if isinstance(size, int) and size > 0 else 1 for size in one.shape]
+            count = int(np.prod(shape))
+            stream = hashlib.shake_128(struct.pack("<QI", chosen, number)).digest(4 * count)
+            raw = np.frombuffer(stream, "<u4").reshape(shape)
+            kind = one.type.removeprefix("tensor(").removesuffix(")")
+            if kind in ("float", "double", "float16"):
+                floats = {"float": "f4", "double": "f8", "float16": "f2"}[kind]
+                given[one.name] = (raw.astype("f8") / 2**31 - 1).astype(floats)
+            elif kind in ("int64", "int32", "int8", "uint8"):
+                given[one.name] = (raw % self._below).astype(kind)
+            elif kind == "bool":
+                given[one.name] = raw % 2 == 1
+            else:
+                fail(f"its input `{one.name}` is a {one.type}: give it with --inputs FILE.npz")
+        return given
+
+    def run(self, chosen: int) -> bytes:
+        """Return the bytes of all outputs, in their order."""
+        outputs = self._session.run(None, self._given(chosen))
+        return b"".join(self._np.ascontiguousarray(output).tobytes() for output in outputs)
+
+
+def reason_of(error: Exception) -> str:
+    """Return what the runtime says, in one line."""
+    text = re.sub(r"\s+", " ", str(error)).strip()
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+    return text[:300]
+
+
+# --- the worker ----------------------------------------------------------------------------------
+
+
+def region_name(name: str, taken: set[str]) -> str:
+    """Return the name of a weight as a region can have it, which no other has."""
+    plain = re.sub(r"[^A-Za-z0-9_.:/-]", "_", name)[-31:] or "weights"
+    number = 1
+    unique = plain
+    while unique in taken:
+        number += 1
+        unique = f"{plain[: 30 - len(str(number))]}:{number}"
+    taken.add(unique)
+    return unique
+
+
+def chosen_tensors(tensors: list[Tensor]) -> list[Tensor]:
+    """Return the weights that are regions: the largest, where there are too many."""
+    by_size = sorted(tensors, key=lambda tensor: -tensor.array.nbytes)
+    kept: list[Tensor] = []
+    total = 0
+    for tensor in by_size[:REGIONS_MAX]:
+        if total + tensor.array.nbytes <= REGION_BYTES_MAX:
+            kept.append(tensor)
+            total += tensor.array.nbytes
+    return [tensor for tensor in tensors if any(tensor is one for one in kept)]
+
+
+def main() -> int:
+    """Answer the agent; or check the model, and say what is wrong with it."""
+    parser = argparse.ArgumentParser(description="an ONNX model as a worker of hil")
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--inputs", type=Path, help="an .npz file with the inputs of all frames")
+    parser.add_argument("--below", type=int, default=16, help="the bound of drawn integers")
+    parser.add_argument("--check", action="store_true", help="do not compute; say what it is")
+    asked = parser.parse_args()
+    model = Model(asked.model, max(asked.below, 1), asked.inputs)
+    named = chosen_tensors(model.tensors)
+    total = sum(tensor.array.nbytes for tensor in named)
+    if asked.check:
+        print(f"{len(named)} weights with {total} bytes; output {model.output_len} bytes")
+        left_out = len(model.tensors) - len(named)
+        if left_out:
+            print(f"{left_out} of its weights are too many, or too large, to be named")
+        return 0
+    import hil_worker
+
+    worker = hil_worker.Worker(input_len=8, output_len=model.output_len)
+    taken: set[str] = set()
+    for tensor in named:
+        name = region_name(tensor.name, taken)
+        worker.region(name, tensor.array, use="weights", element=tensor.element)
+
+    def step(_frame: int, state: bytes, data: bytes) -> tuple[bytes, bytes]:
+        return state, model.run(struct.unpack("<Q", data)[0])
+
+    worker.run(step)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
