@@ -38,9 +38,8 @@ def model_programs(scenario: Scenario) -> dict[str, tuple[str, ...]]:
     worker = sources_dir() / "port" / "linux" / "sdk" / "onnx_worker.py"
     if not worker.is_file():
         raise SetupError(f"{worker} is missing", remedy="install the package again")
-    command = (sys.executable, str(worker), model.onnx, "--below", str(model.below))
-    if model.inputs is not None:
-        command += ("--inputs", model.inputs)
+    inputs = () if model.inputs is None else ("--inputs", model.inputs)
+    command = (sys.executable, str(worker), model.onnx, "--below", str(model.below), *inputs)
     if len(",".join(command).encode()) > _COMMAND_MAX or "," in "".join(command):
         what = f"its path is longer than an agent takes ({_COMMAND_MAX} bytes), or has a comma"
         raise ConfigError(

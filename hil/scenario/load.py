@@ -171,9 +171,9 @@ def _beside(scenario: Scenario, path: Path) -> Scenario:
         update["workload"] = scenario.c_workload.model_copy(update={"c": file})
     if scenario.onnx_workload is not None:
         model = scenario.onnx_workload
-        named = {"onnx": model.onnx, "inputs": model.inputs}
-        files = {k: str((path.parent / v).resolve()) for k, v in named.items() if v is not None}
-        update["workload"] = model.model_copy(update=files)
+        named = (("onnx", model.onnx), ("inputs", model.inputs))
+        beside = {k: str((path.parent / v).resolve()) for k, v in named if v is not None}
+        update["workload"] = model.model_copy(update=beside)
     if scenario.exec is not None and scenario.exec.input is not None:
         given = scenario.exec.input
         files = {"hex": given.hex, "raw": given.raw}

@@ -40,6 +40,7 @@ from hil.record.span_rows import (
 from hil.redundancy.recovery import NodeState
 from hil.redundancy.voting import NodeStatus, VerdictKind
 from hil.scenario.console_patterns import CONSOLE_REASON
+from hil.scenario.words import UpsetTarget
 from hil.views.correctness import Answered, answer_words, answered
 from hil.views.style import BAD, DIM, GOOD, WARN, Glyphs, duration, flight_time
 from hil.wire.messages import UpsetState
@@ -246,7 +247,7 @@ def upset_text(u: RecordedUpset, *, seen_in: int | None = None) -> str:
     if u.state != UpsetState.INJECTED:
         why = f" ({u.detail})" if u.detail else ""
         return f"{what}: {u.state}{why}"
-    if u.target == "state" and u.detail:
+    if u.target == UpsetTarget.STATE and u.detail:
         what += f" ({u.detail})"
     if not u.verified:
         return f"{what}: not verified"

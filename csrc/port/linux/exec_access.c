@@ -28,7 +28,6 @@
 
 #include "port_linux.h"
 #include "span.h"
-#include "upset.h"
 
 enum {
   REST_MS = 50,    /* for a program between two steps to wait for its next request */
@@ -271,28 +270,11 @@ int exec_read(hil_exec_t *x, hil_target_t which, uint64_t offset, uint8_t *out, 
                             : memory_access(x, which, offset, out, NULL, len);
 }
 
-/* The same for state of which a part is a region: the program is asked to write it, and the state is what can be
- * read back from it then. While it computes it cannot be asked. */
-static int write_region(hil_exec_t *x, uint64_t offset, const uint8_t *bytes, size_t len) {
-  uint8_t *const at = x->memory.region[REGION_STATE] + offset;
-  uint8_t before[UPSET_WINDOW_MAX];
-  if (len > sizeof before) return HIL_ERR_ARG;
-  if (x->begun && !x->answered) return HIL_ERR_NOSYS;
-  if (!x->pid || x->frozen || x->standing || exec_has_exited(x)) return HIL_ERR_STATE;
-  memcpy(before, at, len);
-  memcpy(at, bytes, len);
-  if (regions_write(x, offset, len)) return HIL_OK;
-  memcpy(at, before, len); /* whatever it did: it is lost, and was not read back */
-  return exec_refused(x, EPROTO);
-}
-
-int exec_write(hil_exec_t *x, hil_target_t which, uint64_t offset, const uint8_t *bytes, size_t len) {
+int exec_put(hil_exec_t *x, hil_target_t which, uint64_t offset, const uint8_t *bytes, size_t len) {
   uint64_t size = 0;
   uint8_t *const base = region(x, which, &size);
   if (base) {
     if (!span_within(offset, len, size)) return HIL_ERR_ARG;
-    if (which == TARGET_STATE && offset + len > x->shell.state_len)
-      return write_region(x, offset, bytes, len);
     memcpy(base + offset, bytes, len);
     return HIL_OK;
   }

@@ -18,7 +18,7 @@
 #include <sys/mman.h>
 
 #include "bytes.h"
-#include "port_linux.h"
+#include "exec_talk.h"
 
 enum {
   PLACE = 12, /* [byte] region, offset, length: before the bytes of READ and WRITE */
@@ -29,31 +29,6 @@ enum {
 static uint32_t min_u32(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 /* --- digests ------------------------------------------------------------------------------------------- */
-
-uint32_t regions_crc32(const uint8_t *bytes, size_t len) {
-  static uint32_t table[8][256];
-  if (!table[0][1]) {
-    for (uint32_t i = 0; i < 256; i++) {
-      uint32_t c = i;
-      for (int bit = 0; bit < 8; bit++) c = c >> 1 ^ (c & 1u ? 0xEDB88320u : 0u);
-      table[0][i] = c;
-    }
-    for (int t = 1; t < 8; t++) {
-      for (uint32_t i = 0; i < 256; i++) {
-        table[t][i] = table[0][table[t - 1][i] & 0xFFu] ^ table[t - 1][i] >> 8;
-      }
-    }
-  }
-  uint32_t c = 0xFFFFFFFFu;
-  for (; len >= 8; bytes += 8, len -= 8) {
-    const uint32_t low = c ^ load_u32le(bytes), high = load_u32le(bytes + 4);
-    c = table[7][low & 0xFFu] ^ table[6][low >> 8 & 0xFFu] ^ table[5][low >> 16 & 0xFFu] ^
-        table[4][low >> 24] ^ table[3][high & 0xFFu] ^ table[2][high >> 8 & 0xFFu] ^
-        table[1][high >> 16 & 0xFFu] ^ table[0][high >> 24];
-  }
-  while (len--) c = c >> 8 ^ table[0][(c ^ *bytes++) & 0xFFu];
-  return ~c;
-}
 
 static uint32_t adler32(const uint8_t *bytes, size_t len) {
   uint32_t a = 1, b = 0;
@@ -72,7 +47,7 @@ static uint32_t adler32(const uint8_t *bytes, size_t len) {
 
 /* As a program computes it: what Python and C programs have without any library. */
 static uint64_t digest_of(const uint8_t *bytes, size_t len) {
-  return (uint64_t)adler32(bytes, len) << 32 | regions_crc32(bytes, len);
+  return (uint64_t)adler32(bytes, len) << 32 | talk_crc32(bytes, len);
 }
 
 /* --- declarations ---------------------------------------------------------------------------------------- */
@@ -177,7 +152,7 @@ static uint8_t *in_state(const hil_exec_t *x, uint32_t n) {
 static uint8_t *in_copy(const hil_exec_t *x, uint32_t n) { return x->regions.copy + x->regions.offset_of[n]; }
 
 static void put_place(uint32_t n, uint32_t offset, uint32_t len) {
-  uint8_t *const body = exec_request_body();
+  uint8_t *const body = talk_request();
   store_u32le(body, n);
   store_u32le(body + 4, offset);
   store_u32le(body + 8, len);
@@ -192,10 +167,10 @@ static bool read_part(hil_exec_t *x, uint32_t n, uint32_t offset, uint32_t len) 
   while (len) {
     const uint32_t part = min_u32(len, EXEC_PIECE);
     put_place(n, offset, part);
-    const uint8_t *const body = exec_ask(x, EXEC_TYPE_READ, PLACE, PLACE + part);
+    const uint8_t *const body = talk_ask(x, TALK_READ, PLACE, PLACE + part);
     if (!body) return false;
     if (!is_place(body, n, offset, part)) {
-      exec_lose(x, EPROTO);
+      talk_lose(x, EPROTO);
       return false;
     }
     memcpy(in_copy(x, n) + offset, body + PLACE, part);
@@ -210,11 +185,11 @@ static bool write_part(hil_exec_t *x, uint32_t n, uint32_t offset, uint32_t len)
   for (uint32_t at = offset, left = len; left;) {
     const uint32_t part = min_u32(left, EXEC_PIECE);
     put_place(n, at, part);
-    memcpy(exec_request_body() + PLACE, in_state(x, n) + at, part);
-    const uint8_t *const body = exec_ask(x, EXEC_TYPE_WRITE, PLACE + part, PLACE);
+    memcpy(talk_request() + PLACE, in_state(x, n) + at, part);
+    const uint8_t *const body = talk_ask(x, TALK_WRITE, PLACE + part, PLACE);
     if (!body) return false;
     if (!is_place(body, n, at, part)) {
-      exec_lose(x, EPROTO);
+      talk_lose(x, EPROTO);
       return false;
     }
     at += part;
@@ -273,7 +248,7 @@ bool regions_pull(hil_exec_t *x, const uint8_t *digests) {
     if (digest == r->digest[n]) continue;
     if (!read_part(x, n, 0, r->len_of[n])) return false;
     if (digest_of(in_copy(x, n), r->len_of[n]) != digest) {
-      exec_lose(x, EPROTO);
+      talk_lose(x, EPROTO);
       return false;
     }
     memcpy(in_state(x, n), in_copy(x, n), r->len_of[n]);

@@ -400,15 +400,8 @@ uint64_t exec_busy_us(const hil_exec_t *x);
 bool exec_wants(const hil_exec_t *x, int *out_read_fd, int *out_write_fd);
 int exec_interrupt(hil_exec_t *x);
 int exec_resume(hil_exec_t *x);
-/* Where the body of a request is put. */
-uint8_t *exec_request_body(void);
-/* Send a request between two steps, with |body_len| bytes that stand there, and wait for its answer. Returns the
- * |want_len| bytes of its body; NULL if it is wrong in any part, or does not come in time: then the program has
- * been ended, and x->lost says so to the next poll. */
-const uint8_t *exec_ask(hil_exec_t *x, uint8_t type, size_t body_len, size_t want_len);
-/* End a program that has broken the protocol between two steps. */
-void exec_lose(hil_exec_t *x, int error);
-
+/* The same as exec_put, and a region is written to the program and read back. */
+int exec_write(hil_exec_t *x, hil_target_t which, uint64_t offset, const uint8_t *bytes, size_t len);
 /* --- exec_regions.c: memory that a program has named ------------------------------------------------- */
 
 enum { EXEC_TYPE_READ = 3, EXEC_TYPE_WRITE = 4 };
@@ -429,8 +422,6 @@ bool regions_begin(hil_exec_t *x);
 bool regions_push(hil_exec_t *x);
 bool regions_write(hil_exec_t *x, uint64_t offset, size_t len);
 bool regions_pull(hil_exec_t *x, const uint8_t *digests);
-/* CRC-32 as in zlib, PNG and Ethernet. */
-uint32_t regions_crc32(const uint8_t *bytes, size_t len);
 /* As port->regions: HIL_OK, HIL_ERR_ARG. */
 int regions_report(const hil_exec_regions_t *r, hil_regions_t *out);
 
@@ -446,7 +437,8 @@ void exec_detach(hil_exec_t *x);
  * HIL_ERR_ARG: past the end of the target; HIL_ERR_IO: the system refused, or it does not stand still in time. */
 int exec_target_len(hil_exec_t *x, hil_target_t which, uint64_t *out_len);
 int exec_read(hil_exec_t *x, hil_target_t which, uint64_t offset, uint8_t *out, size_t len);
-int exec_write(hil_exec_t *x, hil_target_t which, uint64_t offset, const uint8_t *bytes, size_t len);
+/* Of a region it is only what the agent has of it. */
+int exec_put(hil_exec_t *x, hil_target_t which, uint64_t offset, const uint8_t *bytes, size_t len);
 int exec_sefi(hil_exec_t *x, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len);
 
 /* --- init.c: the agent as the first process ----------------------------------------------------- */
