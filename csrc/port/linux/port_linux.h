@@ -400,7 +400,7 @@ uint64_t exec_busy_us(const hil_exec_t *x);
 bool exec_wants(const hil_exec_t *x, int *out_read_fd, int *out_write_fd);
 int exec_interrupt(hil_exec_t *x);
 int exec_resume(hil_exec_t *x);
-/* The same as exec_put, and a region is written to the program and read back. */
+/* Returns what exec_put does, which it is for all but a region: that is written to the program, and read back. */
 int exec_write(hil_exec_t *x, hil_target_t which, uint64_t offset, const uint8_t *bytes, size_t len);
 /* --- exec_regions.c: memory that a program has named ------------------------------------------------- */
 
@@ -437,7 +437,6 @@ void exec_detach(hil_exec_t *x);
  * HIL_ERR_ARG: past the end of the target; HIL_ERR_IO: the system refused, or it does not stand still in time. */
 int exec_target_len(hil_exec_t *x, hil_target_t which, uint64_t *out_len);
 int exec_read(hil_exec_t *x, hil_target_t which, uint64_t offset, uint8_t *out, size_t len);
-/* Of a region it is only what the agent has of it. */
 int exec_put(hil_exec_t *x, hil_target_t which, uint64_t offset, const uint8_t *bytes, size_t len);
 int exec_sefi(hil_exec_t *x, hil_sefi_t kind, uint8_t before[16], uint8_t after[16], uint8_t *out_len);
 
