@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* The large ones, which a build for a small board leaves out together with their files: the weights of infer are
- * half of its flash. */
+ * half of its flash, those of lm three times as much. */
 #ifdef HIL_WITHOUT_INFER
 #define INFER(X)
 #else
@@ -30,6 +30,11 @@
 #else
 #define TRAIN(X) X(train) X(train_recheck) X(train_rollback)
 #endif
+#ifdef HIL_WITHOUT_LM
+#define LM(X)
+#else
+#define LM(X) X(lm)
+#endif
 
 /* Those of a user, beside these: -D'HIL_OWN_WORKLOADS(X)=X(mine)' and mine.c (`hil board build --workload mine.c`). */
 #ifndef HIL_OWN_WORKLOADS
@@ -50,6 +55,7 @@
   X(crc32)           \
   MEKF(X)            \
   TRAIN(X)           \
+  LM(X)              \
   HIL_OWN_WORKLOADS(X)
 
 #define DECLARE(name) extern const hil_workload_t workload_##name;

@@ -25,6 +25,7 @@ symbols, step_rows  functions and source lines; what the result says of the step
 def_use, plan, analysis    the classes of faults that do the same, and the experiments for them
 severity, unread    how wrong outputs are, and what is in bytes that nothing reads
 ending_reader       what a board sends of the ends of experiments
+text_hits           how much of a text single hits cost, by their place in it
 scheme_proof        what a redundancy scheme makes of every upset of every node
 proof_journal, proof_result    its experiments while they go on, and its file
 scheme_model, voter_upsets    the scheme without boards; upsets of the voter and of recovery

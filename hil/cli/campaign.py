@@ -25,6 +25,7 @@ from hil.cli.campaign_results import (
     use_result,
 )
 from hil.cli.campaign_sampled import SampledOptions, SampledPlace, sampled_campaign
+from hil.cli.campaign_texts import hit_texts
 from hil.cli.options import Ascii, Json
 from hil.cli.output import say
 from hil.cli.run_options import NoTui
@@ -32,7 +33,7 @@ from hil.errors import UsageError
 
 if TYPE_CHECKING:
     from hil.campaign.part import CampaignPart
-    from hil.scenario import Overrides, Scenario, UpsetTarget
+    from hil.scenario import Scenario, UpsetTarget
 
 __all__ = ["HELP", "campaign"]
 
@@ -51,6 +52,7 @@ _KINDS: Final = {
     "--exact": "exact campaigns",
     "--sampled": "sampled campaigns",
     "--scheme-proof": "proofs of schemes",
+    "--text-hits": "hits of a text",
 }
 _OF_SOME_KINDS: Final = {
     "--exact": frozenset({"severity", "follow", "dask", "part"}),
@@ -69,6 +71,7 @@ _OF_SOME_KINDS: Final = {
         | {"faults", "write_faults", "plan"}
     ),
     "--scheme-proof": frozenset({"confirm"}),
+    "--text-hits": frozenset({"text_hits"}),
 }
 _OF_BOTH: Final = frozenset({"scenario", "out", "boards", "as_json"})
 
@@ -79,6 +82,7 @@ def campaign(  # noqa: PLR0913, PLR0917  (every option is one)
     exact: options.Exact = False,
     sampled: options.Sampled = False,
     scheme_proof: options.SchemeProof = False,
+    text_hits: options.TextHits = 0,
     targets: options.Targets = _DEFAULT_TARGETS,
     frame: options.Frame = 3,
     boards: options.Kind = None,
@@ -110,13 +114,13 @@ def campaign(  # noqa: PLR0913, PLR0917  (every option is one)
     scenario_file: ScenarioFile = None,
 ) -> int:
     """Carry out a campaign (see `HELP`)."""
-    from hil.scenario import Overrides
-
     if _is_result(scenario, context):
         order = ResultOrder(Path(scenario), repeat, gdb, merge, out, scenario_file, boards, as_json)
         return use_result(order)
-    _check_kind(context, (exact, sampled, scheme_proof))
-    loaded = _loaded(scenario, Overrides(board=boards, scheme=scheme), quiet=quiet)
+    _check_kind(context, (exact, sampled, scheme_proof, text_hits > 0))
+    loaded = _loaded(scenario, boards, scheme, quiet=quiet)
+    if text_hits:
+        return hit_texts(loaded, text_hits, as_json=as_json)
     check_executor(dask, workers)
     count, chosen = workers or _default_workers(loaded), _targets(targets, sampled=sampled)
     shown = CampaignShow(no_tui=no_tui, ascii_only=ascii_only, quiet=quiet, as_json=as_json)
@@ -134,12 +138,12 @@ def campaign(  # noqa: PLR0913, PLR0917  (every option is one)
     return sampled_campaign(loaded, chosen, sample, place, shown)
 
 
-def _loaded(source: str, overrides: Overrides, *, quiet: bool) -> Scenario:
+def _loaded(source: str, boards: str | None, scheme: str | None, *, quiet: bool) -> Scenario:
     """Return a scenario; print what the compiler warns of in the C file that is its workload, if
     one is. Raises: ConfigError; SetupError if that file cannot be compiled here."""
-    from hil.scenario import load
+    from hil.scenario import Overrides, load
 
-    scenario = load(source, overrides).scenario
+    scenario = load(source, Overrides(board=boards, scheme=scheme)).scenario
     if scenario.c_workload is not None and not quiet:
         from hil.rig.own_workload import own_workload
 
@@ -178,7 +182,7 @@ def _check_kind(context: typer.Context, kinds: tuple[bool, ...]) -> None:
     if sum(kinds) != 1:
         raise UsageError(
             "which campaign?",
-            remedy="hil campaign SCENARIO --exact, or --sampled, or --scheme-proof",
+            remedy="hil campaign SCENARIO --exact, --sampled, --scheme-proof or --text-hits N",
         )
     kind = list(_KINDS)[kinds.index(True)]
     for name, option in _given(context).items():

@@ -29,6 +29,7 @@ __all__ = [
     "Severity",
     "Source",
     "Targets",
+    "TextHits",
     "Workers",
     "WriteFaults",
 ]
@@ -128,6 +129,12 @@ Scheme = Annotated[
 ]
 SchemeProof = Annotated[
     bool, typer.Option("--scheme-proof", help="What the redundancy makes of every single upset.")
+]
+TextHits = Annotated[
+    int,
+    typer.Option(
+        "--text-hits", metavar="N", help="What N hits each cost a text, by their place.", min=0
+    ),
 ]
 Confirm = Annotated[
     int, typer.Option(metavar="N", help="With --scheme-proof: full runs of faults.", min=0)

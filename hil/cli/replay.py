@@ -88,12 +88,15 @@ def _again(reader: Reader, *, as_json: bool) -> int:
 
 def _list(reader: Reader, span: tuple[int, int], *, as_json: bool) -> int:
     from hil.record.row_counts import packed_frames
+    from hil.record.text_outcomes import recorded_texts
     from hil.verification.replay import campaign_mode
     from hil.views import listing
     from hil.views.style import plural
+    from hil.views.text_listing import text_answer, text_listing
 
     moments = list(listing.moments(reader, *span))
     mode = campaign_mode(reader)
+    texts = recorded_texts(reader)
     if as_json:
         answer(
             {
@@ -101,11 +104,14 @@ def _list(reader: Reader, span: tuple[int, int], *, as_json: bool) -> int:
                 "outcome": reader.meta.get("outcome"),
                 "campaign_mode": mode,
                 "frames": [moment.as_json() for moment in moments],
+                **({} if texts is None else text_answer(reader, texts, span)),
             }
         )
         return Exit.PASS
     if moments:
         show(lambda glyphs: listing.table(moments, glyphs), width=200)
+    if texts is not None:
+        show(lambda glyphs: text_listing(texts, span, glyphs))
     total = packed_frames(reader)
     where = "in these" if span != _ALL_FRAMES else f"of {total:,}"
     say(f"{plural(len(moments), 'notable frame')} {where}; in all others all nodes agreed")

@@ -8,6 +8,7 @@ suite               all measurements, and a function that carries them out
 row                 one line of the table, and how it is measured
 computing, plant_cost    vote, digest and codec of the kernel; a day of the plant
 orbit_cost, basilisk_day    `hil orbit` over a day and a year, beside Basilisk
+lm_cost, numpy_lm   a character of the language model, beside the same model in NumPy
 run_rate            whole runs: frames per second, memory, size of the record
 sampled_rate        experiments of sampled campaigns
 wire_cost           messages, bulk transfers, latency, resync

@@ -102,7 +102,7 @@ class _Stopwatch(RunObserver):
             self.rss.append((done.next_frame, _resident()))
 
 
-def _run(text: str, *, batch: bool = True, sample_s: float | None = None) -> _Measured:
+def run_measured(text: str, *, batch: bool = True, sample_s: float | None = None) -> _Measured:
     """Run a scenario in a temporary folder and measure it."""
     scenario = parse_scenario(text)
     watch = _Stopwatch(sample_s)
@@ -141,7 +141,7 @@ def frames(quick: bool) -> Iterator[PerfRow]:
         text = _FRAME_SCENARIO.format(board=board, frames=count)
 
         def running(text: str = text, batch: bool = batch) -> float:
-            run = _run(text, batch=batch)
+            run = run_measured(text, batch=batch)
             assert run.result.outcome == RunOutcome.PASS, "a quiet run passes"
             return run.frames / run.wall_s
 
@@ -183,7 +183,7 @@ def campaign(quick: bool) -> Iterator[PerfRow]:
         runs: list[_Measured] = []
 
         def running(text: str = text, runs: list[_Measured] = runs) -> float:
-            run = _run(text)
+            run = run_measured(text)
             runs.append(run)
             return run.result.upsets.injected / run.cpu_s
 
@@ -228,7 +228,7 @@ def soak(quick: bool) -> Iterator[PerfRow]:
     """Measure the growth of memory in long runs, and the size of the record of a paced one."""
     day = 864_000  # frames of a day at 10 frames/s
     count = day // 2 if quick else 10 * day
-    run = _run(_FRAME_SCENARIO.format(board="inproc", frames=count), sample_s=0.1)
+    run = run_measured(_FRAME_SCENARIO.format(board="inproc", frames=count), sample_s=0.1)
     yield _memory_growth(
         "memory growth, quiet run",
         run,
@@ -236,7 +236,7 @@ def soak(quick: bool) -> Iterator[PerfRow]:
         "noise of the allocator",
     )
     count = 20_000 if quick else 200_000
-    run = _run(_STORM.format(frames=count), sample_s=0.1)
+    run = run_measured(_STORM.format(frames=count), sample_s=0.1)
     upsets = run.result.upsets.injected
     yield _memory_growth("memory growth, run with upsets", run, f", {upsets} upsets in all")
     yield _record_per_day(600 if quick else 3600)

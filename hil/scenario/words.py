@@ -22,6 +22,7 @@ WORKLOADS: tuple[str, ...] = (
     *("infer", "matmul", "sha256", "attitude", "archive"),
     *("fft", "qsort", "aes128", "crc32", "mekf"),
     *("train", "train+recheck", "train+rollback"),
+    "lm",
 )
 """The workloads compiled into every agent (csrc/kernel/workload.c)."""
 

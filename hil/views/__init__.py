@@ -7,6 +7,7 @@ summary             a package: the end of a run on one page
 listing             a run frame by frame
 evidence, ending    the first frame that shows a failure, and why a run ended
 correctness         which nodes were right in a frame
+texts, text_listing    texts of nodes as lines, wrong characters marked; those of a span
 alarm_limits        the limits of alarms, from the record
 orbit               the survey of a flight, as text and as a picture
 orbit_sweep         many orbits compared, and up to where a scheme is enough

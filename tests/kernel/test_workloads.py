@@ -31,6 +31,7 @@ TRAIN_INFER = HERE.parents[1] / "csrc" / "kernel" / "workloads" / "train_infer.p
 NAMES = ["attitude", "infer", "matmul", "sha256", "archive"]
 NAMES += ["fft", "qsort", "aes128", "crc32", "mekf"]
 NAMES += ["train", "train+recheck", "train+rollback"]
+NAMES += ["lm"]
 M64 = (1 << 64) - 1
 
 

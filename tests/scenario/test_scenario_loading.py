@@ -42,6 +42,7 @@ SHIPPED = (
     "hot-case",
     "latch-up",
     "leo-iss-day",
+    "lm-saa",
     "memory-storm",
     "nominal",
     "one-node-dies",

@@ -16,6 +16,7 @@ from hil.views.summary.outcome import headline, last_line
 from hil.views.summary.recorded_run import RecordedRun
 from hil.views.summary.repair_table import repair_table
 from hil.views.summary.result_table import result_table
+from hil.views.summary.text_table import text_table
 from hil.views.summary.upset_tables import upset_tables
 
 __all__ = ["render"]
@@ -36,6 +37,7 @@ def render(
         failures(run),
         expectation_table(run),
         upset_tables(run),
+        text_table(run),
         repair_table(run),
         outage_table(run),
         node_table(run),

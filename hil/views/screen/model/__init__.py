@@ -9,6 +9,7 @@ alarms              alarms of values that are out of limits: persistence, latchi
 alarm_feed, alarm_follower, limit_search    find the alarms of a record
 decision            the vote of one frame
 verdict_strip       the worst result in each stretch of frames
+text_facts          the texts that the nodes are writing
 curves              the values of a node over time
 events, event_counts    the events of a run, and how many of each kind
 ground_track        the values of the map

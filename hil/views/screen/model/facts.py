@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from hil.record.live import State
 from hil.record.timeline import Timeline
+from hil.record.written_texts import TextSpan
 from hil.views.alarm_limits import Level
 from hil.views.correctness import Answered
 from hil.views.screen.model.verdict_strip import Cell, StripTotals
@@ -245,6 +246,8 @@ class Scene:
     plants: tuple[PlantReading, ...] = ()
     expectations: tuple[tuple[str, str, str, bool], ...] = ()
     ending: str = ""
+    texts: TextSpan | None = None
+    """What the nodes have written of the passage on view; None for workloads without a text."""
 
     @property
     def t_us(self) -> int:

@@ -28,6 +28,7 @@ from hil.views.screen.model.node_facts import NodeFactsReader
 from hil.views.screen.model.plant_facts import PlantFacts
 from hil.views.screen.model.recorded_values import vote_of
 from hil.views.screen.model.run_facts import run_of
+from hil.views.screen.model.text_facts import TextFacts
 from hil.views.screen.model.verdict_strip import StripTotals, VerdictHistory
 
 __all__ = ["SceneReader"]
@@ -49,6 +50,7 @@ class SceneReader:
         self._counts = EventCounts(source)
         self._nodes = NodeFactsReader(source)
         self._plant = PlantFacts(source)
+        self._texts = TextFacts(source)
         self._paused: tuple[int, str] = (-1, "")
 
     # --- the whole ----------------------------------------------------------------------------
@@ -63,6 +65,7 @@ class SceneReader:
             self.history.forget(source.last + 1)
             self._counts.restart()
             self._nodes.forget()
+            self._texts.forget()
         self._known = source.last
         self.history.read_on(_READ_ON_S)
         with source.moment():
@@ -109,6 +112,7 @@ class SceneReader:
             plants=self._plant.recent,
             expectations=self._expectations(),
             ending=self._ending(),
+            texts=self._texts.span(head),
         )
 
     @property

@@ -14,6 +14,7 @@ from hil.views.screen.model.facts import Scene
 from hil.views.screen.pages.overview.banner import banner
 from hil.views.screen.pages.overview.nodes import nodes_table
 from hil.views.screen.pages.overview.orbit import TALL, orbit
+from hil.views.screen.pages.overview.texts import texts
 from hil.views.screen.pages.overview.ticker import ticker
 from hil.views.screen.pages.overview.verdicts import verdicts
 from hil.views.screen.pages.style import Marks, line
@@ -38,6 +39,7 @@ def overview(
     gap = [line("")] if height >= TALL else []
     for part in (
         nodes_table(scene, width, marks, node),
+        texts(scene, width, marks),
         verdicts(scene, width, marks, cell),
         orbit(scene, width, height, marks),
     ):

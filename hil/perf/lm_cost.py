@@ -1,0 +1,97 @@
+"""Speed of the language model: a character in the kernel, beside the same model in NumPy, and
+characters that three boards write and vote on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from hil._kernel import ffi, lib
+from hil.kernel import Golden, check, workload
+from hil.perf.numpy_lm import NumpyLm
+from hil.perf.row import PerfRow, Reference, fastest, in_turns, make_row, seconds
+from hil.perf.run_rate import run_measured
+from hil.run_outcome import RunOutcome
+
+_NAME: Final = "lm"
+_SEED: Final = 1
+_CHARACTER_US: Final = 150.0
+_VOTED_RATE: Final = 1_500
+
+_SCENARIO: Final = """\
+schema: 1
+workload: lm
+frames: {frames}
+rig: {{scheme: tmr, board: process}}
+"""
+
+
+class _Context:
+    """The regions of one context of the workload, with the input of the frame before `step`."""
+
+    def __init__(self, frame: int) -> None:
+        name = _NAME.encode()
+        self._workload, sizes = lib.workload_find(name), workload(_NAME)
+        lengths = (sizes.state_len, sizes.input_len, sizes.output_len, sizes.scratch_len)
+        self._regions: list[Any] = [ffi.new("uint8_t[]", length) for length in lengths]
+        self._io = ffi.new("hil_workload_io_t *", self._regions)
+        self._progress = ffi.new("hil_progress_t *")
+        self._workload.init(self._regions[0], _SEED)
+        for number in range(frame):
+            self._workload.input(self._regions[1], _SEED, number)
+            self.step()
+
+    def step(self) -> None:
+        """Compute one step."""
+        self._progress.tick = 0
+        check(self._workload.step(self._io, self._progress), "step")
+
+    @property
+    def state(self) -> bytes:
+        """Return the state."""
+        return bytes(ffi.buffer(self._regions[0]))
+
+    @property
+    def input(self) -> bytes:
+        """Return the input."""
+        return bytes(ffi.buffer(self._regions[1]))
+
+
+def lm(quick: bool) -> Iterator[PerfRow]:
+    """Measure the language model, with a full window of characters in sight."""
+    kernel = _Context(100)
+    model, sensed = NumpyLm(kernel.state), kernel.input
+    kernel_s, numpy_s = fastest(
+        7 if quick else 25, (kernel.step, lambda: model.step(sensed)), least_s=0.02
+    )
+    value = kernel_s * 1e6
+    yield make_row(
+        "language model, one character",
+        value,
+        "us",
+        target=f"<= {_CHARACTER_US:g} us",
+        ok=value <= _CHARACTER_US,
+        reference=Reference("the same model in NumPy", numpy_s * 1e6),
+        note="int8 weights, 64 characters in sight, one core",
+    )
+    frames, rounds = (1000, 2) if quick else (6000, 5)
+
+    def running() -> float:
+        run = run_measured(_SCENARIO.format(frames=frames))
+        assert run.result.outcome == RunOutcome.PASS, "a quiet run passes"
+        return run.frames / run.wall_s
+
+    def golden() -> float:
+        steps = Golden(_NAME, _SEED)
+        return 2000 / seconds(steps.step, 2000)
+
+    rates, references = in_turns(rounds, running, golden)
+    yield make_row(
+        "language model, voted characters of three process boards",
+        max(rates),
+        "1/s",
+        target=f">= {_VOTED_RATE}/s",
+        ok=max(rates) >= _VOTED_RATE,
+        reference=Reference("golden steps from Python", max(references)),
+        note=f"best of {rounds} runs of {frames} frames, with a record",
+    )
