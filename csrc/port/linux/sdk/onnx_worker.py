@@ -212,6 +212,12 @@ class Model:
                 str(path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # noqa: BLE001  (the runtime has a class for each reason)
+            operator = re.search(
+                r"No Op registered for (\w+)|an implementation for (\w+)", str(error)
+            )
+            if operator:
+                name = operator[1] or operator[2]
+                fail(f"it uses the operator {name}, which onnxruntime {ort.__version__} lacks")
             fail(f"onnxruntime {ort.__version__} cannot run it: {reason_of(error)}")
         self._inputs = self._session.get_inputs()
         self._below = below
