@@ -1,4 +1,4 @@
-"""How much of a text is lost to a single hit, by the place of the hit in its passage.
+"""The characters of a text that single hits cost, by the place of the hit in its passage.
 
 Each experiment flips one bit of the model between two frames, and lets it write to the end of the
 passage. What is hit: a weight, or the memory of the character that was read last, of the prompt or

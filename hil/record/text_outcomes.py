@@ -1,4 +1,4 @@
-"""What upsets made of the texts of a run: how much differs, from where on, and whether it heals."""
+"""The outcomes of upsets for the texts of a run: how much differs, since when, if it heals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an output says to people: its character of a text, and its numbers that are watched.
+"""The meaning of outputs to people: characters of a text, and numbers that are watched.
 
 This is the seam of everything that shows outputs in words: the screen, the listing and the summary
 ask here, and know no workload. A workload has a text or curves as soon as its fields in
