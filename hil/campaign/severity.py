@@ -13,13 +13,11 @@ import math
 from typing import Final
 
 from hil.record.campaign_endings import Severity
-from hil.scenario.outputs import OutputField, OutputRole, output_fields
+from hil.scenario.outputs import CHOICES, NUMBERS, OutputField, OutputRole, output_fields
 
 __all__ = ["SeverityJudge"]
 
 _TOP: Final = 5
-_NUMBERS: Final = (OutputRole.VALUE, OutputRole.CURVE, OutputRole.SCORES)
-_CHOICES: Final = (OutputRole.CLASS, OutputRole.TEXT)
 _LARGEST: Final = 3.4e38
 
 
@@ -29,8 +27,8 @@ class SeverityJudge:
     def __init__(self, workload: str, golden: bytes) -> None:
         self._golden = golden
         fields = output_fields(workload)
-        self._values = [f for f in fields if f.role in _NUMBERS]
-        self._class = next((f for f in fields if f.role in _CHOICES), None)
+        self._values = [f for f in fields if f.role in NUMBERS]
+        self._class = next((f for f in fields if f.role in CHOICES), None)
         scores = next((f for f in fields if f.role is OutputRole.SCORES), None)
         self._best = None if scores is None else _best(scores.values(golden))
         self._known: dict[bytes, tuple[Severity, float]] = {}

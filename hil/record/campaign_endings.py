@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from hil.scenario.outputs import CHOICES, NUMBERS, OutputRole, output_fields
+
 __all__ = [
     "ENDING_BYTES",
     "SEVERITIES",
@@ -22,6 +24,7 @@ __all__ = [
     "pack_endings",
     "row_of",
     "severities_of",
+    "severities_of_workload",
     "unpack_endings",
 ]
 
@@ -102,6 +105,20 @@ class UnreadEnding:
     errors: bytes
     fates: bytes
     steps: bytes
+
+
+def severities_of_workload(workload: str) -> tuple[Severity, ...]:
+    """Return the severities that wrong outputs of a workload can have: none, where nothing is known
+    of its output but the bytes, or where these have no order, as those of a hash."""
+    roles = {field.role for field in output_fields(workload)}
+    known: list[Severity] = []
+    if roles & CHOICES:
+        known.append(Severity.SDC_1)
+    if OutputRole.SCORES in roles:
+        known.append(Severity.SDC_5)
+    if roles & NUMBERS:
+        known += [Severity.ERROR_1, Severity.ERROR_10, Severity.ERROR_100]
+    return tuple(known)
 
 
 def pack_endings(endings: Sequence[ExperimentEnding]) -> bytes:

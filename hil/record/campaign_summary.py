@@ -13,6 +13,7 @@ from hil.record.campaign_endings import (
     Severity,
     fates_of,
     severities_of,
+    severities_of_workload,
 )
 from hil.record.campaign_file import CampaignFile
 from hil.record.campaign_rows import EFFECTS, CampaignMeta
@@ -106,11 +107,14 @@ class CampaignSummary:
             "severity": meta.severity,
             "follow": meta.follow,
             "missing_classes": [list(part) for part in self.missing],
-            "targets": {t.target: _totals_json(t) for t in (*self.targets, self.total)},
+            "targets": {
+                t.target: _totals_json(t, severities_of_workload(meta.workload))
+                for t in (*self.targets, self.total)
+            },
         }
 
 
-def _totals_json(totals: TargetTotals) -> JsonObject:
+def _totals_json(totals: TargetTotals, severities: Sequence[Severity]) -> JsonObject:
     return {
         "bytes": totals.length,
         "faults": totals.faults,
@@ -122,7 +126,7 @@ def _totals_json(totals: TargetTotals) -> JsonObject:
             Activation.OVERWRITTEN.value: totals.overwritten,
             Activation.NOT_ACCESSED.value: totals.not_accessed,
         },
-        "severity": {word: totals.severity[s] for s, word in SEVERITIES.items()},
+        "severity": {SEVERITIES[s]: totals.severity[s] for s in severities},
         "fates": {
             f"{fate.value}, step {step}": count
             for (fate, step), count in sorted(

@@ -13,7 +13,7 @@ from typing import Final
 
 from hil.word_enum import Word
 
-__all__ = ["OutputField", "OutputRole", "output_fields"]
+__all__ = ["CHOICES", "NUMBERS", "OutputField", "OutputRole", "output_fields"]
 
 _FORMATS: Final = {"u8": "B", "i8": "b", "u32": "I", "i32": "i", "u64": "Q", "i64": "q", "f64": "d"}
 
@@ -29,6 +29,12 @@ class OutputRole(Word):
     CLASS = "class"
     SCORES = "scores"
     BITS = "bits"
+
+
+NUMBERS: Final = frozenset({OutputRole.VALUE, OutputRole.CURVE, OutputRole.SCORES})
+"""The roles of fields whose values may be more or less wrong."""
+CHOICES: Final = frozenset({OutputRole.CLASS, OutputRole.TEXT})
+"""The roles of fields whose value is one of several, right or wrong."""
 
 
 @dataclass(frozen=True, slots=True)

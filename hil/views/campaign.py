@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hil.record.campaign_endings import SEVERITIES, FateWord
+from hil.record.campaign_endings import SEVERITIES, FateWord, severities_of_workload
 from hil.record.campaign_rows import EFFECTS
 from hil.record.campaign_summary import CampaignSummary, TargetTotals
 from hil.upsets.words import NodeEffect
@@ -69,12 +69,7 @@ def _more(summary: CampaignSummary, glyphs: Glyphs) -> list[RenderableType]:
     parts: list[RenderableType] = []
     rows = (*summary.targets, summary.total) if len(summary.targets) > 1 else summary.targets
     if summary.meta.severity:
-        table = _small_table("severity", "sdc", *SEVERITIES.values())
-        for totals in rows:
-            sdc = totals.effects[NodeEffect.SDC]
-            counts = [totals.severity[severity] for severity in SEVERITIES]
-            table.add_row(totals.target, *_counts((sdc, *counts), glyphs))
-        parts += [Text(""), table]
+        parts += [Text(""), _severities(summary, rows, glyphs)]
     if summary.meta.follow:
         table = _small_table("latent", "faults", *(fate.value for fate in FateWord), "in step")
         for totals in rows:
@@ -88,6 +83,24 @@ def _more(summary: CampaignSummary, glyphs: Glyphs) -> list[RenderableType]:
             table.add_row(totals.target, *_counts((sum(counts), *counts), glyphs), last)
         parts += [Text(""), table]
     return parts
+
+
+def _severities(
+    summary: CampaignSummary, rows: Sequence[TargetTotals], glyphs: Glyphs
+) -> RenderableType:
+    workload = summary.meta.workload
+    known = severities_of_workload(workload)
+    if not known:
+        return Text(
+            f"Severity: the output of {workload} has no class and no numbers that are known, so a "
+            "wrong one is only that.",
+            style=DIM,
+        )
+    table = _small_table("severity", "sdc", *(SEVERITIES[severity] for severity in known))
+    for totals in rows:
+        counts = [totals.severity[severity] for severity in known]
+        table.add_row(totals.target, *_counts((totals.effects[NodeEffect.SDC], *counts), glyphs))
+    return table
 
 
 def _small_table(*headings: str) -> Table:

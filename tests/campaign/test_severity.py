@@ -10,7 +10,7 @@ import pytest
 
 from hil.campaign.severity import SeverityJudge
 from hil.kernel import Golden, workload
-from hil.record.campaign_endings import Severity
+from hil.record.campaign_endings import Severity, severities_of_workload
 from hil.scenario import WORKLOADS
 from hil.scenario.outputs import output_fields
 
@@ -33,6 +33,21 @@ def test_the_fields_of_a_workload_lie_in_its_output(name: str) -> None:
         assert field.offset == at
         at += field.length
     assert at in {workload(name).output_len, workload(name).output_len - 4}  # of infer, zeros
+
+
+@pytest.mark.parametrize("name", [*sorted(WORKLOADS), "own_c_file"])
+def test_only_known_severities_are_given_and_hashes_have_none(name: str) -> None:
+    known = severities_of_workload(name)
+    golden = golden_output(name) if name in WORKLOADS else bytes(40)
+    judge, rng = SeverityJudge(name, golden), random.Random(name)
+    given = Severity.NONE
+    for _ in range(2000):
+        length = rng.choice([1, len(golden)])
+        at = rng.randrange(len(golden) + 1 - length)
+        wrong = golden[:at] + rng.randbytes(length) + golden[at + length :]
+        given |= judge.judge(difference(golden, wrong))[0]
+    assert given == sum(known, Severity.NONE)
+    assert bool(known) == (name not in {"sha256", "aes128", "matmul", "archive", "own_c_file"})
 
 
 def test_a_classifier_is_judged_by_the_class_that_leaves() -> None:

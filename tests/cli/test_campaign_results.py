@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from hil import assets
 from hil.campaign.part import WHOLE, CampaignPart, parse_part
 from hil.campaign.ranges import Range
 from hil.errors import UsageError
@@ -459,6 +460,7 @@ def test_gdb_stands_at_the_upset(mine: Hil, gdb: None) -> None:
         'printf "upset %02x\\n", *$upset',
         "info registers",
         "x/8xb $state",
+        "info source",
         'printf "pc %lx\\n", $pc',
         "stepi",
         'printf "next %lx\\n", $pc',
@@ -474,6 +476,7 @@ def test_gdb_stands_at_the_upset(mine: Hil, gdb: None) -> None:
     flipped = found["before"] ^ 1 << found["bit"]
     assert f"upset {flipped:02x}" in text
     assert f"pc {found['instruction']['address']:x}" in text
+    assert f"Located in {assets.sources_dir()}/" in text, "gdb finds the source"
     assert f"from {found['before']:#04x} to {flipped:#04x}" in text
     assert re.search(r"next [0-9a-f]+", text)
     assert re.search(r"Breakpoint 1, .*worker_trap_rest", text)
