@@ -38,7 +38,16 @@ if TYPE_CHECKING:
     from hil.redundancy.voting import Verdict
     from hil.rig.node import NodeResult
 
-__all__ = ["FRAMES_MIN", "PROTECTIONS", "TARGETS", "Protection", "compare_training", "draw_upsets"]
+__all__ = [
+    "FRAMES_MIN",
+    "PROTECTIONS",
+    "TARGETS",
+    "Protection",
+    "compare_training",
+    "draw_upsets",
+    "protect",
+    "run_upset",
+]
 
 NODE: Final = "a"
 TARGETS: Final = (
@@ -169,10 +178,10 @@ def compare_training(
     rows, done = [], 0
     for protection in PROTECTIONS:
         golden = golden_steps(protection.workload, scenario.seed, frames)
-        protected = _protected(scenario, protection, board)
+        protected = protect(scenario, protection, board)
         outcomes: list[TrainingOutcome | None] = []
         for upset in upsets:
-            outcomes.append(_outcome(protected, upset, golden))
+            outcomes.append(run_upset(protected, upset, golden))
             done += 1
             report(done, count * len(PROTECTIONS))
         cost = costs[protection.name]
@@ -209,7 +218,7 @@ def _board_of(scenario: Scenario, targets: Sequence[UpsetTarget]) -> BoardKind:
     return board
 
 
-def _protected(scenario: Scenario, protection: Protection, board: BoardKind) -> Scenario:
+def protect(scenario: Scenario, protection: Protection, board: BoardKind) -> Scenario:
     """Return the scenario with the workload and the nodes of a protection, and without its own
     upsets, plant and expectations."""
     rig = RigConfig.model_validate({"scheme": protection.scheme.value, "board": board.value})
@@ -224,10 +233,11 @@ def _protected(scenario: Scenario, protection: Protection, board: BoardKind) -> 
     return scenario.model_copy(update=update)
 
 
-def _outcome(
+def run_upset(
     scenario: Scenario, upset: UpsetEventConfig, golden: Sequence[TrainingStep]
 ) -> TrainingOutcome | None:
-    """Carry out one upset in a run, and return its outcome; None if it was not injected."""
+    """Carry out one upset in a run of a protected scenario, and return its outcome beside the
+    fault-free run `golden`; None if it was not injected. Raises: what a run raises."""
     hit = scenario.model_copy(update={"upsets": UpsetsConfig(events=(upset,), allow_missed=1)})
     recorders = _Recorders()
     with tempfile.TemporaryDirectory(prefix="hil-training-") as folder:

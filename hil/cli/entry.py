@@ -30,6 +30,7 @@ from hil.cli import (
     report,
     run,
     scenario,
+    training,
     watch,
 )
 from hil.cli.failures import Interrupted, guarded
@@ -100,6 +101,7 @@ app.command(help=discover.HELP)(discover.discover)
 app.command()(orbit.orbit)
 app.command(help=campaign.HELP)(campaign.campaign)
 app.command(help=compare.HELP)(compare.compare)
+app.command(help=training.HELP)(training.training)
 app.command(help=report.HELP)(report.report)
 app.command(help=export.HELP)(export.export)
 app.add_typer(board.board_app, name="board")

@@ -11,7 +11,7 @@ from hil.record.queries import Rows
 from hil.record.row_values import values_of
 from hil.redundancy.voting import NodeStatus
 
-__all__ = ["NodeOutput", "node_outputs"]
+__all__ = ["NodeOutput", "node_outputs", "output_at"]
 
 _DONE: Final = NodeStatus.DONE.word
 
@@ -42,3 +42,10 @@ def node_outputs(record: Rows, node: int, first: int, last: int) -> list[NodeOut
     )
     answers = values_of(_Answer, rows)
     return [NodeOutput(a.frame, a.output if a.status == _DONE else b"") for a in answers]
+
+
+def output_at(record: Rows, node: int, frame: int) -> bytes | None:
+    """Return the output of a node, by its index, in a frame; empty if it has none, None if the
+    frame is plain agreement."""
+    outputs = node_outputs(record, node, frame, frame)
+    return outputs[0].output if outputs else None

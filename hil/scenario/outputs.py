@@ -70,7 +70,7 @@ class OutputField:
 
 
 _TRAINING: Final = (
-    OutputField("loss", "u32", 0, unit="nat", fraction_bits=16),
+    OutputField("loss", "u32", 0, 1, "nat", OutputRole.CURVE, 16),
     OutputField("right", "u32", 4),
     OutputField("held_out_loss", "u32", 8, unit="nat", fraction_bits=16),
     OutputField("class", "u32", 12, role=OutputRole.CLASS),

@@ -18,6 +18,7 @@ sample_table        the answers of the other commands
 scheme_proof        what a redundancy scheme makes of every upset
 campaign_comparison, campaign_protection, campaign_rates
                     two campaigns compared; what protection would buy; failures in orbit
+training            ways to protect a training run, compared
 style               glyphs, colours and consoles that all views share
 
 All but the screen return or print text; the caller decides where it goes."""

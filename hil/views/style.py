@@ -50,12 +50,13 @@ class Glyphs:
         self.full, self.half, self.empty = ("#", "~", "o") if ascii_only else ("●", "◐", "○")
         self.bar, self.rest = ("=", "-") if ascii_only else ("━", "─")
         self.cut_off = "..." if ascii_only else "…"
+        self.blocks = "_.-=+*%#" if ascii_only else "▁▂▃▄▅▆▇█"
 
 
 def glyphs_for(stream: TextIO) -> Glyphs:
     """Return the glyphs that `stream` can show."""
     try:
-        "✔✘▲·→●◐○━─".encode(stream.encoding or "ascii")
+        "✔✘▲·→●◐○━─▁█".encode(stream.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
         return Glyphs(ascii_only=True)
     return Glyphs(ascii_only=stream.isatty() and _is_plain_terminal())

@@ -54,6 +54,7 @@ SHIPPED = (
     "solar-storm",
     "sso-dawn-dusk",
     "sso-noon-eclipse",
+    "train-upsets",
     "two-faults",
 )
 

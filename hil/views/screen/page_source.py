@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar, cast
 
 from hil.record.live import LiveRecord
@@ -12,6 +12,7 @@ from hil.views.screen.model.curves import History, history
 from hil.views.screen.model.events import newest_events
 from hil.views.screen.model.facts import EventLine, NodeFacts, Scene
 from hil.views.screen.model.ground_track import sky
+from hil.views.screen.model.output_curves import OutputCurves
 from hil.views.screen.model.verdict_strip import VerdictHistory
 from hil.views.screen.pages.map import MapSky
 
@@ -41,6 +42,7 @@ class PageSource:
     def __init__(self, source: LiveRecord, history: VerdictHistory) -> None:
         self._source = source
         self._history = history
+        self._outputs = OutputCurves(source)
         self._cache: dict[str, _Cached] = {}
 
     def _cached(self, what: str, key: tuple[object, ...], ask: Callable[[], _T]) -> _T:
@@ -68,11 +70,23 @@ class PageSource:
         """Return the curves of a node: `points` points, `every` accounts (seconds) apart."""
         newest = node.reading.frame if node.reading else -1
         plant = scene.plant.t_us // _PLANT_US if scene.plant else -1
+        known = self._outputs.advance(scene.head)  # it grows only where outputs have curves
         return self._cached(
             "history",
-            (node.index, newest, plant, points, every),
-            lambda: history(self._source, node.index, scene.head, points, every),
+            (node.index, newest, plant, points, every, known, scene.head if known else -1),
+            lambda: self._with_outputs(
+                history(self._source, node.index, scene.head, points, every), scene, node, points
+            ),
         )
+
+    def _with_outputs(self, past: History, scene: Scene, node: NodeFacts, points: int) -> History:
+        """Return the curves of what a node reports of itself, before them those of its outputs, of
+        the same stretch."""
+        first = past.frames[0] if past.curves else 0
+        outputs = self._outputs.of(node.index, first, scene.head, points)
+        if not outputs:
+            return past
+        return replace(past, frames=(first, scene.head), curves=(*outputs, *past.curves))
 
     def node_events(self, scene: Scene, node: NodeFacts) -> list[EventLine]:
         """Return the newest events of a node, newest first."""

@@ -17,6 +17,7 @@ from hil.views.summary.recorded_run import RecordedRun
 from hil.views.summary.repair_table import repair_table
 from hil.views.summary.result_table import result_table
 from hil.views.summary.text_table import text_table
+from hil.views.summary.training_table import training_table
 from hil.views.summary.upset_tables import upset_tables
 
 __all__ = ["render"]
@@ -38,6 +39,7 @@ def render(
         expectation_table(run),
         upset_tables(run),
         text_table(run),
+        training_table(run),
         repair_table(run),
         outage_table(run),
         node_table(run),

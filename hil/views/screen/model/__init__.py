@@ -10,7 +10,7 @@ alarm_feed, alarm_follower, limit_search    find the alarms of a record
 decision            the vote of one frame
 verdict_strip       the worst result in each stretch of frames
 text_facts          the texts that the nodes are writing
-curves              the values of a node over time
+curves, output_curves    the values of a node over time, and the numbers that it computes
 events, event_counts    the events of a run, and how many of each kind
 ground_track        the values of the map
 playback            the frame that is on view: following, paused, played or sought. Pure

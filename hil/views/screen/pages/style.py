@@ -61,7 +61,6 @@ class Marks(Glyphs):
         }
         strip = " ?-.^rx!" if ascii_only else " ░─•▲↺✘‼"
         self.strip = {mark: strip[mark] for mark in StripMark}
-        self.blocks = "_.-=+*%#" if ascii_only else "▁▂▃▄▅▆▇█"
         self.pipe = "|" if ascii_only else "│"
         self.sun, self.shade, self.dark = ("#", "+", ".") if ascii_only else ("█", "▒", "░")
         self.saa = "S" if ascii_only else "▚"
