@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import Hil
+from tests.command_line import Hil
 
 
 @pytest.mark.slow
