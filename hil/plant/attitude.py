@@ -40,6 +40,7 @@ class Faces:
         self.sun_zenith_cos = _dot(self._up, self._sun)
         self._cosines: dict[Pointing, tuple[Floats, Floats | float]] = {}
         self._views: dict[Pointing, Floats] = {}
+        self._constant: dict[float, Floats] = {}
 
     def sun_cos(self, pointing: Pointing) -> Floats:
         """Return the cosine (N,) of the face's normal against the sun; negative is behind."""
@@ -50,18 +51,24 @@ class Faces:
         """Return the view factor (N,) of the face to Earth."""
         if pointing not in self._views:
             base, sign = _SIGN.get(pointing, (pointing, 1.0))
-            nadir = self._of(base)[1]
-            self._views[pointing] = earth_views(self._radius_km, sign * nadir)
+            nadir = sign * self._of(base)[1]
+            if isinstance(nadir, float):  # the same for all faces that look so
+                nadir += 0.0  # -0.0 is 0.0
+                if nadir not in self._constant:
+                    self._constant[nadir] = earth_views(self._radius_km, nadir)
+                self._views[pointing] = self._constant[nadir]
+            else:
+                self._views[pointing] = earth_views(self._radius_km, nadir)
         return self._views[pointing]
 
     def columns(self, pointings: Sequence[Pointing]) -> tuple[Floats, Floats]:
         """Return `sun_cos` and `earth_view`, each (N, F), of these faces."""
-        shape = (len(self._radius_km), len(pointings))
+        shape = (len(pointings), len(self._radius_km))  # a face's values side by side in memory
         sun, view = np.empty(shape), np.empty(shape)
-        for column, pointing in enumerate(pointings):
-            sun[:, column] = self.sun_cos(pointing)
-            view[:, column] = self.earth_view(pointing)
-        return sun, view
+        for row, pointing in enumerate(pointings):
+            sun[row] = self.sun_cos(pointing)
+            view[row] = self.earth_view(pointing)
+        return sun.T, view.T
 
     def _of(self, base: Pointing) -> tuple[Floats, Floats | float]:
         """Return the cosines (N,) against sun and nadir of one of the five base directions."""

@@ -24,13 +24,20 @@ def hermite(r: Floats, v: Floats, parts: int, step_s: float) -> tuple[Floats, Fl
     """Return positions and velocities (K parts, 3) in steps of `step_s`, from those at K + 1 knots
     that are `parts` steps apart; those of the last knot are not among them."""
     h = parts * step_s
-    x = (np.arange(parts) / parts)[None, :, None]
+    x = (np.arange(parts) / parts)[:, None, None]
     y = x - 1.0
-    r0, r1, v0, v1 = r[:-1, None], r[1:, None], h * v[:-1, None], h * v[1:, None]
-    rise = (x * x * (3.0 - 2.0 * x)) * (r1 - r0)
-    position = r0 + rise + x * y * y * v0 + x * x * y * v1
-    slope = 6.0 * x * -y * (r1 - r0) + y * (3.0 * x - 1.0) * v0 + x * (3.0 * x - 2.0) * v1
-    return position.reshape(-1, 3), slope.reshape(-1, 3) / h
+    knots, speeds = np.ascontiguousarray(r.T), h * np.ascontiguousarray(v.T)
+    r0, v0, v1 = knots[:, :-1], speeds[:, :-1], speeds[:, 1:]
+    way = knots[:, 1:] - r0
+    position = r0 + (x * x * (3.0 - 2.0 * x)) * way + x * y * y * v0 + x * x * y * v1
+    slope = 6.0 * x * -y * way + y * (3.0 * x - 1.0) * v0 + x * (3.0 * x - 2.0) * v1
+    return _in_order(position), _in_order(slope / h)
+
+
+def _in_order(by_part: Floats) -> Floats:
+    """Return (parts, 3, K) as (K parts, 3), each coordinate in one piece of memory."""
+    out: Floats = np.ascontiguousarray(by_part.transpose(1, 2, 0)).reshape(3, -1).T
+    return out
 
 
 def linear(values: Floats, parts: int) -> Floats:

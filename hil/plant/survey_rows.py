@@ -135,11 +135,12 @@ def _heat(
     """Return temperatures and levels at the rows `at`; `start`: the moment of the first row, before
     those of the pieces."""
     columns = {}
-    kelvins, levels = _joined(pieces, "temperature_k"), _joined(pieces, "level")
+    celsius = np.ascontiguousarray(_joined(pieces, "temperature_k").T) - ZERO_C_K
+    levels = _joined(pieces, "level")
     for number, part in enumerate(system.network.names):
         if part == SPACE:
             continue
-        values = kelvins[:, number] - ZERO_C_K
+        values = celsius[number]
         if start is not None:
             values = np.concatenate([[start.temperatures_c[part]], values])
         columns[f"temperature_c.{part}"] = values[at]

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -79,7 +79,17 @@ def placing(file: Path) -> Iterator[None]:
 
 
 def _placed(error: ConfigError, file: Path) -> ConfigError:
-    document = read_yaml(file)
+    if all(problem.file != UNPLACED for problem in error.problems):
+        return error
+    try:
+        document = read_yaml(file)
+    except ConfigError:  # it is no scenario, but the file of an orbit alone
+        return ConfigError(
+            [
+                replace(p, file=str(file), path="") if p.file == UNPLACED else p
+                for p in error.problems
+            ]
+        )
     problems = []
     for problem in error.problems:
         if problem.file != UNPLACED:

@@ -111,3 +111,16 @@ def test_a_file_with_an_orbit_alone_flies(hil: Hil) -> None:
     assert done.code == 0 and "51.64°" in done.out and "raspberry-pi-4b" in done.out
     done = hil("orbit", "iss.tle", "--sweep", "altitude_km=500")
     assert done.code == 2 and "Traceback" not in done.err
+
+
+def test_what_is_wrong_with_a_file_of_an_orbit_alone_is_said(hil: Hil) -> None:
+    """It is no scenario, in which that would have a place."""
+    (hil.cwd / "iss.tle").write_bytes(TLE.replace("9992", "9993").encode())
+    done = hil("orbit", "iss.tle")
+    assert done.code == 2 and "iss.tle:1:1: the checksum of line 1 of the TLE is 2" in done.err
+    (hil.cwd / "falls.tle").write_text(
+        "1 25544U 98067A   26079.50000000  .00000000  00000-0  99999+0 0  999\n"
+        "2 25544  51.6400 100.0000 0001000  50.0000 310.0000 16.40000000    0\n"
+    )
+    done = hil("orbit", "falls.tle")
+    assert done.code == 2 and "falls.tle: the orbit ends at 2026-03-20 12:0" in done.err

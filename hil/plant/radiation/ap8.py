@@ -109,12 +109,14 @@ def trapped(
 
 def trapped_at(places: Places, phase: SolarPhase, saa_drift_deg: float) -> Trapped:
     """Return the same at places that are known."""
-    belt = belt_table.belt("proton", phase, ENERGIES_MEV)
     shell, b_ratio = belt_table.field(phase).coordinates(places.turned(saa_drift_deg))
-    inside = belt.inside(shell, b_ratio)
-    fluxes = belt.flux_above(shell[inside], b_ratio[inside])
-    some = fluxes[:, 0] > 0.0
-    return Trapped(len(shell), inside[some], fluxes[some])
+    # Where the lowest energy has less than the end of the model, all others have, too.
+    lowest = belt_table.belt("proton", phase, ENERGIES_MEV[:1])
+    inside = lowest.inside(shell, b_ratio)
+    some = lowest.flux_above(shell[inside], b_ratio[inside])[:, 0] >= belt_table.END
+    inside = inside[some]
+    belt = belt_table.belt("proton", phase, ENERGIES_MEV)
+    return Trapped(len(shell), inside, belt.flux_above(shell[inside], b_ratio[inside]))
 
 
 def mcilwain_l(places: Places) -> Floats:

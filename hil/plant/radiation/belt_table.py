@@ -12,6 +12,7 @@ right to 5 %, most of them to 2 %; electrons of 5 MeV and more, which hardly are
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -117,12 +118,13 @@ def dipole(x_re: Floats) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Places (N,) as the maps of the fields need them: `across` the Earth's axis and `up` along it
-    [Earth radii], `longitude_deg`, and the `ring` of cells around the axis, by its lowest corner in
-    the maps, with the parts 0..1 of 1/r and latitude within it."""
+    """Places (N,) as the maps of the fields need them: Earth-fixed `x`, `y` and `z` [Earth radii],
+    `longitude_deg`, and the `ring` of cells around the axis, by its lowest corner in the maps, with
+    the parts 0..1 of 1/r and latitude within it."""
 
-    across: Floats
-    up: Floats
+    x: Floats
+    y: Floats
+    z: Floats
     longitude_deg: Floats
     ring: npt.NDArray[np.intp]
     parts: tuple[Floats, Floats]
@@ -134,24 +136,56 @@ class Places:
         sine, cosine = np.sin(north), np.cos(north)
         normal = _EQUATOR_KM / np.sqrt(1.0 - _E2 * sine * sine)
         across = (normal + altitude_km) * cosine / EARTH_RADIUS_KM
-        up = (normal * (1.0 - _E2) + altitude_km) * sine / EARTH_RADIUS_KM
-        inverse_r = 1.0 / np.sqrt(across * across + up * up)
-        # The geocentric latitude, to 0.001 degrees.
-        tilt = np.degrees(_E2) * normal / EARTH_RADIUS_KM * inverse_r
-        latitude = np.clip(latitude_deg - tilt * sine * cosine, -90.0, 90.0)
+        z = (normal * (1.0 - _E2) + altitude_km) * sine / EARTH_RADIUS_KM
+        east = np.radians(longitude_deg)
+        r = np.sqrt(across * across + z * z)
+        xyz = (across * np.cos(east), across * np.sin(east), z)
+        return cls._at(xyz, r, longitude_deg, latitude_deg, sine * cosine * normal)
+
+    @classmethod
+    def of_track(cls, r_ecef_km: Floats, latitude_deg: Floats, longitude_deg: Floats) -> Places:
+        """Return places (N, 3) whose geodetic coordinates are known, too."""
+        x, y, z = (r_ecef_km[:, k] / EARTH_RADIUS_KM for k in range(3))
+        north = np.radians(latitude_deg)
+        sine = np.sin(north)
+        tilt_km = sine * np.cos(north) * _EQUATOR_KM / np.sqrt(1.0 - _E2 * sine * sine)
+        return cls._at(
+            (x, y, z), np.sqrt(x * x + y * y + z * z), longitude_deg, latitude_deg, tilt_km
+        )
+
+    @classmethod
+    def _at(
+        cls,
+        xyz: tuple[Floats, Floats, Floats],
+        r: Floats,
+        longitude_deg: Floats,
+        latitude_deg: Floats,
+        tilt_km: Floats,
+    ) -> Places:
+        """Return places by position, and by their geodetic latitude less its tilt: with that the
+        latitude is geocentric, to 0.01 degrees."""
+        inverse_r = 1.0 / r
+        tilt = np.degrees(_E2) / EARTH_RADIUS_KM * tilt_km * inverse_r
+        latitude = np.clip(latitude_deg - tilt, -90.0, 90.0)
         level, a = _cells(INVERSE_R, inverse_r)
         row, b = _cells(LATITUDES_DEG, latitude)
         ring = (level * len(LATITUDES_DEG) + row) * len(LONGITUDES_DEG)
-        return cls(across, up, longitude_deg, ring, (a, b))
+        return cls(*xyz, longitude_deg, ring, (a, b))
 
     def turned(self, east_deg: float) -> Places:
         """Return the places so far to the east of these."""
-        return replace(self, longitude_deg=self.longitude_deg + east_deg)
+        cosine, sine = math.cos(math.radians(east_deg)), math.sin(math.radians(east_deg))
+        return replace(
+            self,
+            x=self.x * cosine - self.y * sine,
+            y=self.x * sine + self.y * cosine,
+            longitude_deg=self.longitude_deg + east_deg,
+        )
 
     def earth_fixed(self) -> Floats:
         """Return the Earth-fixed positions (N, 3) [Earth radii]."""
-        east = np.radians(self.longitude_deg)
-        return np.stack([self.across * np.cos(east), self.across * np.sin(east), self.up], axis=-1)
+        out: Floats = np.stack([self.x, self.y, self.z]).T
+        return out
 
 
 def _cells(axis: Floats, values: Floats) -> tuple[npt.NDArray[np.intp], Floats]:
@@ -182,12 +216,13 @@ class Field:
         ratio_l, ratio_b = _interpolated(places, self.ratio_l, self.ratio_b)
         shell = shell * ratio_l
         with np.errstate(over="ignore"):
-            return shell, ratio_b * strength * shell**3
+            return shell, ratio_b * strength * (shell * shell * shell)
 
 
 def _interpolated(places: Places, *maps: npt.NDArray[np.float32]) -> list[Floats]:
     height, width = len(LATITUDES_DEG), len(LONGITUDES_DEG)
-    column, c = _cells(LONGITUDES_DEG, np.mod(places.longitude_deg + 180.0, 360.0) - 180.0)
+    east = places.longitude_deg + 180.0
+    column, c = _cells(LONGITUDES_DEG, east - 360.0 * np.floor(east / 360.0) - 180.0)
     corner = places.ring + column
     a, b = places.parts
     out = []

@@ -236,11 +236,26 @@ def _spenvis_block(
     flux = next((i for i, name in enumerate(lower) if "integral" in name and "flu" in name), None)
     if electrons or energy is None or flux is None or not rows:
         return None
-    if "sr" in units[flux]:
-        raise _wrong(path, numbers[0], "the flux is per steradian", "export it omnidirectional")
+    _check_spenvis_units(path, numbers[0], units[energy], units[flux])
     if any(len(row) <= max(energy, flux) for row in rows):
         raise _wrong(path, numbers[0], "a row has fewer values than the block has variables")
     return [row[energy] for row in rows], np.array([row[flux] for row in rows]), numbers
+
+
+def _check_spenvis_units(path: Path, line: int, energy: str, flux: str) -> None:
+    """Check that energies are in MeV and fluxes in /cm2/s. Raises: ConfigError."""
+    plain = re.sub(r"![a-z]|[\s^*()]", "", flux.lower()).replace("sec", "s")
+    if "sr" in plain:
+        raise _wrong(path, line, "the flux is per steradian", "export it omnidirectional")
+    if plain in ("cm-2", "/cm2", "#/cm2"):
+        raise _wrong(
+            path, line, "this is the fluence of a mission, not a flux",
+            "export the fluxes; or divide it by the seconds of the mission",
+        )  # fmt: skip
+    if plain not in ("cm-2s-1", "/cm2/s", "#/cm2/s"):
+        raise _wrong(path, line, f"the unit of the flux is `{flux}`; expected cm-2 s-1")
+    if energy.strip().lower() != "mev":
+        raise _wrong(path, line, f"the unit of the energy is `{energy}`; expected MeV")
 
 
 # --- IRENE (AP9) ----------------------------------------------------------------------------------

@@ -149,7 +149,7 @@ class RadiationAlong:
     def _at(self) -> Places:
         if self._places is None:
             track = self._track
-            self._places = ap8.places_of(track.latitude_deg, track.longitude_deg, track.altitude_km)
+            self._places = Places.of_track(track.r_ecef_km, track.latitude_deg, track.longitude_deg)
         return self._places
 
     def _trapped(self) -> ap8.Trapped | GivenProtons:
