@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hil import assets
 from hil.campaign.text_hits import _bit, _Passages, text_hits
 from hil.engine.loop import Loop
 from hil.errors import UsageError
@@ -15,7 +16,7 @@ from hil.record.live import LiveRecord
 from hil.record.reader import Reader
 from hil.record.text_outcomes import TextOutcome, recorded_texts, text_outcomes
 from hil.record.written_texts import NOTHING, TextSpan
-from hil.scenario import Scenario
+from hil.scenario import Overrides, Scenario, load
 from hil.scenario.output_meaning import NO_CHARACTER, character, curves
 from hil.views.screen.model.scene import SceneReader
 from hil.views.screen.pages.overview.texts import texts as text_lines
@@ -121,6 +122,22 @@ def test_a_node_without_an_output_has_no_character(tmp_path: Path) -> None:
     assert outcomes["c"].kind == "same"
     assert outcomes["c"].characters == FRAMES - span.nodes[2].count(NOTHING) < FRAMES
     assert span.delivered == right
+
+
+def test_the_anomaly_costs_a_single_node_its_text_and_three_nodes_nothing(tmp_path: Path) -> None:
+    """The shipped scenario, with the same upsets of node a."""
+    path = assets.scenario_path("lm-saa")
+    assert path is not None
+    shares = {}
+    for scheme in ("tmr", "simplex"):
+        chosen = Overrides(board="inproc", scheme=scheme, duration="8m")
+        (tmp_path / scheme).mkdir()
+        Loop(load(str(path), chosen).scenario, tmp_path / scheme).run()
+        span, outcomes = read(tmp_path / scheme)
+        shares[scheme] = outcomes["delivered"].wrong_share
+        assert (span.delivered == span.right) is (scheme == "tmr")
+    assert shares["tmr"] == 0
+    assert shares["simplex"] >= 0.2
 
 
 # --- what people see ------------------------------------------------------------------------------
