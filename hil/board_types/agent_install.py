@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from hil.assets import sources_dir
 from hil.board_types.board_programs import PROGRAMS, BoardProgram
 from hil.board_types.board_survey import AGENT, STAMP, UNIT
 from hil.errors import LinkError, SetupError, UsageError
@@ -69,6 +70,10 @@ install -D -m 644 hil-watchdog.conf {watchdog}
 for program in program-*; do
   [ -f "$program" ] || continue
   install -D -m 755 "$program" "{folder}/${{program#program-}}"
+done
+for file in beside-*; do
+  [ -f "$file" ] || continue
+  install -D -m 644 "$file" "{folder}/${{file#beside-}}"
 done
 # No login prompt on the port of the agent, whatever else it is called.
 for port in {name} "$(basename "$(readlink -f {device})")"; do
@@ -171,13 +176,22 @@ class Plan:
             for name, content in (*parts, ("hil-agent", agent.read_bytes())):
                 out.update(f"{name}\0{len(content)}\0".encode() + content)
             copied = tuple(
-                f"{program.name}:{hashlib.sha256(program.file.read_bytes()).hexdigest()}"
+                f"{program.name}:{_digest(program)}"
                 for program in self.programs
                 if program.file is not None
             )
         except OSError as error:
             raise UsageError(f"cannot read {error.filename}: {error.strerror}") from error
         return (out.hexdigest(), *copied)
+
+
+def _digest(program: BoardProgram) -> str:
+    """Return the digest of the file of a program; with files that it reads, of all."""
+    assert program.file is not None
+    out = hashlib.sha256(program.file.read_bytes())
+    for path in program.beside:
+        out.update(hashlib.sha256(path.read_bytes()).digest())
+    return out.hexdigest()
 
 
 def make_plan(
@@ -221,7 +235,7 @@ def make_plan(
         "hil-watchdog.conf": _WATCHDOG,
         "install.sh": _SCRIPT.format(name=name, device=device, console=console, **_PLACES),
     }
-    copied = [_staged(program) for program in programs if program.file is not None]
+    copied = [name for _, name in _copies(programs)]
     commands = _commands(host, ["hil-agent", "installed", *files, *copied], "install.sh")
     return Plan(host, device, baud, files, commands, tuple(programs))
 
@@ -247,6 +261,21 @@ def _check_host(host: str) -> None:
 def _staged(program: BoardProgram) -> str:
     """Return the name under which the file of a program is copied."""
     return f"program-{program.name}"
+
+
+def _copies(programs: Sequence[BoardProgram]) -> list[tuple[Path, str]]:
+    """Return the files that are copied for programs, and the names under which they are: the
+    programs, the files that they read, and, beside them, the SDK that they may be written with."""
+    copied = [(p.file, _staged(p)) for p in programs if p.file is not None]
+    beside = {f"beside-{path.name}": path for p in programs for path in p.beside}
+    if copied:
+        beside |= {f"beside-{path.name}": path for path in _sdk()}
+    return [*copied, *((path, name) for name, path in sorted(beside.items()))]
+
+
+def _sdk() -> list[Path]:
+    folder = sources_dir() / "port" / "linux" / "sdk"
+    return [folder / "hil_worker.h", folder / "hil_worker.py"]
 
 
 def _commands(host: str, names: Sequence[str], script: str) -> tuple[tuple[str, ...], ...]:
@@ -277,11 +306,10 @@ def write_folder(plan: Plan, agent: Path | None, folder: Path) -> list[Path]:
                 path.chmod(0o755)
             written.append(path)
         copies = [] if agent is None else [(agent, "hil-agent")]
-        copies += [(p.file, _staged(p)) for p in plan.programs if p.file is not None]
-        for source, name in copies:
+        for source, name in [*copies, *_copies(plan.programs)]:
             copy = folder / name
             copy.write_bytes(source.read_bytes())
-            copy.chmod(0o755)
+            copy.chmod(0o644 if name.startswith("beside-") else 0o755)
             written.append(copy)
     except OSError as error:
         raise UsageError(f"cannot write {error.filename}: {error.strerror}") from error

@@ -2,6 +2,7 @@
 
 filter=./ab_filter,-v            a file of this computer, copied to `PROGRAMS`, with an argument
 net=board:/opt/net,/opt/e.plan   a program that is on the board already
+onnx=./onnx_worker.py,file:model.onnx    a file that it reads, copied beside it: its argument then
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ PROGRAMS: Final = "/usr/local/lib/hil"
 _MOST: Final = 8
 _NAME: Final = re.compile(r"[a-z0-9_-]{1,10}")
 _ON_BOARD: Final = "board:"
+_FILE: Final = "file:"
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./:=+@,-]*")
 """What needs no quoting in a unit of systemd, nor in a shell."""
 
@@ -35,11 +37,12 @@ _EXAMPLE: Final = "--exec filter=./ab_filter, or --exec net=board:/opt/net,/opt/
 class BoardProgram:
     """A program that an agent allows as `exec:NAME`. `command`: its path on the board, and its
     arguments behind commas; `file`: the file of this computer that is copied there, None for a
-    program that is on the board already."""
+    program that is on the board already; `beside`: files that are copied into the same folder."""
 
     name: str
     command: str
     file: Path | None = None
+    beside: tuple[Path, ...] = ()
 
     @property
     def option(self) -> str:
@@ -83,14 +86,28 @@ def _program(text: str) -> BoardProgram:
                 remedy=_EXAMPLE,
             )
         return BoardProgram(name, on_board)
-    path, comma, arguments = command.partition(",")
-    file = Path(path)
+    path, *arguments = command.split(",")
+    file, beside = Path(path), [Path(a.removeprefix(_FILE)) for a in arguments if _is_file(a)]
+    for one in beside:
+        if not one.is_file():
+            raise UsageError(
+                f"--exec {name}: there is no file {one} on this computer", remedy="check the path"
+            )
     if not file.is_file():
         raise UsageError(
             f"--exec {name}: there is no file {path} on this computer",
             remedy=f"check the path; a program that is on the board is `{name}=board:/path`",
         )
-    return BoardProgram(name, f"{PROGRAMS}/{name}{comma}{arguments}", file.resolve())
+    words = [
+        f"{PROGRAMS}/{Path(a.removeprefix(_FILE)).name}" if _is_file(a) else a for a in arguments
+    ]
+    there = ",".join([f"{PROGRAMS}/{name}", *words])
+    return BoardProgram(name, there, file.resolve(), tuple(one.resolve() for one in beside))
+
+
+def _is_file(argument: str) -> bool:
+    """Return whether an argument names a file of this computer."""
+    return argument.startswith(_FILE)
 
 
 def check_machine(programs: Sequence[BoardProgram], target: BuildTarget) -> None:

@@ -36,6 +36,8 @@ def what_will_run(scenario: Scenario, run_dir: Path, *, resume: bool) -> str:
     ]
     if scenario.exec is not None and scenario.exec.golden is GoldenSource.RECORDED and not resume:
         lines[-1:-1] = ["  golden    the boards compute the run before it, without faults"]
+    if note := _floats_text(scenario):
+        lines[-1:-1] = [f"  floats    {note}"]
     if scenario.campaign_mode:
         lines[-1:-1] = [f"  campaign  {scenario.campaign_mode}"]
     if scenario.plant is not None:
@@ -47,6 +49,24 @@ def what_will_run(scenario: Scenario, run_dir: Path, *, resume: bool) -> str:
             f"; ACCELERATED {upsets.accel:g}x (all rates are multiplied){also}"
         )
     return "\n".join(wrapped(line) for line in lines)
+
+
+def _floats_text(scenario: Scenario) -> str:
+    """Return what unlike boards mean for a program that may compute floats; empty for alike
+    ones."""
+    from hil.scenario.program import GoldenSource
+    from hil.scenario.words import BoardKind
+
+    kinds = {node.board for node in scenario.rig.nodes}
+    if scenario.exec is None or kinds == {BoardKind.PROCESS}:
+        return ""
+    of_this_computer = scenario.exec.golden is GoldenSource.HOST
+    if len(kinds) == 1 and not of_this_computer:
+        return ""  # their own golden run shows whether they are alike
+    note = "votes are bit-exact: floats that unlike processors round otherwise count as faults"
+    if of_this_computer and BoardKind.PROCESS not in kinds:
+        note += "; `exec: {golden: recorded}` takes these boards' own results as right"
+    return note
 
 
 def _plant_text(scenario: Scenario) -> list[str]:

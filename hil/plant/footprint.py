@@ -4,7 +4,8 @@ the workload's, and of those which are voted on.
 The sizes are those that the agent's processes have: state, input, output and heap as the workload
 states them, the stack that a worker gets, and the machine code as it is compiled on this computer
 (another compiler's differs by some tens of per cent, in a few kilobytes of gigabytes). A program of
-`workload: exec` states its sizes only when it runs; until then it has none here."""
+`workload: exec` states its sizes only when it runs, with the memory that it has named, which is
+part of its state; where it cannot be asked it has none here."""
 
 from __future__ import annotations
 

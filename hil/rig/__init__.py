@@ -26,7 +26,7 @@ calibration, step_count    what fault-free steps take, and how many instructions
 pacer, background_call    the pace of a run, and calls that may take seconds
 program, program_options    user programs as workloads, and what they are given
 program_regions     the memory that a program has named
-onnx_program        the program that computes an ONNX model
+onnx_program, program_sizes    the program that computes an ONNX model; the sizes of one
 own_workload, workload_trial    a user's C file as the workload, and what it does wrong
 program_end, program_words    how one ended, in words
 golden_recording, recorded_run    boards that compute a golden run, and its file

@@ -83,7 +83,8 @@ def _must_agree(digests: dict[str, int], what: str) -> None:
             raise SetupError(
                 f"nodes {first} and {name} compute {what} differently, without a fault "
                 f"({right:016x} and {digest:016x}): their results could never win a vote",
-                remedy="csrc/port/linux/EXEC.md, rule 3: a program is bit-identical on every board",
+                remedy="csrc/port/linux/EXEC.md, rule 3: a program is bit-identical on every "
+                "board; floats seldom are on unlike processors",
             )
 
 

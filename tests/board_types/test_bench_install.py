@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hil import __version__
+from hil.assets import sources_dir
 from hil.board_types.agent_build import build_agent
 from hil.board_types.agent_install import make_plan, make_removal, write_folder
 from hil.board_types.board_programs import board_programs, check_machine, programs_of_start
@@ -151,7 +152,30 @@ def test_what_was_installed_is_known_by_all_that_matters(tmp_path: Path) -> None
     agent.write_bytes(b"another")
     assert plan.stamp(agent)[0] != stamp[0]
     names = {path.name for path in write_folder(plan, agent, tmp_path / "out")}
-    assert names == {*plan.files, "hil-agent", "installed", "program-f"}
+    sdk = {"beside-hil_worker.py", "beside-hil_worker.h"}
+    assert names == {*plan.files, "hil-agent", "installed", "program-f", *sdk}
+
+
+def test_a_program_is_copied_with_the_sdk_and_the_files_that_it_reads(tmp_path: Path) -> None:
+    agent = tmp_path / "agent"
+    for name in ("agent", "worker.py", "model.onnx"):
+        (tmp_path / name).write_text(name)
+    (program,) = board_programs([f"onnx={tmp_path}/worker.py,file:{tmp_path}/model.onnx,--below,9"])
+    assert program.option == (
+        "onnx=/usr/local/lib/hil/onnx,/usr/local/lib/hil/model.onnx,--below,9"
+    )
+    plan = make_plan("p@p", "/dev/ttyS0", 115200, programs=(program,))
+    folder = tmp_path / "out"
+    write_folder(plan, agent, folder)
+    assert (folder / "beside-model.onnx").read_text() == "model.onnx"
+    sdk = sources_dir() / "port/linux/sdk/hil_worker.py"
+    assert (folder / "beside-hil_worker.py").read_bytes() == sdk.read_bytes()
+    assert {"beside-model.onnx", "beside-hil_worker.h"} <= set(plan.commands[1])
+    before = plan.stamp(agent)
+    (tmp_path / "model.onnx").write_text("another")
+    assert plan.stamp(agent) != before
+    with pytest.raises(UsageError, match="no file missing"):
+        board_programs([f"onnx={tmp_path}/worker.py,file:missing"])
 
 
 @pytest.mark.parametrize(

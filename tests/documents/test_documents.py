@@ -9,6 +9,7 @@ need; even they are read by the command line's own parser.
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 import os
 import re
@@ -70,6 +71,11 @@ def can_emulate() -> bool:
 
 def has_arm64_compiler() -> bool:
     return shutil.which("aarch64-linux-gnu-gcc") is not None
+
+
+def run_own_model(_: Reader) -> str:
+    has_runtime = importlib.util.find_spec("onnxruntime") is not None
+    return f"hil run {ROOT}/scenarios/models/own-model.yaml --out model" if has_runtime else "true"
 
 
 def has_gdb() -> bool:
@@ -140,6 +146,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ("README.md", "hil campaign memory-storm.campaign --gdb 101.3"): Rule("gdb", when=has_gdb),
     ("README.md", "hil orbit leo-iss-day -o day.csv --plot day.svg"): Rule(
         "matplotlib, an extra", "hil orbit leo-iss-day -o day.csv"
+    ),
+    ("README.md", "hil run scenarios/models/own-model.yaml --out model"): Rule(
+        "onnxruntime, an extra", run_own_model
     ),
     # tests/campaign/test_cluster.py carries these out, with processes of this computer
     ("README.md", "dask scheduler --port 8786"): DASK,
@@ -275,6 +284,7 @@ YAML = {
     ("boards/README.md", "power:", "snmpset"): ("part of a board of a bench", ""),
     ("csrc/port/linux/EXEC.md", "workload: exec", "init_s"): ("part of a scenario", ""),
     ("csrc/port/linux/EXEC.md", "workload: exec", "recorded"): ("scenario", "recorded.yaml"),
+    ("csrc/port/linux/EXEC.md", "upsets:", "region"): ("part of a scenario", ""),
     ("csrc/port/linux/EXEC.md", "workload: exec"): ("scenario", "scenario.yaml"),
 }
 BASE = {"workload": "attitude", "frames": 100}

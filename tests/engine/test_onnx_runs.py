@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import struct
 import subprocess
 import sys
@@ -18,7 +19,6 @@ from hil.cli import main
 from hil.errors import ConfigError, UsageError
 from hil.plant.footprint import footprint_of
 from hil.record.reader import Reader
-from hil.rig import onnx_program
 from hil.rig.onnx_program import check_onnx, model_programs
 from hil.rig.program import golden_run
 from hil.rig.program_options import ProgramOptions
@@ -161,7 +161,7 @@ def test_a_missing_extra_is_said_with_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = scenario_in(tmp_path, conv_net(tmp_path / "model.onnx"))
-    monkeypatch.setattr(onnx_program.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match="onnxruntime, which is not installed") as error:
         check_onnx(load_scenario(path))
     assert "onnxruntime" in (error.value.remedy or "")
@@ -242,3 +242,23 @@ def test_an_unknown_region_is_refused_with_those_that_there_are(
     assert run(path, tmp_path / "run") == 2
     message = capsys.readouterr().err
     assert "has no region `conv.wait`; it has conv.weight, conv.bias" in message
+
+
+@needs_runtime
+def test_the_survey_of_an_orbit_knows_the_size_of_a_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The voted bytes are those of the weights, the input, the output, and the frame's number."""
+    plant = (
+        "frame_ms: 1000\nplant: {orbit: {altitude_km: 500, inclination_deg: 51.6, "
+        'epoch: "2026-03-20T12:00:00Z"}}\n'
+    )
+    path = scenario_in(tmp_path, conv_net(tmp_path / "model.onnx"), plant)
+    path.write_text(
+        path.read_text().replace("board: process", "board: process, profile: jetson-orin-nano")
+    )
+    with pytest.raises(SystemExit) as ended:
+        main(["orbit", str(path), "--json"])
+    assert not ended.value.code
+    rates = json.loads(capsys.readouterr().out)["rates_per_day"]
+    assert {of["voted_bytes"] for of in rates.values()} == {8 + 3240 + 8 + 40}
