@@ -284,7 +284,7 @@ YAML = {
     ("boards/README.md", "power:", "snmpset"): ("part of a board of a bench", ""),
     ("csrc/port/linux/EXEC.md", "workload: exec", "init_s"): ("part of a scenario", ""),
     ("csrc/port/linux/EXEC.md", "workload: exec", "recorded"): ("scenario", "recorded.yaml"),
-    ("csrc/port/linux/EXEC.md", "upsets:", "region"): ("part of a scenario", ""),
+    ("csrc/port/linux/EXEC.md", "workload: exec", "region"): ("part of a scenario", ""),
     ("csrc/port/linux/EXEC.md", "workload: exec"): ("scenario", "scenario.yaml"),
 }
 BASE = {"workload": "attitude", "frames": 100}
