@@ -27,6 +27,7 @@ HEADERS = [
     "host/thermal.h",
     "host/power.h",
     "host/fault_bench.h",
+    "host/input_bench.h",
     "wire/cobs.h",
     "wire/frame.h",
     "wire/message.h",

@@ -21,6 +21,7 @@ LAYERS = ("kernel", "kernel/workloads", "wire", "agent", "port/template", "port/
 LEFT_OUT = ("infer", "fft", "aes128", "mekf")  # the large workloads
 LEFT_OUT += ("train", "train_recheck", "train_rollback")
 LEFT_OUT += ("lm",)
+LEFT_OUT += ("matmul_abft", "dense")
 FLAGS = (
     *("-std=c11", "-Os", "-mcpu=cortex-m3", "-mthumb", "-ffreestanding", "-fno-builtin-printf"),
     *("-ffp-contract=off", "-fno-tree-slp-vectorize", "-fno-stack-protector"),

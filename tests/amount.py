@@ -8,9 +8,17 @@ from typing import Any
 
 import pytest
 
-__all__ = ["mostly_slow", "mostly_stress"]
+__all__ = ["mostly_slow", "mostly_stress", "without_variants"]
+
+_VARIANTS = ("dense-bf16", "dense-bf16+parity")
 
 _ParameterSet = type(pytest.param())
+
+
+def without_variants(names: Iterable[str]) -> list[str]:
+    """The names of workloads, of those that are variants of one source only some: the others are
+    the same code with other constants, and tests/kernel has all of them."""
+    return [name for name in names if not name.startswith("dense-") or name in _VARIANTS]
 
 
 def mostly_slow(cases: Iterable[Any], *, keep: int) -> list[Any]:

@@ -36,13 +36,38 @@
 #define LM(X) X(lm)
 #endif
 
+/* One classifier in four number formats, and with protections in software. */
+#ifdef HIL_WITHOUT_DENSE
+#define DENSE(X)
+#else
+#define DENSE(X)       \
+  X(dense_int8)        \
+  X(dense_bf16)        \
+  X(dense_fp16)        \
+  X(dense_fp32)        \
+  X(dense_bf16_clip)   \
+  X(dense_fp16_clip)   \
+  X(dense_fp32_clip)   \
+  X(dense_bf16_parity) \
+  X(dense_fp16_parity) \
+  X(dense_int8_dup)    \
+  X(dense_bf16_dup)    \
+  X(dense_int8_secded) \
+  X(dense_bf16_secded)
+#endif
+#ifdef HIL_WITHOUT_MATMUL_ABFT
+#define MATMUL_ABFT(X)
+#else
+#define MATMUL_ABFT(X) X(matmul_abft)
+#endif
+
 /* Those of a user, beside these: -D'HIL_OWN_WORKLOADS(X)=X(mine)' and mine.c (`hil board build --workload mine.c`). */
 #ifndef HIL_OWN_WORKLOADS
 #define HIL_OWN_WORKLOADS(X)
 #endif
 
 /* One line per workload: kernel/workloads/NAME.c defines workload_NAME. A variant that protects itself is called
- * NAME+PROTECTION, in C NAME_PROTECTION. */
+ * NAME+PROTECTION, in C NAME_PROTECTION. A file may define several. */
 #define WORKLOADS(X) \
   X(attitude)        \
   INFER(X)           \
@@ -56,6 +81,8 @@
   MEKF(X)            \
   TRAIN(X)           \
   LM(X)              \
+  MATMUL_ABFT(X)     \
+  DENSE(X)           \
   HIL_OWN_WORKLOADS(X)
 
 #define DECLARE(name) extern const hil_workload_t workload_##name;
@@ -72,7 +99,7 @@ const hil_workload_t *workload_at(int index) {
 
 const hil_workload_t *workload_find(const char *name) {
   for (int i = 0; name && i < (int)REGISTERED; i++) {
-    if (strcmp(registry[i]->name, name) == 0) {
+    if (strncmp(registry[i]->name, name, WORKLOAD_NAME_SENT) == 0) {
       return registry[i];
     }
   }

@@ -1,14 +1,17 @@
 /* Workloads: deterministic step functions over a state region. SPDX-License-Identifier: Apache-2.0
  *
+ * A workload with a protection in software is another workload, NAME+PROTECTION (matmul+abft): what protects it is
+ * measured like all others. kernel/workloads/dense.c says how one is added.
+ *
  * How to add one: write kernel/workloads/NAME.c with the three functions below, every function that
  * runs inside a step marked WORKLOAD_TEXT(NAME), and add one line to the registry in workload.c. One of your own
  * needs no change here: scenarios/workloads/template.c.
  *
  * Rules that make it votable:
- *   1. Bit-identical everywhere: integers, or doubles with + - * / only (no libm, no contraction).
+ *   1. Bit-identical everywhere: integers, or floats and doubles with + - * / only (no libm, no contraction).
  *   2. Total: any bytes in state, input and scratch give a defined result within bounded time. Upsets
  *      put any bytes there, and a workload may run inside the host process.
- *   3. No NaN ever reaches state or output (its bits differ between machines).
+ *   3. No NaN ever reaches state or output (its bits differ between machines), unless made the one of soft_float.h.
  *   4. Everything that must survive from step to step is in state; scratch is garbage at entry.
  *   5. Output and state depend on nothing but state, input and seed.
  *   6. progress_tick() is called at least every ~10 us of work, exactly |ticks| times in a fault-free
@@ -76,7 +79,11 @@ typedef struct {
   const uint8_t *text_end;
 } hil_workload_t;
 
-/* The registry. workload_at returns null beyond the last; workload_find null if there is none. */
+/* [character] of a name that a message carries: names of the registry differ in these. */
+enum { WORKLOAD_NAME_SENT = 15 };
+
+/* The registry. workload_at returns null beyond the last; workload_find null if there is none. It compares
+ * WORKLOAD_NAME_SENT characters. */
 const hil_workload_t *workload_at(int index);
 const hil_workload_t *workload_find(const char *name);
 /* cffi:end */

@@ -4,6 +4,7 @@ fault_sums          faults of an exact campaign, by byte, instruction and functi
 comparison, sample_comparison    two campaigns beside each other: exact ones, and sampled ones
 pairing, mcnemar    two campaigns fault by fault
 protection          what protecting the worst places would buy
+protection_costs    what protections in software cost and leave, beside TMR
 vulnerability       AVF, program and parameter vulnerability factor
 scheme_reliability  how reliable a scheme is over a mission, and up to which altitude enough
 open_bits           bits that are open to failure, counted or estimated

@@ -23,6 +23,8 @@ trace               the registers before each instruction of a step
 disassembler, decode_x86, decode_a64, instruction    what each instruction touches
 symbols, step_rows  functions and source lines; what the result says of the step itself
 def_use, plan, analysis    the classes of faults that do the same, and the experiments for them
+weight_flips        every bit of every weight of a model, judged by its loss
+step_cost           memory and time of a step without faults
 severity, unread    how wrong outputs are, and what is in bytes that nothing reads
 ending_reader       what a board sends of the ends of experiments
 text_hits           how much of a text single hits cost, by their place in it

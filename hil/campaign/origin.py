@@ -43,14 +43,21 @@ def _without_folders(value: JsonValue) -> JsonValue:
     return value
 
 
-def scenario_of(meta: CampaignMeta, result: Path, given: str | None, board: str | None) -> Scenario:
+def scenario_of(
+    meta: CampaignMeta,
+    result: Path,
+    given: str | None,
+    board: str | None,
+    workload: str | None = None,
+) -> Scenario:
     """Return the scenario of the campaign with this result file, with its nodes on `board` boards
-    (None: on boards like the campaign's). `given` names it, where it is not found otherwise.
+    (None: on boards like the campaign's) and `workload` (None: its own). `given` names it, where it
+    is not found otherwise.
 
     Raises: UsageError if it is not found, or is another one than it was; ConfigError."""
     source = given or _found(meta, result)
     kind = board or (None if meta.board == BoardKind.SERIAL else meta.board)
-    scenario = load(source, Overrides(board=kind)).scenario
+    scenario = load(source, Overrides(board=kind, workload=workload)).scenario
     _check(meta, result, source, scenario)
     return scenario
 

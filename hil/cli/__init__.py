@@ -9,8 +9,9 @@ workload_sizes      the sizes of a C file that is flown without boards
 campaign_results    what `hil campaign` does with a result file
 outlook             protection, vulnerability and failures in orbit: options of `hil compare`
 options, run_options    options that commands share
-campaign_options, campaign_exact, campaign_sampled, campaign_proof, campaign_texts,
-campaign_progress   the options of a campaign, its kinds, and what it prints meanwhile
+campaign_options, campaign_exact, campaign_variants, campaign_sampled, campaign_proof,
+campaign_texts, campaign_progress
+                    the options of a campaign, its kinds, and what it prints meanwhile
 prepare, announce, background    a run before it begins, and its process when a screen shows it
 record              opens the records of earlier runs
 output, session, failures    what is printed, and what a command that fails still reports

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,7 @@ from hil.cli.campaign_results import (
 )
 from hil.cli.campaign_sampled import SampledOptions, SampledPlace, sampled_campaign
 from hil.cli.campaign_texts import hit_texts
+from hil.cli.campaign_variants import VariantChoice, compare_variants, flip_all_weights
 from hil.cli.options import Ascii, Json
 from hil.cli.output import say
 from hil.cli.run_options import NoTui
@@ -41,7 +43,8 @@ _DEFAULT_TARGETS: Final = "state,input,output,heap"
 
 HELP: Final = (
     "Flip bits of a step, and say what that comes to: every bit before every instruction, exactly "
-    "(--exact), or a sample of them, with confidence intervals (--sampled).\n\n"
+    "(--exact), or a sample of them, with confidence intervals (--sampled). With --workload A,B: "
+    "variants of a workload beside each other.\n\n"
     "The result file is the same bit for bit whenever it is repeated. A campaign that was "
     "interrupted continues when the same command is given again.\n\n"
     "With a result file in place of the scenario: print its table again, or what --repeat, --gdb "
@@ -53,9 +56,10 @@ _KINDS: Final = {
     "--sampled": "sampled campaigns",
     "--scheme-proof": "proofs of schemes",
     "--text-hits": "hits of a text",
+    "--weights": "campaigns of weights",
 }
 _OF_SOME_KINDS: Final = {
-    "--exact": frozenset({"severity", "follow", "dask", "part"}),
+    "--exact": frozenset({"severity", "follow", "dask", "part", "upset_rate"}),
     "--sampled": frozenset(
         {
             "dask",
@@ -72,8 +76,9 @@ _OF_SOME_KINDS: Final = {
     ),
     "--scheme-proof": frozenset({"confirm"}),
     "--text-hits": frozenset({"text_hits"}),
+    "--weights": frozenset({"images"}),
 }
-_OF_BOTH: Final = frozenset({"scenario", "out", "boards", "as_json"})
+_OF_BOTH: Final = frozenset({"scenario", "out", "boards", "as_json", "workload"})
 
 
 def campaign(  # noqa: PLR0913, PLR0917  (every option is one)
@@ -112,45 +117,147 @@ def campaign(  # noqa: PLR0913, PLR0917  (every option is one)
     gdb: Gdb = None,
     merge: Merge = None,
     scenario_file: ScenarioFile = None,
+    weights: options.Weights = False,
+    images: options.Images = 100,
+    workload: options.Workload = None,
+    upset_rate: options.UpsetRate = 4.04e-7,
 ) -> int:
     """Carry out a campaign (see `HELP`)."""
     if _is_result(scenario, context):
-        order = ResultOrder(Path(scenario), repeat, gdb, merge, out, scenario_file, boards, as_json)
-        return use_result(order)
-    _check_kind(context, (exact, sampled, scheme_proof, text_hits > 0))
-    loaded = _loaded(scenario, boards, scheme, quiet=quiet)
-    if text_hits:
-        return hit_texts(loaded, text_hits, as_json=as_json)
-    check_executor(dask, workers)
-    count, chosen = workers or _default_workers(loaded), _targets(targets, sampled=sampled)
+        place = (out, scenario_file, boards, as_json)
+        return use_result(ResultOrder(Path(scenario), repeat, gdb, merge, *place, workload))
+    _check_kind(context, (exact, sampled, scheme_proof, text_hits > 0, weights))
     shown = CampaignShow(no_tui=no_tui, ascii_only=ascii_only, quiet=quiet, as_json=as_json)
+    of = (scenario, boards, scheme, workload, workers, targets, frame)
+    choice = _Choice(context, *of, quiet=quiet)
+    if text_hits:
+        return hit_texts(choice.scenario(), text_hits, as_json=as_json)
+    if weights or (exact and choice.has_variants):
+        return choice.compared(images if weights else 0, upset_rate, shown)
     if scheme_proof:
-        check_frame(loaded, frame)
-        proof = ProofChoice(loaded, chosen, frame, count, confirm, _in_a_folder(out))
-        return prove(proof, as_json=as_json)
-    path, share = _place(out, loaded.name, part)
+        return choice.prove(confirm, out, shown)
     if exact:
-        more = (dask, severity, follow, share, scenario)
-        return exact_campaign(ExactChoice(loaded, chosen, frame, path, count, *more), shown)
+        return choice.exact((dask, severity, follow), out, part, shown)
     what = (frames or str(frame), samples, proportional, precision, confidence, outcome, seed)
     sample = SampledOptions(*what, faults, write_faults, plan, _given(context))
-    place = SampledPlace(path, count, dask, share, scenario)
-    return sampled_campaign(loaded, chosen, sample, place, shown)
+    return choice.sampled(sample, dask, out, part, shown)
 
 
-def _loaded(source: str, boards: str | None, scheme: str | None, *, quiet: bool) -> Scenario:
-    """Return a scenario; print what the compiler warns of in the C file that is its workload, if
-    one is. Raises: ConfigError; SetupError if that file cannot be compiled here."""
-    from hil.scenario import Overrides, load
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What the command line says of the scenario and its boards."""
 
-    scenario = load(source, Overrides(board=boards, scheme=scheme)).scenario
-    if scenario.c_workload is not None and not quiet:
-        from hil.rig.own_workload import own_workload
+    context: typer.Context
+    source: str
+    boards: str | None
+    scheme: str | None
+    workload: str | None
+    workers: int | None
+    target_names: str
+    frame: int
+    quiet: bool
 
-        own = own_workload(scenario)
-        for warning in () if own is None else own.warnings:
-            say(f"warning: {warning}")
-    return scenario
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the workloads that are named."""
+        return tuple(name.strip() for name in (self.workload or "").split(",") if name.strip())
+
+    @property
+    def has_variants(self) -> bool:
+        """Return whether several workloads are named."""
+        return len(self.names) > 1
+
+    def scenario(self) -> Scenario:
+        """Return the scenario, with the workload that is named. Raises: UsageError for several;
+        ConfigError."""
+        if self.has_variants:
+            raise UsageError(
+                f"--workload {self.workload}: this takes one workload",
+                remedy="several are for --exact and --weights",
+            )
+        return self._with(self.names[0] if self.names else None)
+
+    def variants(self) -> VariantChoice:
+        """Return the workloads that are to be compared; without --workload that of the scenario.
+        Raises: UsageError if one is named twice, or an option does not go with several;
+        ConfigError."""
+        given = _given(self.context)
+        for name in ("out", "dask", "part", "follow"):
+            if name in given:
+                raise UsageError(f"{given[name]} is for campaigns of one workload")
+        if len(set(self.names)) < len(self.names):
+            raise UsageError(f"--workload {self.workload}: it names one twice")
+        scenarios = [self._with(name) for name in self.names or (None,)]
+        check_frame(scenarios[0], self.frame)
+        targets = _targets(self.target_names, sampled=False)
+        return VariantChoice(scenarios, targets, self.frame, self.count(scenarios[0]), self.source)
+
+    def compared(self, images: int, upset_rate: float, shown: CampaignShow) -> int:
+        """Compare workloads: flip their weights, on so many images, or carry out exact campaigns
+        (0). Return the exit code."""
+        if images:
+            return flip_all_weights(self.variants(), images, shown)
+        return compare_variants(self.variants(), upset_rate, shown)
+
+    def prove(self, confirm: int, out: Path | None, shown: CampaignShow) -> int:
+        """Prove the scheme, with `confirm` full runs; return the exit code."""
+        loaded = self.scenario()
+        count, chosen = self.count(loaded), _targets(self.target_names, sampled=False)
+        check_frame(loaded, self.frame)
+        proof = ProofChoice(loaded, chosen, self.frame, count, confirm, _in_a_folder(out))
+        return prove(proof, as_json=shown.as_json)
+
+    def exact(
+        self,
+        how: tuple[str | None, bool, int],
+        out: Path | None,
+        part: str | None,
+        shown: CampaignShow,
+    ) -> int:
+        """Carry out an exact campaign; `how`: cluster, severity, steps to follow. Return the exit
+        code."""
+        check_executor(how[0], self.workers)
+        loaded = self.scenario()
+        count, chosen = self.count(loaded), _targets(self.target_names, sampled=False)
+        path, share = _place(out, loaded.name, part)
+        choice = ExactChoice(loaded, chosen, self.frame, path, count, *how, share, self.source)
+        return exact_campaign(choice, shown)
+
+    def sampled(
+        self,
+        sample: SampledOptions,
+        dask: str | None,
+        out: Path | None,
+        part: str | None,
+        shown: CampaignShow,
+    ) -> int:
+        """Carry out a sampled campaign; return the exit code."""
+        check_executor(dask, self.workers)
+        loaded = self.scenario()
+        count, chosen = self.count(loaded), _targets(self.target_names, sampled=True)
+        path, share = _place(out, loaded.name, part)
+        place = SampledPlace(path, count, dask, share, self.source)
+        return sampled_campaign(loaded, chosen, sample, place, shown)
+
+    def count(self, scenario: Scenario) -> int:
+        """Return how many boards share the work."""
+        return self.workers or _default_workers(scenario)
+
+    def _with(self, workload: str | None) -> Scenario:
+        """Return the scenario with a workload; print what the compiler warns of in the C file that
+        is its workload, if one is. Raises: ConfigError; SetupError if that file cannot be compiled
+        here."""
+        from hil.scenario import Overrides, load
+
+        overrides = Overrides(board=self.boards, scheme=self.scheme, workload=workload)
+        scenario = load(self.source, overrides).scenario
+        if scenario.c_workload is not None and not self.quiet:
+            from hil.rig.own_workload import own_workload
+
+            own = own_workload(scenario)
+            for warning in () if own is None else own.warnings:
+                say(f"warning: {warning}")
+        return scenario
 
 
 def _is_result(source: str, context: typer.Context) -> bool:
@@ -177,12 +284,13 @@ def _given(context: typer.Context) -> dict[str, str]:
 
 
 def _check_kind(context: typer.Context, kinds: tuple[bool, ...]) -> None:
-    """Check that one kind of campaign is named (exact, sampled or a proof), and no option of
-    another. Raises: UsageError."""
+    """Check that one kind of campaign is named (exact, sampled, a proof or of weights), and no
+    option of another. Raises: UsageError."""
     if sum(kinds) != 1:
         raise UsageError(
             "which campaign?",
-            remedy="hil campaign SCENARIO --exact, --sampled, --scheme-proof or --text-hits N",
+            remedy="hil campaign SCENARIO --exact, --sampled, --scheme-proof, --text-hits N or "
+            "--weights",
         )
     kind = list(_KINDS)[kinds.index(True)]
     for name, option in _given(context).items():

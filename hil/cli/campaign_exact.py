@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hil.campaign.part import CampaignPart
     from hil.scenario import Scenario, UpsetTarget
 
-__all__ = ["ExactChoice", "check_frame", "exact_campaign"]
+__all__ = ["ExactChoice", "carry_out_exact", "check_frame", "exact_campaign"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,15 @@ class ExactChoice:
 
 def exact_campaign(choice: ExactChoice, shown: CampaignShow) -> int:
     """Carry out an exact campaign and print its table; return the exit code."""
+    carry_out_exact(choice, shown)
+    print_result(choice.path, shown.as_json)
+    if not shown.as_json and not shown.quiet:
+        say(f"written: {choice.path}")
+    return Exit.PASS
+
+
+def carry_out_exact(choice: ExactChoice, shown: CampaignShow) -> None:
+    """Carry out an exact campaign and write its result. Raises: as `run_exact_campaign`."""
     from hil.campaign.ending_reader import Wanted
     from hil.campaign.exact_campaign import ExactOrder, run_exact_campaign
     from hil.campaign.part import WHOLE
@@ -59,10 +68,6 @@ def exact_campaign(choice: ExactChoice, shown: CampaignShow) -> int:
         ascii_only=shown.ascii_only,
     )
     display.carry_out(partial(run_exact_campaign, order))
-    print_result(path, shown.as_json)
-    if not shown.as_json and not shown.quiet:
-        say(f"written: {path}")
-    return Exit.PASS
 
 
 def check_frame(scenario: Scenario, frame: int) -> None:

@@ -14,6 +14,7 @@ __all__ = [
     "FaultList",
     "Follow",
     "Frame",
+    "Images",
     "Kind",
     "ManyFrames",
     "OutcomeName",
@@ -30,7 +31,10 @@ __all__ = [
     "Source",
     "Targets",
     "TextHits",
+    "UpsetRate",
+    "Weights",
     "Workers",
+    "Workload",
     "WriteFaults",
 ]
 
@@ -144,4 +148,22 @@ Severity = Annotated[
 ]
 Follow = Annotated[
     int, typer.Option(metavar="N", help="With --exact: N further steps of latent faults.", min=0)
+]
+Weights = Annotated[
+    bool,
+    typer.Option("--weights", help="Every bit of every weight of a model, judged by its loss."),
+]
+Images = Annotated[
+    int, typer.Option(metavar="N", help="With --weights: images of the loss.", min=1, max=10_000)
+]
+Workload = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B,...",
+        help="Instead of the scenario's. With --exact or --weights several: one table of all.",
+    ),
+]
+UpsetRate = Annotated[
+    float,
+    typer.Option(metavar="X", help="With several workloads: upsets of a bit [1/day]."),
 ]

@@ -74,7 +74,7 @@ ScenarioFile = Annotated[
 @dataclass(frozen=True, slots=True)
 class ResultOrder:
     """An order for the result file `path`: at most one of `repeat`, `gdb` and `merge`.
-    `scenario` and `boards`: instead of those that it names."""
+    `scenario`, `boards` and `workload`: instead of those that it names."""
 
     path: Path
     repeat: str | None = None
@@ -84,6 +84,7 @@ class ResultOrder:
     scenario: str | None = None
     boards: str | None = None
     as_json: bool = False
+    workload: str | None = None
 
 
 def names_result(text: str) -> bool:
@@ -204,7 +205,7 @@ def _repeated_in_process(order: ResultOrder, file: CampaignFile, name: str) -> R
     from hil.record.recorded_experiment import recorded_experiment
 
     recorded = recorded_experiment(file, name)
-    scenario = scenario_of(file.meta, order.path, order.scenario, order.boards)
+    scenario = scenario_of(file.meta, order.path, order.scenario, order.boards, order.workload)
     return repeat_in_process(scenario, file, recorded)
 
 
@@ -254,7 +255,7 @@ def _recalled(
     from hil.record.recorded_experiment import recorded_experiment
 
     recorded = recorded_experiment(file, name)
-    scenario = scenario_of(file.meta, order.path, order.scenario, order.boards)
+    scenario = scenario_of(file.meta, order.path, order.scenario, order.boards, order.workload)
     say("tracing the step")
     with recalled_step(file, recorded.frame, scenario) as recalled:
         yield recalled, recorded

@@ -13,9 +13,18 @@ from typing import Final
 
 from hil.word_enum import Word
 
-__all__ = ["CHOICES", "NUMBERS", "OutputField", "OutputRole", "output_fields"]
+__all__ = ["CHOICES", "NUMBERS", "OutputField", "OutputRole", "bare_name", "output_fields"]
 
-_FORMATS: Final = {"u8": "B", "i8": "b", "u32": "I", "i32": "i", "u64": "Q", "i64": "q", "f64": "d"}
+_FORMATS: Final = {
+    "u8": "B",
+    "i8": "b",
+    "u32": "I",
+    "i32": "i",
+    "u64": "Q",
+    "i64": "q",
+    "f32": "f",
+    "f64": "d",
+}
 
 
 class OutputRole(Word):
@@ -39,8 +48,8 @@ CHOICES: Final = frozenset({OutputRole.CLASS, OutputRole.TEXT})
 
 @dataclass(frozen=True, slots=True)
 class OutputField:
-    """One field of an output: `count` numbers of `type` (u8, i8, u32, i32, u64, i64, f64) from byte
-    `offset` on. `unit` is empty for plain numbers; of fixed-point numbers `fraction_bits` are
+    """One field of an output: `count` numbers of `type` (u8, i8, u32, i32, u64, i64, f32, f64) from
+    byte `offset` on. `unit` is empty for plain numbers; of fixed-point numbers `fraction_bits` are
     behind the point."""
 
     name: str
@@ -82,6 +91,11 @@ _TRAINING: Final = (
 )
 """The outputs of train and its variants (csrc/kernel/workloads/train_step.h)."""
 
+_REAL_CLASSIFIER: Final = (
+    OutputField("class", "u32", 0, role=OutputRole.CLASS),
+    OutputField("logits", "f32", 4, 10, "nat", OutputRole.SCORES),
+)
+
 _FIELDS: Final[Mapping[str, tuple[OutputField, ...]]] = {
     "attitude": (
         OutputField("quaternion", "f64", 0, 4),
@@ -115,9 +129,22 @@ _FIELDS: Final[Mapping[str, tuple[OutputField, ...]]] = {
         OutputField("place", "u32", 8, role=OutputRole.BITS),
         OutputField("of_prompt", "u32", 12, role=OutputRole.BITS),
     ),
+    "dense-int8": (
+        OutputField("class", "u32", 0, role=OutputRole.CLASS),
+        OutputField("logits", "i32", 4, 10, "nat", OutputRole.SCORES, 16),
+    ),
+    "dense-bf16": _REAL_CLASSIFIER,
+    "dense-fp16": _REAL_CLASSIFIER,
+    "dense-fp32": _REAL_CLASSIFIER,
 }
 
 
 def output_fields(workload: str) -> tuple[OutputField, ...]:
-    """Return the fields of a workload's output; empty if they are not known."""
-    return _FIELDS.get(workload, ())
+    """Return the fields of a workload's output; empty if they are not known. NAME+PROTECTION has
+    those of NAME."""
+    return _FIELDS.get(bare_name(workload), ())
+
+
+def bare_name(workload: str) -> str:
+    """Return the name of a workload without its protection: NAME of NAME+PROTECTION."""
+    return workload.partition("+")[0]

@@ -37,7 +37,7 @@ class Overrides:
     `board` is --boards (every node on that kind of board), `bench` is --bench (every node on a
     real board, in the order of that file), `use` is --use (which of them, in its order). With both
     `bench` and `board`, nodes without a board of the bench are on that kind of software board.
-    Their values are checked with the scenario.
+    `workload` replaces that of the scenario. Their values are checked with the scenario.
     """
 
     scheme: str | None = None
@@ -49,6 +49,7 @@ class Overrides:
     duration: str | None = None
     pace: str | None = None
     accel: float | None = None
+    workload: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ def apply(document: Document, overrides: Overrides) -> tuple[Document, SideEffec
         (("seed",), overrides.seed),
         (("pace",), overrides.pace),
         (("upsets", "accel"), overrides.accel),
+        (("workload",), overrides.workload),
     ):
         if value is not None:
             document.replace(path, value, f"--{path[-1]}")

@@ -22,9 +22,14 @@ WORKLOADS: tuple[str, ...] = (
     *("infer", "matmul", "sha256", "attitude", "archive"),
     *("fft", "qsort", "aes128", "crc32", "mekf"),
     *("train", "train+recheck", "train+rollback"),
-    "lm",
+    *("lm", "matmul+abft"),
+    *("dense-int8", "dense-bf16", "dense-fp16", "dense-fp32"),
+    *("dense-bf16+clip", "dense-fp16+clip", "dense-fp32+clip"),
+    *("dense-bf16+parity", "dense-fp16+parity", "dense-int8+dup", "dense-bf16+dup"),
+    *("dense-int8+secded", "dense-bf16+secded"),
 )
-"""The workloads compiled into every agent (csrc/kernel/workload.c)."""
+"""The workloads compiled into every agent (csrc/kernel/workload.c). NAME+PROTECTION is the workload
+NAME with a protection in software."""
 
 EXEC = "exec"
 """The workload that is a program of the boards (csrc/port/linux/EXEC.md)."""

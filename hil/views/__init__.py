@@ -16,6 +16,7 @@ orbit_dose, orbit_rates, orbit_cycles
 tables, boards, scenarios, discovery, supplies, bench_test, campaign, campaign_repeat,
 sample_table        the answers of the other commands
 scheme_proof        what a redundancy scheme makes of every upset
+protection_costs, weight_flips    protections in software, and number formats, compared
 campaign_comparison, campaign_protection, campaign_rates
                     two campaigns compared; what protection would buy; failures in orbit
 training            ways to protect a training run, compared

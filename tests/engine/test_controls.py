@@ -18,7 +18,7 @@ from hil.kernel import Golden, workload
 from hil.record.reader import Reader
 from hil.record.run_result import RunResult
 from hil.scenario import WORKLOADS, Scenario
-from tests.amount import mostly_slow
+from tests.amount import mostly_slow, without_variants
 
 BOARDS = ("inproc", "process")
 # Here nodes are hit far more often than any ladder expects.
@@ -64,7 +64,7 @@ def count(reader: Reader, table: str) -> int:
 # --- nothing happens ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", mostly_slow(WORKLOADS, keep=1))
+@pytest.mark.parametrize("name", mostly_slow(without_variants(WORKLOADS), keep=1))
 @pytest.mark.parametrize("board", BOARDS)
 def test_without_upsets_there_is_no_event_at_all(tmp_path: Path, board: str, name: str) -> None:
     frames = {"inproc": 12_000, "process": 1000}[board] // (6 if name == "archive" else 1)
@@ -119,7 +119,7 @@ def predicted(name: str, hits: dict[int, int]) -> dict[int, str]:
     return effects
 
 
-@pytest.mark.parametrize("name", mostly_slow(WORKLOADS, keep=4))
+@pytest.mark.parametrize("name", mostly_slow(without_variants(WORKLOADS), keep=4))
 @pytest.mark.parametrize("board", BOARDS)
 def test_every_flipped_bit_of_the_state_has_the_effect_that_the_kernel_predicts(
     tmp_path: Path, board: str, name: str
@@ -182,7 +182,7 @@ def falsifying_events(name: str, frames: range, nodes: str) -> list[dict[str, An
     return out
 
 
-@pytest.mark.parametrize("name", mostly_slow(WORKLOADS, keep=2))
+@pytest.mark.parametrize("name", mostly_slow(without_variants(WORKLOADS), keep=2))
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_falsified_result_is_outvoted_every_time(tmp_path: Path, board: str, name: str) -> None:
     events = falsifying_events(name, range(4, 200, 5), "abc")
@@ -197,7 +197,7 @@ def test_a_falsified_result_is_outvoted_every_time(tmp_path: Path, board: str, n
     assert all(r["agree"] == 7 ^ r["dissent"] for r in dissent)
 
 
-@pytest.mark.parametrize("name", mostly_slow(WORKLOADS, keep=4))
+@pytest.mark.parametrize("name", mostly_slow(without_variants(WORKLOADS), keep=4))
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_falsified_result_of_a_single_node_escapes_every_time(
     tmp_path: Path, board: str, name: str

@@ -22,7 +22,7 @@ from hil.redundancy import checkpoints, electorate, rollback
 from hil.redundancy.electorate import TRUSTED_AFTER
 from hil.scenario import WORKLOADS, Scenario
 from hil.scenario.words import SchemeName
-from tests.amount import mostly_stress
+from tests.amount import mostly_stress, without_variants
 
 from .sequences import POWER_RETURNS, Fault, Trial, sequences, try_all
 
@@ -559,7 +559,7 @@ def test_nodes_that_were_given_up_are_tried_again_where_too_few_are_left_for_an_
     assert result.metrics["isolated"] <= (1 if scheme == "tmr" else 0)
 
 
-@pytest.mark.parametrize("workload", WORKLOADS)
+@pytest.mark.parametrize("workload", without_variants(WORKLOADS))
 def test_a_rig_whose_boards_all_lost_their_checkpoints_late_in_a_flight_goes_on_from_the_hosts_copy(
     workload: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -589,7 +589,9 @@ STORM_FRAMES = 30_000
 SPACING = 30  # [frame] Every upset is healed before the next.
 
 
-@pytest.mark.parametrize("workload", mostly_stress(WORKLOADS, keep=5, timeout_s=1800))
+@pytest.mark.parametrize(
+    "workload", mostly_stress(without_variants(WORKLOADS), keep=5, timeout_s=1800)
+)
 @pytest.mark.parametrize("scheme", ["simplex", "dmr", "tmr", "4mr", "5mr", "6mr"])
 def test_a_storm_of_single_upsets_loses_no_frame(
     scheme: str, workload: str, tmp_path: Path

@@ -31,7 +31,11 @@ TRAIN_INFER = HERE.parents[1] / "csrc" / "kernel" / "workloads" / "train_infer.p
 NAMES = ["attitude", "infer", "matmul", "sha256", "archive"]
 NAMES += ["fft", "qsort", "aes128", "crc32", "mekf"]
 NAMES += ["train", "train+recheck", "train+rollback"]
-NAMES += ["lm"]
+NAMES += ["lm", "matmul+abft"]
+NAMES += ["dense-int8", "dense-bf16", "dense-fp16", "dense-fp32"]
+NAMES += ["dense-bf16+clip", "dense-fp16+clip", "dense-fp32+clip"]
+NAMES += ["dense-bf16+parity", "dense-fp16+parity", "dense-int8+dup", "dense-bf16+dup"]
+NAMES += ["dense-int8+secded", "dense-bf16+secded"]
 M64 = (1 << 64) - 1
 
 

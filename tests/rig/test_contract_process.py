@@ -14,6 +14,7 @@ from hil.rig.backends.inproc import InprocBoard
 from hil.rig.backends.process import ProcessBoard
 from hil.rig.node import Board, Node, NodeResult
 from hil.rig.rig import Rig
+from tests.amount import without_variants
 
 from .contract import SEED, TIMING, NodeContract, report_of
 from .oracle import random_arm
@@ -42,7 +43,7 @@ def portable(result: NodeResult) -> NodeResult:
     return result._replace(cpu_us=0, step_us=0)
 
 
-@pytest.mark.parametrize("name", [w.name for w in workloads()])
+@pytest.mark.parametrize("name", without_variants(w.name for w in workloads()))
 def test_both_kinds_do_and_tell_the_same(mixed: Rig, name: str) -> None:
     mixed.setup.workload = name
     rng = random.Random(name)

@@ -45,6 +45,7 @@ SHIPPED = (
     "lm-saa",
     "memory-storm",
     "nominal",
+    "number-formats",
     "one-node-dies",
     "one-node-lies",
     "own-workload",
