@@ -24,6 +24,7 @@ disassembler, decode_x86, decode_a64, instruction    what each instruction touch
 symbols, step_rows  functions and source lines; what the result says of the step itself
 def_use, plan, analysis    the classes of faults that do the same, and the experiments for them
 weight_flips        every bit of every weight of a model, judged by its loss
+input_bench         many inputs for one state, in this process
 step_cost           memory and time of a step without faults
 severity, unread    how wrong outputs are, and what is in bytes that nothing reads
 ending_reader       what a board sends of the ends of experiments

@@ -17,9 +17,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from hil.campaign.input_bench import InputBench
 from hil.errors import UsageError
 from hil.json_values import JsonObject
-from hil.kernel import Golden, InputBench
+from hil.kernel import Golden
 from hil.random_streams import stream
 from hil.scenario.models import BitRole, ModelLayout, model_of
 from hil.scenario.outputs import OutputRole, output_fields

@@ -47,7 +47,9 @@ def test_only_known_severities_are_given_and_hashes_have_none(name: str) -> None
         wrong = golden[:at] + rng.randbytes(length) + golden[at + length :]
         given |= judge.judge(difference(golden, wrong))[0]
     assert given == sum(known, Severity.NONE)
-    assert bool(known) == (name not in {"sha256", "aes128", "matmul", "archive", "own_c_file"})
+    assert bool(known) == (
+        name.partition("+")[0] not in {"sha256", "aes128", "matmul", "archive", "own_c_file"}
+    )
 
 
 def test_a_classifier_is_judged_by_the_class_that_leaves() -> None:

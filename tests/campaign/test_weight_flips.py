@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from hil.campaign.input_bench import InputBench
 from hil.campaign.weight_flips import BROKEN_RISE, DRAWN, WeightFlips, bit_groups, flip_weights
 from hil.errors import UsageError
-from hil.kernel import InputBench
 from hil.scenario.models import BitRole, NumberFormat, model_of
 from tests.kernel.workload_rig import Rig
 

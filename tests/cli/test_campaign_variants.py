@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Hil
-from .ready import ReadyHil
+from tests.command_line import Hil
+from tests.ready import ReadyHil
 
 SCENARIO = "schema: 1\nworkload: dense-int8\nframes: 10\nrig: {scheme: simplex, board: process}\n"
 PAIR = "dense-int8,dense-int8+dup"
