@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 from typing import Final
 
 from hil.assets import sources_dir
@@ -17,7 +18,7 @@ from hil.extras import install_command
 from hil.rig.program_words import signal_name
 from hil.scenario import Scenario
 from hil.scenario.load import UNPLACED
-from hil.scenario.onnx_workload import ONNX_PROGRAM
+from hil.scenario.onnx_workload import ONNX_PROGRAM, sha256_of_model
 
 __all__ = ["check_onnx", "model_programs"]
 
@@ -30,11 +31,12 @@ def model_programs(scenario: Scenario) -> dict[str, tuple[str, ...]]:
     """Return path and arguments of the program that computes the model of a scenario, by its name;
     empty if its workload is none.
 
-    Raises: ConfigError if the names of the files are too long for an agent; SetupError if the
-    worker was not installed."""
+    Raises: ConfigError if the model cannot be read or is another than the scenario's, or the names
+    of the files are too long for an agent; SetupError if the worker was not installed."""
     model = scenario.onnx_workload
     if model is None:
         return {}
+    sha256_of_model(Path(model.onnx), model.sha256)  # of a run that is resumed, it may have changed
     worker = sources_dir() / "port" / "linux" / "sdk" / "onnx_worker.py"
     if not worker.is_file():
         raise SetupError(f"{worker} is missing", remedy="install the package again")
