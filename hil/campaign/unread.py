@@ -14,9 +14,10 @@ from hil.record.campaign_endings import ExperimentEnding, UnreadEnding, row_of
 from hil.wire.campaign import Detail, Site
 from hil.wire.outcomes import Outcomes
 
-__all__ = ["hits_at_end", "unread_endings"]
+__all__ = ["AT_ONCE", "hits_at_end", "unread_endings"]
 
-_AT_ONCE: Final = 98  # bytes whose experiments fit into one request
+AT_ONCE: Final = 64
+"""Bytes whose experiments fit into one request, wherever they lie."""
 
 
 def hits_at_end(
@@ -30,8 +31,8 @@ def hits_at_end(
         places = list(
             zip(unread.byte[chosen].tolist(), unread.weight[chosen].tolist(), strict=True)
         )
-        for at in range(0, len(places), _AT_ONCE):
-            part = places[at : at + _AT_ONCE]
+        for at in range(0, len(places), AT_ONCE):
+            part = places[at : at + AT_ONCE]
             sites = [Site(plan.length, region.space, region.first + byte) for byte, _ in part]
             outcomes = board.step.run(sites, details=details)
             check_path(board, plan, plan.length, outcomes)

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from hil.campaign.input_bench import InputBench
+from hil.campaign.unread import AT_ONCE
 from hil.campaign.weight_flips import BROKEN_RISE, DRAWN, WeightFlips, bit_groups, flip_weights
 from hil.errors import UsageError
 from hil.scenario.models import BitRole, NumberFormat, model_of
+from hil.wire.campaign import Detail, Site, Space, sites_request
 from tests.kernel.workload_rig import Rig
 
 IMAGES = 4
@@ -108,3 +110,10 @@ def test_each_input_meets_the_same_state() -> None:
         inputs += rig.input.tobytes()
         outputs += rig.step()
     assert bench.outputs(begin, inputs) == outputs
+
+
+def test_hits_at_the_end_of_a_long_step_fit_into_one_request() -> None:
+    """A state of kilobytes that the step does not read, such as parities of columns."""
+    far = 1 << 31  # beyond the memory of any worker
+    sites = [Site(1 << 40, Space.MEMORY, far + 300 * number) for number in range(AT_ONCE)]
+    assert len(sites_request(sites, details=Detail.BITS)) < 1024
