@@ -36,7 +36,7 @@ SCENARIO = "schema: 1\nworkload: attitude\nframes: 10\nrig: {scheme: simplex, bo
 GPR = "gpr.campaign"
 WORDS = ("--exact", "--workers", "1")
 REGISTERS = ("--targets", "gpr", "--out", GPR)
-PARTS = (320, 60, 240, 330, 310, 350, 20, 120, 80)
+PARTS = (8, 38, 23, 53)
 WANTED = {NodeEffect.MASKED, NodeEffect.SDC, NodeEffect.CRASH, NodeEffect.HANG}
 
 
@@ -51,8 +51,10 @@ def mine(tmp_path_factory: pytest.TempPathFactory, ready: ReadyHil) -> Hil:
     hil = Hil(tmp_path_factory.mktemp("results"), ready)
     hil.write("mine.yaml", SCENARIO)
     carried_out(hil)
-    for number in PARTS:  # one of 400 has all effects; which one, depends on the compiler
-        carried_out(hil, *REGISTERS, "--part", f"{number}/400")
+    for (
+        number
+    ) in PARTS:  # one of 60 has all effects; the first one, unless the compiler is a strange one
+        carried_out(hil, *REGISTERS, "--part", f"{number}/60")
         effects = b"".join(row.effects for row in classes_of(hil, GPR))
         if {EFFECTS[number] for number in effects} >= WANTED:
             return hil
