@@ -17,7 +17,16 @@ from pathlib import Path
 
 __all__ = ["ReadyHil"]
 
-IMPORTED = ("hil.cli", "hil.engine.loop", "hil.record.reader", "hil.verification.replay")
+IMPORTED = (
+    "hil.cli",
+    "hil.engine.loop",
+    "hil.record.reader",
+    "hil.verification.replay",
+    "hil.campaign.sampled_campaign",
+    "hil.plant.survey",
+    "hil.views.style",
+    "rich.table",
+)
 
 
 def serve() -> None:

@@ -52,6 +52,7 @@ def test_a_run_that_has_not_begun_is_waited_for(tmp_path: Path) -> None:
         story.commit()
         assert source.poll() and source.state is State.RUNNING
         assert (source.last, source.names) == (4, ("a", "b", "c"))
+        source.close()  # a record that somebody reads is closed only after some seconds
 
 
 def test_a_run_that_ended_before_it_recorded_anything_is_not_waited_for(tmp_path: Path) -> None:
@@ -73,6 +74,7 @@ def test_only_what_is_new_is_news(tmp_path: Path) -> None:
         assert source.poll() and source.last == 7
         story.end("aborted").commit()
         assert source.poll() and source.state is State.ENDED and source.outcome == "aborted"
+        source.close()
 
 
 def test_a_record_that_vanishes_is_lost_and_one_that_comes_back_is_read(tmp_path: Path) -> None:
@@ -110,6 +112,7 @@ def test_a_reader_does_not_hold_the_writer_up(tmp_path: Path) -> None:
             story.agree(50).commit()
             assert source.rows("SELECT max(first_frame) FROM blocks")[0][0] < 50
         assert source.poll() and source.last == 99
+        source.close()
 
 
 def test_a_writer_that_was_killed_is_noticed(tmp_path: Path) -> None:
