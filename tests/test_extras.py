@@ -25,7 +25,7 @@ SOURCES = [
 DECLARED = metadata.metadata("hil-flight").get_all("Provides-Extra") or []
 
 
-NAMED = ("campaign", "cross", "dask", "labgrid", "parquet", "plot", "visa", "web")
+NAMED = ("campaign", "cross", "dask", "labgrid", "onnx", "parquet", "plot", "visa", "web")
 
 
 def named_extras() -> set[str]:
