@@ -1,4 +1,4 @@
-"""What a protection in software costs, and what it leaves: variants of a workload on one axis,
+"""The cost of protections in software, and what they leave: variants of a workload on one axis,
 which is right results per joule.
 
 Of each variant an exact campaign counts the faults of a step that make its output wrong. Divided by

@@ -48,7 +48,7 @@ _BYTE_BITS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class WeightFlips:
-    """What every flip of a weight does. `loss`: without a flip, over `images` images, of which
+    """The effects of all flips of weights. `loss`: without a flip, over `images` images, of which
     `right` are classified rightly; `rise`: for each (weight, bit) how much the loss rises, NaN if
     it is no number then."""
 
