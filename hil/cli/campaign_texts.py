@@ -1,4 +1,4 @@
-"""`hil campaign --text-hits`: how much of a text single hits cost, by their place in it."""
+"""`hil campaign SCENARIO --text-hits 40`: how much of a text single hits cost, by their place."""
 
 # ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
 

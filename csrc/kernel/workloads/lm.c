@@ -27,6 +27,7 @@
  *   1: of the prompt u32.
  * State: steps u32 | place u32 | number of the last character u32 | zero u32 | multipliers | weights | cache: for
  *   each layer k, then v, of 64 characters each; that of place p at p % 64. */
+#include <stdbool.h>
 #include <string.h>
 
 #include "bytes.h"
@@ -176,9 +177,9 @@ WORKLOAD_TEXT(lm) static inline uint32_t of_layer(uint32_t layer, uint32_t numbe
 WORKLOAD_TEXT(lm) static __attribute__((noinline)) uint64_t reciprocal(uint32_t divisor, unsigned bits) {
   uint64_t rest = 1, quotient = 0;
   for (unsigned i = 0; i <= bits; i++) {
-    const uint64_t bit = rest >= divisor;
-    rest = (rest - (divisor & (UINT64_C(0) - bit))) << 1;
-    quotient = quotient << 1 | bit;
+    const bool fits = rest >= divisor;
+    rest = (rest - (fits ? divisor : 0u)) << 1;
+    quotient = quotient << 1 | (fits ? 1u : 0u);
   }
   return quotient;
 }
@@ -427,7 +428,7 @@ WORKLOAD_TEXT(lm) static int step(const hil_workload_io_t *io, hil_progress_t *p
     return HIL_ERR_STATE;
   }
   for (uint32_t phase = 0; phase < LAYERS * EACH_LAYER_TICKS; phase++) {
-    const uint32_t layer = phase >= EACH_LAYER_TICKS;
+    const uint32_t layer = phase / EACH_LAYER_TICKS;
     switch (phase - layer * EACH_LAYER_TICKS) {
       case 0: project(io->scratch, io->state, layer); break;
       case 1: attend(io->scratch, io->state, layer); break;
