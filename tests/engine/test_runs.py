@@ -197,7 +197,8 @@ def test_inproc_and_process_boards_have_the_same_digest(
     assert one.upsets.by_activation["unknown"] == one.upsets.injected  # in this process
     by_activation = one.upsets.by_activation  # which a process board knows
     assert one.upsets == replace(two.upsets, by_activation=by_activation)
-    assert one.verdicts == two.verdicts and one.upsets.injected > 30 and one.recoveries >= 10
+    assert one.verdicts == two.verdicts and one.upsets.injected > 30
+    assert one.recoveries >= (3 if "+" in name else 10)  # a protected workload needs fewer
     assert one.run_digest == two.run_digest
     assert one.reproducible and two.reproducible
 
