@@ -44,7 +44,7 @@ _NO_LANE: Final = -1
 _NO_ACCESS: Final = ("prfm", "prfum", "hint", "nop", "bti", "pac", "aut", "dmb", "dsb", "isb")
 _SINGLE: Final = re.compile(r"^(ld|st)(a|l|u|t|ap|lu|apu|x|ax|lx)?r(?P<suffix>s?[bhw])?$")
 _PAIR: Final = re.compile(r"^(ld|st)(np|p|xp|axp|lxp)(?P<suffix>sw)?$")
-_STRUCTURE: Final = re.compile(r"^(ld|st)1$")
+_STRUCTURE: Final = re.compile(r"^(ld|st)[1-4]$")
 _CONDITIONAL: Final = ("stx", "stlx")
 """Stores that may not happen."""
 _COMPARE: Final = ("cmp", "cmn", "tst", "ccmp", "ccmn", "cbz", "cbnz", "tbz", "tbnz")

@@ -196,10 +196,11 @@ int main(void) {
     if (SLOT_LEN > 4) memset(slot, 0x90, SLOT_LEN);
     memcpy(slot, code, len);
     __builtin___clear_cache((char *)slot, (char *)slot + SLOT_LEN);
-    for (middle = MIDDLE; !states && middle <= MIDDLE + 8; middle += 8) { /* some want their memory aligned */
+    static const size_t offset[] = {0, 8, 15, 7}; /* some want their memory aligned, with an index of 1 */
+    for (size_t i = 0; !states && i < sizeof offset / sizeof offset[0]; i++) {
+      middle = MIDDLE + offset[i];
       for (int s = 0; s < STATES; s++) states += probe_state(base, index, matters, gone, stays);
     }
-    middle -= 8;
     printf("%llx %d ", (unsigned long long)(uintptr_t)(memory + middle), states);
     put(matters);
     putchar(' ');

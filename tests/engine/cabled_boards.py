@@ -77,7 +77,7 @@ def scenario(boards: dict[str, Board], *, boot_s: float = 30.0, **data: Any) -> 
                 "cpu_floor_ms": 10,
                 "boot_s": boot_s,
             },
-            "rig": {"scheme": "tmr", "nodes": nodes},
+            "rig": {"scheme": "tmr", "nodes": nodes, **data.pop("rig", {})},
             **data,
         }
     )

@@ -37,7 +37,7 @@ from hil.scenario import (
     UpsetTarget,
     load_scenario,
 )
-from tests.amount import mostly_slow
+from tests.amount import mostly_slow, without_variants
 from tests.between_frames import BetweenFrames, between_frames
 from tests.virtual_clock import VirtualClock
 
@@ -188,7 +188,7 @@ def weather(name: str, seed: int, board: str = "inproc", **changes: Any) -> Scen
 
 
 @pytest.mark.parametrize("seed", mostly_slow([2**62 + 3, 1, 2], keep=1))
-@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize("name", without_variants(WORKLOADS))
 def test_inproc_and_process_boards_have_the_same_digest(
     tmp_path: Path, name: str, seed: int
 ) -> None:
@@ -224,7 +224,7 @@ def records_differ(one: Path, other: Path) -> list[str]:
     return [table for table, sql in queries.items() if rows(one, sql) != rows(other, sql)]
 
 
-@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize("name", without_variants(WORKLOADS))
 def test_batches_give_the_record_that_single_frames_give(tmp_path: Path, name: str) -> None:
     quick, slow = tmp_path / "batch", tmp_path / "single"
     s = weather(name, 5, frames=400)
