@@ -13,10 +13,11 @@
 
 /* cffi:begin */
 enum {
-  WIRE_VERSION = 7,        /* bumped when an old peer would misread a frame */
+  WIRE_VERSION =
+      8, /* bumped when an old peer would misread a frame; never 9, 10, 13, 27, which stand in texts */
   WIRE_PAYLOAD_MAX = 1024, /* [byte] */
-  WIRE_RAW_MAX = 1032,     /* [byte] header 4 + payload + CRC 4 */
-  WIRE_FRAME_MAX = 1039    /* [byte] encoded: + 1 per 254, + 2 delimiters */
+  WIRE_RAW_MAX = 1032, /* [byte] header 4 + payload + CRC 4 */
+  WIRE_FRAME_MAX = 1039 /* [byte] encoded: + 1 per 254, + 2 delimiters */
 };
 
 /* One decoded frame. |payload| points into the decoder and is valid until its next push. */
@@ -30,12 +31,12 @@ typedef struct {
 
 /* What the decoder has seen. Nothing is dropped without being counted. */
 typedef struct {
-  uint64_t bytes;          /* pushed */
-  uint64_t frames;         /* good ones */
-  uint64_t crc_errors;     /* well-formed COBS, wrong CRC */
-  uint64_t format_errors;  /* bad COBS, or shorter than header and CRC */
+  uint64_t bytes; /* pushed */
+  uint64_t frames; /* good ones */
+  uint64_t crc_errors; /* well-formed COBS, wrong CRC */
+  uint64_t format_errors; /* bad COBS, or shorter than header and CRC */
   uint64_t version_errors; /* good CRC, other version */
-  uint64_t overruns;       /* longer than any frame may be */
+  uint64_t overruns; /* longer than any frame may be */
 } hil_wire_counters_t;
 
 typedef struct {

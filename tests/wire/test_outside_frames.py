@@ -92,8 +92,17 @@ def test_a_damaged_and_a_cut_off_frame_are_told_from_text() -> None:
     assert outside.of(damaged=False) == b"login: "
 
 
+TEXT = b"\t\n\r\x1b"
+LATER = next(v for v in range(kernel.WIRE_VERSION + 1, 32) if v not in TEXT)
+"""The next version: those that a text has as characters are left out (csrc/wire/frame.h)."""
+
+
+def test_the_wire_version_is_no_character_of_a_text() -> None:
+    assert kernel.WIRE_VERSION < 32 and kernel.WIRE_VERSION not in TEXT
+
+
 def test_a_frame_of_another_version_is_no_text() -> None:
     outside = Outside()
     decoder = kernel.Decoder(outside)
-    decoder.push(encode(0x81, 0, b"of a later release", kernel.WIRE_VERSION + 1))
-    assert decoder.peer_version == kernel.WIRE_VERSION + 1 and outside.pieces == []
+    decoder.push(encode(0x81, 0, b"of a later release", LATER))
+    assert decoder.peer_version == LATER and outside.pieces == []
