@@ -37,7 +37,7 @@ from hil.cli.failures import Interrupted, guarded
 from hil.cli.loading import held
 from hil.cli.output import ClosedStream, out, write
 from hil.cli.session import session
-from hil.cli.signals import ended_by_signals
+from hil.cli.signals import ended_by_signals, return_lost_interrupts
 from hil.errors import SetupError, UsageError
 
 __all__ = ["main"]
@@ -126,6 +126,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     words = list(sys.argv[1:] if argv is None else argv)
     session.begin(words)
     sys.stdout, sys.stderr = _made_usable(sys.stdout), _made_usable(sys.stderr)
+    return_lost_interrupts()
     with ended_by_signals():
         code = guarded(partial(app, args=words, prog_name="hil", standalone_mode=False))
     for stream in (sys.stdout, sys.stderr):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 from hil.cli.output import say
 
@@ -18,8 +19,12 @@ __all__ = [
     "ended_by_signals",
     "ignore_interrupts",
     "interrupts_for_child",
+    "return_lost_interrupts",
     "signals",
 ]
+
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_RETURN_S: Final = 0.01
 
 
 class Stop:
@@ -40,10 +45,36 @@ class Stop:
 
     def handle(self, _number: int, _frame: FrameType | None) -> None:
         """Handle a signal. Raises: KeyboardInterrupt at the second one, or before frames run."""
-        if self._signalled or not self.running:
+        again, self._signalled = (
+            self._signalled,
+            True,
+        )  # also for the case that the exception is lost
+        if again or not self.running:
             raise KeyboardInterrupt
-        self._signalled = True
         self.say("stopping after this frame; once more stops at once")
+
+
+def return_lost_interrupts() -> None:
+    """Have each KeyboardInterrupt come again that Python cannot raise, because its signal came in a
+    callback of a weak reference or in a finalizer, as during any import. Python would only print
+    it, with its traceback, and the request to end would be lost. Call it from the main thread."""
+    before, main = sys.unraisablehook, threading.main_thread().ident
+
+    def come_again() -> None:
+        for number in _ENDING:
+            if main is not None and callable(signal.getsignal(number)):
+                signal.pthread_kill(main, number)
+                return
+
+    def hook(lost: sys.UnraisableHookArgs) -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            before(lost)
+            return
+        timer = threading.Timer(_RETURN_S, come_again)  # behind the callback
+        timer.daemon = True
+        timer.start()
+
+    sys.unraisablehook = hook
 
 
 @contextlib.contextmanager
@@ -52,7 +83,7 @@ def signals() -> Iterator[Stop]:
     requests."""
     stop = Stop()
     before: dict[signal.Signals, Any] = {}
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _ENDING:
         old = signal.getsignal(number)
         if old is not signal.SIG_IGN:  # nohup
             before[number] = old
@@ -114,7 +145,7 @@ def deferred_interrupts() -> Iterator[Interrupts]:
 
     Raises: KeyboardInterrupt at the end, if there was a request that has not been raised."""
     interrupts = Interrupts()
-    with _handled(interrupts.handle, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    with _handled(interrupts.handle, *_ENDING):
         yield interrupts
     if interrupts.requested:
         raise KeyboardInterrupt
@@ -123,7 +154,7 @@ def deferred_interrupts() -> Iterator[Interrupts]:
 @contextlib.contextmanager
 def ignore_interrupts() -> Iterator[None]:
     """Ignore Ctrl-C and the like while the end of a run is reported."""
-    with _handled(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    with _handled(signal.SIG_IGN, *_ENDING):
         yield
 
 

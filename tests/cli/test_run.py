@@ -406,6 +406,7 @@ def test_the_first_signal_ends_after_the_frame(hil: Hil, number: signal.Signals)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(120)  # a frame takes a minute
 def test_the_second_signal_ends_at_once(hil: Hil) -> None:
     hil.write("slow.yaml", TINY + "frame_ms: 60000\npace: realtime\n")
     process = hil.start("run", "slow.yaml", "--out", "r")
@@ -441,6 +442,43 @@ WRAPPED = """
                 raise RuntimeError("Error calling __set_name__") from error
 """
 """What Python 3.10 and 3.11 make of it where a class is made."""
+
+LOST_CTRL_C = """
+import signal, weakref
+import hil.engine.loop
+class Object: pass
+def call(_):
+    signal.raise_signal(signal.{name})
+before = hil.engine.loop.Loop.{method}
+def lose(self, *words):
+    one = Object()
+    reference = weakref.ref(one, call)
+    del one
+    return before(self, *words)
+hil.engine.loop.Loop.{method} = lose
+from hil.cli import main
+main(["run", "s.yaml", "--out", "r", "--json"])
+"""
+"""Python raises no exception out of the callback of a weak reference."""
+
+
+@pytest.mark.parametrize("method", ["_prepare", "_all_frames"])
+@pytest.mark.parametrize("name", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow)])
+def test_ctrl_c_in_a_callback_of_python_is_not_lost(hil: Hil, method: str, name: str) -> None:
+    hil.write("s.yaml", TINY + "frame_ms: 60000\npace: realtime\n")
+    done = subprocess.run(
+        [sys.executable, "-c", LOST_CTRL_C.format(method=method, name=name)],
+        cwd=hil.cwd,
+        env=clean_env(),
+        text=True,
+        timeout=60,
+        capture_output=True,
+        preexec_fn=hear_signals,
+        check=False,
+    )
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+    assert json.loads(done.stdout)["outcome"] == "aborted"
 
 
 def test_who_presses_ctrl_c_more_than_twice_gets_no_traceback(hil: Hil) -> None:
