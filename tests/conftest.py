@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -24,6 +25,18 @@ def pytest_configure(config: pytest.Config) -> None:
     given = config.getoption("--bench")
     if given:
         config.option.bench = str(Path(given).absolute())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Modules and tests stay until the end: the collector of garbage would go through them again
+    and again while there are more and more, and then during tests."""
+    gc.disable()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    gc.enable()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -188,13 +188,16 @@ def modules_listed(doc: str) -> list[str]:
 PACKAGES = [module for module, path in MODULES.items() if path.name == "__init__.py"]
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_a_package_lists_each_of_its_modules_once(package: str) -> None:
-    members = [module for module in MODULES if module.rpartition(".")[0] == package]
-    names = sorted(name for m in members if not (name := m.rpartition(".")[2]).startswith("_"))
-    listed = sorted(modules_listed(ast.get_docstring(tree_of(MODULES[package])) or ""))
-    missing, not_there = set(names) - set(listed), set(listed) - set(names)
-    assert listed == names, f"missing: {missing}, not there: {not_there}, or listed twice"
+def test_a_package_lists_each_of_its_modules_once() -> None:
+    wrong: list[str] = []
+    for package in PACKAGES:
+        members = [module for module in MODULES if module.rpartition(".")[0] == package]
+        names = sorted(name for m in members if not (name := m.rpartition(".")[2]).startswith("_"))
+        listed = sorted(modules_listed(ast.get_docstring(tree_of(MODULES[package])) or ""))
+        missing, not_there = set(names) - set(listed), set(listed) - set(names)
+        if listed != names:
+            wrong.append(f"{package}: missing: {missing}, not there: {not_there}, or listed twice")
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize(
@@ -429,18 +432,17 @@ def test_the_search_finds_each_mapping_of_anything(code: str, found: bool) -> No
 WALL_CLOCK = {"hil.clock", "hil.rig.capture"}  # a capture says what time of day it was
 
 
-@pytest.mark.parametrize(
-    "module", [m for m in MODULES if within(m, "hil.rig") or within(m, "hil.engine")]
-)
-def test_rig_and_engine_know_time_from_their_clock_alone(module: str) -> None:
+def test_rig_and_engine_know_time_from_their_clock_alone() -> None:
     """So that whoever gives them another clock gives them another time."""
-    named = {
-        alias.name
-        for node in nodes_of_file(MODULES[module])
+    wrong = [
+        place
+        for room in ("hil.rig", "hil.engine")
+        for place, node in nodes_of(room, inside=True)
         if isinstance(node, ast.Import)
-        for alias in node.names
-    }
-    assert module in WALL_CLOCK or "time" not in named
+        and any(alias.name == "time" for alias in node.names)
+        and place.partition(":")[0] not in WALL_CLOCK
+    ]
+    assert not wrong, "\n".join(wrong)
 
 
 def probed_attribute(node: ast.AST) -> str | None:
@@ -458,12 +460,15 @@ def probed_attribute(node: ast.AST) -> str | None:
     return str(name.value) if isinstance(name, ast.Constant) else ast.unparse(name)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_what_an_object_can_do_is_said_by_its_type(module: str) -> None:
+def test_what_an_object_can_do_is_said_by_its_type() -> None:
     """Nothing probes for attributes: what is optional is a protocol, a base class with a default,
     or a value that may be None."""
-    nodes = nodes_of_file(MODULES[module])
-    assert not {name for node in nodes if (name := probed_attribute(node))}
+    wrong = [
+        f"{place} {name}"
+        for place, node in nodes_of("hil", inside=True)
+        if (name := probed_attribute(node))
+    ]
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize(
@@ -487,21 +492,20 @@ ASK_FOR_CAPABILITIES = [
 ]
 
 
-@pytest.mark.parametrize("module", ASK_FOR_CAPABILITIES)
-def test_what_a_board_can_do_is_asked_in_one_place(module: str) -> None:
+def test_what_a_board_can_do_is_asked_in_one_place() -> None:
     """`hil.rig.backends.capabilities` has a protocol for all that only some boards and transports
     can do; nothing else asks for one kind of board."""
-    if module == "hil.rig.backends.capabilities":
-        return
     asked = [
-        ast.unparse(node)
+        f"{module}:{node.lineno} {ast.unparse(node)}"
+        for module in ASK_FOR_CAPABILITIES
+        if module != "hil.rig.backends.capabilities"
         for node in nodes_of_file(MODULES[module])
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id == "isinstance"
         and ast.unparse(node.args[1]).endswith(("Board", "Transport", "Power"))
     ]
-    assert not asked
+    assert not asked, "\n".join(asked)
 
 
 HEAVY = ("numpy", "textual", "serial", "pydantic", "yaml", "rich", "typer", "hil._kernel")
@@ -623,13 +627,16 @@ def compared_words(nodes: Iterable[ast.AST]) -> Iterator[str]:
                 yield side.value
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_word_of_an_enumeration_is_compared_as_its_member(module: str) -> None:
+def test_a_word_of_an_enumeration_is_compared_as_its_member() -> None:
     """A misspelt member is an error; a misspelt literal is a branch that is never taken."""
-    nodes = nodes_of_file(MODULES[module])
-    compared = {(module, word) for word in compared_words(nodes) if word in WORDS}
-    assert not compared - OTHER_WORDS
-    assert not {w for w in OTHER_WORDS if w[0] == module} - compared, "not needed any more"
+    compared = {
+        (module, word)
+        for module, path in MODULES.items()
+        for word in compared_words(nodes_of_file(path))
+        if word in WORDS
+    }
+    assert compared - OTHER_WORDS == set()
+    assert OTHER_WORDS - compared == set(), "not needed any more"
 
 
 @pytest.mark.parametrize(
@@ -686,20 +693,30 @@ def test_c_headers_have_unique_names() -> None:
     assert len(headers) == len(set(headers)) > 10
 
 
-@pytest.mark.parametrize("path", C_FILES, ids=lambda p: str(p.relative_to(CSRC)))
-def test_c_includes_go_one_way(path: Path) -> None:
+def wrong_includes(path: Path) -> Iterator[str]:
+    """What a C file includes and may not."""
     rank = C_LAYERS.index(c_layer(path))
     for name, ours in c_includes(path):
         if not ours:
-            assert c_layer(path) == "port" or name in FREESTANDING, f"<{name}> below the port layer"
+            if c_layer(path) != "port" and name not in FREESTANDING:
+                yield f"<{name}> below the port layer"
             continue
         target = C_HEADERS[name]
-        assert C_LAYERS.index(c_layer(target)) <= rank, f"{name} is of a layer above"
-        if c_layer(target) == "host" != c_layer(path):
-            assert path.parent == CSRC / "port/inproc", f"{name} is not for boards"
+        if C_LAYERS.index(c_layer(target)) > rank:
+            yield f"{name} is of a layer above"
+        if c_layer(target) == "host" != c_layer(path) and path.parent != CSRC / "port/inproc":
+            yield f"{name} is not for boards"
         if c_layer(path) == c_layer(target) == "port":
             own = (path.parent, path.parent.parent)  # or of the port that this is a variant of
-            assert target.parent in own, f"{name} belongs to another port"
+            if target.parent not in own:
+                yield f"{name} belongs to another port"
+
+
+def test_c_includes_go_one_way() -> None:
+    wrong = [
+        f"{path.relative_to(CSRC)}: {what}" for path in C_FILES for what in wrong_includes(path)
+    ]
+    assert not wrong, "\n".join(wrong)
 
 
 # What may stand between a function's name and its body, at the beginning of a line.

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from scipy.stats import beta
+import scipy
 
 from hil.analysis.failure_rates import (
     FailureRates,
@@ -144,7 +144,7 @@ def sampled_failures(path: Path, duty: float) -> FailureRates:
 def test_the_interval_of_a_sample_is_carried_to_its_rates(tmp_path: Path) -> None:
     """20 of 100 samples of 32 bits, all the time; the ends by scipy's beta distribution."""
     result = sampled_failures(drawn(tmp_path / "s", {"state": (5, 5, 15, 75)}), 1.0)
-    low, high = beta.ppf(0.025, 20, 81), beta.ppf(0.975, 21, 80)
+    low, high = scipy.stats.beta.ppf(0.025, 20, 81), scipy.stats.beta.ppf(0.975, 21, 80)
     assert result.silent.best == pytest.approx(32 * 0.2 * BEST)
     assert result.silent.low == pytest.approx(32 * low * LOW)
     assert result.silent.high == pytest.approx(32 * high * HIGH)
@@ -157,7 +157,7 @@ def test_the_interval_of_a_sample_is_carried_to_its_rates(tmp_path: Path) -> Non
 def test_between_steps_samples_of_the_first_moment_tell(tmp_path: Path) -> None:
     """5 of the 10 of them are silent corruptions; without any, all bits or none may be open."""
     result = sampled_failures(drawn(tmp_path / "s", {"state": (5, 5, 15, 75)}), 0.0)
-    low, high = beta.ppf(0.025, 5, 6), beta.ppf(0.975, 6, 5)
+    low, high = scipy.stats.beta.ppf(0.025, 5, 6), scipy.stats.beta.ppf(0.975, 6, 5)
     assert result.silent.best == pytest.approx(32 * 0.5 * BEST)
     assert result.silent.low == pytest.approx(32 * low * LOW)
     assert result.silent.high == pytest.approx(32 * high * HIGH)

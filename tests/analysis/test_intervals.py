@@ -7,7 +7,7 @@ import random
 
 import numpy as np
 import pytest
-from scipy.stats import beta, binom, norm
+import scipy
 
 from hil.analysis.intervals import (
     Interval,
@@ -46,20 +46,22 @@ def test_clopper_pearson_is_that_of_scipy() -> None:
         count = rng.choice([0, 1, total, max(0, total - 1), rng.randint(0, total)])
         confidence = rng.choice([0.5, 0.9, 0.95, 0.99, 0.9999])
         tail = (1 - confidence) / 2
-        low = 0.0 if count == 0 else beta.ppf(tail, count, total - count + 1)
-        high = 1.0 if count == total else beta.ppf(1 - tail, count + 1, total - count)
+        low = 0.0 if count == 0 else scipy.stats.beta.ppf(tail, count, total - count + 1)
+        high = 1.0 if count == total else scipy.stats.beta.ppf(1 - tail, count + 1, total - count)
         mine = clopper_pearson(count, total, confidence)
         assert mine == pytest.approx((low, high), rel=1e-8, abs=1e-12), (count, total)
 
 
 def test_normal_quantile_is_that_of_scipy() -> None:
     for confidence in (0.5, 0.9, 0.95, 0.99, 0.9999):
-        assert normal_quantile(confidence) == pytest.approx(norm.ppf(0.5 + confidence / 2))
+        assert normal_quantile(confidence) == pytest.approx(
+            scipy.stats.norm.ppf(0.5 + confidence / 2)
+        )
 
 
 def coverage(total: int, share: float, intervals: list[Interval]) -> float:
     """The exact coverage of an interval: no simulation, the sum over all counts."""
-    weights = binom.pmf(np.arange(total + 1), total, share)
+    weights = scipy.stats.binom.pmf(np.arange(total + 1), total, share)
     return float(sum(w for w, i in zip(weights, intervals, strict=True) if share in i))
 
 

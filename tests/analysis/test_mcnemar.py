@@ -7,8 +7,8 @@ import random
 from fractions import Fraction
 
 import pytest
+import scipy  # whose modules load when used: `stats` takes more than a second
 from hypothesis import strategies as st
-from scipy.stats import binom, binomtest
 
 from hil.analysis.mcnemar import mcnemar
 
@@ -17,7 +17,7 @@ from ..properties import property_of
 
 @property_of(st.integers(0, 400), st.integers(0, 400))
 def test_the_p_value_is_that_of_scipys_binomial_test(b: int, c: int) -> None:
-    expected = binomtest(b, b + c, 0.5).pvalue if b + c else 1.0
+    expected = scipy.stats.binomtest(b, b + c, 0.5).pvalue if b + c else 1.0
     assert mcnemar(b, c).p_value == pytest.approx(expected, rel=1e-10)
     assert mcnemar(c, b).p_value == mcnemar(b, c).p_value
 
@@ -33,7 +33,7 @@ def test_large_counts() -> None:
     rng = random.Random(1)
     for count in (10_000, 1_000_000, 50_000_000):
         b = count // 2 - rng.randrange(3 * math.isqrt(count))
-        expected = 2 * binom.cdf(b, count, 0.5)
+        expected = 2 * scipy.stats.binom.cdf(b, count, 0.5)
         assert mcnemar(b, count - b).p_value == pytest.approx(expected, rel=1e-6)
 
 

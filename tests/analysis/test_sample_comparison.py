@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from scipy.stats import binomtest
+import scipy
 
 from hil.analysis.sample_comparison import Amount, Counted, SampleComparison, compare_samples
 from hil.record.campaign_file import CampaignFile, write_samples
@@ -73,7 +73,7 @@ def test_shares_become_numbers_of_all_faults(tmp_path: Path) -> None:
     comparison = compared(a, b)
     silent = comparison.harm("silent corruptions")
     assert (silent.a.value, silent.b.value) == (100, 1200)
-    wilson = binomtest(10, 100).proportion_ci(0.95, "wilson")
+    wilson = scipy.stats.binomtest(10, 100).proportion_ci(0.95, "wilson")
     assert (silent.a.low, silent.a.high) == pytest.approx((1000 * wilson.low, 1000 * wilson.high))
     assert silent.factor == 12
     assert silent.differs
@@ -92,7 +92,7 @@ def test_one_fault_list_is_compared_fault_by_fault(tmp_path: Path) -> None:
     pairing = compared(a, b).pairing
     silent = pairing.counts[0]
     assert (silent.both, silent.test.only_a, silent.test.only_b) == (1, 1, 5)
-    assert silent.test.p_value == pytest.approx(binomtest(1, 6).pvalue)
+    assert silent.test.p_value == pytest.approx(scipy.stats.binomtest(1, 6).pvalue)
     assert not pairing.complete
 
 
@@ -147,5 +147,5 @@ def test_the_range_of_a_factor_holds_as_often_as_it_says(tmp_path: Path) -> None
 
 def amount(silent: int, total: int) -> Amount:
     """Return the amount of 1,000 faults, by scipy."""
-    range_ = binomtest(silent, total).proportion_ci(0.95, "wilson")
+    range_ = scipy.stats.binomtest(silent, total).proportion_ci(0.95, "wilson")
     return Amount(1000 * silent / total, 1000 * range_.low, 1000 * range_.high)

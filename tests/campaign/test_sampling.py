@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import chisquare
+import scipy
 
 from hil.campaign.fault_list import FaultListHead, check_faults, read_faults, write_faults
 from hil.campaign.fault_space import FaultSpace, FrameSpace, TargetSpace, frames_text, parse_frames
@@ -49,7 +49,7 @@ def test_each_fault_is_drawn_equally_often(target: int) -> None:
         for at in range(size):
             place = (table.frame[at], table.moment[at], table.byte[at], table.bit[at])
             counts[tuple(int(v) for v in place)] += 1  # type: ignore[index]
-    assert chisquare(list(counts.values())).pvalue > 0.001
+    assert scipy.stats.chisquare(list(counts.values())).pvalue > 0.001
 
 
 def test_a_sample_is_spread_over_time() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -36,11 +37,10 @@ class Block:
 
 def documents() -> list[Path]:
     """All Markdown files of the tree, but for what is installed or built in it."""
-    found = [
-        path
-        for path in ROOT.rglob("*.md")
-        if not _NOT_OURS & set(path.relative_to(ROOT).parts[:-1])
-    ]
+    found: list[Path] = []
+    for folder, folders, files in os.walk(ROOT):
+        folders[:] = set(folders) - _NOT_OURS
+        found += [Path(folder, name) for name in files if name.endswith(".md")]
     return sorted(found)
 
 

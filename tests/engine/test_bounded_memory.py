@@ -79,10 +79,7 @@ def _growth(scenario: dict[str, Any], run_dir: Path, first: int) -> tuple[int, i
     blocks = Blocks(_scenario(scenario, frames), run_dir, (first, 10 * first), span)
     gc.collect()
     gc.freeze()  # each collection looks at what the run keeps, not at all that tests have loaded
-    try:
-        blocks.loop.run()
-    finally:
-        gc.unfreeze()
+    blocks.loop.run()
     return (
         blocks.least[10 * first] - blocks.least[first],
         blocks.upsets[10 * first] - blocks.upsets[first],

@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,7 @@ def rows(out: Path, sql: str) -> list[dict[str, Any]]:
         reader.close()
 
 
+@cache
 def shipped_scenario(name: str) -> Scenario:
     path = assets.scenario_path(name)
     assert path is not None

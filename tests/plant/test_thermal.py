@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import scipy
 from pydantic import ValidationError
-from scipy.integrate import solve_ivp
 
 from hil.errors import UsageError
 from hil.plant.thermal import (
@@ -341,7 +341,7 @@ def test_random_networks_agree_with_scipy(seed: int) -> None:
     rng = np.random.default_rng(seed)
     network = random_network(rng)
     load = rng.uniform(0, 30, len(network.names))
-    reference = solve_ivp(
+    reference = scipy.integrate.solve_ivp(
         derivative(network, load),
         (0.0, 3000.0),
         network.start_k,

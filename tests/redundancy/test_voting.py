@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 
@@ -141,13 +142,15 @@ def random_case(rng: random.Random) -> tuple[list[Ballot], set[int]]:
     return ballots, {i for i in range(nodes) if rng.random() < 0.8}
 
 
-CASES = [random_case(random.Random(seed)) for seed in range(4000)]
+@cache
+def random_cases() -> list[tuple[list[Ballot], set[int]]]:
+    return [random_case(random.Random(seed)) for seed in range(4000)]
 
 
 def test_random_ballots_of_up_to_seven_nodes_agree_with_the_words() -> None:
     seen: Counter[VerdictKind] = Counter()
     splits = 0
-    for ballots, voters in CASES:
+    for ballots, voters in random_cases():
         verdict = vote(1, ballots, mask_of(voters))
         assert in_words(verdict) == words(ballots, voters)
         seen[verdict.kind] += 1
@@ -157,7 +160,7 @@ def test_random_ballots_of_up_to_seven_nodes_agree_with_the_words() -> None:
 
 
 def test_masks_name_heard_nodes_only_and_split_them_in_two() -> None:
-    for ballots, voters in CASES:
+    for ballots, voters in random_cases():
         v = vote(1, ballots, mask_of(voters))
         heard = mask_of({i for i, b in enumerate(ballots) if b.status == DONE})
         assert not (v.agree | v.dissent | v.latent) & ~heard
@@ -170,7 +173,7 @@ def test_masks_name_heard_nodes_only_and_split_them_in_two() -> None:
 
 def test_a_fail_silent_vote_keeps_back_what_one_node_alone_says_and_nothing_else() -> None:
     kept_back = 0
-    for ballots, voters in CASES:
+    for ballots, voters in random_cases():
         spoken = vote(1, ballots, mask_of(voters))
         silent = vote(1, ballots, mask_of(voters), fail_silent=True)
         alone = spoken.kind is VerdictKind.SIMPLEX
@@ -184,7 +187,7 @@ def test_a_fail_silent_vote_keeps_back_what_one_node_alone_says_and_nothing_else
 def test_a_node_that_does_not_vote_never_matters() -> None:
     rng = random.Random(1)
     changed = 0
-    for ballots, voters in CASES:
+    for ballots, voters in random_cases():
         silent_ones = sorted(set(range(len(ballots))) - voters)
         if not silent_ones:
             continue
@@ -208,7 +211,7 @@ def test_a_node_that_does_not_vote_never_matters() -> None:
 
 def test_the_verdict_does_not_depend_on_the_order_of_the_nodes() -> None:
     rng = random.Random(2)
-    for ballots, voters in CASES[:1000]:
+    for ballots, voters in random_cases()[:1000]:
         order = list(range(len(ballots)))
         rng.shuffle(order)
         turned = vote(1, [ballots[i] for i in order], mask_of({order.index(i) for i in voters}))
@@ -224,7 +227,7 @@ def test_the_verdict_does_not_depend_on_the_order_of_the_nodes() -> None:
 
 def test_the_golden_output_marks_what_was_delivered_and_never_decides() -> None:
     marked = 0
-    for ballots, voters in CASES:
+    for ballots, voters in random_cases():
         plain = vote(3, ballots, mask_of(voters))
         for golden in (plain.output, 1, 0):
             told = vote(3, ballots, mask_of(voters), golden)
@@ -237,7 +240,7 @@ def test_the_golden_output_marks_what_was_delivered_and_never_decides() -> None:
 
 
 def test_a_recorded_frame_is_read_and_voted_again_with_the_same_verdict() -> None:
-    for number, (ballots, voters) in enumerate(CASES):
+    for number, (ballots, voters) in enumerate(random_cases()):
         golden = ballots[0].output_digest
         verdict = vote(number << 20, ballots, mask_of(voters), golden, re_executed=number % 2 == 0)
         assert bool(verdict.flags & RE_EXECUTED) == (number % 2 == 0)
@@ -295,7 +298,9 @@ def test_bytes_that_are_no_frame_are_refused() -> None:
 
 def test_several_threads_may_vote_and_read_at_the_same_time() -> None:
     """A viewer reads a record in a thread of the process that writes it."""
-    cases = [(b, mask_of(v), vote(n, b, mask_of(v))) for n, (b, v) in enumerate(CASES[:500])]
+    cases = [
+        (b, mask_of(v), vote(n, b, mask_of(v))) for n, (b, v) in enumerate(random_cases()[:500])
+    ]
 
     def work(_: int) -> int:
         wrong = 0

@@ -22,8 +22,7 @@ from hil.rig.capture import INBOUND, LINKTYPE_USER0, OUTBOUND, Capture
 from hil.rig.node import Node
 from hil.scenario import Scenario
 
-pcapng = pytest.importorskip("pcapng", reason="python-pcapng is not installed")
-from pcapng import blocks  # noqa: E402  (only where it is)
+NOT_THERE = "python-pcapng is not installed"
 
 
 def scenario(board: str, frames: int) -> Scenario:
@@ -32,10 +31,16 @@ def scenario(board: str, frames: int) -> Scenario:
     )
 
 
+def blocks_of(path: Path) -> list[Any]:
+    pcapng = pytest.importorskip("pcapng", reason=NOT_THERE)
+    with path.open("rb") as file:
+        return list(pcapng.FileScanner(file))
+
+
 def parsed(path: Path) -> tuple[list[str], list[Any]]:
     """Return the names of the interfaces, and the packets."""
-    with path.open("rb") as file:
-        found = list(pcapng.FileScanner(file))
+    blocks = pytest.importorskip("pcapng.blocks", reason=NOT_THERE)
+    found = blocks_of(path)
     names = [b.options["if_name"] for b in found if isinstance(b, blocks.InterfaceDescription)]
     assert all(
         b.link_type == LINKTYPE_USER0 for b in found if isinstance(b, blocks.InterfaceDescription)
@@ -132,8 +137,8 @@ def test_packets_that_a_slow_disk_costs_are_counted_and_reported(
     assert capture.failure == "the capture dropped 3 packets: the disk was too slow"
     capture.close()
     assert node.tap is None
-    with (tmp_path / "c.pcapng").open("rb") as file:
-        found = list(pcapng.FileScanner(file))
+    blocks = pytest.importorskip("pcapng.blocks", reason=NOT_THERE)
+    found = blocks_of(tmp_path / "c.pcapng")
     (end,) = [b for b in found if isinstance(b, blocks.InterfaceStatistics)]
     assert end.options["isb_ifdrop"] == 3
 

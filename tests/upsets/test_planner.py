@@ -8,6 +8,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+import scipy
 
 from hil.kernel import Workload, workload
 from hil.scenario import Scenario
@@ -56,20 +57,18 @@ def bare(plans: list[UpsetPlan], label: str | None = None) -> list[UpsetPlan]:
 
 
 def test_counts_per_second_are_poisson_with_the_given_rate() -> None:
-    stats = pytest.importorskip("scipy.stats")
     per_s, seconds = 3.0, 1000
     plans = plan(rated({"targets": "state", "per_s": per_s, "nodes": ["b"]}))
     by_second = Counter(p.frame // 100 for p in plans)
     seen = Counter(min(by_second[s], 9) for s in range(seconds))
-    expected = [seconds * stats.poisson.pmf(k, per_s) for k in range(9)]
+    expected = [seconds * scipy.stats.poisson.pmf(k, per_s) for k in range(9)]
     expected.append(seconds - sum(expected))
-    assert stats.chisquare([seen[k] for k in range(10)], expected).pvalue > 1e-3
-    assert stats.poisson.cdf(len(plans), per_s * seconds) > 1e-3
-    assert stats.poisson.sf(len(plans), per_s * seconds) > 1e-3
+    assert scipy.stats.chisquare([seen[k] for k in range(10)], expected).pvalue > 1e-3
+    assert scipy.stats.poisson.cdf(len(plans), per_s * seconds) > 1e-3
+    assert scipy.stats.poisson.sf(len(plans), per_s * seconds) > 1e-3
 
 
 def test_gaps_between_upsets_are_exponential() -> None:
-    stats = pytest.importorskip("scipy.stats")
     plans = plan(rated({"targets": "state", "per_s": 2, "nodes": ["a"]}))
     frames = [p.frame for p in plans]
     gaps_s = [(b - a) * FRAME_MS / 1000 for a, b in itertools.pairwise(frames)]
@@ -77,13 +76,12 @@ def test_gaps_between_upsets_are_exponential() -> None:
     rng = random.Random(3)
     jitter = [rng.random() * FRAME_MS / 1000 for _ in frames]
     smooth = [g + b - a for g, a, b in zip(gaps_s, jitter[:-1], jitter[1:], strict=True)]
-    assert stats.kstest(smooth, "expon", args=(0, 0.5)).pvalue > 1e-3
-    assert stats.kstest(smooth, "expon", args=(0, 0.6)).pvalue < 1e-3
+    assert scipy.stats.kstest(smooth, "expon", args=(0, 0.5)).pvalue > 1e-3
+    assert scipy.stats.kstest(smooth, "expon", args=(0, 0.6)).pvalue < 1e-3
 
 
 @pytest.mark.parametrize("accel", [0.25, 1.0, 3.0])
 def test_acceleration_multiplies_every_rate(accel: float) -> None:
-    stats = pytest.importorskip("scipy.stats")
     plans = plan(
         rated(
             {"targets": "state", "per_s": 0.5, "nodes": ["a"]},
@@ -94,7 +92,7 @@ def test_acceleration_multiplies_every_rate(accel: float) -> None:
     count: Counter[str] = Counter(p.target for p in plans)
     for target, mean in (("state", 500 * accel), ("link", 4500 * accel)):
         assert abs(count[target] - mean) < 4 * mean**0.5
-        assert 1e-4 < stats.poisson.cdf(count[target], mean) < 1 - 1e-4
+        assert 1e-4 < scipy.stats.poisson.cdf(count[target], mean) < 1 - 1e-4
 
 
 def test_acceleration_is_the_same_as_a_higher_rate() -> None:
@@ -106,17 +104,15 @@ def test_acceleration_is_the_same_as_a_higher_rate() -> None:
 
 
 def test_targets_and_nodes_are_hit_alike() -> None:
-    stats = pytest.importorskip("scipy.stats")
     targets = ["state", "input", "output", "heap", "text"]
     plans = plan(rated({"targets": targets, "per_s": 2}))
     by_target, by_node = Counter(p.target for p in plans), Counter(p.node for p in plans)
     assert set(by_target) == set(targets) and set(by_node) == {"a", "b", "c"}
-    assert stats.chisquare(list(by_target.values())).pvalue > 1e-3
-    assert stats.chisquare(list(by_node.values())).pvalue > 1e-3
+    assert scipy.stats.chisquare(list(by_target.values())).pvalue > 1e-3
+    assert scipy.stats.chisquare(list(by_node.values())).pvalue > 1e-3
 
 
 def test_weights_of_patterns_noises_and_sefis_are_honoured() -> None:
-    stats = pytest.importorskip("scipy.stats")
     patterns = {"bit": 4, "adjacent": 3, "stuck": 2, "zero_word": 1, "random_word": 0}
     noises = {"corrupt": 1, "drop": 2, "duplicate": 3, "truncate": 4}
     sefis = {"hang": 1, "crash": 3, "reset": 0}
@@ -133,11 +129,10 @@ def test_weights_of_patterns_noises_and_sefis_are_honoured() -> None:
         assert set(seen) == {kind for kind, w in weights.items() if w}
         expected = [total * w / sum(weights.values()) for w in weights.values() if w]
         counts = [seen[kind] for kind, w in weights.items() if w]
-        assert stats.chisquare(counts, expected).pvalue > 1e-3
+        assert scipy.stats.chisquare(counts, expected).pvalue > 1e-3
 
 
 def test_ticks_steps_bits_and_directions_cover_their_ranges_evenly() -> None:
-    stats = pytest.importorskip("scipy.stats")
     plans = plan(
         rated({"targets": "stack", "per_s": 3, "steps_max": 9}, {"targets": "link", "per_s": 3})
     )
@@ -145,12 +140,12 @@ def test_ticks_steps_bits_and_directions_cover_their_ranges_evenly() -> None:
     for name, size in (("tick", WORK.ticks + 1), ("steps", 10)):
         seen = Counter(getattr(p, name) for p in memory)
         assert set(seen) == set(range(size)), name
-        assert stats.chisquare(list(seen.values())).pvalue > 1e-3
+        assert scipy.stats.chisquare(list(seen.values())).pvalue > 1e-3
     bits = Counter(p.bit % 64 for p in plans)
-    assert stats.chisquare([bits[b] for b in range(64)]).pvalue > 1e-3
+    assert scipy.stats.chisquare([bits[b] for b in range(64)]).pvalue > 1e-3
     ways = Counter(p.direction for p in plans if p.target == "link")
     assert set(ways) == {"to_board", "to_host"}
-    assert stats.chisquare(list(ways.values())).pvalue > 1e-3
+    assert scipy.stats.chisquare(list(ways.values())).pvalue > 1e-3
 
 
 def test_patterns_have_the_shape_of_their_kind() -> None:
