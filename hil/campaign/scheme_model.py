@@ -22,6 +22,7 @@ from hil.redundancy.recovery import (
     Policy,
     RecoveryMachine,
 )
+from hil.redundancy.schemes import scheme_of
 from hil.redundancy.voting import Ballot, Verdict, Voter, vote
 from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED_RESULT, HUNG, NodeResult
 from hil.scenario import PatternKind, Scenario, UpsetTarget
@@ -129,8 +130,7 @@ def scheme_parts(scenario: Scenario) -> tuple[Scheme, Policy]:
         recovery.window_frames,
         recovery.reintegrate_frames,
     )
-    rig = scenario.rig
-    return Scheme(rig.size, rig.unvoted, rig.unvoted_frames), policy
+    return scheme_of(scenario.rig), policy
 
 
 class SchemeModel:

@@ -28,6 +28,7 @@ from hil.campaign.proof_journal import Kind, ProofJournal
 from hil.campaign.scheme_model import NodeFault, SchemeModel, SchemeResult, WrongAnswer
 from hil.campaign.unread import hits_at_end
 from hil.campaign.voter_upsets import check_answers, host_upsets
+from hil.errors import UsageError
 from hil.record.scheme_proof import ProofRow, SchemeFate, SchemeProof
 from hil.rig.node import CRASHED, DONE, HUNG
 from hil.rig.reservation import BenchReservation, uses_of_run
@@ -102,9 +103,15 @@ def prove_scheme(
     """Carry out all experiments on all nodes, and put the results to the scheme; return the proof,
     and what it is made from. `report` gets how many experiments are done, of how many.
 
-    Raises: SetupError, LinkTimeout, NodeError, UsageError."""
+    Raises: SetupError, LinkTimeout, NodeError; UsageError for a scheme that executes each step
+    several times."""
     scenario = order.scenario
     nodes = scenario.rig.nodes
+    if scenario.rig.scheme.executions > 1:
+        raise UsageError(
+            f"a scheme proof hits one execution of a step; {scenario.rig.scheme} has several",
+            remedy="choose a scheme of several nodes, such as --scheme tmr",
+        )
     counter = _Progress(report, len(nodes))
     with ExitStack() as stack:
         reservation = BenchReservation(uses_of_run(scenario))

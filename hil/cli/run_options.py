@@ -64,7 +64,8 @@ WaitBench = Annotated[
     ),
 ]
 SchemeName = Annotated[
-    str | None, typer.Option(metavar="S", help="simplex, dmr, tmr, or 4mr to 7mr.")
+    str | None,
+    typer.Option(metavar="S", help="simplex, dmr, tmr, 4mr to 7mr, ..."),
 ]
 Seed = Annotated[int | None, typer.Option(metavar="N", help="Everything random is drawn from it.")]
 Frames = Annotated[int | None, typer.Option(metavar="N", help="Length in frames.")]

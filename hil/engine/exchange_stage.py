@@ -76,7 +76,7 @@ class ExchangeStage:
     def exchange(self, frame: FrameWork) -> None:
         """Run a frame on all nodes; store their results and the reports of upsets in `frame`."""
         rig, number, deadlines = self._rig, frame.number, self._times.deadlines
-        frame.upsets = self._prepare(number)
+        frame.upsets = self._prepare(frame)
         self._golden.step()
         asked = [rig.by_name[name] for name in self._recovery.in_service]
         self._forget_silence_of_others(asked, self._scheduler.take_answered())
@@ -94,12 +94,27 @@ class ExchangeStage:
         for node in rig.nodes:
             if node.has_news:
                 node.note_signs()  # before what follows from them
-        for upset in self._upsets.injector.collect_late_reports(frame.results):
+        self.collect(number, frame.upsets, frame.results)
+
+    def collect(self, number: int, upsets: list[Upset], results: dict[str, NodeResult]) -> None:
+        """Collect the boards' reports of the `upsets` of an execution of frame `number`, and of
+        earlier ones."""
+        for upset in self._upsets.injector.collect_late_reports(results):
             self._upsets.classifier.on_late_report(upset)
-        for upset in self._upsets.injector.collect(frame.upsets, frame.results):
+        for upset in self._upsets.injector.collect(upsets, results):
             self._upsets.classifier.add(upset)
             self._upsets.hidden_state.hit(upset)
         self._recorder.delivery_notes(number)
+
+    def explain_again(self, results: dict[str, NodeResult], asked_us: int) -> None:
+        """Add to the results of a further execution, asked for at `asked_us`, what is known of
+        nodes that have not done the step."""
+        if self._all_done(results):
+            return
+        self._check_counts(results)
+        if self._rig.setup.is_program:
+            self._explain_programs(results)
+        self._explain_reboots(results, asked_us)
 
     def _all_done(self, results: Mapping[str, NodeResult]) -> bool:
         """Return whether all nodes have done the step, as nearly always: there is nothing to
@@ -185,12 +200,17 @@ class ExchangeStage:
             self._rig.by_name[name].link.unanswered_since_us = 0
         self._unheard_us.clear()
 
-    def _prepare(self, number: int) -> list[Upset]:
-        """Arm or inject the upsets that are due in a frame; return them."""
+    def _prepare(self, frame: FrameWork) -> list[Upset]:
+        """Arm or inject the upsets that are due in a frame; return them. Those of later executions
+        of its step are only noted in `frame`."""
         upsets: list[Upset] = []
+        number = frame.number
         settled = is_settled(self._recovery, self._upsets) and not self._upsets.classifier.waiting
         for nominal in self._upsets.planner.due(self._times.nominal(number), settled):
             plan = nominal._replace(frame=number)
+            if plan.execution > 1:
+                frame.later.append(plan)
+                continue
             in_service = self._recovery.state(plan.node) is not NodeState.ISOLATED
             upsets.append(self._upsets.injector.prepare(plan, in_service=in_service))
         return upsets

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hil.redundancy.recovery import Action
 from hil.redundancy.voting import Verdict
 from hil.rig.node import NodeResult
-from hil.upsets.upset import Upset
+from hil.upsets.upset import Upset, UpsetPlan
 
 __all__ = ["FrameWork"]
 
@@ -20,7 +20,11 @@ class FrameWork:
     `executions`: of all, in the order of the nodes. The verdict stage adds whether the frame is
     `quiet`, so that it is only counted and recorded, the final `verdict`, the `output` that left
     the system (empty for none) and the `actions` that recovery ordered; repairs add who was
-    `healed`."""
+    `healed`.
+
+    With time redundancy (`hil.engine.repeat_stage`): `later` are the upsets of further executions;
+    `repeated`: the step was executed several times, and its upsets are classified; `confirmed`: the
+    executions confirm the node's output; `disagreed`: one of them differs from another."""
 
     number: int
     upsets: list[Upset] = field(default_factory=list)
@@ -32,6 +36,10 @@ class FrameWork:
     output: bytes = b""
     actions: list[Action] = field(default_factory=list)
     healed: set[str] = field(default_factory=set)
+    later: list[UpsetPlan] = field(default_factory=list)
+    repeated: bool = False
+    confirmed: bool = True
+    disagreed: bool = False
 
     @property
     def verdict(self) -> Verdict:

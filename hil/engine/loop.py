@@ -6,6 +6,7 @@ the loop calls them in order. In each frame:
     operator's commands -> plant's orders -> quiet frames are skipped or run as a batch; any other:
     returns    boards that are back are repaired
     exchange   upsets are planned and armed, all nodes step, reports are collected
+    repeat     with time redundancy, the step is executed again, and the results compared
     plant      gets the speed of the boards
     decide     vote; roll back and vote again if needed; effects and outcomes of upsets; recovery
                orders repairs
@@ -155,7 +156,7 @@ class Loop:
         self._stages = (
             exchange.begin,
             self._returns.bring_back,
-            exchange.exchange,
+            *stages.executions,
             self._report_to_plant,
             *self._conclusion,
         )

@@ -39,7 +39,9 @@ class Metrics:
     `pending`: skipped frames that are not in these four yet, because none was computed after them.
     `supply_errors`: failures of supplies, each counted once until it works again, and their own
     trips. `cuts`: boards that were switched off for an over-current; `reconnects`: how often a link
-    was established again. `wall_us`: real time [us] of the run before it was resumed.
+    was established again. `wall_us`: real time [us] of the run before it was resumed. With time
+    redundancy: `executions` of steps, and `executions_disagreed`, the frames in which they
+    differed.
     """
 
     frames: int = 0
@@ -59,6 +61,8 @@ class Metrics:
     cuts: int = 0
     reconnects: int = 0
     wall_us: int = 0
+    executions: int = 0
+    executions_disagreed: int = 0
     voting: Counter[int] = field(default_factory=Counter)
     verdicts: Counter[VerdictKind] = field(default_factory=Counter)
 
@@ -218,6 +222,9 @@ def flat(
         out[f"voting.{voters}"] = metrics.voting[voters]
     for kind in VerdictKind:
         out[f"verdicts.{kind.word}"] = metrics.verdicts[kind]
+    if metrics.executions:  # of schemes with time redundancy
+        out["executions"] = metrics.executions
+        out["executions_disagreed"] = metrics.executions_disagreed
     for name, count in (
         ("injected", upsets.injected),
         ("verified", upsets.verified),

@@ -18,9 +18,9 @@ from hil.engine.part_groups import FrameTimes, RedundancyParts, UpsetParts
 from hil.engine.repair_executor import RepairExecutor
 from hil.kernel import Golden, Workload
 from hil.redundancy.checkpoints import Checkpoints
-from hil.redundancy.electorate import Scheme
 from hil.redundancy.recovery import RUNGS, Policy, RecoveryMachine
 from hil.redundancy.rollback import Rollback
+from hil.redundancy.schemes import scheme_of
 from hil.rig.board_kinds import build_nodes
 from hil.rig.calls import Timing
 from hil.rig.pacer import Pacer
@@ -97,7 +97,7 @@ def assemble(
             planner=UpsetPlanner(
                 scenario, golden.workload, None if plant is None else plant.strikes
             ),
-            injector=Injector(rig, golden.workload.state_len, scenario.recovery.checkpoint_every),
+            injector=Injector(rig, golden.workload.state_len, scenario.checkpoint_every),
             classifier=UpsetClassifier(
                 [node.name for node in nodes], programs=scenario.exec is not None
             ),
@@ -112,10 +112,10 @@ def assemble(
 
 
 def _redundancy(scenario: Scenario, rig: Rig, golden: Golden) -> RedundancyParts:
-    checkpoints = Checkpoints(rig, scenario.recovery.checkpoint_every, golden.state)
+    checkpoints = Checkpoints(rig, scenario.checkpoint_every, golden.state)
     rollback = Rollback(rig, golden, checkpoints)
     return RedundancyParts(
-        scheme=Scheme(len(rig.nodes), scenario.rig.unvoted, scenario.rig.unvoted_frames),
+        scheme=scheme_of(scenario.rig),
         recovery=RecoveryMachine([node.name for node in rig.nodes], _policy(scenario)),
         checkpoints=checkpoints,
         rollback=rollback,

@@ -14,6 +14,7 @@ from hil.engine.frame_work import FrameWork
 from hil.engine.observers import RunObserver
 from hil.engine.parts import Parts
 from hil.engine.repair_scheduler import RepairScheduler
+from hil.engine.repeat_stage import RepeatStage
 from hil.engine.run_controls import RunControls
 from hil.engine.run_recorder import RunRecorder
 from hil.engine.verdict import VerdictStage
@@ -26,13 +27,14 @@ __all__ = ["Stages", "fast_forward_of", "stages_of"]
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """The stages of one run, and all else that works on its parts. `coupling` is None in a run
-    without a plant."""
+    """The stages of one run, and all else that works on its parts. `executions` execute the step:
+    once, or with time redundancy several times. `coupling` is None in a run without a plant."""
 
     recorder: RunRecorder
     scheduler: RepairScheduler
     returns: BoardReturns
     exchange: ExchangeStage
+    executions: tuple[Callable[[FrameWork], None], ...]
     verdicts: VerdictStage
     controls: RunControls
     coupling: PlantCoupling | None
@@ -70,6 +72,12 @@ def stages_of(parts: Parts, observers: Sequence[RunObserver], stop: Callable[[],
         scheduler=scheduler,
         stop=stop,
     )
+    executions: tuple[Callable[[FrameWork], None], ...] = (exchange.exchange,)
+    if redundancy.scheme.executions > 1:
+        repeats = RepeatStage(
+            rig, golden, redundancy, upsets, metrics=metrics, recorder=recorder, exchange=exchange
+        )
+        executions = (*executions, repeats.repeat)
     verdicts = VerdictStage(
         rig,
         golden,
@@ -91,7 +99,7 @@ def stages_of(parts: Parts, observers: Sequence[RunObserver], stop: Callable[[],
         forget_silence=exchange.forget_silence,
     )
     coupling = _coupling_of(controls, parts)
-    return Stages(recorder, scheduler, returns, exchange, verdicts, controls, coupling)
+    return Stages(recorder, scheduler, returns, exchange, executions, verdicts, controls, coupling)
 
 
 def _coupling_of(controls: RunControls, parts: Parts) -> PlantCoupling | None:

@@ -6,6 +6,7 @@ only counted and recorded."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ from hil.redundancy.observation import observation
 from hil.redundancy.recovery import IT_WAS_LATE, THE_HOST_WAS_BUSY, Action, NodeState
 from hil.redundancy.rollback import RollbackSpacing
 from hil.redundancy.voting import HELD, HELD_WRONG, Ballot, Verdict, VerdictKind
-from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED_RESULT, HUNG, Node, NodeResult
+from hil.rig.node import DONE, EXCLUDED_RESULT, Node, NodeResult, can_go_back
 from hil.rig.rig import Rig
 from hil.upsets.words import UpsetTarget
 
@@ -114,8 +115,9 @@ class VerdictStage:
         self._read_long_outputs(frame, verdict)
         if not frame.quiet:
             golden = (self._golden.output_digest, self._golden.state_digest)
-            frame.executions.append(self._recorder.in_order(frame.results))
-            self._classifier.classify_nodes(frame.number, frame.results, golden)
+            if not frame.repeated:
+                frame.executions.append(self._recorder.in_order(frame.results))
+                self._classifier.classify_nodes(frame.number, frame.results, golden)
             self._outside.note_results(frame.number, frame.results, self._damaged_agents())
             verdict = scheduler.agreed = self._roll_back_if_needed(frame, verdict)
         scheduler.frames_alone = scheduler.frames_alone + 1 if is_alone(verdict) else 0
@@ -159,13 +161,14 @@ class VerdictStage:
             and verdict.kind is usual_kind(verdict.voters)
             and not any(r.miscounted for r in frame.results.values())
             and not frame.upsets
+            and not frame.repeated
             and is_settled(self._recovery, self._upsets)
         )
 
     # --- the vote -----------------------------------------------------------------------------
 
     def _vote(self, frame: FrameWork, results: dict[str, NodeResult]) -> Verdict:
-        ballots = self._ballots(results)
+        ballots = _ballots(self._rig.nodes, results)
         offer = self._hold.held_output
         held = 0 if offer is None else HELD | (HELD_WRONG if offer.wrong else 0)
 
@@ -175,8 +178,9 @@ class VerdictStage:
             Electorate(self._recovery.voters, self._recovery.returning),
             self._golden.output_digest,
             frames_alone=self._scheduler.frames_alone,
-            re_executed=frame.rolled_back,
+            re_executed=frame.rolled_back or frame.disagreed,
             held=held,
+            confirmed=frame.confirmed,
         )
 
     def _read_long_outputs(self, frame: FrameWork, verdict: Verdict) -> None:
@@ -185,13 +189,6 @@ class VerdictStage:
         if rig.setup.long_outputs and (self._hold.in_use or not frame.quiet):
             length = self._golden.workload.output_len
             frame.results = with_long_outputs(rig, frame.results, verdict, length)
-
-    def _ballots(self, results: dict[str, NodeResult]) -> list[Ballot]:
-        out: list[Ballot] = []
-        for node in self._rig.nodes:
-            r = results.get(node.name, EXCLUDED_RESULT)
-            out.append(Ballot(r.status, r.signal, r.output_digest, r.state_digest))
-        return out
 
     def _output(self, frame: FrameWork, verdict: Verdict) -> bytes:
         """Return the delivered output of this frame; empty if none left the system."""
@@ -209,7 +206,7 @@ class VerdictStage:
         """Take checkpoints of the state of this frame, if a rollback may use it."""
         scheme, scheduler = self._scheme, self._scheduler
         believed = is_alone(verdict) and scheme.trusts_alone(scheduler.frames_alone)
-        if scheme.is_compared(verdict) or believed:
+        if scheme.is_compared(verdict) or (believed and scheme.members > 1):
             scheduler.keep_checkpoints(healed)
 
     # --- rollback -----------------------------------------------------------------------------
@@ -220,7 +217,11 @@ class VerdictStage:
         attempts = self._redundancy.rollbacks
         able = self._able_to_go_back(frame)
         self._spacing.begin(frame.number)
-        if not attempts or self._spacing.must_wait(frame.number, frozenset(able)):
+        if (
+            not attempts
+            or self._scheme.executions > 1
+            or self._spacing.must_wait(frame.number, frozenset(able))
+        ):
             return verdict
         for attempt in range(attempts + 1):
             if self._scheme.is_compared(verdict):
@@ -233,7 +234,7 @@ class VerdictStage:
 
     def _able_to_go_back(self, frame: FrameWork) -> list[str]:
         serving = self._recovery.in_state(NodeState.VOTING, NodeState.REINTEGRATING)
-        return [n for n in serving if _can_go_back(frame.results.get(n, EXCLUDED_RESULT))]
+        return [n for n in serving if can_go_back(frame.results.get(n, EXCLUDED_RESULT))]
 
     def _to_roll_back(self, frame: FrameWork, verdict: Verdict, *, everybody: bool) -> list[Node]:
         """Return the nodes to roll back. If one node is alone, those that failed are first (unless
@@ -302,7 +303,7 @@ class VerdictStage:
             if result.behind:
                 cause = THE_HOST_WAS_BUSY if result.host else IT_WAS_LATE
                 actions += self._recovery.resync_after_lateness(frame.number, node.name, cause)
-            observed = observation(result, verdict)
+            observed = observation(result, verdict, confirmed=frame.confirmed)
             if observed is not None:
                 actions += self._recovery.observe(frame.number, node.name, observed)
         self._recorder.transitions()
@@ -351,6 +352,9 @@ class VerdictStage:
         )
 
 
-def _can_go_back(result: NodeResult) -> bool:
-    """Return whether the board of a node answers and may compute."""
-    return result.status in (DONE, CRASHED, HUNG, ABSENT) and not result.suspended
+def _ballots(nodes: Sequence[Node], results: Mapping[str, NodeResult]) -> list[Ballot]:
+    out: list[Ballot] = []
+    for node in nodes:
+        r = results.get(node.name, EXCLUDED_RESULT)
+        out.append(Ballot(r.status, r.signal, r.output_digest, r.state_digest))
+    return out

@@ -38,7 +38,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hil.redundancy.voting import STATE_SPLIT, Ballot, Verdict, VerdictKind, Voter, vote
+from hil.redundancy.voting import (
+    FAIL_SILENT,
+    STATE_SPLIT,
+    Ballot,
+    Verdict,
+    VerdictKind,
+    Voter,
+    vote,
+)
 from hil.scenario.words import Unvoted
 
 __all__ = ["SILENT_TRUSTED_AFTER", "TRUSTED_AFTER", "Electorate", "Scheme", "is_alone"]
@@ -69,12 +77,14 @@ class Scheme:
     `members`: the number of nodes. `unvoted`: what is delivered in a frame in which no two nodes
     could be compared, for at most `unvoted_frames` consecutive frames (0: no limit), then nothing.
     `voter`: decides among the ballots of some nodes; `vote` is the exact majority of
-    csrc/host/frame_verdict.c, the only one that frames in batches and verifications know."""
+    csrc/host/frame_verdict.c, the only one that frames in batches and verifications know.
+    `executions`: how often a node computes each step (`hil.redundancy.time_redundancy`)."""
 
     members: int
     unvoted: Unvoted
     unvoted_frames: int = 0
     voter: Voter = vote
+    executions: int = 1
 
     def decide(
         self,
@@ -86,12 +96,15 @@ class Scheme:
         frames_alone: int,
         re_executed: bool = False,
         held: int = 0,
+        confirmed: bool = True,
     ) -> Verdict:
         """Return the verdict of a frame by the module's table.
 
         `ballots` has one entry per node in rig order; `frames_alone`: in how many consecutive
         frames before this one a single node answered. `golden_output`, `re_executed` and `held` are
-        those of `hil.redundancy.voting.vote`. Raises: KernelError for more than 7 nodes."""
+        those of `hil.redundancy.voting.vote`. `confirmed`: whether the executions of the only node
+        confirm its output; otherwise it delivers nothing. Raises: KernelError for more than 7
+        nodes."""
 
         def count_votes(nodes: int) -> Verdict:
             return self.voter(
@@ -100,7 +113,9 @@ class Scheme:
                 nodes,
                 golden_output,
                 re_executed=re_executed,
-                fail_silent=not self.delivers_unvoted(frames_alone + 1, nodes.bit_count()),
+                fail_silent=not (
+                    confirmed and self.delivers_unvoted(frames_alone + 1, nodes.bit_count())
+                ),
                 held=held,
             )
 
@@ -116,16 +131,18 @@ class Scheme:
 
     @property
     def has_exact_majority(self) -> bool:
-        """Return whether the voter is that of the C code, which also decides whole batches of
-        frames."""
-        return self.voter is vote
+        """Return whether the C code, which also computes and decides whole batches of frames, does
+        the same as this scheme."""
+        return self.voter is vote and self.executions == 1
 
     def is_compared(self, verdict: Verdict) -> bool:
         """Return whether two nodes agree on the output and the state of this verdict, or the scheme
-        has only one node."""
+        has only one node, which delivers its own."""
         if not verdict.output or verdict.flags & STATE_SPLIT:
             return False
-        return self.members == 1 or not is_alone(verdict)
+        if self.members == 1:
+            return not verdict.flags & FAIL_SILENT
+        return not is_alone(verdict)
 
     @property
     def holds(self) -> bool:

@@ -11,11 +11,16 @@ from hil.rig.node import CRASHED, DONE, HUNG, SILENT, NodeResult
 _FAILED: Final = {CRASHED: Observation.CRASHED, HUNG: Observation.HUNG, SILENT: Observation.SILENT}
 
 
-def observation(result: NodeResult, verdict: Verdict) -> Observation | None:
+def observation(
+    result: NodeResult, verdict: Verdict, *, confirmed: bool = True
+) -> Observation | None:
     """Return what `verdict` and the node's `result` show of the node; None if it cannot be judged,
-    because it is late, or was, or the vote had no majority."""
+    because it is late, or was, or the vote had no majority. `confirmed`: with time redundancy,
+    whether its own executions agree."""
     if result.status != DONE:
         return _of_failure(result)
+    if not confirmed:
+        return Observation.DISSENT
     if not verdict.delivered:
         return None
     if result.output_digest != verdict.output:

@@ -7,7 +7,7 @@ from the golden run, as a flight computer has them in its sensor log; states nev
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
@@ -108,11 +108,13 @@ class Rollback:
         frame: int,
         *,
         restart: bool,
+        before_last: Callable[[], None] | None = None,
     ) -> RollbackResult:
         """Roll `nodes` back and compute again up to and including `frame`.
 
         Workers that died are started again, with `restart` all of them; `results` are the results
-        of `frame` before the rollback. Raises nothing: a board that fails meanwhile is left out,
+        of `frame` before the rollback. `before_last` is called before `frame` itself is computed.
+        Raises nothing: a board that fails meanwhile is left out,
         and the result says why if the rollback failed."""
         back = RollbackResult()
         able: list[Node] = []
@@ -130,7 +132,9 @@ class Rollback:
             return back
         back.first_frame = min(start.values())
         try:
-            back.results = self._replay([n for n in able if n.name in start], start, frame)
+            back.results = self._replay(
+                [n for n in able if n.name in start], start, frame, before_last
+            )
         except HilError as error:
             back.failure = error.message
         return back
@@ -229,7 +233,11 @@ class Rollback:
     # --- computing forward --------------------------------------------------------------------
 
     def _replay(
-        self, nodes: Sequence[Node], start: Mapping[str, int], frame: int
+        self,
+        nodes: Sequence[Node],
+        start: Mapping[str, int],
+        frame: int,
+        before_last: Callable[[], None] | None = None,
     ) -> dict[str, NodeResult]:
         """Compute each node from its start frame up to and including `frame`; return the last
         result of each. A node that fails meanwhile computes no further frames. Raises: NodeError if
@@ -242,6 +250,8 @@ class Rollback:
             due = [
                 n for n in nodes if start[n.name] <= k and last.get(n.name, _FRESH).status == DONE
             ]
+            if k == frame and before_last is not None:
+                before_last()
             last.update(self._rig.step(due, k, self._golden.input_of(k)))
         return last
 

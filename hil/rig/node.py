@@ -99,6 +99,12 @@ class NodeResult(NamedTuple):
 EXCLUDED_RESULT = NodeResult(EXCLUDED)
 
 
+def can_go_back(result: NodeResult) -> bool:
+    """Return whether the board of a node with this result answers and may compute, so that the node
+    can return to an earlier state."""
+    return result.status in (DONE, CRASHED, HUNG, ABSENT) and not result.suspended
+
+
 def result_of_reply(r: Reply) -> NodeResult:
     """Return the result that a node's answer to STEP gives."""
     reason = _why(r)

@@ -19,11 +19,18 @@ from hil.scenario.words import (
     PROCESS_TARGETS,
     BoardAction,
     BoardKind,
+    SchemeName,
     UpsetTarget,
 )
 from hil.scenario.yaml.document import KeyPath
 
-__all__ = ["length_findings", "plant_findings", "program_findings", "upset_findings"]
+__all__ = [
+    "execution_findings",
+    "length_findings",
+    "plant_findings",
+    "program_findings",
+    "upset_findings",
+]
 
 
 def length_findings(frames: int | None, duration: str | None, frame_ms: float) -> Findings:
@@ -96,6 +103,21 @@ def upset_findings(
         for position, target in enumerate(rate.targets):
             if inproc and target in PROCESS_TARGETS:
                 unreachable((*at, "targets", position), target, inproc)
+    return findings
+
+
+def execution_findings(scheme: SchemeName, events: Mapping[int, UpsetEventConfig]) -> Findings:
+    """Return the problems of events in executions of a step that `scheme` does not have."""
+    findings = Findings()
+    for index, event in events.items():
+        if event.execution > scheme.executions:
+            often = "once" if scheme.executions == 1 else f"{scheme.executions} times"
+            findings.add(
+                ("upsets", "events", index, "execution"),
+                f"scheme {scheme} executes each step {often}; there is no execution "
+                f"{event.execution}",
+                "remove `execution:`, or choose a scheme such as triple_execution",
+            )
     return findings
 
 

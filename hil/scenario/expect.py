@@ -51,6 +51,8 @@ KNOWN_METRICS: tuple[str, ...] = (
     "reconnects",
     "cuts",
     "supply_errors",
+    "executions",
+    "executions_disagreed",
     "accel",
     *(f"events.{name}" for name in ("planned", "injected", "missed")),
     *(f"voting.{voters}" for voters in range(8)),

@@ -23,6 +23,7 @@ from pydantic import (
 from hil.scenario.alarms import AlarmsConfig
 from hil.scenario.c_workload import CWorkloadConfig
 from hil.scenario.consistency import (
+    execution_findings,
     length_findings,
     plant_findings,
     program_findings,
@@ -89,7 +90,8 @@ class RecoveryConfig(FrozenModel):
     )
     checkpoint_every: Attempts = Field(
         default=16,
-        description="Frames between two checkpoints of the state on the boards; 0 = never.",
+        description="Frames between two checkpoints of the state on the boards; 0 = never. "
+        "Schemes with time redundancy take one after every frame.",
     )
     rollbacks: Attempts = Field(
         default=1,
@@ -223,6 +225,12 @@ class Scenario(FrozenModel):
         return self.workload if isinstance(self.workload, CWorkloadConfig) else None
 
     @property
+    def checkpoint_every(self) -> int:
+        """Return the frames between two checkpoints, 0 for none. Time redundancy needs one of the
+        state before every step."""
+        return 1 if self.rig.scheme.executions > 1 else self.recovery.checkpoint_every
+
+    @property
     def frame_us(self) -> int:
         """Return the simulated time between two frames in microseconds."""
         return frame_us_of(self.frame_ms)
@@ -331,6 +339,7 @@ class Scenario(FrozenModel):
         events = dict(enumerate(self.upsets.events))
         rates = dict(enumerate(self.upsets.rates))
         findings += upset_findings(frame_count, self.frame_us, boards, events, rates)
+        findings += execution_findings(self.rig.scheme, events)
         findings += plant_findings(self.plant, self.rig.nodes, self.upsets, self.frame_ms)
         is_program = self.workload == EXEC or self.onnx_workload is not None
         if self.onnx_workload is not None and self.exec and self.exec.program != ONNX_PROGRAM:

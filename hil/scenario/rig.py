@@ -124,7 +124,9 @@ class RigConfig(FrozenModel):
 
     scheme: SchemeWord = Field(
         default=SchemeName.TMR,
-        description="Number of nodes: simplex 1, dmr 2, tmr 3, and 4mr to 7mr.",
+        description="Number of nodes: simplex 1, dmr 2, tmr 3, and 4mr to 7mr. Time redundancy on "
+        "1 node: dual_execution (each step twice, a third time if they differ), triple_execution "
+        "(each step three times).",
     )
     unvoted_output: UnvotedWord | None = Field(
         default=None,

@@ -37,6 +37,7 @@ from hil.scenario.words import (
     PatternKind,
     RamPart,
     RegionName,
+    SchemeName,
     Sefi,
     SefiWord,
     Steps,
@@ -47,6 +48,7 @@ from hil.scenario.words import (
 )
 
 _BIT = PatternConfig(kind=PatternKind.BIT)
+EXECUTIONS_MAX = max(scheme.executions for scheme in SchemeName)
 
 
 class UpsetEventConfig(FrozenModel):
@@ -91,6 +93,11 @@ class UpsetEventConfig(FrozenModel):
     )
     permanent: bool = Field(
         default=False, description="stuck: a damaged cell, stuck again after every restart."
+    )
+    execution: Annotated[Int, Field(ge=1, le=EXECUTIONS_MAX)] = Field(
+        default=1,
+        description="Schemes that compute a step several times: in which of its executions it "
+        "happens.",
     )
     sefi: SefiWord | None = Field(
         default=None, description="cpu, required there: what the processor does."

@@ -43,10 +43,12 @@ csrc/agent/agent_config.h)."""
 
 
 class SchemeName(Word):
-    """The redundancy scheme: the number of nodes, which determines the faults that they can
-    mask."""
+    """The redundancy scheme: the number of nodes, and how often each computes a step, which
+    determine the faults that they can mask."""
 
     SIMPLEX = "simplex"
+    DUAL_EXECUTION = "dual_execution"
+    TRIPLE_EXECUTION = "triple_execution"
     DMR = "dmr"
     TMR = "tmr"
     FOUR = "4mr"
@@ -57,8 +59,14 @@ class SchemeName(Word):
     @property
     def size(self) -> int:
         """Return the number of nodes."""
-        sizes = {"simplex": 1, "dmr": 2, "tmr": 3, "4mr": 4, "5mr": 5, "6mr": 6, "7mr": 7}
-        return sizes[self.value]
+        sizes = {"dmr": 2, "tmr": 3, "4mr": 4, "5mr": 5, "6mr": 6, "7mr": 7}
+        return sizes.get(self.value, 1)
+
+    @property
+    def executions(self) -> int:
+        """Return how often a node computes the same step from the same state; more than once only
+        with time redundancy."""
+        return {"dual_execution": 2, "triple_execution": 3}.get(self.value, 1)
 
 
 class Unvoted(Word):

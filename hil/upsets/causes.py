@@ -132,17 +132,23 @@ def _held_until(upset: Upset) -> float:
 @dataclass(slots=True)
 class NodeBook:
     """The upsets of one node. `open`: not settled yet; `waiting`: not settled either, while the
-    board is absent; `dormant`: settled, but may still have an effect; `blamed`: those to which this
-    frame's deviation is attributed; `flip`: the one of the board's memory among them, until the
-    node is repaired. `silent_since`: the first frame that the node did not answer, until it answers
-    again."""
+    board is absent; `dormant`: settled, but may still have an effect; `blamed`: those to which the
+    deviation of this frame's last execution is attributed, `earlier`: of the executions before it;
+    `flip`: the one of the board's memory among them, until the node is repaired. `silent_since`:
+    the first frame that the node did not answer, until it answers again."""
 
     open: list[Upset] = field(default_factory=list)
     waiting: list[Upset] = field(default_factory=list)
     dormant: list[Upset] = field(default_factory=list)
     blamed: list[Upset] = field(default_factory=list)
+    earlier: list[Upset] = field(default_factory=list)
     flip: Upset | None = None
     silent_since: int | None = None
+
+    def begin_execution(self, *, again: bool) -> None:
+        """Attribute nothing yet to an execution of a frame: to its first, or `again` to another."""
+        self.earlier = [*self.earlier, *self.blamed] if again else []
+        self.blamed = []
 
     def lay_dormant(self, upset: Upset, frame: int) -> None:
         """Take an upset that was settled in `frame` as the latest of the dormant ones. Those that

@@ -251,7 +251,7 @@ class UpsetLimits:
             )
 
     def _checkpoint(self, event: UpsetEventConfig, findings: Findings) -> None:
-        if not self._scenario.recovery.checkpoint_every:
+        if not self._scenario.checkpoint_every:
             findings.add(
                 "target",
                 "the boards keep no checkpoints (`checkpoint_every: 0`)",
@@ -369,7 +369,7 @@ class UpsetLimits:
         findings = Findings()
         wide = max((_WIDEST_DRAWN.get(kind, 1) for kind, weight in patterns.items() if weight > 0))
         for index, target in enumerate(targets):
-            if target in CHECKPOINT_TARGETS and not self._scenario.recovery.checkpoint_every:
+            if target in CHECKPOINT_TARGETS and not self._scenario.checkpoint_every:
                 findings.add(
                     ("targets", index),
                     "the boards keep no checkpoints (`checkpoint_every: 0`)",

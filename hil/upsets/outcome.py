@@ -236,12 +236,18 @@ class UpsetClassifier:
             self._contaminated.discard(node)
 
     def classify_nodes(
-        self, frame: int, results: dict[str, NodeResult], golden: tuple[int, int]
+        self,
+        frame: int,
+        results: dict[str, NodeResult],
+        golden: tuple[int, int],
+        *,
+        again: bool = False,
     ) -> None:
         """Classify the effects that a frame shows on its nodes. `results`: those of the first
-        execution, before any rollback; `golden`: the golden output and state digests."""
+        execution, before any rollback, or, with `again`, of a further execution of a scheme with
+        time redundancy; `golden`: the golden output and state digests."""
         for book in self._books.values():
-            book.blamed = []
+            book.begin_execution(again=again)
         for node, result in results.items():
             if result.status == EXCLUDED or result.host:
                 continue
@@ -321,7 +327,7 @@ class UpsetClassifier:
     def classify_system(self, verdict: Verdict, *, rolled_back: bool) -> None:
         """Set the outcomes that follow from what the frame delivered; `verdict` is the final one.
         Only upsets to which a deviation of this frame is attributed have a part in it."""
-        opened = [u for book in self._books.values() for u in book.blamed]
+        opened = [u for book in self._books.values() for u in (*book.earlier, *book.blamed)]
         if verdict.delivered and not verdict.correct:
             self._worst(opened, SystemOutcome.SDC_ESCAPED)
         elif not verdict.delivered:

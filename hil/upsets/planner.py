@@ -45,6 +45,20 @@ _DRAWN: Final = ("rate ", "orbit ")
 """Prefixes of the sources whose upsets are drawn at random."""
 
 
+class _Executions:
+    """Draws the execution of the step in which an upset is injected, where the scheme executes each
+    step several times, from a random stream of its own."""
+
+    def __init__(self, scenario: Scenario, label: str) -> None:
+        self._count = scenario.rig.scheme.executions
+        self._random = stream(scenario.seed, f"{label}/execution") if self._count > 1 else None
+
+    def place(self, plan: UpsetPlan) -> UpsetPlan:
+        if self._random is None:
+            return plan
+        return plan._replace(execution=1 + self._random.below(self._count))
+
+
 class _Source:
     """An endless sequence of planned upsets of one rate on one node, in order of time."""
 
@@ -64,11 +78,12 @@ class _Source:
         self._workload = workload
         self._per_s = Decimal(repr(rate.per_s)) * Decimal(repr(scenario.upsets.accel))
         self._random = stream(scenario.seed, f"{label}/node {position}")
+        self._executions = _Executions(scenario, f"{label}/node {position}")
         self._t_us = 0
 
     def next(self) -> UpsetPlan:
         self._t_us += exponential_us(self._random, self._per_s)
-        return self._draw(self._t_us // self._frame_us)
+        return self._executions.place(self._draw(self._t_us // self._frame_us))
 
     def _draw(self, frame: int) -> UpsetPlan:
         random, rate = self._random, self._rate
@@ -124,7 +139,16 @@ def _of_event(
     bit = _in_region(workload, event.region, bit, drawn=event.bit is None)
     exact = event.bit is not None
     target = event.target
-    plan = UpsetPlan(frame, event.node, target, _kind_of(event), label, bit=bit, exact=exact)
+    plan = UpsetPlan(
+        frame,
+        event.node,
+        target,
+        _kind_of(event),
+        label,
+        bit=bit,
+        exact=exact,
+        execution=event.execution,
+    )
     if target is UpsetTarget.LINK:
         return plan._replace(direction=event.direction or Direction.TO_BOARD)
     if target is UpsetTarget.BOARD:
@@ -326,6 +350,9 @@ class _Struck:
         self._random = [
             stream(scenario.seed, f"strike/node {position}") for position in range(len(self._names))
         ]
+        self._executions = [
+            _Executions(scenario, f"strike/node {position}") for position in range(len(self._names))
+        ]
 
     @property
     def known_until(self) -> int:
@@ -333,7 +360,10 @@ class _Struck:
         return self._strikes.known_until_us // self._frame_us
 
     def next_block(self) -> Sequence[UpsetPlan]:
-        return [self._planned(strike) for strike in self._strikes.next_block()]
+        return [
+            self._executions[strike.position].place(self._planned(strike))
+            for strike in self._strikes.next_block()
+        ]
 
     def _planned(self, strike: Strike) -> UpsetPlan:
         random, how = self._random[strike.position], self._how

@@ -30,7 +30,8 @@ class UpsetPlan(NamedTuple):
     rate or the orbit that it comes from. `id` is assigned when it falls due (1, 2, ... in order), 0
     before. `direction` is that of link noise, `part` that of board-ram; they mean nothing for other
     targets. `until_power_cycle`: nothing on the board starts again until its power is cut, because
-    its storage does not answer, or for another reason."""
+    its storage does not answer, or for another reason. `execution`: in which execution of the step
+    it is injected, of a scheme that executes each step several times."""
 
     frame: int
     node: str
@@ -51,6 +52,7 @@ class UpsetPlan(NamedTuple):
     part: RamPart = RamPart.ALL
     exact: bool = False
     until_power_cycle: bool = False
+    execution: int = 1
 
 
 @dataclass(frozen=True, slots=True)

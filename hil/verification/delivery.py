@@ -5,11 +5,15 @@ last voted output was held, and that the recorded bytes are those of that output
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hil.kernel import digest64
 from hil.record.digest import hex64
-from hil.redundancy.electorate import Scheme, is_alone
+from hil.redundancy.electorate import is_alone
 from hil.redundancy.hold import OutputHold
-from hil.redundancy.voting import FAIL_SILENT, Verdict
+from hil.redundancy.schemes import scheme_of
+from hil.redundancy.time_redundancy import confirmed
+from hil.redundancy.voting import FAIL_SILENT, RE_EXECUTED, Ballot, Verdict
 from hil.scenario import Scenario
 from hil.verification.findings import Verification
 
@@ -20,23 +24,41 @@ class DeliveryCheck:
     """The rule of `scenario`, applied to the frames of its record; differences go to `out`."""
 
     def __init__(self, out: Verification, scenario: Scenario) -> None:
-        rig = scenario.rig
         self._out = out
-        self._scheme = Scheme(rig.size, rig.unvoted, rig.unvoted_frames)
+        self._scheme = scheme_of(scenario.rig)
         self._hold = OutputHold(self._scheme)
         self._frames_alone = 0
 
-    def frame(self, recorded: Verdict, value: bytes | None) -> None:
-        """Check one frame; `value` is the output that its row in `frames` has, None without one."""
-        self._alone(recorded)
+    def frame(
+        self, recorded: Verdict, value: bytes | None, executions: Sequence[Sequence[Ballot]]
+    ) -> None:
+        """Check one frame; `value` is the output that its row in `frames` has, None without one;
+        `executions` are the recorded ballots of its executions, in order, none if all agreed."""
+        self._alone(recorded, self._is_confirmed(recorded, executions))
         self._held(recorded, value)
         self._hold.update(recorded, b"")
 
-    def _alone(self, recorded: Verdict) -> None:
+    def _is_confirmed(self, recorded: Verdict, executions: Sequence[Sequence[Ballot]]) -> bool:
+        """Compare the executions of a node with what they have led to; return whether they confirm
+        its output. Without time redundancy, nothing else does."""
+        if self._scheme.executions == 1 or not executions:
+            return True
+        only = [ballots[0] for ballots in executions]
+        agreed = confirmed(only)
+        self._out.compare(
+            recorded.frame,
+            "its executions disagreed",
+            bool(recorded.flags & RE_EXECUTED),
+            len(set(only)) > 1,
+        )
+        return agreed is not None and agreed == only[-1]
+
+    def _alone(self, recorded: Verdict, confirmed_: bool) -> None:
         alone = is_alone(recorded)
         self._frames_alone = self._frames_alone + 1 if alone else 0
         asked = recorded.voters.bit_count()
-        kept_back = alone and not self._scheme.delivers_unvoted(self._frames_alone, asked)
+        delivers = confirmed_ and self._scheme.delivers_unvoted(self._frames_alone, asked)
+        kept_back = alone and not delivers
         self._out.compare(
             recorded.frame,
             "the output of a node that was alone was kept back",

@@ -43,7 +43,17 @@ SEALED_SINCE: Final = 2
 """The first record version with a record digest."""
 _OPEN_OUTCOMES: Final = (RunOutcome.RUNNING, RunOutcome.ABORTED, RunOutcome.ERROR)
 _MISSING: Final = "missing"
-_FROM_RECORD: Final = frozenset({"rollbacks", "held_back", "supply_errors", "cuts", "reconnects"})
+_FROM_RECORD: Final = frozenset(
+    {
+        "rollbacks",
+        "held_back",
+        "supply_errors",
+        "cuts",
+        "reconnects",
+        "executions",
+        "executions_disagreed",
+    }
+)
 """Metrics that only the run itself could count; those of the plant, too."""
 _LATER: Final = frozenset(
     {"outages", "mttr_s"} | {f"by_activation.{name}" for name in (*ACTIVATIONS, "unknown")}

@@ -42,6 +42,7 @@ from hil.redundancy.voting import (
     DELIVERED,
     HELD,
     HELD_WRONG,
+    Ballot,
     NodeStatus,
     Verdict,
     VerdictKind,
@@ -288,7 +289,18 @@ def _one_frame(
     if golden is not None:
         _against_golden(out, number, recorded, row, golden)
     if delivery is not None:
-        delivery.frame(recorded, None if row is None else row.value)
+        executions = [] if row is None else _executions(rows.replies(number))
+        delivery.frame(recorded, None if row is None else row.value, executions)
+
+
+def _executions(replies: list[RecordedReply]) -> list[list[Ballot]]:
+    """Return the ballots of each recorded execution of a frame, in the order of the nodes."""
+    out: defaultdict[int, list[Ballot]] = defaultdict(list)
+    for reply in replies:
+        status = NodeStatus[reply.status.upper()]
+        digests = int(reply.output_digest, 16), int(reply.state_digest, 16)
+        out[reply.execution].append(Ballot(status, reply.signal, *digests))
+    return [out[execution] for execution in sorted(out)]
 
 
 def _against_golden(

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from hil.record.recorded_scenario import RecordedScenario
-from hil.scenario.words import Unvoted
+from hil.scenario.words import SchemeName, Unvoted
 from hil.views.style import plural
 
 __all__ = ["SchemeRule", "rule_of"]
 
+_EXECUTIONS: Final = {scheme.value: scheme.executions for scheme in SchemeName}
 _DEFAULTS: Final = {"dmr": "nothing"}
 _SHORT: Final = {
     "nothing": "no output",
@@ -36,13 +37,15 @@ _REFRESH: Final = "healed from the fault-free run by the bench after each upset 
 class SchemeRule:
     """The rule of one run with `size` nodes. `unvoted`: the rule for an output without a comparison
     (empty: not in the record), for `limit` consecutive frames at most (0: without a limit).
-    `one_at_a_time`: an upset waits until the rig has recovered from the one before."""
+    `one_at_a_time`: an upset waits until the rig has recovered from the one before; `executions`:
+    how often a node executes each step."""
 
     scheme: str = ""
     size: int = 0
     unvoted: str = ""
     limit: int = 0
     one_at_a_time: bool = False
+    executions: int = 1
 
     @property
     def refresh(self) -> str:
@@ -74,11 +77,24 @@ class SchemeRule:
         )
 
     def _simplex(self) -> str:
+        if self.executions > 1:
+            return self._repeated()
         text = "the only node decides; its output is compared with no other"
         if self.unvoted == Unvoted.HOLD:
             text += "; without an answer, its last output is delivered again, marked as held"
             text += self._limit(", for at most {}", "consecutive frame")
         return text
+
+    def _repeated(self) -> str:
+        often = {2: "twice, and a third time if the results differ", 3: "three times"}
+        text = (
+            f"the only node executes each step {often.get(self.executions, 'several times')}; what "
+            "the majority of the executions agrees on is delivered"
+        )
+        if self.unvoted == Unvoted.HOLD:
+            held = "without a majority, the last output is delivered again, marked as held"
+            return f"{text}; {held}{self._limit(', for at most {}', 'consecutive frame')}"
+        return f"{text}, else nothing; a permanent fault makes all of them wrong alike"
 
     def _limit(self, form: str, noun: str = "frame") -> str:
         if not self.limit or self.unvoted == Unvoted.NOTHING:
@@ -98,4 +114,5 @@ def rule_of(scenario: RecordedScenario, size: int) -> SchemeRule:
         unvoted or "",
         scenario.unvoted_frames,
         one_at_a_time=scenario.one_at_a_time,
+        executions=_EXECUTIONS.get(scenario.scheme, 1),
     )

@@ -32,6 +32,8 @@ def result_table(run: RecordedRun) -> RenderableType:
     if r.campaign_mode:
         table.add_row("campaign", Text(r.campaign_mode, style=WARN))
     table.add_row("verdicts", _verdicts_text(r.verdicts))
+    if executions := _executions_text(r.metrics):
+        table.add_row("executions", executions)
     if voters := _voters_text(r.metrics):
         table.add_row("voters", Text(voters, style=WARN))
     if r.frames:
@@ -59,6 +61,19 @@ def result_table(run: RecordedRun) -> RenderableType:
         text = Text(plural(failures, "failure"), style=WARN)
         table.add_row("supplies", text.append(", or trips of their own: see the notes"))
     return Padding(table, (1, 0, 0, 3))
+
+
+def _executions_text(metrics: Mapping[str, float]) -> str:
+    """Return how many executions a run with time redundancy had, and how often they differed; empty
+    for other runs."""
+    count, frames = int(metrics.get("executions", 0)), int(metrics.get("frames", 0))
+    if not count or not frames:
+        return ""
+    differed = int(metrics.get("executions_disagreed", 0))
+    return (
+        f"{count:,} of a step, {count / frames:.4g} per frame; they differed in "
+        f"{plural(differed, 'frame')}"
+    )
 
 
 def _voters_text(metrics: Mapping[str, float]) -> str:

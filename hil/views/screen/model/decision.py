@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -112,11 +112,24 @@ class Cure:
 
 
 @dataclass(frozen=True, slots=True)
+class RepeatedStep:
+    """One execution of the step of a scheme with time redundancy: how it ended, the digests that
+    the node reported, and whether it is what the node delivered."""
+
+    number: int
+    status: str
+    output_digest: str
+    state_digest: str
+    agrees: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The decision in one frame. `notable` is false if all nodes plainly agreed: then the record
     has digests only. `golden_*`: results of the golden run. `reference`: the output that others are
     compared with if that is not the agreed one. `rule`: that of the scheme; `alone`: the number of
-    consecutive frames in which one of several nodes answered alone."""
+    consecutive frames in which one of several nodes answered alone; `repeats`: the executions of
+    the step by a scheme with time redundancy."""
 
     frame: int
     t_us: int
@@ -138,6 +151,7 @@ class Decision:
     causes: tuple[str, ...] = ()
     cures: tuple[Cure, ...] = ()
     outage: str = ""
+    repeats: tuple[RepeatedStep, ...] = ()
 
 
 def decision(source: LiveRecord, frame: int) -> Decision:
@@ -156,6 +170,7 @@ def decision(source: LiveRecord, frame: int) -> Decision:
     reference, right = _reference(source.names, verdict, answers, first, agreed)
     differences = _in_output(source.names, first, right) + _in_state(source, frame)
     cures, outage = _cures(source, frame)
+    rule = rule_of(source.meta.scenario, len(source.names))
     return Decision(
         frame,
         at_us,
@@ -172,12 +187,27 @@ def decision(source: LiveRecord, frame: int) -> Decision:
         reference=reference,
         hidden=max(0, len(differences) - _DIFFERENCES_MAX),
         bits=sum(difference.bits for difference in differences),
-        rule=rule_of(source.meta.scenario, len(source.names)),
+        rule=rule,
         alone=source.frames_alone(frame) if alone else 0,
         causes=tuple(_causes(source, frame, answers)),
         cures=cures,
         outage=outage,
+        repeats=tuple(_repeats(verdict, replies)) if rule.executions > 1 else (),
     )
+
+
+def _repeats(verdict: Verdict, replies: Iterable[RecordedReply]) -> Iterator[RepeatedStep]:
+    agreed = (hex64(verdict.output), hex64(verdict.state))
+    for reply in replies:
+        done = reply.status == NodeStatus.DONE.word
+        same = (reply.output_digest, reply.state_digest) == agreed
+        yield RepeatedStep(
+            reply.execution + 1,
+            reply.status,
+            reply.output_digest if done else "",
+            reply.state_digest if done else "",
+            done and same and verdict.delivered,
+        )
 
 
 def _answers(

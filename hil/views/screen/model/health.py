@@ -69,7 +69,10 @@ def redundancy(scene: Scene) -> Redundancy:
     voting = sum(node.state == NodeState.VOTING for node in scene.nodes)
     margin = max(0, (voting - 1) // 2)
     mode = _WORDS.get(voting, f"{voting}MR")
-    if margin:
+    if rule.executions > 1 and voting:
+        mode = f"{rule.executions} EXECUTIONS"
+        text = "a transient fault is outvoted in time, a permanent one goes unnoticed"
+    elif margin:
         text = f"{plural(margin, 'more fault')} can be outvoted"
     elif voting == 2:
         text = "a fault is seen, not outvoted"

@@ -123,6 +123,8 @@ def _decided_by(decision: Decision) -> str:
         more = " or more" if decision.alone >= ALONE_MAX else ""
         times = f", for {decision.alone:,}{more} consecutive frames" if decision.alone > 1 else ""
         return f"undecided: only {names} answered{times}; {_delivery_text(vote)}"
+    if decision.rule.executions > 1:
+        return _decided_in_time(decision, names)
     if len(decision.answers) == 1:
         return f"{names}, the only node"
     if vote.kind == VerdictKind.NO_MAJORITY.word:
@@ -138,6 +140,37 @@ def _decided_by(decision: Decision) -> str:
     elif back:
         text += "; all were returning, as no node voted"
     return text
+
+
+def _decided_in_time(decision: Decision, name: str) -> str:
+    """Return which executions of the step by the only node agree."""
+    if not decision.repeats:
+        return f"all {decision.rule.executions} executions of the step by {name} agree"
+    agree = [f"{step.number}" for step in decision.repeats if step.agrees]
+    if agree:
+        return f"executions {names_text(agree)} of the step by {name} agree"
+    assert decision.vote is not None, "a frame with executions was decided"
+    return f"undecided: the executions of {name} do not agree; {_delivery_text(decision.vote)}"
+
+
+def _repeated(decision: Decision, marks: Marks) -> list[Text]:
+    """Return a line for each execution of the step by a node that executes it several times."""
+    return [
+        line(
+            "   ",
+            columns(
+                [
+                    (f"execution {step.number}", 14, HEAD),
+                    (step.status, 10, "" if step.agrees else WARN),
+                    (step.output_digest or marks.dash, 17, ""),
+                    (step.state_digest or marks.dash, 17, ""),
+                ],
+                marks,
+            ),
+            ("agrees" if step.agrees else "differs", "" if step.agrees else WARN),
+        )
+        for step in decision.repeats
+    ]
 
 
 def _delivery_text(vote: Vote) -> str:
@@ -186,7 +219,7 @@ def _answers(decision: Decision, width: int, marks: Marks) -> list[Text]:
         out.append(
             line(" ", (marks.levels[level], style), " ", columns(cells, marks), (text, style))
         )
-    return out
+    return out + _repeated(decision, marks)
 
 
 def _level(answer: NodeAnswer, decision: Decision) -> Level:
