@@ -43,6 +43,7 @@ __all__ = [
     "orbit_rows",
     "plant_extremes",
     "plant_node",
+    "plant_node_rows",
     "plant_rows",
     "plant_time_ahead",
     "plant_time_back",
@@ -90,6 +91,7 @@ _PLANT_TABLES: Final = {
     PlantQuantity.DIE_TEMPERATURE: "plant_nodes",
 }
 """The table of a value; its column has the name of the value."""
+_TIMES_AT_ONCE: Final = 500
 
 
 def _first(kind: type[T], rows: Sequence[sqlite3.Row]) -> T | None:
@@ -272,6 +274,20 @@ def plant_node(record: Rows, t_us: int, node: str) -> RecordedPlantNode | None:
     """Return what the plant gave a node at a time of the plant."""
     rows = record.rows("SELECT * FROM plant_nodes WHERE t_us = ? AND node = ?", t_us, node)
     return _first(RecordedPlantNode, rows)
+
+
+def plant_node_rows(record: Rows, times_us: Sequence[int]) -> list[RecordedPlantNode]:
+    """Return what the plant gave all nodes at these times, in order of time and name."""
+    out: list[RecordedPlantNode] = []
+    for at in range(0, len(times_us), _TIMES_AT_ONCE):
+        times = times_us[at : at + _TIMES_AT_ONCE]
+        rows = record.rows(
+            f"SELECT * FROM plant_nodes WHERE t_us IN ({','.join('?' * len(times))}) "
+            "ORDER BY t_us, node",
+            *times,
+        )
+        out += values_of(RecordedPlantNode, rows)
+    return out
 
 
 def die_and_power(record: Rows, t_us: int, node: str) -> tuple[float | None, float | None]:

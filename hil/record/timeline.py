@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-__all__ = ["Timeline"]
+from hil.record.queries import Rows
+
+__all__ = ["Timeline", "recorded_timeline"]
 
 
 class Timeline:
@@ -37,3 +39,11 @@ class Timeline:
         at = max(0, bisect_right(self._times, t_us) - 1)
         frame = self._frames[at] + max(0, t_us - self._times[at]) // self.frame_us
         return min(frame, self._frames[at + 1]) if at + 1 < len(self._frames) else frame
+
+
+def recorded_timeline(record: Rows, frame_us: int) -> Timeline:
+    """Return the times of a recorded run. Raises: RecordError if the record cannot be read."""
+    timeline = Timeline(frame_us)
+    for row in record.rows("SELECT frame, t_us FROM skips ORDER BY frame"):
+        timeline.skip(row[0], row[1])
+    return timeline

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from hil.errors import RecordError, SetupError, UsageError
+from hil.errors import RecordError
 from hil.record.campaign_file import CampaignFile
 from hil.record.campaign_rows import EFFECTS
 from hil.report.campaign_figures import CampaignFigures, figures_of
@@ -23,6 +22,7 @@ from hil.report.campaign_sections import (
 )
 from hil.report.fault_map import map_data
 from hil.report.markup import text
+from hil.report.page_file import asset, document, must_be_new, write_file
 from hil.report.sample_figures import sample_figures
 from hil.report.sample_sections import sample_body
 
@@ -31,7 +31,6 @@ __all__ = ["campaign_page", "write_campaign_report"]
 _WITH_STEPS: Final = 2
 """The first version of result files that say what the step does."""
 _SCRIPTS: Final = ("packed.js", "fault_space.js", "painter.js", "fault_map.js", "campaign.js")
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
 def write_campaign_report(result: Path, page: Path) -> None:
@@ -39,19 +38,10 @@ def write_campaign_report(result: Path, page: Path) -> None:
 
     Raises: UsageError if `page` exists already or its folder does not; RecordError for a result
     file that cannot be read; SetupError if the page cannot be written."""
-    if page.exists():
-        raise UsageError(f"{page} exists already", remedy="name another file, or delete it")
-    if not page.parent.is_dir():
-        raise UsageError(f"{page}: there is no folder {page.parent}", remedy="make it first")
+    must_be_new(page)
     with CampaignFile(result) as file:
         content = campaign_page(file)
-    draft = page.with_name(f"{page.name}.new")
-    try:
-        draft.write_text(content, encoding="utf-8")
-        draft.replace(page)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise SetupError(f"cannot write {page}: {error.strerror}") from error
+    write_file(page, content)
 
 
 def campaign_page(file: CampaignFile) -> str:
@@ -62,12 +52,7 @@ def campaign_page(file: CampaignFile) -> str:
     else:
         body = _exact_body(file)
     title = f"{meta.scenario}: fault campaign"
-    head = (
-        f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{text(title)}</title><style>{_asset('campaign.css')}</style>"
-    )
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}</body></html>\n'
+    return document(title, body, asset("campaign.css"))
 
 
 def _exact_body(file: CampaignFile) -> str:
@@ -79,10 +64,6 @@ def _exact_body(file: CampaignFile) -> str:
     figures = figures_of(file)
     sentence, more = verdict(figures.summary)
     return _header(figures, sentence, more) + _sections(figures, file.path.name)
-
-
-def _asset(name: str) -> str:
-    return (resources.files("hil.report") / "page" / name).read_text(encoding="utf-8")
 
 
 def _header(figures: CampaignFigures, sentence: str, more: str) -> str:
@@ -133,8 +114,8 @@ def _map(figures: CampaignFigures, result: str) -> str:
     masked = '<label><i class="box masked"></i> masked, by experiment</label>'
     unread = '<label><i class="box overwritten"></i> overwritten, or never read</label>'
     data = json.dumps(map_data(figures, _quoted(result)), separators=(",", ":"))
-    scripts = "\n".join(_asset(name) for name in _SCRIPTS)
-    return _asset("map.html").format(
+    scripts = "\n".join(asset(name) for name in _SCRIPTS)
+    return asset("map.html").format(
         legend=legend + masked + unread,
         data=data.replace("<", "\\u003c"),
         scripts=f'"use strict";\n{scripts}',

@@ -212,8 +212,8 @@ def test_what_cannot_be_reported_is_one_message(
     for words, code, message in (
         (("text.campaign",), 3, "not a database"),
         (("other.campaign",), 3, "not the result of a campaign"),
-        (("none.campaign",), 2, "there is no file"),
-        ((".",), 2, "is a folder"),
+        (("none.campaign",), 2, "no run folder and no result file none.campaign"),
+        ((".",), 2, "there is no run at"),
         ((str(result), "-o", "no/page.html"), 2, "no folder no"),
         ((str(result), "-o", "."), 2, "exists already"),
     ):

@@ -1,0 +1,13 @@
+"""The page of a run, or of several: what a review board reads. It knows the record alone.
+
+page           one run: verdict first, figures, dissents, tables, boards; the file is self-contained
+comparison     several runs beside each other
+facts          all that a page says of a run, asked of its record once
+verdict        the sentence, the story of the first dissent, and the command that repeats the run
+dissents       each frame that was more than agreement: its bits, cause and healing
+figures        lanes of nodes, orbit, power, temperatures, recovery, latency
+ground_map     where upsets struck, on the ground track
+meaning        texts and loss curves, where the workload has them
+tables, boards    the tables; who computed, and what its console printed
+theory         upsets that were expected beside those that were drawn
+svg            charts"""

@@ -1,0 +1,211 @@
+"""Several runs beside each other: what differs in their conditions, and in what came of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
+from typing import Final
+
+from hil.json_values import JsonValue
+from hil.record.reader import Reader
+from hil.record.run_result import RunResult
+from hil.report.markup import bar, element, exact_text, text
+from hil.report.page_file import asset, document
+from hil.report.run_page.facts import RunFacts, run_facts
+from hil.report.run_page.figures import effect_legend, lanes
+from hil.report.run_page.svg import time_axis
+from hil.report.run_page.tables import is_sample, shares
+from hil.report.run_page.verdict import (
+    badge,
+    first_dissent,
+    lead,
+    reproduce_command,
+    sentence,
+    story,
+)
+from hil.upsets.words import NodeEffect
+from hil.views.style import duration
+
+__all__ = ["comparison_page", "differing_keys"]
+
+_KEYS_SHOWN: Final = 40
+_VALUE_SHOWN: Final = 120
+_NULL: Final = "null"
+
+
+def comparison_page(runs: Sequence[tuple[Reader, RunResult]]) -> str:
+    """Return the page of these runs, in their order. Raises: RecordError if a record cannot be
+    read."""
+    facts = [run_facts(reader, result) for reader, result in runs]
+    failed = [f for f in facts if badge(f)[0] != "PASS"]
+    title = f"{len(facts)} runs: {len(facts) - len(failed)} passed"
+    same = "all with the same scenario" if len({f.meta.config_hash for f in facts}) == 1 else ""
+    body = (
+        f'<header><div class="kicker">Comparison of {len(facts)} runs</div>'
+        f"<h1>{text(_headline(facts))}</h1>"
+        f'<p class="lead">{text(_conditions_in_short(facts, same))}</p></header>'
+        f"<h2>Results</h2>{_results(facts)}"
+        f"<h2>What differs in their conditions</h2>{_conditions(facts)}"
+        f"<h2>Run by run</h2>{''.join(_run(f, n) for n, f in enumerate(facts))}"
+        "<footer>hil report. This page needs no network.</footer>"
+    )
+    return document(title, body, asset("campaign.css") + asset("run.css"))
+
+
+def _headline(facts: Sequence[RunFacts]) -> str:
+    passed = sum(badge(f)[0] == "PASS" for f in facts)
+    wrong = sum(f.result.sdc_frames > 0 for f in facts)
+    out = "no wrong output left the system in any"
+    if wrong:
+        out = f"a wrong output left the system in {wrong} of them"
+    return f"{passed} of {len(facts)} runs passed; {out}."
+
+
+def _conditions_in_short(facts: Sequence[RunFacts], same: str) -> str:
+    names = ", ".join(dict.fromkeys(f.meta.scenario.name or f.name for f in facts))
+    seeds = {f.result.seed for f in facts}
+    return f"Scenarios: {names}{', ' + same if same else ''}; {len(seeds)} different seeds."
+
+
+def _results(facts: Sequence[RunFacts]) -> str:
+    def row(name: str, cell: Callable[[RunFacts], str]) -> str:
+        cells = "".join(f"<td>{cell(f)}</td>" for f in facts)
+        return f'<tr><th scope="row">{name}</th>{cells}</tr>'
+
+    lines = [
+        row("verdict", lambda f: element("span", badge(f)[0], class_=f"mark {badge(f)[1]}")),
+        row("frames", lambda f: exact_text(f.result.flown)),
+        row("availability", lambda f: f"{100 * f.result.availability:.6g} %"),
+        row("frames with a wrong output", lambda f: exact_text(f.result.sdc_frames)),
+        row("frames with a dissent", lambda f: exact_text(len(f.dissents))),
+        row("upsets injected", lambda f: exact_text(f.result.upsets.injected)),
+        *(row(e.value, _effect_cell(e)) for e in NodeEffect if _any(facts, e)),
+        row("", _effect_bar),
+        row("repairs that succeeded", lambda f: exact_text(f.result.recoveries)),
+        row("median repair", _median_repair),
+        row("times out of the vote", lambda f: exact_text(len(f.recovery.outages))),
+        row("unexplained", lambda f: exact_text(f.result.unexplained)),
+        row("real time", lambda f: duration(f.result.wall_us)),
+        row("run digest", lambda f: f"<code>{text(f.result.run_digest[:16])}</code>"),
+    ]
+    names = "".join(f'<th scope="col"><a href="#run{n}">{text(f.name)}</a></th>'
+                    for n, f in enumerate(facts))  # fmt: skip
+    head = f"<thead><tr><th></th>{names}</tr></thead>"
+    body = f'<table class="plain">{head}<tbody>{"".join(lines)}</tbody></table>'
+    legend = effect_legend(u for f in facts for u in f.upsets)
+    note = ""
+    if any(is_sample(f) for f in facts):
+        note = (
+            '<p class="note">Ranges: of the share that a count comes from, with 95 % (Clopper and '
+            "Pearson). Runs whose ranges overlap need not differ.</p>"
+        )
+    return element("div", body, class_="wide") + legend + note
+
+
+def _any(facts: Sequence[RunFacts], effect: NodeEffect) -> bool:
+    return any(f.result.upsets.by_node_effect.get(effect.value) for f in facts)
+
+
+def _effect_cell(effect: NodeEffect) -> Callable[[RunFacts], str]:
+    def cell(facts: RunFacts) -> str:
+        upsets = facts.result.upsets
+        count = upsets.by_node_effect.get(effect.value, 0)
+        return shares(count, upsets.injected, sample=is_sample(facts))
+
+    return cell
+
+
+def _effect_bar(facts: RunFacts) -> str:
+    upsets = facts.result.upsets
+    shown = {
+        e.value: upsets.by_node_effect.get(e.value, 0)
+        for e in NodeEffect
+        if e is not NodeEffect.MASKED
+    }
+    return bar(shown, upsets.injected, f"{facts.name}: effects of its upsets")
+
+
+def _median_repair(facts: RunFacts) -> str:
+    times = [cost.duration_wall_us for cost in facts.recovery.costs if cost.ok]
+    return duration(median(times)) if times else "·"
+
+
+# --- conditions -----------------------------------------------------------------------------------
+
+
+def differing_keys(scenarios: Sequence[JsonValue]) -> dict[str, list[str]]:
+    """Return the keys of scenarios, as paths, whose values are not the same in all, with the value
+    of each; empty where a scenario has none. A part that a scenario lacks as a whole is one key."""
+    flat = [dict(_flat("", scenario)) for scenario in scenarios]
+    absent = {key for one in flat for key, value in one.items() if value == _NULL}
+    whole = {key for key in absent if any(_has_part(one, key) for one in flat)}
+    for one in flat:
+        for key in whole:
+            if _has_part(one, key):
+                one[key] = "given"
+        for key in [k for k in one if any(k.startswith((f"{w}.", f"{w}[")) for w in whole)]:
+            del one[key]
+    keys = sorted({key for one in flat for key in one})
+    out = {key: ["" if (v := one.get(key, "")) == _NULL else v for one in flat] for key in keys}
+    return {key: values for key, values in out.items() if len(set(values)) > 1}
+
+
+def _has_part(flat: Mapping[str, str], key: str) -> bool:
+    return any(name.startswith((f"{key}.", f"{key}[")) for name in flat)
+
+
+def _flat(path: str, value: JsonValue) -> list[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        items = [(f"{path}.{key}" if path else str(key), inner) for key, inner in value.items()]
+    elif isinstance(value, (list, tuple)):
+        items = [(f"{path}[{number}]", inner) for number, inner in enumerate(value)]
+    else:
+        return [(path, json.dumps(value))]
+    return [pair for name, inner in items for pair in _flat(name, inner)]
+
+
+def _conditions(facts: Sequence[RunFacts]) -> str:
+    scenarios: list[JsonValue] = []
+    for each in facts:
+        try:
+            scenarios.append(json.loads(each.meta.scenario.text or "null"))
+        except ValueError:
+            scenarios.append(None)
+    rows = {
+        "hil": [f.meta.hil_version for f in facts],
+        "system": [f.meta.system for f in facts],
+        **differing_keys(scenarios),
+    }
+    lines = [
+        f"<tr><th scope=row><code>{text(key)}</code></th>"
+        f"{''.join(f'<td>{text(value[:_VALUE_SHOWN])}</td>' for value in values)}</tr>"
+        for key, values in rows.items()
+        if len(set(values)) > 1
+    ]
+    if not lines:
+        return "<p>Nothing: scenario, seed, version and computer are the same.</p>"
+    names = "".join(f'<th scope="col">{text(f.name)}</th>' for f in facts)
+    more = ""
+    if len(lines) > _KEYS_SHOWN:
+        more = f'<p class="note">{len(lines) - _KEYS_SHOWN:,} more keys differ.</p>'
+    head = f"<thead><tr><th></th>{names}</tr></thead>"
+    body = f'<table class="plain">{head}<tbody>{"".join(lines[:_KEYS_SHOWN])}</tbody></table>'
+    return element("div", body, class_="wide") + more
+
+
+def _run(facts: RunFacts, number: int) -> str:
+    word, colour = badge(facts)
+    told = first_dissent(facts)
+    rows = "" if told is None else "".join(
+        f"<dt>{name}</dt><dd>{text(words)}</dd>" for name, words in story(told)
+    )  # fmt: skip
+    axis = time_axis(facts.end_us)
+    return (
+        f'<h3 id="run{number}">{text(facts.name)}</h3>'
+        f'<p><span class="mark {colour}">{word}</span> {text(sentence(facts))} '
+        f"{text(lead(facts))}</p>"
+        f"<pre class=command>{text(reproduce_command(facts))}</pre>"
+        f"{f'<dl>{rows}</dl>' if rows else ''}"
+        f"{lanes(facts, axis, (), linked=False)}"
+    )

@@ -1,0 +1,211 @@
+"""The page of a run: what it says is what the record has, whatever became of the run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from scipy.stats import binomtest, poisson
+
+from hil.engine.loop import Loop
+from hil.errors import RecordError, SetupError
+from hil.json_values import JsonValue
+from hil.report.run_page.comparison import differing_keys
+from hil.report.run_page.svg import thinned
+from hil.report.run_page.tables import shares
+from hil.report.run_page.theory import poisson_range
+from hil.report.run_report import runs_page
+from tests.between_frames import between_frames
+from tests.command_line import Hil
+from tests.report.runs import EVENTS, Read, run, scenario
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run(tmp_path_factory.mktemp("reported") / "r")
+
+
+def rows(folder: Path, sql: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(folder / "run.db")) as db:
+        return db.execute(sql).fetchall()
+
+
+def test_the_page_says_verdict_cause_and_command_first(honest: Path) -> None:
+    page = runs_page([honest])
+    text = Read(page).text
+    top = text[: text.index("What was tested")]
+    assert "PASS" in top
+    assert "No wrong output left the system in 80 frames" in top
+    assert "3 upsets were injected" in top
+    assert "1 bit of the output of node a differs" in top
+    assert "upset #1 of node a (output bit)" in top
+    assert "--seed 5" in top
+    digest = rows(honest, "SELECT value FROM meta WHERE key = 'result'")[0][0]
+    assert json.loads(str(digest))["run_digest"] in top
+
+
+def test_the_page_needs_nothing_else_and_its_links_lead_to_rows(honest: Path) -> None:
+    read = Read(runs_page([honest]))
+    assert read.sources == set()
+    assert {"#u1", "#u2", "#u3", "#f10"} <= read.links
+    assert {link for link in read.links if not link.startswith("#")} == set()
+    assert {link[1:] for link in read.links} <= read.ids
+
+
+def test_every_frame_with_a_dissent_has_a_row(honest: Path) -> None:
+    read = Read(runs_page([honest]))
+    named = {f"f{row[0]}" for row in rows(honest, "SELECT frame FROM frames WHERE dissent")}
+    assert named
+    assert named <= read.ids
+
+
+def test_the_wrong_bit_is_marked(honest: Path) -> None:
+    page = runs_page([honest])
+    start = page.index('id="f10"')
+    row = page[start : page.index("</tr>", start)]
+    (value,) = rows(honest, "SELECT value FROM frames WHERE frame = 10")[0]
+    (own,) = rows(honest, "SELECT output FROM replies WHERE frame = 10 AND node = 0")[0]
+    assert isinstance(value, bytes) and isinstance(own, bytes)
+    at = next(i for i in range(len(value)) if value[i] != own[i])
+    bits = "".join(
+        f"<b>{a}</b>" if a != b else a
+        for a, b in zip(f"{own[at]:08b}", f"{value[at]:08b}", strict=True)
+    )
+    assert f"{at:,}:</span> {bits}" in row
+
+
+def test_a_wrong_output_is_told_first(tmp_path: Path) -> None:
+    hits = [{**EVENTS[0], "frame": 20, "node": node, "bit": 3} for node in "ab"]
+    folder = run(tmp_path / "failed", upsets={"events": [EVENTS[0], *hits]})
+    text = Read(runs_page([folder])).text
+    top = text[: text.index("What was tested")]
+    assert "FAIL" in top
+    assert "expectations failed: sdc_frames" in top or "1 of 1 expectation failed" in top
+    assert "A wrong output left the system in 1 of 80 frames" in top
+    assert "frame 20" in top
+
+
+def test_a_run_that_was_killed_has_no_verdict(tmp_path: Path) -> None:
+    def cut() -> bool:
+        if loop.next_frame == 40:
+            loop.controls.record.commit()
+            shutil.copytree(out, tmp_path / "cut")
+        return False
+
+    out = tmp_path / "killed"
+    out.mkdir()
+    loop = Loop(scenario(), out, batch=False, **between_frames(cut))
+    loop.run()
+    text = Read(runs_page([tmp_path / "cut"])).text
+    assert "PASS" not in text
+    assert "There is no verdict on it" in text
+    assert "its expectations were not judged" in text
+    assert "in 40 frames" in text
+
+
+def test_a_run_that_failed_says_why(tmp_path: Path) -> None:
+    def fail() -> bool:
+        if loop.next_frame == 40:
+            raise SetupError("the cable burns")
+        return False
+
+    out = tmp_path / "failed"
+    out.mkdir()
+    loop = Loop(scenario(), out, batch=False, **between_frames(fail))
+    with pytest.raises(SetupError):
+        loop.run()
+    text = Read(runs_page([out])).text
+    assert "ERROR" in text
+    assert "The run failed: the cable burns." in text
+
+
+def test_a_run_without_a_frame_tested_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "empty"
+    out.mkdir()
+    Loop(scenario(), out, stop=lambda: True).run()
+    text = Read(runs_page([out])).text
+    assert "No frame was computed: nothing was tested." in text
+    assert "ABORTED" in text
+
+
+def test_a_damaged_record_is_refused(honest: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(honest, folder)
+    content = bytearray((folder / "run.db").read_bytes())
+    content[8192:] = bytes(len(content) - 8192)
+    (folder / "run.db").write_bytes(content)
+    with pytest.raises(RecordError):
+        runs_page([folder])
+
+
+def test_what_the_scenario_says_is_text_and_no_markup(tmp_path: Path) -> None:
+    folder = run(tmp_path / "r", summary="<script>alert(1)</script> & <b>")
+    page = runs_page([folder])
+    assert "<script>alert" not in page
+    assert "<script>alert(1)</script> & <b>" in Read(page).text
+
+
+def test_several_runs_are_compared(honest: Path, tmp_path: Path) -> None:
+    other = run(tmp_path / "other", seed=6, frames=60)
+    read = Read(runs_page([honest, other]))
+    assert "2 of 2 runs passed" in read.text
+    assert "2 different seeds" in read.text
+    assert "frames 80 60" in read.text
+    assert {link[1:] for link in read.links} <= read.ids
+
+
+def test_a_part_that_one_scenario_lacks_is_one_difference() -> None:
+    one: JsonValue = {"plant": None, "seed": 1, "same": [1, 2]}
+    other: JsonValue = {"plant": {"orbit": {"altitude_km": 420}}, "seed": 2, "same": [1, 2]}
+    assert differing_keys([one, other]) == {"plant": ["", "given"], "seed": ["1", "2"]}
+
+
+@pytest.mark.parametrize(("count", "whole"), [(0, 37), (4, 37), (37, 37)])
+def test_ranges_are_those_of_clopper_and_pearson(count: int, whole: int) -> None:
+    ends = binomtest(count, whole).proportion_ci(0.95, method="exact")
+    wanted = f"{100 * ends.low:.3g} to {100 * ends.high:.3g} % of {whole}"
+    assert wanted in shares(count, whole, sample=True)
+
+
+@pytest.mark.parametrize("mean", [0.02, 1.0, 13.6, 350.0])
+def test_the_range_of_expected_counts_is_that_of_poisson(mean: float) -> None:
+    low, high = poisson_range(mean)
+    assert poisson.cdf(low - 1, mean) <= 0.025 < poisson.cdf(low, mean)
+    assert poisson.cdf(high - 1, mean) < 0.975 <= poisson.cdf(high, mean)
+
+
+def test_a_thinned_curve_keeps_its_extremes() -> None:
+    points = [(float(t), float((t * 7919) % 1000)) for t in range(50_000)]
+    points[31_234] = (31_234.0, 5000.0)
+    points[44_321] = (44_321.0, -5000.0)
+    drawn = thinned(points, 50_000.0)
+    assert len(drawn) <= 640
+    assert max(v for _, v in drawn if v is not None) == 5000.0
+    assert min(v for _, v in drawn if v is not None) == -5000.0
+
+
+def test_a_training_run_has_its_loss_curve(tmp_path: Path) -> None:
+    hit = {"frame": 20, "node": "b", "target": "state", "tick": 0, "bit": 8 * (280 + 4 * 1045) + 30}
+    folder = run(tmp_path / "train", workload="train", upsets={"events": [hit]}, expect="none")
+    text = Read(runs_page([folder])).text
+    assert "loss [nat]" in text
+    assert "fault-free node b" in text
+
+
+def test_the_command_writes_the_page_and_never_over_another(
+    honest: Path, tmp_path: Path, hil: Hil
+) -> None:
+    page = tmp_path / "page.html"
+    done = hil("report", honest, "-o", page, "--json")
+    assert (done.code, done.json) == (0, {"report": str(page)})
+    assert "PASS" in Read(page.read_text(encoding="utf-8")).text
+    again = hil("report", honest, "-o", page)
+    assert again.code == 2
+    assert "exists already" in again.err
+    wrong = hil("report", honest, tmp_path / "nothing", "-o", tmp_path / "other.html")
+    assert wrong.code == 2
+    assert not (tmp_path / "other.html").exists()
