@@ -14,4 +14,5 @@ sample_sizes        how many experiments a precision needs, and when a campaign 
 training_outcome, training_curves    what upsets do to a training run; loss curves of a record
 training_comparison    ways to protect training, at the same upsets
 sample_summary      the result of a sampled campaign, by target and in all
+economics           a package: the price of a correct answer, in orbit and on the ground
 whole_campaign      whether a result file has all of its campaign, and is not a part"""

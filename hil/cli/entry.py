@@ -21,6 +21,7 @@ from hil.cli import (
     compare,
     console,
     control,
+    cost,
     discover,
     doctor,
     export,
@@ -102,6 +103,7 @@ app.command()(orbit.orbit)
 app.command(help=campaign.HELP)(campaign.campaign)
 app.command(help=compare.HELP)(compare.compare)
 app.command(help=training.HELP)(training.training)
+app.command(help=cost.HELP)(cost.cost)
 app.command(help=report.HELP)(report.report)
 app.command(help=export.HELP)(export.export)
 app.add_typer(board.board_app, name="board")

@@ -35,7 +35,9 @@ __all__ = [
     "health_frame_by",
     "health_rows",
     "illumination_at",
+    "illuminations",
     "link_counts",
+    "mean_power_w",
     "newest_health",
     "newest_plant",
     "node_health",
@@ -300,6 +302,22 @@ def die_and_power(record: Rows, t_us: int, node: str) -> tuple[float | None, flo
         node,
     )
     return (rows[0][0], rows[0][1]) if rows else (None, None)
+
+
+def mean_power_w(record: Rows) -> dict[str, float]:
+    """Return the mean power of each node over the run [W], as the plant recorded it, by name."""
+    rows = record.rows(
+        "SELECT node, avg(power_w) FROM plant_nodes WHERE power_w IS NOT NULL GROUP BY node"
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def illuminations(record: Rows) -> list[tuple[int, float]]:
+    """Return the times [us] and the illumination (0 to 1) that the plant recorded."""
+    rows = record.rows(
+        "SELECT t_us, illumination FROM plant WHERE illumination IS NOT NULL ORDER BY t_us"
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 def orbit_rows(

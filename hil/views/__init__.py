@@ -20,6 +20,7 @@ protection_costs, weight_flips    protections in software, and number formats, c
 campaign_comparison, campaign_protection, campaign_rates
                     two campaigns compared; what protection would buy; failures in orbit
 training            ways to protect a training run, compared
+cost                what correct answers cost, and all prices
 style               glyphs, colours and consoles that all views share
 
 All but the screen return or print text; the caller decides where it goes."""

@@ -112,6 +112,9 @@ DISCOVER = Rule("boards", on_ports("hil discover PORTS -o bench.yaml"))
 SSH = Rule("a board that is reached by ssh")
 DASK = Rule("a cluster", by="tests/campaign/test_cluster.py")
 RULES: dict[tuple[str, str], Rule] = {
+    ("README.md", "hil run sso-dawn-dusk --scheme simplex --boards inproc --out simplex"): Rule(
+        code=1
+    ),
     (
         "README.md",
         "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/hil run quickstart",

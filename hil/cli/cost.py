@@ -1,0 +1,117 @@
+"""`hil cost`: what a correct answer costs in orbit and on the ground, from the numbers of runs."""
+
+# ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from hil.cli.options import Json
+from hil.cli.output import answer, show
+from hil.cli.record import opened
+from hil.errors import UsageError
+from hil.exit_codes import Exit
+
+if TYPE_CHECKING:
+    from hil.analysis.economics.price_table import PriceTable
+    from hil.analysis.economics.priced_run import PricedRun, Terms
+
+__all__ = ["HELP", "cost"]
+
+_WIDTH: Final = 100
+
+HELP: Final = (
+    "Price the correct answers of runs: in orbit, with the power, redundancy, recoveries and "
+    "escapes of the run, and of the same work on the ground.\n\n"
+    "An answer is what the workload computes in one frame. Prices are stated with source and date "
+    "(--prices shows them), each as low, most likely and high; all may be replaced. Of two or more "
+    "runs: from which price of a wrong answer the safer one pays."
+)
+
+
+def cost(  # noqa: PLR0917  (every option is one)
+    runs: Annotated[
+        list[Path] | None, typer.Argument(metavar="RUN...", help="Folders of runs.")
+    ] = None,
+    prices: Annotated[
+        bool, typer.Option("--prices", help="List all prices with their sources, and end.")
+    ] = False,
+    price_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML file with prices of your own.")
+    ] = None,
+    price: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Replace a price: one number, or LOW..MODE..HIGH; repeatable.",
+        ),
+    ] = None,
+    wrong_answer: Annotated[
+        float, typer.Option(metavar="USD", help="What each wrong answer costs its user.")
+    ] = 0.0,
+    node_w: Annotated[
+        float | None,
+        typer.Option(metavar="WATT", help="Power of each node; default: as recorded."),
+    ] = None,
+    ground_nodes: Annotated[
+        int, typer.Option(metavar="N", min=1, max=7, help="Computers that do it on the ground.")
+    ] = 1,
+    draws: Annotated[
+        int, typer.Option(metavar="N", min=100, max=1_000_000, help="Draws of all prices.")
+    ] = 4000,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of the draws.")] = 1,
+    as_json: Json = False,
+) -> int:
+    """Price the correct answers of runs (see `HELP`)."""
+    from hil.analysis.economics.price_table import given_price, shipped_prices
+    from hil.analysis.economics.priced_run import Terms, pair_price
+    from hil.views.cost import cost_tables
+
+    table = shipped_prices()
+    if price_file is not None:
+        table = table.with_file(price_file)
+    table = table.replaced([given_price(text, table) for text in price or []])
+    if prices:
+        _list_prices(table, as_json=as_json)
+        return Exit.PASS
+    if not runs:
+        raise UsageError("the answers of which run?", remedy="hil cost RUN, or hil cost --prices")
+    _check_positive("--wrong-answer", wrong_answer, or_zero=True)
+    if node_w is not None:
+        _check_positive("--node-w", node_w)
+    terms = Terms(table, wrong_answer, node_w, ground_nodes, draws, seed)
+    priced = [_priced(run, terms) for run in runs]
+    pairs = [pair_price(priced[0], other) for other in priced[1:]]
+    if as_json:
+        answer({"runs": [p.as_json() for p in priced], "pairs": [p.as_json() for p in pairs]})
+    else:
+        show(lambda _: cost_tables(priced, pairs), width=_WIDTH)
+    return Exit.PASS
+
+
+def _priced(run: Path, terms: Terms) -> PricedRun:
+    from hil.analysis.economics.priced_run import price_run
+    from hil.verification.replay import result_of
+
+    with opened(run) as reader:
+        return price_run(reader, result_of(reader), terms)
+
+
+def _list_prices(table: PriceTable, *, as_json: bool) -> None:
+    from hil.views.cost import price_list
+
+    if as_json:
+        answer({name: asdict(price) for name, price in table.items()})
+    else:
+        show(lambda _: price_list(table), width=_WIDTH)
+
+
+def _check_positive(option: str, value: float, *, or_zero: bool = False) -> None:
+    if not math.isfinite(value) or value < 0.0 or (value == 0.0 and not or_zero):
+        what = "a number from 0 on" if or_zero else "a number above 0"
+        raise UsageError(f"{option} {value:g} is not {what}")

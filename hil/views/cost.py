@@ -1,0 +1,157 @@
+"""The costs of correct answers as tables: of each run, of runs beside each other; all prices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from hil.analysis.economics.price_table import Price
+from hil.analysis.economics.priced_run import AtLaunchPrice, PairPrice, PricedRun
+from hil.views.style import BAD, DIM, GOOD, HEAD, WARN, plural
+
+__all__ = ["cost_tables", "price_list"]
+
+_SWINGS: Final = 6
+_DAY_S: Final = 86_400.0
+
+
+def cost_tables(runs: Sequence[PricedRun], pairs: Sequence[PairPrice]) -> RenderableType:
+    """Return the costs of runs, one after the other, and from which price of a wrong answer the
+    safer of two pays."""
+    parts: list[RenderableType] = []
+    for run in runs:
+        parts += [_run_part(run), Text("")]
+    parts += [_pair_text(pair) for pair in pairs]
+    if pairs:
+        parts.append(Text(""))
+    parts.append(
+        Text(
+            "Medians of all draws of the prices, with the range of 5 to 95 % of them; * today's "
+            "launch prices, as drawn. Sources of all prices: hil cost --prices",
+            style=DIM,
+        )
+    )
+    return Group(*parts)
+
+
+def _run_part(run: PricedRun) -> RenderableType:
+    counts = run.work.counts
+    head = Text.assemble(
+        (counts.name, HEAD),
+        f"  {counts.scheme}, {run.work.nodes} x {_watts(run)}, {counts.workload}",
+    )
+    return Group(head, _facts(run), Text(""), _costs(run), *_decisive(run))
+
+
+def _watts(run: PricedRun) -> str:
+    return f"{run.work.power_w / run.work.nodes:.3g} W"
+
+
+def _facts(run: PricedRun) -> Table:
+    work, satellite = run.work, run.at_modes.satellite
+    wrong = work.wrong_per_s.times(_DAY_S)
+    table = Table(box=None, show_header=False, pad_edge=True, padding=(0, 2, 0, 0))
+    table.add_column(style=DIM, no_wrap=True)
+    table.add_column()
+    table.add_row("correct", f"{work.correct_per_s:,.4g} a second, {_frames(work.availability)}")
+    if work.counts.wrong:
+        text = f"{wrong.best:.3g} a day ({wrong.low:.3g} to {wrong.high:.3g}), from"
+        after = f"after {plural(work.counts.escaped, 'upset')}"
+        table.add_row("wrong", f"{text} {work.counts.wrong:,} in the run {after}")
+        if work.counts.ends_wrong:
+            lasting = "still at the end of the run: in flight there are more, until it is repaired"
+            table.add_row("", Text(lasting, style=WARN))
+    else:
+        table.add_row("wrong", f"none in the run: below {wrong.high:.3g} a day (95 %)")
+    if work.counts.voted_accel > 1.0 or work.counts.accel > 1.0:
+        factors = f"{work.counts.accel:,.4g}, of the voted data {work.counts.voted_accel:,.4g}"
+        table.add_row("accelerated", f"upsets by {factors}: losses are divided by it")
+    table.add_row("sunlight", f"{run.sunlight.share:.1%}, {run.sunlight.source}")
+    sizes = (
+        f"array {satellite.array_w[0]:.3g} W, battery {satellite.battery_wh[0]:.3g} Wh, "
+        f"radiator {satellite.radiator_m2[0]:.2g} m2, at launch "
+        f"{satellite.launch_kg[0]:.3g} kg ({'of the scenario' if run.sizes else 'for the load'})"
+    )
+    table.add_row("satellite", sizes)
+    return table
+
+
+def _frames(availability: float) -> str:
+    missing = 1.0 - availability
+    if missing <= 0.0:
+        return "in all frames"
+    return f"in all but {missing:.2g} of the frames"
+
+
+def _costs(run: PricedRun) -> Table:
+    table = Table(box=None, pad_edge=True, header_style=HEAD)
+    table.add_column("launch USD/kg", justify="right", no_wrap=True)
+    for heading in ("orbit USD/million", "5 to 95 %", "ground", "orbit/ground", "cheaper in"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    today = run.terms.prices["launch_usd_per_kg"].mode
+    for row in run.rows:
+        table.add_row(*_cost_row(row, today))
+    return table
+
+
+def _cost_row(row: AtLaunchPrice, today: float) -> list[Text]:
+    price = (
+        f"{today:,.0f} *" if row.launch_usd_per_kg is None else (f"{row.launch_usd_per_kg:,.0f}  ")
+    )
+    low, middle, high = row.space_draws_usd
+    ratio = row.ratio_draws[1]
+    return [
+        Text(price),
+        Text(f"{middle:,.4g}"),
+        Text(f"({low:,.3g} to {high:,.3g})"),
+        Text(f"{row.ground_draws_usd[1]:,.3g}"),
+        Text(f"{ratio:,.3g} times", style=GOOD if ratio <= 1.0 else BAD),
+        Text(f"{row.cheaper:.0%} of draws"),
+    ]
+
+
+def _decisive(run: PricedRun) -> list[Text]:
+    low, middle, high = run.break_even_draws
+    if middle > 0.0:
+        even = f"at a launch price of {middle:,.3g} USD/kg ({low:,.3g} to {high:,.3g})"
+        lines = [Text(f"Orbit costs what the ground does {even}.")]
+    else:
+        dearer = "Even free launches do not make orbit as cheap as the ground"
+        lines = [Text(f"{dearer}: what flies is dearer by itself.")]
+    total = {influence.name: influence.total for influence in run.influences}
+    parts = [
+        f"{swing.name} ({swing.low:,.3g} to {swing.high:,.3g} times; {total[swing.name]:.0%} of "
+        "the variance)"
+        for swing in run.swings[:_SWINGS]
+    ]
+    if parts:
+        lines.append(Text("What decides orbit/ground: " + ", ".join(parts) + "."))
+    return lines
+
+
+def _pair_text(pair: PairPrice) -> Text:
+    low, middle, high = pair.usd
+    price = f"{middle:,.3g} USD ({low:,.3g} to {high:,.3g})"
+    if pair.shown:
+        where = f"pays beside {pair.cheap} where a wrong answer costs more than {price}."
+        return Text(f"{pair.dear} {where}")
+    return Text(
+        f"The runs do not show that {pair.dear} has fewer wrong answers than {pair.cheap}: if it "
+        f"pays at all, then only where one costs more than {price}."
+    )
+
+
+def price_list(prices: Mapping[str, Price]) -> RenderableType:
+    """Return all prices, each with its source below it."""
+    parts: list[RenderableType] = []
+    for price in prices.values():
+        numbers = "".join(f"{n:>10,.4g}" for n in (price.low, price.mode, price.high))
+        parts.append(Text.assemble((f"{price.name:<28}", HEAD), f"{numbers}  {price.unit}"))
+        origin = " ".join(part for part in (price.kind, price.date) if part)
+        parts.append(Padding(Text(f"{origin}: {price.source}", style=DIM), (0, 0, 0, 4)))
+    return Group(Text(f"{'price':<28}{'low':>10}{'mode':>10}{'high':>10}  unit"), *parts)
