@@ -85,7 +85,7 @@ def _frames(availability: float) -> str:
     missing = 1.0 - availability
     if missing <= 0.0:
         return "in all frames"
-    return f"in all but {missing:.2g} of the frames"
+    return f"in all but {100.0 * missing:.2g} % of the frames"
 
 
 def _costs(run: PricedRun) -> Table:
@@ -137,6 +137,8 @@ def _decisive(run: PricedRun) -> list[Text]:
 def _pair_text(pair: PairPrice) -> Text:
     low, middle, high = pair.usd
     price = f"{middle:,.3g} USD ({low:,.3g} to {high:,.3g})"
+    if pair.worse:
+        return Text(f"{pair.cheap} costs less than {pair.dear}, and has fewer wrong answers.")
     if pair.shown:
         where = f"pays beside {pair.cheap} where a wrong answer costs more than {price}."
         return Text(f"{pair.dear} {where}")

@@ -47,6 +47,16 @@ def test_runs_without_wrong_answers_only_bound_the_price_of_one(hil: Hil) -> Non
     assert "The runs do not show that" in hil(*words).out
 
 
+def test_a_rig_that_costs_more_and_errs_more_never_pays(two: Hil) -> None:
+    """Of the single node's frames hardly any is right: each right one carries the whole cost."""
+    two.write("bad.yaml", RUN.replace("frame: 50", "frame: 2") % "simplex")
+    two("run", "bad.yaml", "--out", "bad", "--quiet")
+    words = ("cost", "bad", "tmr", "--draws", 200)
+    (pair,) = two(*words, "--json").json["pairs"]
+    assert pair["wrong_answer_usd_5_50_95"] is None
+    assert "costs less than bad (simplex), and has fewer wrong answers" in two(*words).out
+
+
 def test_what_a_user_states_replaces_what_is_shipped(two: Hil) -> None:
     two.write("mine.yaml", "usd_per_kwh: 0.5\n")
     words = ("cost", "tmr", "--draws", 200, "--json")

@@ -154,11 +154,12 @@ class PairPrice:
 
     `shown`: whether the runs show that the dearer one has fewer wrong answers. If not, it is the
     least price that they allow: that of the high end of the cheaper run's interval, and none of the
-    dearer one."""
+    dearer one. `worse`: the dearer one even has more; then there is no price."""
 
     cheap: str
     dear: str
     shown: bool
+    worse: bool
     usd: tuple[float, ...]
 
     def as_json(self) -> JsonObject:
@@ -167,7 +168,7 @@ class PairPrice:
             "cheap": self.cheap,
             "dear": self.dear,
             "fewer_wrong_shown": self.shown,
-            "wrong_answer_usd_5_50_95": list(self.usd),
+            "wrong_answer_usd_5_50_95": None if self.worse else list(self.usd),
         }
 
 
@@ -239,4 +240,5 @@ def pair_price(a: PricedRun, b: PricedRun) -> PairPrice:
     drawn = draws(a.terms.prices, a.terms.draws, a.terms.seed)
     usd = break_even_wrong_answer_usd(cheap.question, dear.question, fewer, drawn)
     names = [f"{run.work.counts.name} ({run.work.counts.scheme})" for run in (cheap, dear)]
-    return PairPrice(names[0], names[1], shown, percentiles(usd, _SHARES))
+    worse = wrong.best < less.best
+    return PairPrice(names[0], names[1], shown, worse, percentiles(usd, _SHARES))
