@@ -2,11 +2,12 @@
 
 entry               all commands, in the order of `hil --help`
 run, orbit, watch, replay, console, control, check, scenario, board, board_install, discover,
-bench, power, doctor, campaign, report, compare, cost, training, export
+bench, power, doctor, campaign, report, verify, compare, cost, training, export
                     the commands, a module for each, or for a group of them
 orbit_options, orbit_sweep    the options of `hil orbit`; one scenario in many orbits
 workload_sizes      the sizes of a C file that is flown without boards
 campaign_results    what `hil campaign` does with a result file
+evidence            the evidence file that runs and campaigns write
 outlook             protection, vulnerability and failures in orbit: options of `hil compare`
 options, run_options    options that commands share
 campaign_options, campaign_exact, campaign_variants, campaign_sampled, campaign_proof,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hil.cli.campaign_progress import CampaignDisplay, CampaignShow
 from hil.cli.campaign_results import print_result
+from hil.cli.evidence import keep_evidence
 from hil.cli.output import say
 from hil.errors import UsageError
 from hil.exit_codes import Exit
@@ -43,6 +44,7 @@ class ExactChoice:
 def exact_campaign(choice: ExactChoice, shown: CampaignShow) -> int:
     """Carry out an exact campaign and print its table; return the exit code."""
     carry_out_exact(choice, shown)
+    keep_evidence(choice.path)
     print_result(choice.path, shown.as_json)
     if not shown.as_json and not shown.quiet:
         say(f"written: {choice.path}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from hil.cli.campaign_progress import CampaignDisplay, CampaignShow
 from hil.cli.campaign_results import print_result
+from hil.cli.evidence import keep_evidence
 from hil.cli.output import answer, say, show
 from hil.errors import UsageError
 from hil.exit_codes import Exit
@@ -92,6 +93,7 @@ def sampled_campaign(
         ascii_only=shown.ascii_only,
     )
     display.carry_out(partial(run_sampled_campaign, order))
+    keep_evidence(place.path)
     print_result(place.path, shown.as_json)
     if not shown.as_json and not shown.quiet:
         say(f"written: {place.path}")

@@ -57,19 +57,22 @@ class _SchemaOf(str, enum.Enum):
     scenario = "scenario"
     bench = "bench"
     board = "board"
+    evidence = "evidence"
 
 
 def schema(
     kind: Annotated[_SchemaOf, typer.Argument(help="The kind of file.")] = _SchemaOf.scenario,
 ) -> int:
-    """Print the JSON Schema of scenarios, bench files or board profiles, for editors."""
+    """Print the JSON Schema of scenarios, bench files, board profiles or evidence files."""
     from hil.board_types.profile_schema import board_schema
+    from hil.report.evidence.evidence_file import evidence_schema
     from hil.scenario import bench_schema, scenario_schema
 
     schemas = {
         _SchemaOf.scenario: scenario_schema,
         _SchemaOf.bench: bench_schema,
         _SchemaOf.board: board_schema,
+        _SchemaOf.evidence: evidence_schema,
     }
     content = schemas[kind]()
     out(json.dumps(content, indent=2))

@@ -32,6 +32,7 @@ from hil.cli import (
     run,
     scenario,
     training,
+    verify,
     watch,
 )
 from hil.cli.failures import Interrupted, guarded
@@ -105,6 +106,7 @@ app.command(help=compare.HELP)(compare.compare)
 app.command(help=training.HELP)(training.training)
 app.command(help=cost.HELP)(cost.cost)
 app.command(help=report.HELP)(report.report)
+app.command(help=verify.HELP)(verify.verify)
 app.command(help=export.HELP)(export.export)
 app.add_typer(board.board_app, name="board")
 app.add_typer(bench.bench_app, name="bench")

@@ -43,6 +43,10 @@ def report(
     png: Annotated[
         Path | None, typer.Option("--png", metavar="FILE", help="Also as PNG (needs Chromium).")
     ] = None,
+    evidence: Annotated[
+        Path | None,
+        typer.Option("--evidence", metavar="FILE", help="Also the evidence file (see hil verify)."),
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Write a report (see `HELP`)."""
@@ -51,19 +55,25 @@ def report(
     page = out or Path(f"{_name(of)}.html")
     printed = [file for file in (pdf, png) if file is not None]
     _check_endings(pdf, png)
-    for file in (page, *printed):
+    for file in (page, *printed, *([] if evidence is None else [evidence])):
         must_be_new(file)
     if printed:
         from hil.report.printed_page import require_browser
 
         require_browser()
+    if evidence is not None and len(of) > 1:
+        raise UsageError("an evidence file is of one run or campaign", remedy="name one of them")
     write_file(page, _content(of))
+    if evidence is not None:
+        from hil.report.evidence.evidence_file import write_evidence
+
+        write_evidence(of[0], evidence)
     for file in printed:
         from hil.report.printed_page import print_page
 
         print_page(page, file)
     written = {"report": str(page)}
-    for key, extra in (("pdf", pdf), ("png", png)):
+    for key, extra in (("pdf", pdf), ("png", png), ("evidence", evidence)):
         if extra is not None:
             written[key] = str(extra)
     if as_json:

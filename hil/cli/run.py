@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hil.cli.announce import what_will_run
+from hil.cli.evidence import keep_evidence
 from hil.cli.options import Ascii, Json
 from hil.cli.output import answer, has_screen, quoted, say, wants_ascii
 from hil.cli.prepare import Prepared, fresh, resumed, tidied
@@ -263,6 +264,7 @@ def _run(
             raise
     stop.running = False
     session.reports = None
+    keep_evidence(run_dir)
     if result.error:
         say(f"hil: {result.error}\n  try: {result.remedy}")
     if as_json:

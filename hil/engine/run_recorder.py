@@ -24,6 +24,7 @@ from hil.record.row_values import RecordedNode
 from hil.record.run_meta import RecordedCalibration, RunMeta
 from hil.redundancy.recovery import RecoveryMachine
 from hil.redundancy.voting import Verdict
+from hil.rig.backends.program_digests import program_digests
 from hil.rig.calibration import Calibration
 from hil.rig.node import EXCLUDED_RESULT, Node, NodeResult
 from hil.rig.power import PowerEvent
@@ -241,6 +242,7 @@ def run_meta(
     sky = None if plant is None else plant.sky
     identity = run_folder.identity(scenario)
     here = identity.environment
+    own = not isinstance(scenario.workload, str)  # the scenario has the digest of its source
     return RunMeta(
         hil_version=here.hil_version,
         python=here.python,
@@ -263,5 +265,6 @@ def run_meta(
         anomaly=None if sky is None else tuple(sky.anomaly()),
         board_limits=heat_limits(scenario, nodes),
         left_out=tuple(left_out),
+        programs=None if own else program_digests({node.board.kind for node in nodes}),
         outcome=RunOutcome.RUNNING,
     )

@@ -36,6 +36,7 @@ class RunMeta:
     anomaly: south and west edges [deg] of the cells of the South Atlantic Anomaly
     board_limits: temperature alarm limits by quantity and node
     left_out: upsets that an option has removed
+    programs: SHA-256 of what software boards execute, by the kind of board
     outcome: `running` until the run ends
     result: what the run said of itself at its end"""
 
@@ -53,6 +54,7 @@ class RunMeta:
     anomaly: tuple[tuple[int, int], ...] | None = None
     board_limits: Mapping[str, Mapping[str, RecordedAlarmLimits]] | None = None
     left_out: tuple[str, ...] | None = None
+    programs: Mapping[str, str] | None = None
     outcome: str = ""
     result: JsonObject | None = None
 
@@ -74,6 +76,7 @@ class RunMeta:
             anomaly=_cells_in(texts.get("anomaly", "")),
             board_limits=_limits_in(texts.get("board_limits", "")),
             left_out=_texts_in(texts.get("left_out", "")),
+            programs=_digests_in(texts.get("programs", "")),
             outcome=texts.get("outcome", ""),
             result=object_in(texts.get("result", "")),
         )
@@ -102,6 +105,7 @@ class RunMeta:
                 for quantity, of_quantity in limits.items()
             },
             "left_out": self.left_out,
+            "programs": None if self.programs is None else dict(self.programs),
             "outcome": self.outcome,
             "result": self.result,
         }
@@ -126,6 +130,11 @@ def _whole_in(text: str) -> int | None:
 def _texts_in(text: str) -> tuple[str, ...] | None:
     value = _json_in(text)
     return tuple(str(item) for item in value) if isinstance(value, list) else None
+
+
+def _digests_in(text: str) -> dict[str, str] | None:
+    content = object_in(text)
+    return None if content is None else {key: str(value) for key, value in content.items()}
 
 
 def _calibration_in(text: str) -> RecordedCalibration | None:

@@ -3,6 +3,7 @@ engine.
 
 run_report          the page of a run, or of several beside each other
 run_page            a package: its verdict, figures, dissents, tables and boards
+evidence            a package: the evidence file of a run or a campaign, and its check
 campaign_report     the page of a campaign: one HTML file that needs no network
 campaign_figures    its numbers: by target, byte, bit, register, instruction, line and function
 campaign_sections, campaign_listing    its tables and bars; its source and disassembly

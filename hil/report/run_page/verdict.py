@@ -21,6 +21,7 @@ __all__ = [
     "lead",
     "reproduce_command",
     "reproduce_note",
+    "reproduce_words",
     "sentence",
     "story",
 ]
@@ -205,11 +206,17 @@ def healing_text(dissent: Dissent) -> str:
 
 def reproduce_command(facts: RunFacts) -> str:
     """Return the command that repeats the run, quoted for a shell."""
-    words = _own_words(facts.meta.command or ())
+    return reproduce_words(facts.meta.command, facts.result.seed)
+
+
+def reproduce_words(command: Sequence[str] | None, seed: int | None) -> str:
+    """Return the command that repeats a run that was made by `hil COMMAND`, quoted for a shell. Of
+    one that was resumed, or not made by `hil run`, it takes the effective scenario."""
+    words = _own_words(command or ())
     if not words or words[0] != "run" or "--resume" in words:
         words = ["run", "scenario.yaml"]
-    if "--seed" not in words and facts.result.seed is not None:
-        words += ["--seed", str(facts.result.seed)]
+    if "--seed" not in words and seed is not None:
+        words += ["--seed", str(seed)]
     return shlex.join(["hil", *words])
 
 

@@ -1,0 +1,61 @@
+"""`hil verify`: an evidence file against its record."""
+
+# ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from hil.cli.options import Json
+from hil.cli.output import answer, out, say
+from hil.exit_codes import Exit
+
+__all__ = ["HELP", "verify"]
+
+_SHOWN: Final = 20
+
+HELP: Final = (
+    "Compare an evidence file with the record that it is of.\n\n"
+    "The record is verified (hil replay --verify), the evidence is computed again from it, and "
+    "every key is compared. Exit 0 if nothing differs, 1 if the evidence or the record was "
+    "changed, 3 if the record is not there."
+)
+
+
+def verify(
+    evidence: Annotated[Path, typer.Argument(metavar="EVIDENCE", help="An evidence file.")],
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            "--record", metavar="RUN|RESULT", help="Its record; default: the one beside it."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Verify an evidence file (see `HELP`)."""
+    from hil.errors import RecordError
+    from hil.report.evidence.evidence_check import EvidenceCheck, check_evidence, record_of
+    from hil.report.evidence.evidence_file import read_evidence
+
+    try:
+        content = read_evidence(evidence)
+    except RecordError as error:
+        check = EvidenceCheck(evidence, (str(error),), ())
+    else:
+        check = check_evidence(content, record_of(evidence, content, record))
+    if as_json:
+        answer(check.as_json())
+    elif check.ok:
+        out(f"verified: {evidence} is what {check.record} shows")
+        for line in check.covered:
+            say(line)
+    else:
+        out(f"REFUSED: {evidence} is not what {check.record} shows")
+        for line in check.differences[:_SHOWN]:
+            out(f"  {line}")
+        if len(check.differences) > _SHOWN:
+            out(f"  and {len(check.differences) - _SHOWN:,} more differences")
+    return Exit.PASS if check.ok else Exit.FAIL

@@ -1,0 +1,10 @@
+"""The evidence file: what a run or a campaign proves, as JSON for programs, with a JSON Schema.
+
+document           its parts that runs and campaigns share
+run_evidence       the evidence of a run
+campaign_evidence  the evidence of a campaign
+evidence_file      written, read, and its schema
+evidence_check     compared with its record
+
+Everything in it is computed from the record alone, so that it can be computed again and compared:
+a record or a file that was changed afterwards is found."""

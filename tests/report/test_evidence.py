@@ -1,0 +1,228 @@
+"""The evidence file: what it says follows from the record, and a change of either is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from scipy.stats import binomtest
+
+from hil.record.campaign_file import CampaignFile
+from hil.record.campaign_summary import campaign_summary
+from hil.report.evidence.evidence_check import check_evidence
+from hil.report.evidence.evidence_file import (
+    evidence_of,
+    evidence_schema,
+    read_evidence,
+    write_evidence,
+)
+from tests.command_line import Hil
+from tests.report.runs import run, scenario
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = run(tmp_path_factory.mktemp("evidence") / "r")
+    write_evidence(folder)
+    return folder
+
+
+@pytest.fixture
+def copy(honest: Path, tmp_path: Path) -> Path:
+    shutil.copytree(honest, tmp_path / "r")
+    return tmp_path / "r"
+
+
+def follows_the_schema(content: Any) -> None:
+    schema: Any = evidence_schema()
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(content)
+
+
+def refused(folder: Path) -> str:
+    check = check_evidence(read_evidence(folder / "evidence.json"), folder / "run.db")
+    assert not check.ok
+    return " ".join(check.differences)
+
+
+def test_the_evidence_of_a_run_follows_its_schema_and_its_record(honest: Path) -> None:
+    content: Any = read_evidence(honest / "evidence.json")
+    follows_the_schema(content)
+    with closing(sqlite3.connect(honest / "run.db")) as db:
+        meta = dict(db.execute("SELECT key, value FROM meta").fetchall())
+        effects = dict(db.execute("SELECT effect, count(*) FROM upsets GROUP BY effect").fetchall())
+    result = json.loads(meta["result"])
+    assert content["reproduce"]["digest"] == result["run_digest"]
+    assert content["record"]["digest"] == json.loads(meta["seal"])["record_digest"]
+    assert content["subject"]["scenario_sha256"] == meta["config_hash"]
+    counted = content["outcomes"]["all"]["effects"]
+    assert {k: v["count"] for k, v in counted.items() if v["count"]} == effects
+    assert content["outcomes"]["counting"]["kind"] == "exact"
+    assert check_evidence(content, honest / "run.db").ok
+
+
+def test_the_agent_that_ran_is_named_by_its_digest(honest: Path) -> None:
+    from hil import _kernel  # noqa: PLC0415
+
+    content: Any = read_evidence(honest / "evidence.json")
+    wanted = hashlib.sha256(Path(_kernel.__file__).read_bytes()).hexdigest()
+    assert {image["sha256"] for image in content["images"]} == {wanted}
+
+
+def test_shares_of_drawn_upsets_have_exact_intervals(tmp_path: Path) -> None:
+    rates = [{"target": "output", "per_s": 20}]
+    folder = run(tmp_path / "r", upsets={"rates": rates}, frames=400)
+    content: Any = evidence_of(folder)
+    follows_the_schema(content)
+    whole = content["outcomes"]["all"]
+    sdc = whole["effects"]["sdc"]
+    assert 0 < sdc["count"] < whole["faults"]
+    wanted = binomtest(sdc["count"], whole["faults"]).proportion_ci(0.95, method="exact")
+    assert sdc["interval"] == pytest.approx([wanted.low, wanted.high], abs=1e-9)
+
+
+def test_a_run_that_did_not_end_has_evidence_that_says_so(tmp_path: Path) -> None:
+    from hil.engine.loop import Loop  # noqa: PLC0415
+
+    out = tmp_path / "r"
+    out.mkdir()
+    Loop(scenario(), out, stop=lambda: True).run()
+    content: Any = evidence_of(out)
+    follows_the_schema(content)
+    assert content["verdict"]["outcome"] == "aborted"
+    assert content["outcomes"]["all"]["effects"]["sdc"] == {
+        "count": 0,
+        "share": None,
+        "interval": None,
+    }
+
+
+def _count(content: Any) -> str:
+    content["outcomes"]["all"]["effects"]["sdc"]["count"] = 0
+    return "outcomes.all.effects.sdc.count"
+
+
+def _verdict(content: Any) -> str:
+    content["verdict"]["expectations"][0]["measured"] = 7
+    return "verdict.expectations[0].measured"
+
+
+def _image(content: Any) -> str:
+    content["images"][0]["sha256"] = "0" * 64
+    return "images[0].sha256"
+
+
+def _left_out(content: Any) -> str:
+    del content["exposure"]
+    return "exposure"
+
+
+def _added(content: Any) -> str:
+    content["approved"] = True
+    return "approved"
+
+
+@pytest.mark.parametrize("change", [_count, _verdict, _image, _left_out, _added])
+def test_evidence_that_was_changed_is_refused_by_the_key(
+    copy: Path, change: Callable[[Any], str]
+) -> None:
+    content: Any = read_evidence(copy / "evidence.json")
+    key = change(content)
+    (copy / "evidence.json").write_text(json.dumps(content), encoding="utf-8")
+    assert f"`{key}`: the evidence says" in refused(copy)
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("UPDATE upsets SET effect = 'masked' WHERE effect = 'sdc'", "outcomes.all.effects.sdc"),
+        ("UPDATE meta SET value = replace(value, '80', '81') WHERE key = 'result'", "changed"),
+        ("UPDATE nodes SET agent_version = '9'", "images[0].version"),
+        ("DELETE FROM repairs", "table `repairs`"),
+    ],
+)
+def test_a_record_that_was_changed_is_refused(copy: Path, statement: str, named: str) -> None:
+    with closing(sqlite3.connect(copy / "run.db")) as db:
+        db.execute(statement)
+        db.commit()
+    found = refused(copy)
+    assert "the record was changed" in found
+    assert named in found
+
+
+def test_a_vote_that_was_changed_is_refused(copy: Path) -> None:
+    with closing(sqlite3.connect(copy / "run.db")) as db:
+        ((first, data),) = db.execute("SELECT first_frame, data FROM blocks").fetchall()
+        data = bytearray(data)
+        data[86 * 20 + 34] ^= 1  # a bit of the output digest of node a in frame 20
+        db.execute("UPDATE blocks SET data = ? WHERE first_frame = ?", (bytes(data), first))
+        db.commit()
+    assert "frame 20" in refused(copy)
+
+
+def test_the_command_says_what_differs_and_how_it_ends(copy: Path, hil: Hil) -> None:
+    file = copy / "evidence.json"
+    done = hil("verify", file)
+    assert (done.code, "verified" in done.out) == (0, True)
+    moved = copy.parent / "elsewhere.json"
+    moved.write_bytes(file.read_bytes())
+    missing = hil("verify", moved)
+    assert missing.code == 3
+    assert "there is no record" in missing.err
+    assert hil("verify", moved, "--record", copy, "--json").json["verified"] is True
+    content: Any = read_evidence(file)
+    key = _count(content)
+    file.write_text(json.dumps(content), encoding="utf-8")
+    changed = hil("verify", file)
+    assert changed.code == 1
+    assert f"`{key}`" in changed.out
+    file.write_text("{", encoding="utf-8")
+    assert hil("verify", file).code == 1
+    (copy / "run.db").write_bytes(b"SQLite format 3\0" + bytes(5000))
+    file.write_bytes(moved.read_bytes())
+    damaged = hil("verify", file)
+    assert damaged.code == 1
+    assert "cannot be read" in damaged.out
+
+
+def test_a_name_in_evidence_leads_to_no_other_folder(copy: Path, tmp_path: Path, hil: Hil) -> None:
+    content: Any = read_evidence(copy / "evidence.json")
+    content["record"]["file"] = str(copy / "run.db")
+    file = tmp_path / "alone.json"
+    file.write_text(json.dumps(content), encoding="utf-8")
+    assert hil("verify", file).code == 3
+
+
+def test_the_evidence_of_an_exact_campaign_has_exact_counts(result: Path, tmp_path: Path) -> None:
+    path = tmp_path / result.name
+    shutil.copy(result, path)
+    file = write_evidence(path)
+    content: Any = read_evidence(file)
+    follows_the_schema(content)
+    with CampaignFile(path) as opened:
+        total = campaign_summary(opened).total
+    assert content["outcomes"]["counting"] == {
+        "kind": "exact",
+        "confidence": None,
+        "interval": None,
+    }
+    assert content["outcomes"]["all"]["faults"] == total.faults
+    counts = {k: v["count"] for k, v in content["outcomes"]["all"]["effects"].items()}
+    assert counts == {effect.value: total.effects[effect] for effect in total.effects} | {
+        k: 0 for k, v in counts.items() if not v
+    }
+    assert content["outcomes"]["by_symbol"]
+    assert content["record"]["digest"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert check_evidence(content, path).ok
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE classes SET weight = weight + 1 WHERE number = 3")
+        db.commit()
+    assert not check_evidence(content, path).ok
