@@ -111,9 +111,9 @@ def test_a_fault_does_what_the_experiment_of_its_class_does(
     assert classes
     pointer = abi_of(board.arch).sp
     checked = 0
-    for _ in range(5):
+    for _ in range(2):
         pairs: list[tuple[Site, Site, bool]] = []
-        for _ in range(300):
+        for _ in range(200):
             number = rng.randrange(classes)
             end, byte = int(area.position[number]), int(area.byte[number])
             position = end - rng.randrange(int(area.weight[number]))
@@ -131,7 +131,7 @@ def test_a_fault_does_what_the_experiment_of_its_class_does(
         for pair, real, pilot in zip(pairs, happened, stands, strict=True):
             assert real is (pilot if pair[2] else NodeEffect.MASKED), pair
             checked += 1
-    assert checked > 1000
+    assert checked > 250
 
 
 @pytest.mark.parametrize("target", EXACT_TARGETS)

@@ -174,6 +174,9 @@ RULES: dict[tuple[str, str], Rule] = {
         "the linters, an extra", by=".venv/bin/mypy"
     ),
     ("README.md", ".ci/run"): Rule("an hour", f"[ -x {ROOT}/.ci/run ]"),
+    (".github/CONTRIBUTING.md", "python3 -m venv .venv"): Rule(
+        "seconds for pip alone", "python3 -m venv --without-pip .venv", by="readme_command tests"
+    ),
     (".github/CONTRIBUTING.md", ".venv/bin/pip install -q -e '.[test,lint]'"): Rule(
         "a network", by=".[lint]"
     ),

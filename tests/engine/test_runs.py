@@ -189,8 +189,14 @@ def weather(name: str, seed: int, board: str = "inproc", **changes: Any) -> Scen
     )
 
 
-@pytest.mark.parametrize("seed", mostly_slow([2**62 + 3, 1, 2], keep=1))
-@pytest.mark.parametrize("name", without_variants(WORKLOADS))
+OFTEN = ("attitude", "archive", "train", "lm", "matmul+abft", "dense-bf16+parity")
+"""Small and large, with a state that grows or learns, and protected. The contract of each board has
+every frame of the others."""
+KINDS = sorted(without_variants(WORKLOADS), key=lambda name: name not in OFTEN)
+
+
+@pytest.mark.parametrize("seed", mostly_slow([2**62 + 3, 1], keep=1))
+@pytest.mark.parametrize("name", mostly_slow(KINDS, keep=len(OFTEN)))
 def test_inproc_and_process_boards_have_the_same_digest(
     tmp_path: Path, name: str, seed: int
 ) -> None:
@@ -226,7 +232,7 @@ def records_differ(one: Path, other: Path) -> list[str]:
     return [table for table, sql in queries.items() if rows(one, sql) != rows(other, sql)]
 
 
-@pytest.mark.parametrize("name", without_variants(WORKLOADS))
+@pytest.mark.parametrize("name", mostly_slow(KINDS, keep=len(OFTEN)))
 def test_batches_give_the_record_that_single_frames_give(tmp_path: Path, name: str) -> None:
     quick, slow = tmp_path / "batch", tmp_path / "single"
     s = weather(name, 5, frames=400)

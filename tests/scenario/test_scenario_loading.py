@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -601,10 +603,16 @@ def test_a_bench_is_loaded_with_its_defaults(bench: Path) -> None:
 # JSON Schema --------------------------------------------------------------------------------------
 
 
-def errors(schema: JsonObject, text: str) -> list[str]:
+@cache
+def validator_of(schema: Callable[[], JsonObject]) -> Any:
     jsonschema = pytest.importorskip("jsonschema")
-    validator = jsonschema.Draft202012Validator(schema)
-    validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema())
+    validator.check_schema(validator.schema)
+    return validator
+
+
+def errors(schema: Callable[[], JsonObject], text: str) -> list[str]:
+    validator = validator_of(schema)
     content = json.loads(json.dumps(yaml.safe_load(text), default=str))  # moments are text in JSON
     return [error.message for error in validator.iter_errors(content)]
 
@@ -617,15 +625,15 @@ def test_the_schemas_are_plain_json() -> None:
 
 @pytest.mark.parametrize("name", mostly_slow(SHIPPED, keep=4))
 def test_the_schema_accepts_every_shipped_scenario(name: str) -> None:
-    assert errors(scenario_schema(), (assets.scenarios_dir() / f"{name}.yaml").read_text()) == []
+    assert errors(scenario_schema, (assets.scenarios_dir() / f"{name}.yaml").read_text()) == []
 
 
 def test_the_schema_accepts_the_short_forms_and_a_dump() -> None:
-    assert errors(scenario_schema(), SCENARIO) == []
+    assert errors(scenario_schema, SCENARIO) == []
     event = "{frame: 1, node: a, target: state, pattern: stuck}"
     text = f"workload: infer\nduration: 5s\nupsets: {{events: [{event}]}}\n"
-    assert errors(scenario_schema(), text) == []
-    assert errors(bench_schema(), BENCH) == []
+    assert errors(scenario_schema, text) == []
+    assert errors(bench_schema, BENCH) == []
 
 
 @pytest.mark.parametrize(
@@ -649,7 +657,7 @@ def test_the_schema_accepts_the_short_forms_and_a_dump() -> None:
 )
 def test_the_schema_refuses_what_the_loader_refuses(text: str) -> None:
     assert report(text)
-    assert errors(scenario_schema(), text)
+    assert errors(scenario_schema, text)
 
 
 def test_every_key_of_the_schema_is_explained() -> None:
