@@ -87,15 +87,17 @@ class Hil:
 
     def start(self, *words: object, **more: Any) -> subprocess.Popen[str]:
         """One that goes on running."""
+        line = [str(word) for word in words]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
+        if self.ready:
+            return self.ready.start(line, self.cwd, clean_env(), **pipes)
         return subprocess.Popen(
-            [HIL, *map(str, words)],
+            [HIL, *line],
             cwd=self.cwd,
             env=clean_env(),
             text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             preexec_fn=hear_signals,  # noqa: PLW1509 (no thread here holds a lock)
-            **more,
+            **pipes,
         )
 
     def write(self, name: str, text: str) -> Path:

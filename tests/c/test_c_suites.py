@@ -78,6 +78,7 @@ def test_every_fuzz_target_has_a_corpus() -> None:
     assert {path.name for path in (CSRC / "fuzz" / "corpus").iterdir()} == set(FUZZ)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", TESTS)
 def test_unit(name: str, built: Path) -> None:
@@ -86,6 +87,7 @@ def test_unit(name: str, built: Path) -> None:
     assert "FAIL" not in output
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", FUZZ)
 def test_fuzz_regression(name: str, built: Path) -> None:

@@ -7,7 +7,6 @@ import math
 import os
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -354,9 +353,11 @@ class _Killed(Exception):
 def test_a_campaign_that_is_interrupted_continues_where_it_was(tmp_path: Path, board: str) -> None:
     """It looks at its results twice, and is interrupted before and behind the first look."""
     how = Sampling(3, 512, 0.04, 0.95, NodeEffect.SDC, in_proportion=False)
-    whole, parts = (order(tmp_path / n, how, frames=(2, 3), board=board) for n in ("w", "p"))
+    whole, parts = (
+        order(tmp_path / n, how, frames=(2, 3), targets=PORTABLE[:2], board=board) for n in "wp"
+    )
     carried_out(whole)
-    for limit in (1, 400, 1200):
+    for limit in (1, 200, 600):
 
         def report(progress: CampaignProgress, limit: int = limit) -> None:
             if progress.done >= limit:
@@ -369,26 +370,22 @@ def test_a_campaign_that_is_interrupted_continues_where_it_was(tmp_path: Path, b
     assert whole.result.read_bytes() == parts.result.read_bytes()
 
 
-def _hil(*words: str) -> list[str]:
-    return [sys.executable, "-m", "hil", *words]
-
-
 SCENARIO = "schema: 1\nworkload: attitude\nframes: 10\nrig: {scheme: simplex, board: process}\n"
 
 
 @pytest.mark.parametrize("kills", [1, pytest.param(50, marks=pytest.mark.slow)])
-def test_a_killed_campaign_loses_and_repeats_nothing(tmp_path: Path, kills: int) -> None:
+def test_a_killed_campaign_loses_and_repeats_nothing(hil: Hil, tmp_path: Path, kills: int) -> None:
     (tmp_path / "s.yaml").write_text(SCENARIO)
-    words = _hil("campaign", "s.yaml", "--sampled", "--samples", "4000", "--workers", "2")
-    quiet = {"cwd": tmp_path, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run([*words, "--out", "whole"], check=True, **quiet)  # type: ignore[call-overload]
+    words = ("campaign", "s.yaml", "--sampled", "--samples", "2000", "--workers", "2")
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    assert hil(*words, "--out", "whole").code == 0
     killed = tries = 0
     while killed < kills:
         tries += 1
         assert tries < 20 * kills
         journal = tmp_path / "parts.part"
         before = journal.stat().st_mtime_ns if journal.exists() else 0
-        with subprocess.Popen([*words, "--out", "parts"], **quiet) as process:  # type: ignore[call-overload]
+        with hil.start(*words, "--out", "parts", **quiet) as process:
             end = time.monotonic() + 60
             while process.poll() is None and time.monotonic() < end:
                 log = tmp_path / "parts.part-wal"
@@ -399,7 +396,7 @@ def test_a_killed_campaign_loses_and_repeats_nothing(tmp_path: Path, kills: int)
                 time.sleep(0.002)
             process.wait()
         (tmp_path / "parts").unlink(missing_ok=True)  # it was faster than the kill: again
-    subprocess.run([*words, "--out", "parts"], check=True, **quiet)  # type: ignore[call-overload]
+    assert hil(*words, "--out", "parts").code == 0
     assert (tmp_path / "parts").read_bytes() == (tmp_path / "whole").read_bytes()
 
 

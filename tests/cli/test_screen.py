@@ -11,7 +11,6 @@ import select
 import signal
 import sqlite3
 import struct
-import subprocess
 import termios
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from hil.views.style import glyphs_for
-from tests.command_line import HIL, Hil, clean_env
+from tests.command_line import Hil, clean_env
 
 LONG = """\
 schema: 1
@@ -40,15 +39,10 @@ class Terminal:
     def __init__(self, hil: Hil, *words: str, **env: str) -> None:
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
-        self.process = subprocess.Popen(
-            [HIL, *words],
-            cwd=hil.cwd,
-            env=clean_env(**{"TERM": "xterm-256color", **env}),
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            preexec_fn=_lead,  # noqa: PLW1509 (no threads here)
-        )
+        assert hil.ready is not None
+        full = clean_env(**{"TERM": "xterm-256color", **env})
+        streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+        self.process = hil.ready.start(words, hil.cwd, full, lead=True, **streams)
         os.close(theirs)
         self.fd = ours
         self.shown = ""
@@ -92,14 +86,6 @@ class Terminal:
             self.process.wait()
         if self.fd >= 0:
             os.close(self.fd)
-
-
-def _lead() -> None:
-    """A session of its own, with the terminal it is on: then a hang-up is heard."""
-    os.setsid()
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def pulse(run: Path) -> tuple[int, int]:

@@ -15,19 +15,22 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from tests.hearing import hear_signals
+from tests.ready import ReadyHil
 
 from .cli import own_words
 
 BIN = Path(sys.executable).parent
 PATIENCE_S = 600  # less than that is for the time limit of the tests to say
+NO_SHELL = re.compile(r"hil( [\w./:=,+%@-]+)*")
+"""A command that a shell has nothing to do with but to start it."""
 _UNWANTED = ("CI", "NO_COLOR", "FORCE_COLOR", "HIL_AGENT", "COLUMNS", "PYTHONIOENCODING")
 
 
 class Reader:
     """`outputs`: what each command of the document printed, stdout and stderr, as written there."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, ready: ReadyHil) -> None:
+        self.folder, self._ready = folder, ready
         self.outputs: dict[str, str] = {}
         self.done: set[int] = set()  # lines of the blocks that were carried out
         self._agents: list[subprocess.Popen[bytes]] = []
@@ -68,21 +71,27 @@ class Reader:
     def do(self, command: str, code: int = 0, written: str | None = None) -> str:
         """Carry out a command; it must exit with `code`. `written`: as it stands in the document,
         if that is different."""
-        done = subprocess.run(
-            ["bash", "-c", command],
-            cwd=self.folder,
-            env=self.env,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            timeout=PATIENCE_S,
-            check=False,
-        )
-        self.outputs[written or command] = done.stdout
-        assert done.returncode == code, f"{command}\nexit code {done.returncode}:\n{done.stdout}"
-        assert "Traceback" not in done.stdout
-        return done.stdout
+        streams = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.STDOUT,
+        }
+        if NO_SHELL.fullmatch(command):
+            words = shlex.split(command)[1:]
+            process = self._ready.start(words, self.folder, self.env, **streams)
+        else:
+            process = subprocess.Popen(
+                ["bash", "-c", command], cwd=self.folder, env=self.env, text=True, **streams
+            )
+        with process:
+            try:
+                out, _ = process.communicate(timeout=PATIENCE_S)
+            finally:
+                process.kill()
+        self.outputs[written or command] = out
+        assert process.returncode == code, f"{command}\nexit code {process.returncode}:\n{out}"
+        assert "Traceback" not in out
+        return out
 
     def start(self, command: str, out: str) -> None:
         """A run that goes on beside the others, into the folder `out`, and has begun."""

@@ -32,6 +32,7 @@ from hil.doctor.files import check
 from hil.scenario import parse_scenario
 
 from ..emulated import why_not
+from ..ready import ReadyHil
 from .blocks import ROOT, Block, blocks_of, commands_of, documents, name_of, prose_of, spans_of
 from .cli import misuse, own_words
 from .session import BIN, Reader, shape
@@ -470,14 +471,16 @@ def test_commands_that_messages_name_exist() -> None:
 
 
 @pytest.fixture(scope="module")
-def readers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Reader]]:
+def readers(
+    tmp_path_factory: pytest.TempPathFactory, ready: ReadyHil
+) -> Iterator[Callable[[str], Reader]]:
     """A reader for each document, who has its YAML blocks as files."""
     made: dict[str, Reader] = {}
 
     def reader_of(document: str) -> Reader:
         if document not in made:
             folder = tmp_path_factory.mktemp(re.sub(r"\W", "-", document))
-            reader = made[document] = Reader(folder)
+            reader = made[document] = Reader(folder, ready)
             for block in BY_LANGUAGE["yaml"]:
                 key = key_of(YAML, block)
                 if block.document == document and key is not None and YAML[key][1]:

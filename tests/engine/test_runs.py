@@ -297,6 +297,7 @@ def busy_computer(count: int) -> Iterator[None]:
             hog.wait()
 
 
+@pytest.mark.slow
 def test_a_busy_computer_changes_nothing(tmp_path: Path) -> None:
     targets = ["state", "stack", "heap", "text", "gpr", "vector"]
     s = scenario(

@@ -227,7 +227,7 @@ STATE = [{"frame": 1_000, "node": n, "target": "state", "bit": 7} for n in "ab"]
         pytest.param([], id="quiet", marks=pytest.mark.slow),
         pytest.param(DEAD[:2], id="one", marks=pytest.mark.slow),
         pytest.param(DEAD, id="none"),
-        pytest.param(STATE, id="sdc"),
+        pytest.param(STATE, id="sdc", marks=pytest.mark.slow),
     ],
 )
 def test_skipping_quiet_time_changes_no_figure(tmp_path: Path, events: list[Any]) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from hil.rig.backends.process import ProcessBoard, find_agent
 from hil.rig.rig import Rig
-from tests.hearing import hear_signals
+from tests.command_line import Hil
 
 from .exec_rig import MakeRig
 from .test_process_board import agent_pid, children, gone, until
@@ -58,27 +58,20 @@ def hidden(pid: int) -> list[int]:
     return [found for found in descendants(pid) if is_hidden(found)]
 
 
-Begin = Callable[[signal.Signals], "subprocess.Popen[bytes]"]
+Begin = Callable[[signal.Signals], "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def begin(tmp_path: Path) -> Iterator[Begin]:
+def begin(tmp_path: Path, hil: Hil) -> Iterator[Begin]:
     """Starts a run without an end, for the signal that will end it. None outlives its test."""
-    runs: list[subprocess.Popen[bytes]] = []
+    runs: list[subprocess.Popen[str]] = []
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     path = tmp_path / "s.yaml"
     path.write_text(SCENARIO, encoding="ascii")
 
-    def start(number: signal.Signals) -> subprocess.Popen[bytes]:
+    def start(number: signal.Signals) -> subprocess.Popen[str]:
         out = tmp_path / number.name
-        command = [sys.executable, "-m", "hil", "run", path, "--no-tui", "--out", out]
-        runs.append(
-            subprocess.Popen(
-                list(map(str, command)),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                preexec_fn=hear_signals,  # noqa: PLW1509 (no thread here holds a lock)
-            )
-        )
+        runs.append(hil.start("run", path, "--no-tui", "--out", out, **silent))
         return runs[-1]
 
     yield start

@@ -125,12 +125,12 @@ def race(supply: RunningSupply, cycles: int, host: str = "127.0.0.1") -> None:
 
 @pytest.mark.parametrize("supply", [QUERIED, NOT_QUERIED], indirect=True)
 def test_two_processes_do_not_reach_each_other_s_outputs(supply: RunningSupply) -> None:
-    race(supply, 25)
+    race(supply, 8)
 
 
 @pytest.mark.parametrize("supply", [QUERIED], indirect=True)
 def test_two_processes_may_know_an_instrument_by_two_names(supply: RunningSupply) -> None:
-    race(supply, 25, "localhost")
+    race(supply, 8, "localhost")
 
 
 @pytest.mark.slow

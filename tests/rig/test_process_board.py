@@ -328,7 +328,7 @@ def test_upsets_kill_corrupt_and_vanish_and_the_agent_outlives_them(
     pid = agent_pid(rig)
     effects: Counter[str] = Counter()
     signals: Counter[int] = Counter()
-    for arm in random_experiments(random.Random(SEED), 400, 16, 600):
+    for arm in random_experiments(random.Random(SEED), 200, 16, 600):
         done = experiment(rig, golden, arm)
         if done.report.state != "injected":
             effects[done.report.state] += 1
@@ -341,9 +341,9 @@ def test_upsets_kill_corrupt_and_vanish_and_the_agent_outlives_them(
             effects["sdc"] += 1
         else:
             effects["masked"] += 1
-    assert min(effects["crash"], effects["sdc"], effects["masked"]) > 20, effects
-    assert effects["missed"] < 60 and not effects["failed"], effects
-    assert signals[signal.SIGSEGV] > 5, signals
+    assert min(effects["crash"], effects["sdc"], effects["masked"]) > 10, effects
+    assert effects["missed"] < 30 and not effects["failed"], effects
+    assert signals[signal.SIGSEGV] > 2, signals
     assert set(signals) <= {4, 5, 7, 8, 11, 31}, signals
     assert agent_pid(rig) == pid and board_of(rig).condition(disconnected=False) is None
     rig.load(rig.nodes[0])
