@@ -13,6 +13,7 @@ import sys
 import time
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 from tests.hearing import hear_signals
 from tests.ready import ReadyHil
@@ -71,7 +72,7 @@ class Reader:
     def do(self, command: str, code: int = 0, written: str | None = None) -> str:
         """Carry out a command; it must exit with `code`. `written`: as it stands in the document,
         if that is different."""
-        streams = {
+        streams: dict[str, Any] = {
             "stdin": subprocess.DEVNULL,
             "stdout": subprocess.PIPE,
             "stderr": subprocess.STDOUT,
