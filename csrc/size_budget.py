@@ -20,7 +20,7 @@ BUDGET = {"text": 36_000, "ram": 30_000, "stack": 5_000}  # [byte]
 LAYERS = ("kernel", "kernel/workloads", "wire", "agent", "port/template", "port/template/cortex_m")
 LEFT_OUT = ("infer", "fft", "aes128", "mekf")  # the large workloads
 LEFT_OUT += ("train", "train_recheck", "train_rollback")
-LEFT_OUT += ("lm",)
+LEFT_OUT += ("lm", "lm_abft")
 LEFT_OUT += ("matmul_abft", "dense")
 FLAGS = (
     *("-std=c11", "-Os", "-mcpu=cortex-m3", "-mthumb", "-ffreestanding", "-fno-builtin-printf"),

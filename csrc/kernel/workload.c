@@ -33,7 +33,7 @@
 #ifdef HIL_WITHOUT_LM
 #define LM(X)
 #else
-#define LM(X) X(lm)
+#define LM(X) X(lm) X(lm_abft)
 #endif
 
 /* One classifier in four number formats, and with protections in software. */

@@ -2,8 +2,8 @@
 
 Each experiment flips one bit of the model between two frames, and lets it write to the end of the
 passage. What is hit: a weight, or the memory of the character that was read last, of the prompt or
-of the model's own text. Drawn from a seed, computed in this process by the kernel; the same
-everywhere."""
+of the model's own text. The hits of `lm+abft` are those of `lm`. Drawn from a seed, computed in
+this process by the kernel; the same everywhere."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from hil.json_values import JsonObject
 from hil.kernel import Golden, Random
 from hil.random_streams import stream
 from hil.scenario.output_meaning import character, passage_frames
+from hil.scenario.outputs import bare_name
 
 __all__ = ["TextHits", "text_hits"]
 
-_WORKLOAD: Final = "lm"
+_MODEL: Final = "lm"
 _PROMPT: Final = "prompt"
-_WEIGHTS_AT, _CACHE_AT = 88, 103_064  # offsets in the state (csrc/kernel/workloads/lm.c)
+_WEIGHTS_AT, _CACHE_AT = 88, 103_064  # offsets in the state (csrc/kernel/workloads/lm_step.h)
 _LAYERS, _WINDOW, _WIDTH = 2, 64, 64
 _FORCED_AT, _NOT_FORCED = 1, 255  # of an input
 _PARTS: Final = ("weight", "cache")
@@ -73,9 +74,9 @@ class TextHits:
 class _Passages:
     """The fault-free passages of a seed: their outputs, and the state before each frame."""
 
-    def __init__(self, seed: int) -> None:
-        self.frames = passage_frames(_WORKLOAD) or 1
-        self._golden = Golden(_WORKLOAD, seed)
+    def __init__(self, workload: str, seed: int) -> None:
+        self.frames = passage_frames(_MODEL) or 1
+        self._golden = Golden(workload, seed)
         self._initial = self._golden.state
         self._passage = -1
         self.states: list[bytes] = []
@@ -92,7 +93,7 @@ class _Passages:
         for _ in range(self.frames):
             self.states.append(golden.state)
             golden.step()
-            self.text.append(character(_WORKLOAD, golden.output) or "")
+            self.text.append(character(_MODEL, golden.output) or "")
             self.prompt += golden.input[_FORCED_AT] != _NOT_FORCED
 
     def lost(self, place: int, bit: int) -> int:
@@ -103,7 +104,7 @@ class _Passages:
         lost = 0
         for right in self.text[place:]:
             golden.step()
-            lost += character(_WORKLOAD, golden.output) != right
+            lost += character(_MODEL, golden.output) != right
         return lost
 
 
@@ -129,11 +130,11 @@ def _phases(prompt: int, frames: int) -> Iterator[tuple[str, int, int]]:
 def text_hits(workload: str, seed: int, hits: int) -> list[TextHits]:
     """Carry out `hits` experiments for each part of the model and of the passage, eight of them in
     one passage. Raises: UsageError for a workload that writes no text."""
-    if workload != _WORKLOAD:
+    if bare_name(workload) != _MODEL:
         raise UsageError(
-            f"the workload `{workload}` writes no text", remedy=f"a scenario of `{_WORKLOAD}`"
+            f"the workload `{workload}` writes no text", remedy=f"a scenario of `{_MODEL}`"
         )
-    passages, random = _Passages(seed), stream(seed, "text-hits")
+    passages, random = _Passages(workload, seed), stream(seed, "text-hits")
     rows: dict[tuple[str, str], list[int]] = {}
     spans: dict[str, tuple[int, int]] = {}
     for number in range(hits):

@@ -1,5 +1,5 @@
-"""Speed of the language model: a character in the kernel, beside the same model in NumPy, and
-characters that three boards write and vote on."""
+"""Speed of the language model: a character in the kernel, without and with checksums, beside the
+same model in NumPy, and characters that three boards write and vote on."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from hil.perf.run_rate import run_measured
 from hil.run_outcome import RunOutcome
 
 _NAME: Final = "lm"
+_PROTECTED: Final = "lm+abft"
 _SEED: Final = 1
 _CHARACTER_US: Final = 150.0
 _VOTED_RATE: Final = 1_500
@@ -30,9 +31,8 @@ rig: {{scheme: tmr, board: process}}
 class _Context:
     """The regions of one context of the workload, with the input of the frame before `step`."""
 
-    def __init__(self, frame: int) -> None:
-        name = _NAME.encode()
-        self._workload, sizes = lib.workload_find(name), workload(_NAME)
+    def __init__(self, name: str, frame: int) -> None:
+        self._workload, sizes = lib.workload_find(name.encode()), workload(name)
         lengths = (sizes.state_len, sizes.input_len, sizes.output_len, sizes.scratch_len)
         self._regions: list[Any] = [ffi.new("uint8_t[]", length) for length in lengths]
         self._io = ffi.new("hil_workload_io_t *", self._regions)
@@ -68,11 +68,12 @@ def _cpu_us(action: Callable[[], object], times: int) -> float:
 
 def lm(quick: bool) -> Iterator[PerfRow]:
     """Measure the language model, with a full window of characters in sight."""
-    kernel = _Context(100)
+    kernel, protected = _Context(_NAME, 100), _Context(_PROTECTED, 100)
     model, sensed = NumpyLm(kernel.state), kernel.input
-    kernel_us, numpy_us = in_turns(
+    kernel_us, protected_us, numpy_us = in_turns(
         7 if quick else 25,
         lambda: _cpu_us(kernel.step, 200),
+        lambda: _cpu_us(protected.step, 200),
         lambda: _cpu_us(lambda: model.step(sensed), 20),
     )
     value = min(kernel_us)
@@ -84,6 +85,16 @@ def lm(quick: bool) -> Iterator[PerfRow]:
         ok=value <= _CHARACTER_US,
         reference=Reference("the same model in NumPy", min(numpy_us)),
         note="CPU time on one core; int8 weights, 64 characters in sight",
+    )
+    value = min(protected_us)
+    yield make_row(
+        "language model with checksums, one character",
+        value,
+        "us",
+        target=f"<= {_CHARACTER_US:g} us",
+        ok=value <= _CHARACTER_US,
+        reference=Reference("without checksums", min(kernel_us)),
+        note=f"`{_PROTECTED}`: CPU time on one core",
     )
     frames, rounds = (1000, 2) if quick else (6000, 5)
     cpu_us: list[float] = []

@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from hil.scenario.outputs import OutputField, OutputRole, output_fields
+from hil.scenario.outputs import OutputField, OutputRole, bare_name, output_fields
 
 __all__ = ["NO_CHARACTER", "OutputNumber", "character", "curve_names", "curves", "passage_frames"]
 
@@ -45,7 +45,7 @@ def character(workload: str, output: bytes) -> str | None:
 def passage_frames(workload: str) -> int | None:
     """Return the number of frames after which the workload begins another text, whose outputs
     depend on nothing before; None if it writes no text. Passages begin at multiples of it."""
-    return _PASSAGE_FRAMES.get(workload)
+    return _PASSAGE_FRAMES.get(bare_name(workload))
 
 
 def curve_names(workload: str) -> tuple[str, ...]:

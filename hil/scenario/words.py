@@ -22,7 +22,7 @@ WORKLOADS: tuple[str, ...] = (
     *("infer", "matmul", "sha256", "attitude", "archive"),
     *("fft", "qsort", "aes128", "crc32", "mekf"),
     *("train", "train+recheck", "train+rollback"),
-    *("lm", "matmul+abft"),
+    *("lm", "lm+abft", "matmul+abft"),
     *("dense-int8", "dense-bf16", "dense-fp16", "dense-fp32"),
     *("dense-bf16+clip", "dense-fp16+clip", "dense-fp32+clip"),
     *("dense-bf16+parity", "dense-fp16+parity", "dense-int8+dup", "dense-bf16+dup"),

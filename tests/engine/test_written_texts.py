@@ -194,7 +194,7 @@ def test_outputs_that_are_no_characters_are_said_to_be_none() -> None:
 
 def test_hits_of_a_text_are_those_of_the_kernel_beside_it() -> None:
     """The same hits, made between the steps of another context, lose the same characters."""
-    passages = _Passages(SEED)
+    passages = _Passages("lm", SEED)
     passages.begin(1)
     right = written()[256:512]
     assert "".join(passages.text) == right
@@ -224,3 +224,12 @@ def test_text_hits_are_counted_by_part_and_phase() -> None:
     assert rows == text_hits("lm", 3, 2)
     with pytest.raises(UsageError, match="writes no text"):
         text_hits("infer", 3, 2)
+
+
+def test_hits_of_the_protected_model_are_the_same_and_change_nothing() -> None:
+    bare, protected = text_hits("lm", 3, 2), text_hits("lm+abft", 3, 2)
+    assert [(r.part, r.first, r.last) for r in bare] == [
+        (r.part, r.first, r.last) for r in protected
+    ]
+    assert sum(row.lost for row in bare) > 0
+    assert sum(row.lost for row in protected) == 0
