@@ -184,7 +184,10 @@ class _Choice:
         given = _given(self.context)
         for name in ("out", "dask", "part", "follow"):
             if name in given:
-                raise UsageError(f"{given[name]} is for campaigns of one workload")
+                raise UsageError(
+                    f"{given[name]} is for campaigns of one workload",
+                    remedy="leave it out, or give one after the other as --workload",
+                )
         if len(set(self.names)) < len(self.names):
             raise UsageError(f"--workload {self.workload}: it names one twice")
         scenarios = [self._with(name) for name in self.names or (None,)]

@@ -59,7 +59,7 @@ def fresh(source: str | None, overrides: Overrides, out: Path | None, *, quiet: 
 
     own = own_workload(loaded.scenario)
     with placing(loaded.file):
-        check_onnx(loaded.scenario)
+        warnings = check_onnx(loaded.scenario)
         check_upsets(loaded.scenario, None if own is None else own.workload)
     plant = None
     with placing(loaded.file):
@@ -79,7 +79,7 @@ def fresh(source: str | None, overrides: Overrides, out: Path | None, *, quiet: 
     if not quiet:
         for notice in loaded.notices:
             say(wrapped(f"note: {notice}"))
-        for warning in () if own is None else own.warnings:
+        for warning in (*warnings, *(() if own is None else own.warnings)):
             say(f"warning: {warning}")
     return Prepared(
         loaded.scenario,

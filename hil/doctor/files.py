@@ -37,7 +37,7 @@ class Checked:
 
     A scenario's `expectations` are those that a run of it is judged by, the default ones included;
     `campaign_mode` describes how it spaces its upsets, if it does; `warnings`: of the compiler,
-    about the C file that is its workload.
+    about the C file that is its workload, or what no upset can hit in the model that is.
     """
 
     source: str
@@ -136,7 +136,7 @@ def check(source: str) -> Checked:
             summary = _scenario_text(scenario)
             own = None if scenario.c_workload is None else _checked_c_file(scenario)
             warnings = () if own is None else own.warnings
-            _check_upsets(scenario, path, own)
+            warnings += _check_upsets(scenario, path, own)
             expectations, untested = scenario.expectations, scenario.expects_nothing
             campaign_mode = scenario.campaign_mode
             _check_plant(scenario, path)
@@ -210,15 +210,17 @@ def _profile_text(path: Path) -> str:
     )
 
 
-def _check_upsets(scenario: Scenario, path: Path, own: OwnWorkload | None) -> None:
+def _check_upsets(scenario: Scenario, path: Path, own: OwnWorkload | None) -> tuple[str, ...]:
     """Check upsets against the step and the size of their target, and the model that is the
-    workload, if one is. Raises: ConfigError; UsageError if its extra is missing."""
+    workload, if one is; return what no upset can hit in it. Raises: ConfigError; UsageError if its
+    extra is missing."""
     from hil.rig.onnx_program import check_onnx  # noqa: PLC0415  (the rig; a bench needs none)
     from hil.upsets.limits import check_upsets  # noqa: PLC0415  (the kernel; the same)
 
     with placing(path):
-        check_onnx(scenario)
+        left_out = check_onnx(scenario)
         check_upsets(scenario, None if own is None else own.workload)
+    return left_out
 
 
 def _checked_c_file(scenario: Scenario) -> OwnWorkload:

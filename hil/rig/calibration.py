@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Final
 
 from hil.errors import SetupError
 from hil.kernel import Golden
@@ -12,6 +13,15 @@ from hil.rig.bringup import line_fault_named
 from hil.rig.node import DONE, Node, NodeResult
 from hil.rig.program import golden_run
 from hil.rig.rig import Rig
+
+_OF_BOARDS: Final = "run `hil doctor`; look at the board's own log"
+_OF_PROGRAMS: Final = "csrc/port/linux/EXEC.md says what such a program does"
+_SAME_BUILD: Final = "build hil-agent from this very release; check the board's memory"
+_SAME_PROGRAM: Final = (
+    "csrc/port/linux/EXEC.md, rules 1 and 3: state and output depend on nothing but the request, "
+    "the seed and the regions, on every board; no clock, no random numbers, no other libraries. If "
+    "the boards agree, and this computer does not: `exec: {golden: recorded}`"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +78,7 @@ def _must_be_golden(rig: Rig, node: Node, result: NodeResult, frame: int, golden
             raise SetupError(
                 f"node {node.name} failed in fault-free frame {frame} of the calibration: "
                 f"{rig.setup.why_failed(node, result.reason) or f'status {result.status}'}",
-                remedy="run `hil doctor`; look at the board's own log",
+                remedy=_OF_PROGRAMS if rig.setup.is_program else _OF_BOARDS,
             )
     _must_match(rig, node, result.output_digest, golden.output_digest, f"frame {frame}")
     _must_match(rig, node, result.state_digest, golden.state_digest, f"frame {frame}")
@@ -79,5 +89,5 @@ def _must_match(rig: Rig, node: Node, digest: int, golden: int, what: str) -> No
         raise SetupError(
             f"node {node.name} computes {what} of {rig.setup.workload} differently from the golden "
             f"run ({digest:016x}, expected {golden:016x}): its results could never win a vote",
-            remedy="build hil-agent from this very release; check the board's memory",
+            remedy=_SAME_PROGRAM if rig.setup.is_program else _SAME_BUILD,
         )

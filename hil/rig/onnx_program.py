@@ -50,14 +50,15 @@ def model_programs(scenario: Scenario) -> dict[str, tuple[str, ...]]:
     return {ONNX_PROGRAM: command}
 
 
-def check_onnx(scenario: Scenario) -> None:
-    """Check that this computer can compute the model of a scenario, if its workload is one.
+def check_onnx(scenario: Scenario) -> tuple[str, ...]:
+    """Check that this computer can compute the model of a scenario, if its workload is one. Return
+    a sentence for each kind of its weights that no upset can hit.
 
     Raises: UsageError if the extra is missing; ConfigError if the model cannot be used; SetupError
     if it cannot be tried."""
     command = model_programs(scenario).get(ONNX_PROGRAM)
     if command is None:
-        return
+        return ()
     if importlib.util.find_spec("onnxruntime") is None:
         raise UsageError(
             "an ONNX model is computed by onnxruntime, which is not installed",
@@ -76,7 +77,8 @@ def check_onnx(scenario: Scenario) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SetupError(f"the model {command[2]} cannot be tried: {error}") from error
     if done.returncode == 0:
-        return
+        _, *left_out = done.stdout.splitlines()
+        return tuple(f"{command[2]}: {sentence}" for sentence in left_out)
     said = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
     if done.returncode < 0:
         said = f"onnxruntime died of {signal_name(-done.returncode)} when it was tried"

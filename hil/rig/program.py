@@ -199,8 +199,12 @@ class ProgramGolden(Golden):
             return rest, b""
         (count,) = _COUNT.unpack(rest[: _COUNT.size])
         end = _COUNT.size + count * lib.MESSAGE_REGION_INFO
-        if count > lib.MESSAGE_REGIONS_MAX or end > len(rest):
-            raise self._broken("it declares too many regions")
+        if count > lib.MESSAGE_REGIONS_MAX:
+            raise self._broken(
+                f"it declares {count} regions; expected {lib.MESSAGE_REGIONS_MAX} at most"
+            )
+        if end > len(rest):
+            raise self._broken(f"its first answer is too short for the {count} regions in it")
         return rest[end:], rest[_COUNT.size : end]
 
     def _read_piece(self, number: int, offset: int, length: int) -> bytes | None:

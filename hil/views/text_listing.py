@@ -35,6 +35,11 @@ def text_listing(recorded: RecordedTexts, span: tuple[int, int], glyphs: Glyphs)
     end = texts.first + len(texts.right) - 1
     more = f", of {recorded.last + 1:,}" if span[1] > end < recorded.last else ""
     head = Text(f"\ntext of frames {texts.first:,} to {end:,}{more}", style=HEAD)
+    right = [n for n, text in zip(recorded.names, texts.nodes, strict=True) if text == texts.right]
+    if right:
+        all_of_them = len(right) == len(recorded.names) > 1
+        who = "all nodes" if all_of_them else f"node{'s'[: len(right) > 1]} {', '.join(right)}"
+        head.append(f"; {who} wrote the right one", style="not bold")
     return Group(head, *parting_lines(texts, recorded.names, _WIDTH, glyphs), Text())
 
 

@@ -22,6 +22,8 @@ def test_a_run_says_where_the_texts_part(hil: Hil) -> None:
     assert "b          heals        1" in done.out + done.err
     replay = hil("replay", "tiny", "--frames", "50:70")
     assert "text of frames 50 to 70" in replay.out and replay.out.count("^") == 1
+    assert "; nodes a, c wrote the right one" in replay.out
+    assert "; all nodes wrote the right one" in hil("replay", "tiny", "--frames", "10:20").out
     found = hil("replay", "tiny", "--frames", "50:70", "--json").json
     right, own = found["texts"]["right"], found["texts"]["nodes"]["b"]
     assert own[10] == chr(ord(right[10]) ^ 2)

@@ -24,7 +24,16 @@ from hil.rig.program import golden_run
 from hil.rig.program_options import ProgramOptions
 from hil.scenario import Scenario, load_scenario
 
-from ..rig.onnx_models import conv_net, transformer, with_operator
+from ..rig.onnx_models import (
+    conv_net,
+    hidden_weights,
+    random_numbers,
+    scalar_input,
+    size_by_value,
+    texts,
+    transformer,
+    with_operator,
+)
 
 needs_runtime = pytest.mark.skipif(
     importlib.util.find_spec("onnxruntime") is None, reason="onnxruntime is not installed"
@@ -154,6 +163,72 @@ def test_a_big_model_is_exposed_more_than_a_small_one(tmp_path: Path) -> None:
     assert bits[1] > 3 * bits[0]
 
 
+@needs_runtime
+def test_weights_are_found_where_exporters_hide_them(tmp_path: Path) -> None:
+    """In a constant, in bf16 and in a body of If: each is a region, and each that the model reads
+    changes its output. What has one name in two graphs is said to be no region."""
+    scenario = load_scenario(scenario_in(tmp_path, hidden_weights(tmp_path / "model.onnx")))
+    (left_out,) = check_onnx(scenario)
+    assert "2 of its weights are no regions, and no upset hits them" in left_out
+    golden = golden_run("exec:onnx", 1, program_of(scenario))
+    regions = {region.name: region for region in golden.workload.regions}
+    assert {name: region.length for name, region in regions.items()} == {
+        "held": 64,
+        "brain": 8,
+        "only.0": 16,
+        "only.1": 16,
+    }
+    initial = golden.state
+    golden.step()
+    right = np.frombuffer(golden.output, "<f4")
+    brain = regions["brain"].offset
+    assert initial[brain : brain + 8].hex() == "803f0040803f0040"
+    for name, top in (("held", 3), ("brain", 1), ("only.1", 3)):  # the byte with sign and exponent
+        changed = bytearray(initial)
+        changed[regions[name].offset + top] ^= 0x40
+        golden.resume(0, bytes(changed))
+        golden.step()
+        assert np.frombuffer(golden.output, "<f4")[0] != right[0], name
+    # 3F80 is 1.0 in bf16, 4000 is 2.0
+    changed = bytearray(initial)
+    changed[brain : brain + 2] = bytes.fromhex("0040")
+    golden.resume(0, bytes(changed))
+    golden.step()
+    assert np.frombuffer(golden.output, "<f4") - right == pytest.approx([1, 0, 0, 0], abs=1e-5)
+
+
+@needs_runtime
+def test_an_input_may_be_a_number_without_dimensions(tmp_path: Path) -> None:
+    check_onnx(load_scenario(scenario_in(tmp_path, scalar_input(tmp_path / "model.onnx"))))
+
+
+@needs_runtime
+def test_a_model_without_weights_is_said_to_have_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = scenario_in(tmp_path, with_operator(tmp_path / "model.onnx", "Relu"))
+    with pytest.raises(SystemExit) as ended:
+        main(["check", str(path)])
+    assert not ended.value.code
+    assert "warning: " in (said := capsys.readouterr().err)
+    assert "it has no weights that are regions" in said
+
+
+@needs_runtime
+@pytest.mark.parametrize("kind", ["empty", "half", "flat", "missing"])
+def test_inputs_that_cannot_be_used_are_said_in_a_sentence(tmp_path: Path, kind: str) -> None:
+    path = scenario_in(tmp_path, conv_net(tmp_path / "model.onnx"))
+    path.write_text(path.read_text().replace("model.onnx", "model.onnx, inputs: inputs.npz"))
+    file = tmp_path / "inputs.npz"
+    np.savez(file, **{"z" if kind == "missing" else "x": np.zeros(() if kind == "flat" else 3)})
+    file.write_bytes(file.read_bytes()[: {"empty": 0, "half": 90}.get(kind)])
+    with pytest.raises(ConfigError) as error:
+        check_onnx(load_scenario(path))
+    said = {"flat": "the first dimension of each array", "missing": "there is no array"}
+    assert said.get(kind, "cannot be read as an .npz file") in str(error.value)
+    assert "Traceback" not in str(error.value)
+
+
 # --- what cannot be used --------------------------------------------------------------------------
 
 
@@ -176,6 +251,10 @@ def test_a_missing_extra_is_said_with_what_to_install(
         ("text", "it is not an ONNX model"),
         ("cut", "it is not an ONNX model, or is cut off"),
         ("operator", "it uses the operator NoSuchOp, which onnxruntime"),
+        ("random", "it computes the same input differently each time"),
+        ("texts", "its output `y` is a tensor(string); expected a tensor of numbers"),
+        ("size", "the size of an output may not depend on values"),
+        ("opset", "Opset 99 is under development"),
     ],
 )
 def test_a_model_that_cannot_be_used_is_said_in_a_sentence(
@@ -186,6 +265,10 @@ def test_a_model_that_cannot_be_used_is_said_in_a_sentence(
         model.write_text("weights\n")
     elif kind == "cut":
         model.write_bytes(model.read_bytes()[:2000])
+    elif kind == "opset":
+        model.write_bytes(model.read_bytes()[:-1] + bytes([99]))
+    elif kind in ("random", "texts", "size"):
+        {"random": random_numbers, "texts": texts, "size": size_by_value}[kind](model)
     else:
         with_operator(model, "NoSuchOp")
     path = scenario_in(tmp_path, model)

@@ -112,7 +112,8 @@ def main() -> None:
             if kind == "another-after-restart" and not first_time(sys.argv[3]):
                 declared = [declaration(shape=(72,), length=72)]
                 memory += bytes(8)
-            sizes = struct.pack("<IIII", STATE, INPUT, OUTPUT, len(declared))
+            missing = 3 if kind == "too-few" else 0
+            sizes = struct.pack("<IIII", STATE, INPUT, OUTPUT, len(declared) + missing)
             say(2, INIT, sizes + b"".join(declared) + bytes(STATE))
         elif type_ == STEP:
             bad = struct.unpack("<Q", body[:8])[0] >= frame_from

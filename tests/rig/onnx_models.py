@@ -5,16 +5,27 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["SEED_INPUT", "conv_net", "transformer", "with_operator"]
+__all__ = [
+    "SEED_INPUT",
+    "conv_net",
+    "hidden_weights",
+    "random_numbers",
+    "scalar_input",
+    "size_by_value",
+    "texts",
+    "transformer",
+    "with_operator",
+]
 
 SEED_INPUT = 8
 """[byte] The input of a frame."""
 
-FLOAT, INT64 = 1, 7
+FLOAT, INT64, STRING, BOOL = 1, 7, 8, 9
+BF16 = 16
 OPSET = 17
 
 
@@ -49,6 +60,12 @@ def tensor(name: str, array: np.ndarray[Any, Any], *, raw: bool = True) -> bytes
     return dims + _number(2, kind) + data + _bytes(8, name)
 
 
+class Graph(NamedTuple):
+    """A GraphProto as an attribute."""
+
+    message: bytes
+
+
 def node(operator: str, inputs: Sequence[str], output: str, **attributes: Any) -> bytes:
     out = b"".join(_bytes(1, name) for name in inputs) + _bytes(2, output) + _bytes(4, operator)
     for name, value in attributes.items():
@@ -56,6 +73,10 @@ def node(operator: str, inputs: Sequence[str], output: str, **attributes: Any) -
             body = _varint(2 << 3 | 5) + struct.pack("<f", value) + _number(20, 1)
         elif isinstance(value, int):
             body = _number(3, value) + _number(20, 2)
+        elif isinstance(value, Graph):
+            body = _bytes(6, value.message) + _number(20, 5)
+        elif isinstance(value, bytes):  # a tensor
+            body = _bytes(5, value) + _number(20, 4)
         else:
             body = b"".join(_number(8, v) for v in value) + _number(20, 7)
         out += _bytes(5, _bytes(1, name) + body)
@@ -63,7 +84,8 @@ def node(operator: str, inputs: Sequence[str], output: str, **attributes: Any) -
 
 
 def _value(name: str, kind: int, shape: Sequence[int]) -> bytes:
-    dims = b"".join(_bytes(1, _number(1, size)) for size in shape)
+    """A ValueInfoProto; a dimension of 0 is not known before."""
+    dims = b"".join(_bytes(1, _number(1, size) if size else b"") for size in shape)
     return _bytes(1, name) + _bytes(2, _bytes(1, _number(1, kind) + _bytes(2, dims)))
 
 
@@ -72,11 +94,12 @@ def model(
     weights: dict[str, np.ndarray[Any, Any]],
     given: tuple[str, int, Sequence[int]],
     result: tuple[str, int, Sequence[int]],
+    more: bytes = b"",
 ) -> bytes:
     graph = b"".join(_bytes(1, one) for one in nodes) + _bytes(2, "g")
     for number, (name, array) in enumerate(weights.items()):
         graph += _bytes(5, tensor(name, array, raw=number % 2 == 0))
-    graph += _bytes(11, _value(*given)) + _bytes(12, _value(*result))
+    graph += more + _bytes(11, _value(*given)) + _bytes(12, _value(*result))
     return _number(1, 8) + _bytes(7, graph) + _bytes(8, _number(2, OPSET))
 
 
@@ -140,4 +163,62 @@ def with_operator(path: Path, operator: str) -> Path:
     """A model of one operator, which may not exist."""
     nodes = [node(operator, ["x"], "y")]
     path.write_bytes(model(nodes, {}, ("x", FLOAT, [1, 4]), ("y", FLOAT, [1, 4])))
+    return path
+
+
+# --- models that are not as a convolutional net is -----------------------------------------------
+
+
+def hidden_weights(path: Path) -> Path:
+    """Four values times a constant, plus bf16 numbers, plus what one of two bodies of If holds.
+    The two bodies have a weight of the same name."""
+    bf16 = _number(1, 4) + _number(2, BF16) + _bytes(9, bytes.fromhex("803f0040803f0040"))
+    bodies = {}
+    for number, branch in enumerate(("then_branch", "else_branch")):
+        held = {f"only.{number}": _drawn(20 + number, 4), "both": _drawn(22 + number, 4)}
+        graph = _bytes(1, node("Add", [f"only.{number}", "both"], f"b{number}"))
+        graph += _bytes(2, branch) + b"".join(_bytes(5, tensor(*one)) for one in held.items())
+        bodies[branch] = Graph(graph + _bytes(12, _value(f"b{number}", FLOAT, [4])))
+    nodes = [
+        node("Constant", [], "held", value=tensor("", _drawn(19, 4, 4))),
+        node("MatMul", ["x", "held"], "m"),
+        node("Cast", ["brain"], "wide", to=FLOAT),
+        node("Add", ["m", "wide"], "a"),
+        node("ReduceSum", ["x"], "sum", keepdims=0),
+        node("Less", ["sum", "sum"], "never"),
+        node("If", ["never"], "body", **bodies),
+        node("Add", ["a", "body"], "y"),
+    ]
+    more = _bytes(5, bf16 + _bytes(8, "brain"))
+    message = model(nodes, {}, ("x", FLOAT, [4]), ("y", FLOAT, [4]), more)
+    path.write_bytes(message)
+    return path
+
+
+def scalar_input(path: Path) -> Path:
+    """A number without dimensions, plus four."""
+    nodes = [node("Add", ["x", "four"], "y")]
+    message = model(nodes, {"four": _drawn(1, 4)}, ("x", FLOAT, []), ("y", FLOAT, [4]))
+    path.write_bytes(message)
+    return path
+
+
+def random_numbers(path: Path) -> Path:
+    """Four values, each time others."""
+    nodes = [node("RandomNormalLike", ["x"], "y")]
+    path.write_bytes(model(nodes, {}, ("x", FLOAT, [4]), ("y", FLOAT, [4])))
+    return path
+
+
+def texts(path: Path) -> Path:
+    """Four values as texts."""
+    nodes = [node("Cast", ["x"], "y", to=STRING)]
+    path.write_bytes(model(nodes, {}, ("x", FLOAT, [4]), ("y", STRING, [4])))
+    return path
+
+
+def size_by_value(path: Path) -> Path:
+    """The places of those of 64 values that are above zero: as many numbers as there are."""
+    nodes = [node("Relu", ["x"], "r"), node("NonZero", ["r"], "y")]
+    path.write_bytes(model(nodes, {}, ("x", FLOAT, [64]), ("y", INT64, [1, 0])))
     return path

@@ -275,6 +275,19 @@ def test_wrong_declarations_are_refused_by_agent_and_golden_run(
     rig.load(rig.nodes[0])
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("many", "it declares 257 regions; expected 256 at most"),
+        ("too-few", "its first answer is too short for the 4 regions in it"),
+    ],
+)
+def test_a_wrong_number_of_declarations_is_said(make_rig: MakeRig, kind: str, said: str) -> None:
+    make_rig("c", bad=python(HOSTILE, kind))
+    with pytest.raises(SetupError, match=said):
+        golden_run("exec:bad", SEED)
+
+
 @pytest.mark.parametrize("kind", WRONG_ANSWERS)
 def test_a_wrong_answer_about_a_region_ends_the_program_alone(make_rig: MakeRig, kind: str) -> None:
     rig = make_rig("bad", bad=python(HOSTILE, kind, "1"))

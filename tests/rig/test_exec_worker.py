@@ -26,7 +26,7 @@ from hil.scenario import Scenario
 from hil.wire.messages import Arm, Limits, Sync
 
 from .contract import HIL_OK, SEED, is_golden, one, report_of
-from .exec_rig import BUDGET_US, HOSTILE, MakeRig, program_pid, python
+from .exec_rig import BUDGET_US, HOSTILE, SDK, MakeRig, program_pid, python
 from .test_process_board import agent_pid, children, gone, run_agent, state_of, until
 
 pytestmark = pytest.mark.ptrace
@@ -54,6 +54,22 @@ def test_calibration_works_as_with_any_workload(make_rig: MakeRig) -> None:
     golden = golden_run("exec:c", SEED)
     golden.step()
     assert all(is_golden(r, golden) for r in rig.step(rig.nodes, 0, golden.input).values())
+
+
+def test_a_program_that_computes_something_else_each_time_is_said_to(
+    make_rig: MakeRig, tmp_path: Path
+) -> None:
+    """It is the program that is wrong, not the agent or the board's memory."""
+    program = tmp_path / "own_number.py"
+    program.write_text(
+        f"import os, sys\nsys.path.insert(0, {str(SDK)!r})\nimport hil_worker\n"
+        "worker = hil_worker.Worker(input_len=0, output_len=4)\n"
+        "worker.run(lambda frame, state, data: (state, os.getpid().to_bytes(4, 'little')))\n"
+    )
+    rig = make_rig("own", own=python(program))
+    with pytest.raises(SetupError, match="computes frame 0 of exec:own differently") as error:
+        calibrate(rig, 2, 50.0, 20_000)
+    assert "EXEC.md, rules 1 and 3" in (error.value.remedy or "")
 
 
 def test_a_node_is_healed_with_the_others_state(make_rig: MakeRig) -> None:

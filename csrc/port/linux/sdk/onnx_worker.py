@@ -21,6 +21,7 @@ import hashlib
 import re
 import struct
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -44,15 +45,19 @@ TYPES = {
     11: ("<f8", "fp64"),
     12: ("<u4", "uint32"),
     13: ("<u8", "uint64"),
+    16: ("<u2", "bf16"),
 }
-MODEL_GRAPH, GRAPH_INITIALIZER = 7, 5
+STRING, BF16 = 8, 16
+MODEL_GRAPH, GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_SPARSE = 7, 1, 5, 15
+NODE_OUTPUT, NODE_OPERATOR, NODE_ATTRIBUTE = 2, 4, 5
+ATTRIBUTE_TENSOR, ATTRIBUTE_GRAPH, ATTRIBUTE_GRAPHS = 5, 6, 11
 DIMS, DATA_TYPE, FLOATS, INT32S, INT64S, NAME, RAW, DOUBLES, UINT64S, LOCATION = (
     *(1, 2, 4, 5, 7, 8, 9, 10, 11, 14),
 )
 
 
 class Tensor(NamedTuple):
-    """A weight of the model: its name, and its content as an array."""
+    """A weight of the model: its name, and its content as an array; none if it cannot be named."""
 
     name: str
     array: Any
@@ -128,8 +133,8 @@ def fields_of_varints(data: memoryview) -> list[tuple[int, int]]:
 
 
 def tensor_of(data: memoryview) -> Tensor | None:
-    """Return an initializer; None for one that is empty, or of a type without a name here. Its
-    content is an array of its own."""
+    """Return a tensor; None for one that is empty, or of texts. Its content is an array of its own,
+    or missing if its type has no name here."""
     import numpy as np
 
     message = fields(data)
@@ -141,9 +146,12 @@ def tensor_of(data: memoryview) -> Tensor | None:
     shape = (
         struct.unpack(f"<{len(dims) // 8}q", dims) if (dims := packed(message, DIMS, "<q")) else ()
     )
-    form, element = TYPES.get(numbers.get(DATA_TYPE, 0), ("", ""))
-    if not form or 0 in shape:
+    kind = numbers.get(DATA_TYPE, 0)
+    if 0 in shape or kind == STRING:
         return None
+    form, element = TYPES.get(kind, ("", ""))
+    if not form:
+        return Tensor(name, None, "")
     if RAW in texts:
         array = np.frombuffer(bytes(texts[RAW]), form)
     else:
@@ -158,26 +166,49 @@ def tensor_of(data: memoryview) -> Tensor | None:
     return Tensor(name, np.array(array.reshape(shape)), element)
 
 
+def tensors_in(graph: memoryview) -> list[Tensor]:
+    """Return the weights of a graph: its initializers, its constants, and those of the graphs in
+    its nodes (bodies of If and Loop)."""
+    found: list[Tensor | None] = []
+    for number, value in fields(graph):
+        if number == GRAPH_INITIALIZER:
+            found.append(tensor_of(value))
+        elif number == GRAPH_SPARSE:
+            found.append(Tensor("", None, ""))
+        elif number == GRAPH_NODE:
+            node = fields(value)
+            output = next(
+                (bytes(of).decode("utf-8", "replace") for at, of in node if at == NODE_OUTPUT), ""
+            )
+            constant = any(at == NODE_OPERATOR and bytes(of) == b"Constant" for at, of in node)
+            for at, content in [
+                inner for at, of in node if at == NODE_ATTRIBUTE for inner in fields(of)
+            ]:
+                if at in (ATTRIBUTE_GRAPH, ATTRIBUTE_GRAPHS):
+                    found += tensors_in(content)
+                elif at == ATTRIBUTE_TENSOR and constant:
+                    tensor = tensor_of(content)
+                    found.append(None if tensor is None else tensor._replace(name=output))
+    return [tensor for tensor in found if tensor is not None]
+
+
 def tensors_of(path: Path) -> list[Tensor]:
-    """Return the weights of a model."""
+    """Return the weights of a model. One whose name another has, in another graph, cannot be given
+    to the runtime by that name, and has no content here."""
     try:
         data = memoryview(path.read_bytes())
     except OSError as error:
         fail(f"it cannot be read: {error.strerror}")
     try:
         graphs = [value for number, value in fields(data) if number == MODEL_GRAPH]
-        found = [
-            tensor_of(value)
-            for graph in graphs
-            for number, value in fields(graph)
-            if number == GRAPH_INITIALIZER
-        ]
+        found = [tensor for graph in graphs for tensor in tensors_in(graph)]
     except (ValueError, IndexError, TypeError, struct.error, AttributeError):
         graphs = []
         found = []
     if not graphs:
         fail("it is not an ONNX model, or is cut off")
-    return [tensor for tensor in found if tensor is not None]
+    times = Counter(tensor.name for tensor in found)
+    return [one if times[one.name] == 1 else one._replace(array=None) for one in found]
 
 
 # --- the model -----------------------------------------------------------------------------------
@@ -193,8 +224,14 @@ class Model:
         except ImportError as error:
             fail(f"{error.name} is not installed here: pip install onnxruntime")
         self._np = np
+        self.output_len = 0
         ort.set_default_logger_severity(4)
-        self.tensors = tensors_of(path)
+        with_bf16 = hasattr(ort.OrtValue, "ortvalue_from_numpy_with_onnx_type")
+        found = tensors_of(path)
+        self.tensors = [
+            one for one in found if one.array is not None and (one.element != "bf16" or with_bf16)
+        ]
+        self.without_name = len(found) - len(self.tensors)
         options = ort.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
@@ -204,7 +241,12 @@ class Model:
         options.log_severity_level = 4
         options.add_session_config_entry("session.disable_prepacking", "1")
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._values = [ort.OrtValue.ortvalue_from_numpy(t.array) for t in self.tensors]
+        self._values = [
+            ort.OrtValue.ortvalue_from_numpy_with_onnx_type(t.array, BF16)
+            if t.element == "bf16"
+            else ort.OrtValue.ortvalue_from_numpy(t.array)
+            for t in self.tensors
+        ]
         for tensor, value in zip(self.tensors, self._values, strict=True):
             options.add_initializer(tensor.name, value)
         try:
@@ -220,23 +262,30 @@ class Model:
                 fail(f"it uses the operator {name}, which onnxruntime {ort.__version__} lacks")
             fail(f"onnxruntime {ort.__version__} cannot run it: {reason_of(error)}")
         self._inputs = self._session.get_inputs()
+        for one in self._session.get_outputs():
+            if not one.type.startswith("tensor(") or one.type == "tensor(string)":
+                fail(f"its output `{one.name}` is a {one.type}; expected a tensor of numbers")
         self._below = below
         self._rows = None if inputs is None else self._rows_of(inputs)
-        try:
-            self.output_len = len(self.run(0))
-        except Exception as error:  # noqa: BLE001
-            fail(f"onnxruntime {ort.__version__} cannot compute it: {reason_of(error)}")
+        self._runtime = f"onnxruntime {ort.__version__}"
+        first = self.run(0)
+        self.output_len = len(first)
         if not 1 <= self.output_len <= OUTPUT_MAX:
             fail(f"its outputs have {self.output_len} bytes; a worker has 1 to {OUTPUT_MAX}")
+        if self.run(0) != first:
+            fail("it computes the same input differently each time, as one that draws numbers does")
+        self.run(1)
 
     def _rows_of(self, path: Path) -> dict[str, Any]:
         try:
             with self._np.load(path) as file:
                 rows = {one.name: file[one.name] for one in self._inputs}
-        except (OSError, ValueError) as error:
-            fail(f"the inputs {path} cannot be read: {error}")
         except KeyError as error:
             fail(f"the inputs {path}: there is no array for the input {error}")
+        except Exception as error:  # noqa: BLE001  (NumPy has others for each kind of a wrong file)
+            fail(f"the inputs {path} cannot be read as an .npz file: {reason_of(error)}")
+        if any(not array.ndim for array in rows.values()):
+            fail(f"the inputs {path}: the first dimension of each array is that of the frames")
         if len({len(array) for array in rows.values()}) != 1 or not len(next(iter(rows.values()))):
             fail(f"the inputs {path}: every input of the model needs as many rows, one at least")
         return rows
@@ -245,7 +294,9 @@ class Model:
         """Return the inputs of a frame."""
         np = self._np
         if self._rows is not None:
-            return {name: array[chosen % len(array)] for name, array in self._rows.items()}
+            return {
+                name: np.asarray(array[chosen % len(array)]) for name, array in self._rows.items()
+            }
         given: dict[str, Any] = {}
         for number, one in enumerate(self._inputs):
             shape = [size if isinstance(size, int) and size > 0 else 1 for size in one.shape]
@@ -255,25 +306,37 @@ class Model:
             kind = one.type.removeprefix("tensor(").removesuffix(")")
             if kind in ("float", "double", "float16"):
                 floats = {"float": "f4", "double": "f8", "float16": "f2"}[kind]
-                given[one.name] = (raw.astype("f8") / 2**31 - 1).astype(floats)
+                given[one.name] = np.asarray(raw.astype("f8") / 2**31 - 1, floats)
             elif kind in ("int64", "int32", "int8", "uint8"):
-                given[one.name] = (raw % self._below).astype(kind)
+                given[one.name] = np.asarray(raw % self._below, kind)
             elif kind == "bool":
-                given[one.name] = raw % 2 == 1
+                given[one.name] = np.asarray(raw % 2 == 1)
             else:
-                fail(f"its input `{one.name}` is a {one.type}: give it with --inputs FILE.npz")
+                fail(f"its input `{one.name}` is a {one.type}: give `inputs: FILE.npz`")
         return given
 
     def run(self, chosen: int) -> bytes:
         """Return the bytes of all outputs, in their order."""
-        outputs = self._session.run(None, self._given(chosen))
-        return b"".join(self._np.ascontiguousarray(output).tobytes() for output in outputs)
+        given = self._given(chosen)
+        try:
+            outputs = self._session.run(None, given)
+        except Exception as error:  # noqa: BLE001
+            fail(f"{self._runtime} cannot compute it: {reason_of(error)}")
+        out = b"".join(self._np.ascontiguousarray(output).tobytes() for output in outputs)
+        if len(out) != (self.output_len or len(out)):
+            fail(
+                f"its outputs have {len(out)} bytes with one input and {self.output_len} with "
+                "another: the size of an output may not depend on values"
+            )
+        return out
 
 
 def reason_of(error: Exception) -> str:
     """Return what the runtime says, in one line."""
     text = re.sub(r"\s+", " ", str(error)).strip()
     text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+    text = re.sub(r"^Load model from .*? failed:", "", text)
+    text = re.sub(r"/\S+\.(?:h|cc|cpp):\d+ .*?\) ", "", text)  # file and function of the runtime
     return text[:300]
 
 
@@ -319,7 +382,17 @@ def main() -> int:
         print(f"{len(named)} weights with {total} bytes; output {model.output_len} bytes")
         left_out = len(model.tensors) - len(named)
         if left_out:
-            print(f"{left_out} of its weights are too many, or too large, to be named")
+            print(
+                f"{left_out} of its weights are no regions, and no upset hits them: regions have "
+                f"{REGION_BYTES_MAX >> 20} MiB, and there are {REGIONS_MAX}, at most"
+            )
+        if model.without_name:
+            print(
+                f"{model.without_name} of its weights are no regions, and no upset hits them: they "
+                "are sparse, of a type without a name here, or have the same name in two graphs"
+            )
+        if not named:
+            print("it has no weights that are regions: upsets of `state` hit no number of its own")
         return 0
     import hil_worker
 
