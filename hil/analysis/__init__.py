@@ -7,6 +7,8 @@ protection          what protecting the worst places would buy
 protection_costs    what protections in software cost and leave, beside TMR
 vulnerability       AVF, program and parameter vulnerability factor
 scheme_reliability  how reliable a scheme is over a mission, and up to which altitude enough
+model_row           a quantity that a model predicts and runs measure
+reliability         models: voting, repair, spares, memories, checkpoints, fault trees
 open_bits           bits that are open to failure, counted or estimated
 failure_rates       failures per day, FIT and MTTF on a board in an orbit
 intervals           confidence intervals of shares: Wilson, Clopper-Pearson, and of several strata

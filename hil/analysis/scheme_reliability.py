@@ -1,18 +1,11 @@
 """Up to where a redundancy scheme is enough: its reliability over a mission, from measured rates.
 
-Model. Nodes fail independently, each at a constant rate: the failures of its program (a
-campaign, times the upsets of its memory) plus the events that stop its board (SEFI, latch-up). A
-failure is anything but a right answer: a wrong output, a crash, a hang, a board that is gone. The
-voter does not fail, and nothing hits two nodes at once. Pessimistic are the high ends: of the
-cross-sections, and of the intervals of a sampled campaign.
-
-    simplex             exp(-r t)
-    TMR, no repair      3 exp(-2 r t) - 2 exp(-3 r t)
-    TMR with scrubbing  the Markov chain of three states: all right; one failed; no majority. 3 r
-                        leads to the second, 2 r to the third, and a repair after a mean time T back
-                        to the first (Trivedi, Probability and Statistics, 8.4: with l = 5 r +
-                        1/T, the roots s = (-l +- sqrt(l^2 - 24 r^2)) / 2 and R = (s1 e^(s2 t) - s2
-                        e^(s1 t)) / (s1 - s2))
+The models are those of `hil.analysis.reliability`, with their assumptions. Nodes fail
+independently, each at a constant rate: the failures of its program (a campaign, times the upsets of
+its memory) plus the events that stop its board (SEFI, latch-up). A failure is anything but a right
+answer: a wrong output, a crash, a hang, a board that is gone. The voter does not fail, and nothing
+hits two nodes at once. Pessimistic are the high ends: of the cross-sections, and of the intervals
+of a sampled campaign.
 
 A scheme is enough where its reliability over the mission is at least the one that is asked for."""
 
@@ -23,6 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from hil.analysis.reliability.majority import node_reliability, tmr_failure
+from hil.analysis.reliability.repair import tmr_reliability
 from hil.plant.bit_rates import Spread
 
 __all__ = [
@@ -56,20 +51,15 @@ class SchemePoint:
 
 
 def _simplex(per_day: float, criterion: Criterion) -> float:
-    return math.exp(-per_day * criterion.mission_days)
+    return node_reliability(per_day, criterion.mission_days)
 
 
 def _tmr(per_day: float, criterion: Criterion) -> float:
-    failed = -math.expm1(-per_day * criterion.mission_days)  # of one node
-    return 1.0 - failed * failed * (3.0 - 2.0 * failed)
+    return 1.0 - tmr_failure(-math.expm1(-per_day * criterion.mission_days))
 
 
 def _tmr_with_scrubbing(per_day: float, criterion: Criterion) -> float:
-    total = 5.0 * per_day + 1.0 / criterion.scrub_days
-    fast = -0.5 * (total + math.sqrt(max(0.0, total * total - 24.0 * per_day * per_day)))
-    slow = 6.0 * per_day * per_day / fast  # their product is 6 r^2: no difference of large numbers
-    t = criterion.mission_days
-    return (fast * math.exp(slow * t) - slow * math.exp(fast * t)) / (fast - slow)
+    return tmr_reliability(per_day, 1.0 / criterion.scrub_days, criterion.mission_days)
 
 
 _BY_SCHEME: Final[Mapping[str, Callable[[float, Criterion], float]]] = {

@@ -33,6 +33,7 @@ scheme_proof        what a redundancy scheme makes of every upset of every node
 proof_journal, proof_result    its experiments while they go on, and its file
 scheme_model, voter_upsets    the scheme without boards; upsets of the voter and of recovery
 scheme_runs         the confirmation of a proof by full runs
+theory              a package: short runs of whole rigs, beside what models of them predict
 training_runs       training runs under single upsets, protected in several ways
 
 Results are in `hil.record`: the journal of a campaign, and its file."""

@@ -31,6 +31,7 @@ from hil.cli import (
     report,
     run,
     scenario,
+    theory,
     training,
     verify,
     watch,
@@ -105,6 +106,7 @@ app.command(help=campaign.HELP)(campaign.campaign)
 app.command(help=compare.HELP)(compare.compare)
 app.command(help=training.HELP)(training.training)
 app.command(help=cost.HELP)(cost.cost)
+app.command(help=theory.HELP)(theory.theory)
 app.command(help=report.HELP)(report.report)
 app.command(help=verify.HELP)(verify.verify)
 app.command(help=export.HELP)(export.export)

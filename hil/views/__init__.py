@@ -21,6 +21,7 @@ campaign_comparison, campaign_protection, campaign_rates
                     two campaigns compared; what protection would buy; failures in orbit
 training            ways to protect a training run, compared
 cost                what correct answers cost, and all prices
+model_rows          models of reliability beside measurements
 style               glyphs, colours and consoles that all views share
 
 All but the screen return or print text; the caller decides where it goes."""

@@ -1,0 +1,52 @@
+"""All experiments by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hil.analysis.model_row import ModelRow
+from hil.campaign.theory.checkpoint_costs import checkpoint_costs
+from hil.campaign.theory.frame_votes import five_votes, tmr_repaired
+from hil.campaign.theory.missions import five_mission, tmr_mission
+from hil.campaign.theory.order import TheoryOrder
+from hil.campaign.theory.outages import tmr_outages
+from hil.campaign.theory.persistence_counts import persistence_counts
+from hil.campaign.theory.scrubbed_words import scrubbed_words
+from hil.errors import UsageError
+from hil.scenario.problems import did_you_mean
+
+__all__ = ["EXPERIMENTS", "Experiment", "chosen"]
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """An experiment: what it measures, in a few words, and what carries it out."""
+
+    summary: str
+    carry_out: Callable[[TheoryOrder], list[ModelRow]]
+
+
+EXPERIMENTS: Final[Mapping[str, Experiment]] = {
+    "tmr": Experiment("reliability of TMR without repair", tmr_mission),
+    "5mr": Experiment("reliability of five nodes without repair", five_mission),
+    "5mr-frame": Experiment("majority of five nodes in one frame", five_votes),
+    "tmr-repair": Experiment("mean time to failure of TMR repaired every frame", tmr_repaired),
+    "tmr-outages": Experiment("mean time to failure of TMR with outages", tmr_outages),
+    "scrubbing": Experiment("words of a scrubbed SECDED memory that are lost", scrubbed_words),
+    "checkpoints": Experiment("the best interval between checkpoints", checkpoint_costs),
+    "persistence": Experiment("the best number of faults before exclusion", persistence_counts),
+}
+
+
+def chosen(names: Sequence[str]) -> list[str]:
+    """Return the names of the experiments to carry out, in order; all without names. Raises:
+    UsageError for an unknown name."""
+    for name in names:
+        if name not in EXPERIMENTS:
+            raise UsageError(
+                f"there is no experiment `{name}`",
+                remedy=did_you_mean(name, EXPERIMENTS) or f"one of {', '.join(EXPERIMENTS)}",
+            )
+    return [name for name in EXPERIMENTS if name in names or not names]

@@ -1,0 +1,35 @@
+"""What is asked of an experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+__all__ = ["TheoryOrder"]
+
+
+def _nothing(done: int, total: int) -> None:
+    del done, total
+
+
+@dataclass(frozen=True, slots=True)
+class TheoryOrder:
+    """The order of an experiment: `runs` runs with the seeds from `seed` on. `report` gets how many
+    have ended, of how many."""
+
+    runs: int
+    seed: int = 1
+    report: Callable[[int, int], None] = _nothing
+
+    @property
+    def seeds(self) -> Sequence[int]:
+        """Return the seed of each run."""
+        return range(self.seed, self.seed + self.runs)
+
+    def part(self, number: int, parts: int) -> Callable[[int, int], None]:
+        """Return what reports the progress of one of several equal parts of the experiment."""
+
+        def report(done: int, total: int) -> None:
+            self.report((number * total + done) * self.runs // (parts * total), self.runs)
+
+        return report
