@@ -6,6 +6,7 @@ pairing, mcnemar    two campaigns fault by fault
 protection          what protecting the worst places would buy
 protection_costs    what protections in software cost and leave, beside TMR
 vulnerability       AVF, program and parameter vulnerability factor
+scheme_figures      what a redundancy scheme achieved in the runs of a scenario
 scheme_reliability  how reliable a scheme is over a mission, and up to which altitude enough
 model_row           a quantity that a model predicts and runs measure
 reliability         models: voting, repair, spares, memories, checkpoints, fault trees

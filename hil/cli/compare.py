@@ -1,4 +1,5 @@
-"""`hil compare`: two campaigns beside each other, and what the counts of one come to."""
+"""`hil compare`: two campaigns beside each other, what the counts of one come to, and redundancy
+schemes."""
 
 # ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
 
@@ -10,6 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from hil.cli.compare_options import (
+    First,
+    Runs,
+    SchemeBoards,
+    SchemeNames,
+    SchemePicture,
+    Second,
+    SweptOver,
+    Top,
+)
+from hil.cli.compare_schemes import SchemeOrder, compare_schemes
 from hil.cli.options import Json
 from hil.cli.outlook import Outlook, OutlookOptions, flown_rates, outlook_of
 from hil.cli.output import answer, show
@@ -35,16 +47,16 @@ HELP: Final = (
     "faults. Campaigns that had the same faults are also compared fault by fault (McNemar's exact "
     "test).\n\n"
     "Of one campaign, or of both: what protecting the worst places would buy (--protect), "
-    "vulnerability factors (--factors), and failures in orbit (--orbit)."
+    "vulnerability factors (--factors), and failures in orbit (--orbit).\n\n"
+    "With --schemes, A is a scenario: it is run with each redundancy scheme, with the same seeds, "
+    "orbit and workload, and what they achieve is compared; with --over, for each value of a key."
 )
 
 
-def compare(  # noqa: PLR0917  (every option is one)
-    a: Annotated[Path, typer.Argument(metavar="A", help="Result file of a campaign.")],
-    b: Annotated[Path | None, typer.Argument(metavar="[B]", help="Result file of another.")] = None,
-    top: Annotated[
-        int, typer.Option(metavar="N", help="List the N worst bytes, functions, instructions.")
-    ] = 5,
+def compare(  # noqa: PLR0913, PLR0917  (every option is one)
+    a: First,
+    b: Second = None,
+    top: Top = 5,
     protect: Annotated[
         str | None,
         typer.Option(
@@ -65,32 +77,57 @@ def compare(  # noqa: PLR0917  (every option is one)
         float | None,
         typer.Option(metavar="X", help="In orbit: share of the time that the step runs, 0 to 1."),
     ] = None,
+    schemes: SchemeNames = None,
+    over: SweptOver = None,
+    runs: Runs = None,
+    boards: SchemeBoards = None,
+    picture: SchemePicture = None,
     as_json: Json = False,
 ) -> int:
-    """Compare two campaigns (see `HELP`)."""
-    from hil.analysis.whole_campaign import require_whole
-    from hil.record.campaign_file import CampaignFile
-
+    """Compare two campaigns, or redundancy schemes (see `HELP`)."""
     options = OutlookOptions(protect, factors, orbit, profile, duty)
+    if schemes is not None:
+        if b is not None or options.wanted:
+            raise UsageError(
+                "--schemes compares runs of one scenario, not campaigns",
+                remedy=f"hil compare {a} --schemes {schemes}",
+            )
+        order = SchemeOrder(schemes, over, 1 if runs is None else runs, boards, picture)
+        compare_schemes(str(a), order, as_json=as_json)
+        return Exit.PASS
+    if not all(option is None for option in (over, runs, boards, picture)):
+        raise UsageError(
+            "--over, --runs, --boards and --output are for schemes",
+            remedy=f"hil compare {a} --schemes simplex,dmr,tmr",
+        )
     if top < 0:
         raise UsageError(f"--top {top} is not a number of places", remedy="name one from 0 on")
     if not options.wanted and b is None:
         raise UsageError(
             f"compare {a} with what?", remedy=f"hil compare {a} B.campaign, or --protect all"
         )
+    _compare_campaigns([a] if b is None else [a, b], top, options, as_json=as_json)
+    return Exit.PASS
+
+
+def _compare_campaigns(
+    paths: list[Path], top: int, options: OutlookOptions, *, as_json: bool
+) -> None:
+    """Compare two campaigns, or look at one; print the result."""
+    from hil.analysis.whole_campaign import require_whole
+    from hil.record.campaign_file import CampaignFile
+
     with ExitStack() as stack:
-        paths = [a] if b is None else [a, b]
         files = [stack.enter_context(CampaignFile(path)) for path in paths]
         for file in files:
             require_whole(file)
-        comparison = None if b is None else _compared(files[0], files[1], top)
+        comparison = _compared(files[0], files[1], top) if len(files) > 1 else None
         rates = flown_rates(options)
         outlooks = [outlook_of(f, options, rates) for f in files] if options.wanted else []
     if as_json:
         answer(_document(paths, comparison, outlooks))
     else:
         show(lambda glyphs: _report(paths, comparison, outlooks, glyphs), width=_WIDTH)
-    return Exit.PASS
 
 
 def _compared(a: CampaignFile, b: CampaignFile, top: int) -> Comparison | SampleComparison:

@@ -35,7 +35,7 @@ HELP: Final = (
 )
 
 
-def theory(  # noqa: PLR0917  (every option is one)
+def theory(
     experiments: Annotated[
         list[str] | None, typer.Argument(metavar="[EXPERIMENT]...", help="Which ones.")
     ] = None,

@@ -21,6 +21,7 @@ campaign_comparison, campaign_protection, campaign_rates
                     two campaigns compared; what protection would buy; failures in orbit
 training            ways to protect a training run, compared
 cost                what correct answers cost, and all prices
+scheme_figures      redundancy schemes compared in runs of one scenario
 model_rows          models of reliability beside measurements
 style               glyphs, colours and consoles that all views share
 

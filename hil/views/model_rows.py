@@ -63,8 +63,8 @@ def _mark(row: ModelRow, glyphs: Glyphs) -> Text:
 def _sources(experiments: Mapping[str, Sequence[ModelRow]]) -> list[Text]:
     lines = [Text("What the models were given; nothing is fitted", style=HEAD)]
     for name, rows in experiments.items():
-        for derived in dict.fromkeys(row.derived for row in rows):
-            lines.append(Text(f"{name}: {derived}", style=DIM))
+        sources = dict.fromkeys(row.derived for row in rows)
+        lines += [Text(f"{name}: {derived}", style=DIM) for derived in sources]
     return lines
 
 

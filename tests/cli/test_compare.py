@@ -94,3 +94,38 @@ def test_protection_factors_and_failures_in_orbit(two: Hil) -> None:
 def test_what_cannot_be_said_is_one_message(two: Hil, words: tuple[str, ...], message: str) -> None:
     done = two("compare", "a.campaign", *words)
     assert (done.code, message in done.err) == (2, True), done.err
+
+
+def test_schemes_are_compared_in_runs_of_one_scenario(hil: Hil) -> None:
+    words = ("compare", "two-faults", "--schemes", "simplex,tmr", "--boards", "inproc")
+    answer = hil(*words, "--json").json
+    first, second = answer["schemes"]
+    assert (first["scheme"], second["scheme"]) == ("simplex", "tmr")
+    assert (first["wrong_frames"], second["boards"]) == (0, 3)
+    assert any("left out" in note for note in answer["notes"])
+    done = hil(*words, "--over", "reintegrate_frames=1,2")
+    assert done.code == 0
+    assert "reintegrate_frames  scheme" in done.out
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "code"),
+    [
+        (("two-faults", "--schemes", "tnr"), "no scheme `tnr`", 2),
+        (("two-faults", "--schemes", "tmr,tmr"), "names one twice", 2),
+        (("two-faults", "--schemes", "tmr", "--over", "seed=1"), "cannot be swept", 2),
+        (("two-faults", "--schemes", "tmr", "--over", "altitude_km=500"), "no orbit", 2),
+        (("two-faults", "--schemes", "tmr", "--runs", "0"), "not a number of runs", 2),
+        (("two-faults", "--schemes", "tmr", "-o", "a.txt"), "not a kind of picture", 2),
+        (("two-faults", "b.campaign", "--schemes", "tmr"), "not campaigns", 2),
+        (("no-such", "--schemes", "tmr"), "no-such", 2),
+        (("a.campaign", "--runs", "3"), "are for schemes", 2),
+    ],
+)
+def test_a_comparison_of_schemes_that_cannot_be_made_says_why(
+    two: Hil, words: tuple[str, ...], message: str, code: int
+) -> None:
+    done = two("compare", *words)
+    assert done.code == code
+    assert message in done.err
+    assert "Traceback" not in done.err

@@ -10,6 +10,7 @@ outages             boards that lose power for a while
 scrubbed_words      checkpoints in SECDED memory
 checkpoint_costs    the interval between checkpoints with the least overhead
 persistence_counts    the number of faults after which a node is excluded
+persistence_of      the model of it for a scenario, if the scenario keeps its assumptions
 
 No number of a model is fitted: rates are those of the scenario, times the exact share of hits that
 do harm, which comes from all hits of a step."""

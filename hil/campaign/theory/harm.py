@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from hil.campaign.inproc_samples import FaultBench, fault_array
-from hil.campaign.sampling import FaultTable
+from hil.campaign.single_hits import all_hits
 from hil.kernel import Golden
 from hil.record.campaign_rows import EFFECTS
 from hil.scenario import UpsetTarget
@@ -26,8 +26,8 @@ _SEEDS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class HarmShare:
-    """How many of all hits of some frames do harm, which is any effect but none; and how many of
-    these leave the output right, and only the state wrong."""
+    """The number of hits of some frames that do harm, which is any effect but none; and of those
+    that leave the output right, and only the state wrong; `hits` is that of all."""
 
     harmful: int
     latent: int
@@ -58,22 +58,9 @@ def harm_share(workload: str, target: UpsetTarget, frames: int, seed: int) -> Ha
         bench = FaultBench(partial(Golden, workload, one))
         for frame in chosen:
             bench.hold(frame)
-            effects, _ = bench.run(fault_array(_all_hits(bench, target), [target]))
+            effects, _ = bench.run(fault_array(all_hits(bench, target), [target]))
             found = np.frombuffer(effects, np.uint8)
             harmful += int((found != masked).sum())
             latent += int((found == only_state).sum())
             hits += len(found)
     return HarmShare(harmful, latent, hits)
-
-
-def _all_hits(bench: FaultBench, target: UpsetTarget) -> FaultTable:
-    lengths: dict[UpsetTarget, int] = {
-        UpsetTarget.STATE: bench.workload.state_len,
-        UpsetTarget.INPUT: bench.workload.input_len,
-        UpsetTarget.OUTPUT: bench.workload.output_len,
-    }
-    bits = 8 * lengths[target]
-    number = np.arange(bits * (bench.ticks + 1))
-    none = np.zeros_like(number)
-    bit, moment = number % bits, number // bits
-    return FaultTable(number, none, none, bit // 8, bit % 8, moment)

@@ -1,4 +1,4 @@
-"""What is asked of an experiment."""
+"""The order of an experiment: its runs, its seeds, and who hears of its progress."""
 
 from __future__ import annotations
 

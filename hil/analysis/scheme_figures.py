@@ -1,0 +1,122 @@
+"""Figures of a redundancy scheme: sums over the runs of a scenario, and what follows from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hil.analysis.intervals import Interval, clopper_pearson
+from hil.json_values import JsonObject
+
+__all__ = ["SchemeFigures", "SingleHits"]
+
+_CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class SingleHits:
+    """All single hits of one step of every node, counted exactly: how many there are, and of how
+    many the wrong output leaves the system in the frame that is hit."""
+
+    hits: int
+    escaped: int
+
+
+@dataclass(frozen=True, slots=True)
+class SchemeFigures:
+    """The sums over all runs of one scheme. `frames`, of which `right` had a right output, `wrong`
+    a wrong one, and the others none; `failures`: how often a right frame was followed by one that
+    was not; `lossless`: runs without any; `steps`: computed by all boards, None if an
+    agent started again, which forgets how many; `link_bytes` to and from
+    all boards in `link_frames` frames; `energy_j` of all boards, None where a profile does not
+    state it."""
+
+    scheme: str
+    boards: int
+    runs: int
+    frame_s: float
+    frames: int
+    right: int
+    wrong: int
+    failures: int
+    lossless: int
+    upsets: int
+    steps: int | None
+    link_bytes: int
+    link_frames: int
+    energy_j: float | None
+    single_hits: SingleHits | None = None
+
+    @property
+    def availability(self) -> float:
+        """Return the share of frames with a right output."""
+        return self.right / self.frames
+
+    @property
+    def reliability(self) -> float:
+        """Return the share of runs in which all frames had a right output."""
+        return self.lossless / self.runs
+
+    @property
+    def reliability_interval(self) -> Interval:
+        """Return the 95 % interval of `reliability`."""
+        return clopper_pearson(self.lossless, self.runs, _CONFIDENCE)
+
+    @property
+    def mean_time_to_failure_s(self) -> float | None:
+        """Return the mean time of right outputs until a failure [s]; None without a failure."""
+        return self.right * self.frame_s / self.failures if self.failures else None
+
+    @property
+    def mean_time_to_repair_s(self) -> float | None:
+        """Return the mean time without right outputs after a failure [s]; None without one. An
+        outage that the end of a run cuts short counts until there."""
+        out = self.frames - self.right
+        return out * self.frame_s / self.failures if self.failures else None
+
+    @property
+    def energy_per_right_frame_j(self) -> float | None:
+        """Return the energy of all boards for each right output [J]."""
+        return None if self.energy_j is None or not self.right else self.energy_j / self.right
+
+    @property
+    def boards_per_right_frame(self) -> float | None:
+        """Return how many frames of a board each right output takes."""
+        return self.boards * self.frames / self.right if self.right else None
+
+    @property
+    def steps_per_right_frame(self) -> float | None:
+        """Return how many steps of the workload each right output takes."""
+        return None if self.steps is None or not self.right else self.steps / self.right
+
+    @property
+    def bytes_per_frame(self) -> float:
+        """Return the bytes on all links for each frame."""
+        return self.link_bytes / self.link_frames if self.link_frames else 0.0
+
+    def as_json(self) -> JsonObject:
+        """Return the figures as a JSON object."""
+        low, high = self.reliability_interval
+        hits = self.single_hits
+        return {
+            "scheme": self.scheme,
+            "boards": self.boards,
+            "runs": self.runs,
+            "frames": self.frames,
+            "right_frames": self.right,
+            "wrong_frames": self.wrong,
+            "availability": self.availability,
+            "failures": self.failures,
+            "runs_without_failure": self.lossless,
+            "reliability": self.reliability,
+            "reliability_low": low,
+            "reliability_high": high,
+            "mttf_s": self.mean_time_to_failure_s,
+            "mttr_s": self.mean_time_to_repair_s,
+            "upsets": self.upsets,
+            "boards_per_right_frame": self.boards_per_right_frame,
+            "steps_per_right_frame": self.steps_per_right_frame,
+            "energy_per_right_frame_j": self.energy_per_right_frame_j,
+            "link_bytes_per_frame": self.bytes_per_frame,
+            "single_hits": None if hits is None else hits.hits,
+            "single_hits_escaped": None if hits is None else hits.escaped,
+        }

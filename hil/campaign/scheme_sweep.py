@@ -1,0 +1,112 @@
+"""One key of a scenario that takes several values: what `hil compare --over` draws a curve over."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from pydantic import ValidationError
+
+from hil.errors import UsageError
+from hil.plant.sweep import Axis, variants
+from hil.scenario import Scenario
+from hil.scenario.problems import did_you_mean
+
+__all__ = ["SWEPT", "SweptKey", "parse_over"]
+
+_MOST: Final = 100
+_FORM: Final = "write it as persistence=0,1,2,4,8, or altitude_km=400:1200:200"
+
+
+@dataclass(frozen=True, slots=True)
+class SweptKey:
+    """A key and its values. `changed` returns a scenario with one of them."""
+
+    name: str
+    values: tuple[float, ...]
+
+    def changed(self, scenario: Scenario, value: float) -> Scenario:
+        """Return `scenario` with the key at `value`. Raises: UsageError if it cannot be."""
+        try:
+            return _CHANGES[self.name](scenario, value)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            message = first.get("ctx", {}).get("message", first["msg"])
+            raise UsageError(f"--over {self.name}={value:g}: {message}") from None
+
+
+def parse_over(text: str) -> SweptKey:
+    """Return the key and values of KEY=VALUE,VALUE,... or KEY=FIRST:LAST:STEP. Raises:
+    UsageError."""
+    key, equals, rest = text.partition("=")
+    if not equals:
+        raise UsageError(f"--over {text}: it has no `=`", remedy=_FORM)
+    if key not in SWEPT:
+        hint = did_you_mean(key, SWEPT) or f"one of {', '.join(SWEPT)}"
+        raise UsageError(f"--over {text}: `{key}` cannot be swept", remedy=hint)
+    try:
+        numbers = [float(word) for word in rest.replace(":", ",").split(",")]
+    except ValueError:
+        raise UsageError(f"--over {text}: a value is not a number", remedy=_FORM) from None
+    if not all(map(math.isfinite, numbers)):
+        raise UsageError(f"--over {text}: a value is not a finite number", remedy=_FORM)
+    if ":" in rest:
+        numbers = _range(text, rest, numbers)
+    if len(set(numbers)) < len(numbers) or len(numbers) > _MOST:
+        raise UsageError(
+            f"--over {text}: expected at most {_MOST} different values", remedy="leave some out"
+        )
+    return SweptKey(key, tuple(numbers))
+
+
+def _range(text: str, rest: str, numbers: list[float]) -> list[float]:
+    if len(numbers) != 3 or "," in rest or not numbers[2] > 0 or numbers[1] < numbers[0]:
+        raise UsageError(f"--over {text}: expected FIRST:LAST:STEP, rising", remedy=_FORM)
+    first, last, step = numbers
+    count = math.floor((last - first) / step + 1e-9) + 1
+    if count > _MOST:
+        raise UsageError(f"--over {text}: {count} values", remedy="take a larger step")
+    return [round(first + i * step, 9) for i in range(count)]
+
+
+def _recovery(key: str, scenario: Scenario, value: float) -> Scenario:
+    recovery = scenario.recovery
+    number = int(value) if value == int(value) else value
+    changed = type(recovery).model_validate({**recovery.model_dump(), key: number})
+    return scenario.model_copy(update={"recovery": changed})
+
+
+def _accel(scenario: Scenario, value: float) -> Scenario:
+    upsets = scenario.upsets
+    data = {**upsets.model_dump(exclude={"events", "rates", "orbit"}), "accel": value}
+    accel = type(upsets).model_validate(data).accel
+    return scenario.model_copy(update={"upsets": upsets.model_copy(update={"accel": accel})})
+
+
+def _orbit(key: str, scenario: Scenario, value: float) -> Scenario:
+    plant = scenario.plant
+    ((_, changed),) = variants(scenario, [Axis(key, (value,))])
+    assert plant is not None
+    assert changed.plant is not None
+    own = {"stations": plant.stations, "step_s": plant.step_s}  # which surveys of means change
+    return changed.model_copy(update={"plant": changed.plant.model_copy(update=own)})
+
+
+_CHANGES: Final[Mapping[str, Callable[[Scenario, float], Scenario]]] = {
+    "persistence": partial(_recovery, "resyncs"),
+    "scrub_words": partial(_recovery, "scrub_words"),
+    "checkpoint_every": partial(_recovery, "checkpoint_every"),
+    "rollbacks": partial(_recovery, "rollbacks"),
+    "reintegrate_frames": partial(_recovery, "reintegrate_frames"),
+    "window_frames": partial(_recovery, "window_frames"),
+    "accel": _accel,
+    "altitude_km": partial(_orbit, "altitude_km"),
+    "inclination_deg": partial(_orbit, "inclination_deg"),
+    "shielding_mm_al": partial(_orbit, "shielding_mm_al"),
+}
+SWEPT: Final = tuple(_CHANGES)
+"""Keys that can be swept. `persistence` is `recovery.resyncs`, the faults of a node that a resync
+answers within `recovery.window_frames`; `accel` multiplies all rates of upsets."""

@@ -1,0 +1,45 @@
+"""The options of `hil compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "First",
+    "Runs",
+    "SchemeBoards",
+    "SchemeNames",
+    "SchemePicture",
+    "Second",
+    "SweptOver",
+    "Top",
+]
+
+First = Annotated[
+    Path,
+    typer.Argument(metavar="A", help="Result file of a campaign; with --schemes, a scenario."),
+]
+Second = Annotated[Path | None, typer.Argument(metavar="[B]", help="Result file of another.")]
+Top = Annotated[
+    int, typer.Option(metavar="N", help="List the N worst bytes, functions, instructions.")
+]
+SchemeNames = Annotated[
+    str | None, typer.Option(metavar="A,B", help="Redundancy schemes to run the scenario with.")
+]
+SweptOver = Annotated[
+    str | None,
+    typer.Option(metavar="KEY=VALUES", help="Schemes: for each value, as persistence=0,1,2,4,8."),
+]
+Runs = Annotated[
+    int | None, typer.Option(metavar="N", help="Schemes: runs of each, with N seeds; 1.")
+]
+SchemeBoards = Annotated[
+    str | None, typer.Option(metavar="KIND", help="Schemes: inproc or process, for all nodes.")
+]
+SchemePicture = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Schemes: draw .png, .svg or .pdf."),
+]

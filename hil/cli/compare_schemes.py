@@ -1,0 +1,183 @@
+"""`hil compare SCENARIO --schemes A,B,...`: redundancy schemes at the same faults."""
+
+# ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from hil.cli.output import answer, say, show
+from hil.errors import UsageError
+
+if TYPE_CHECKING:
+    from hil.campaign.scheme_sweep import SweptKey
+    from hil.json_values import JsonValue
+    from hil.scenario import Scenario
+    from hil.views.scheme_figures import ComparedScheme
+
+__all__ = ["SchemeOrder", "compare_schemes"]
+
+_EVERY_S: Final = 5.0
+_WIDTH: Final = 170
+
+
+@dataclass(frozen=True, slots=True)
+class SchemeOrder:
+    """A comparison of schemes as the command line states it."""
+
+    schemes: str
+    over: str | None
+    runs: int
+    boards: str | None
+    output: Path | None
+
+
+def compare_schemes(source: str, order: SchemeOrder, *, as_json: bool) -> None:
+    """Run the scenario `source` with each scheme; print and draw what they achieved.
+
+    Raises: UsageError, ConfigError, SetupError, and what a run raises."""
+    from hil.campaign.scheme_sweep import parse_over
+    from hil.views.orbit import require_plotting
+    from hil.views.scheme_figures import draw_schemes, schemes_report
+
+    if order.runs < 1:
+        raise UsageError(f"--runs {order.runs} is not a number of runs", remedy="name 1 or more")
+    if order.output is not None:
+        require_plotting(order.output)
+    names = _schemes(order.schemes)
+    key = None if order.over is None else parse_over(order.over)
+    scenarios, notes = _scenarios(source, names, order.boards)
+    rows = _rows(scenarios, key, order, notes)
+    shown = None if key is None else key.name
+    name = next(iter(scenarios.values())).name
+    if order.output is not None:
+        draw_schemes(name, shown, rows, order.output)
+    if as_json:
+        answer(_document(name, shown, rows, notes))
+        return
+    show(lambda glyphs: schemes_report(name, shown, rows, notes, glyphs), width=_WIDTH)
+    if order.output is not None:
+        say(f"written: {order.output}")
+
+
+def _schemes(text: str) -> list[str]:
+    """Return the schemes that are named. Raises: UsageError."""
+    from hil.scenario import SchemeName
+    from hil.scenario.problems import did_you_mean
+
+    known = [scheme.value for scheme in SchemeName]
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"schemes: {', '.join(known)}"
+            raise UsageError(f"--schemes {text}: there is no scheme `{name}`", remedy=hint)
+    if len(set(names)) < len(names):
+        raise UsageError(f"--schemes {text} names one twice", remedy="name each once")
+    return names
+
+
+def _scenarios(
+    source: str, names: list[str], boards: str | None
+) -> tuple[dict[str, Scenario], list[str]]:
+    """Return the scenario with each scheme, and notes of what the scheme leaves out of it."""
+    from hil.scenario import Overrides
+    from hil.scenario.load import load
+
+    out: dict[str, Scenario] = {}
+    notes: list[str] = []
+    for name in names:
+        loaded = load(source, Overrides(scheme=name, board=boards, pace="free"))
+        out[name] = loaded.scenario
+        notes += [f"{name}: {note}" for note in loaded.left_out]
+    return out, notes
+
+
+def _rows(
+    scenarios: dict[str, Scenario], key: SweptKey | None, order: SchemeOrder, notes: list[str]
+) -> list[ComparedScheme]:
+    from hil.campaign.scheme_trials import run_scheme
+    from hil.views.scheme_figures import ComparedScheme
+
+    points = [(None, s) for s in scenarios.values()] if key is None else [
+        (value, key.changed(s, value)) for s in scenarios.values() for value in key.values
+    ]  # fmt: skip
+    predicted = _predicted(scenarios, key, notes)
+    reporter = _Reporter(order.runs * len(points))
+    rows = []
+    for value, scenario in points:
+        figures = run_scheme(scenario, order.runs, reporter.report)
+        rows.append(ComparedScheme(figures, value, predicted.get((figures.scheme, value))))
+    if predicted:
+        notes += _best(rows)
+    return rows
+
+
+def _predicted(
+    scenarios: dict[str, Scenario], key: SweptKey | None, notes: list[str]
+) -> dict[tuple[str, float | None], float]:
+    """Return the reliability that the model of persistence predicts, before anything is run; empty
+    if another key is swept, or the model does not fit."""
+    from hil.campaign.theory.persistence_of import persistence_model
+
+    out: dict[tuple[str, float | None], float] = {}
+    if key is None or key.name != "persistence":
+        return out
+    for name, scenario in scenarios.items():
+        model = persistence_model(scenario)
+        if isinstance(model, str):
+            notes.append(f"{name}: no model of persistence, whose assumption is that {model}")
+            continue
+        for value in key.values:
+            key.changed(scenario, value)  # which refuses what is no count
+            out[name, value] = model.reliability(int(value))
+    return out
+
+
+def _best(rows: list[ComparedScheme]) -> list[str]:
+    """Return where each modelled scheme has its optimum, predicted and measured."""
+    notes = []
+    for scheme in dict.fromkeys(row.figures.scheme for row in rows):
+        own = [r for r in rows if r.figures.scheme == scheme and r.predicted is not None]
+        if own:
+            model = max(own, key=lambda row: row.predicted or 0.0)
+            best = max(own, key=lambda row: row.figures.lossless)
+            steps = abs(own.index(model) - own.index(best))
+            notes.append(
+                f"{scheme}: predicted best {model.value:g}, measured best {best.value:g}: "
+                f"{steps} grid steps apart"
+            )
+    return notes
+
+
+class _Reporter:
+    """Prints the progress every few seconds."""
+
+    def __init__(self, runs: int) -> None:
+        self._runs = runs
+        self._done = 0
+        self._next = time.monotonic() + _EVERY_S
+
+    def report(self) -> None:
+        """Take that a run has ended; print the progress if that is due."""
+        self._done += 1
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _EVERY_S
+            say(f"{self._done} of {self._runs} runs")
+
+
+def _document(
+    name: str, key: str | None, rows: list[ComparedScheme], notes: list[str]
+) -> dict[str, JsonValue]:
+    return {
+        "scenario": name,
+        "over": key,
+        "schemes": [
+            {**row.figures.as_json(), "value": row.value, "predicted_reliability": row.predicted}
+            for row in rows
+        ],
+        "notes": list(notes),
+    }

@@ -1,0 +1,139 @@
+"""Schemes compared in runs of one scenario, and keys that take several values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hil.analysis.reliability.persistence import PersistenceModel
+from hil.campaign.scheme_sweep import SWEPT, parse_over
+from hil.campaign.scheme_trials import run_scheme
+from hil.campaign.theory.persistence_of import persistence_model
+from hil.errors import UsageError
+from hil.scenario import Overrides, Scenario, load_scenario
+
+PERSISTENCE = """
+schema: 1
+workload: attitude
+frames: 200
+frame_ms: 1000
+rig: {scheme: 4mr, board: inproc}
+recovery: {resyncs: 4, restarts: 0, resets: 0, power_cycles: 0, rollbacks: 0, window_frames: 200}
+upsets:
+  rates: [{target: output, per_s: 0.07}]
+  events: [{frame: 20, node: d, target: output, bit: 62, pattern: stuck, permanent: true}]
+expect: none
+"""
+
+
+@pytest.fixture
+def persistence(tmp_path: Path) -> Scenario:
+    path = tmp_path / "persistence.yaml"
+    path.write_text(PERSISTENCE)
+    return load_scenario(path)
+
+
+def hit_at(scheme: str, bit: int = 40) -> Scenario:
+    """One wrong output: in frame 7, of node a."""
+    return Scenario.model_validate(
+        {
+            "workload": "attitude",
+            "frames": 40,
+            "rig": {"scheme": scheme, "board": "inproc"},
+            "upsets": {
+                "events": [{"frame": 7, "node": "a", "target": "output", "bit": bit, "tick": 6}]
+            },
+            "expect": "none",
+        }
+    )
+
+
+def test_one_wrong_output_is_counted_once_and_only_where_nothing_is_compared() -> None:
+    alone, voted = run_scheme(hit_at("simplex"), 2), run_scheme(hit_at("tmr"), 2)
+    assert (alone.frames, alone.right, alone.wrong) == (80, 78, 2)
+    assert (alone.failures, alone.lossless, alone.upsets) == (2, 0, 2)
+    assert alone.mean_time_to_failure_s == pytest.approx(78 * 0.01 / 2)
+    assert alone.mean_time_to_repair_s == pytest.approx(0.01)
+    assert (voted.right, voted.wrong, voted.failures, voted.lossless) == (80, 0, 0, 2)
+    assert (alone.steps, voted.steps) == (80, 240)
+    assert voted.boards_per_right_frame == 3.0
+    assert voted.bytes_per_frame > 2.5 * alone.bytes_per_frame > 0
+    assert voted.energy_per_right_frame_j == pytest.approx(
+        3.0 * (alone.energy_per_right_frame_j or 0.0) * 78 / 80
+    )
+
+
+def test_single_hits_are_those_of_every_node_and_escape_only_alone() -> None:
+    """7 ticks of 512 bits of state, 448 of input and of output; the last tick of the output is
+    always wrong, and what is voted on masks it."""
+    alone, pair, voted = (run_scheme(hit_at(s), 1).single_hits for s in ("simplex", "dmr", "tmr"))
+    assert alone is not None and pair is not None and voted is not None
+    assert alone.escaped > alone.hits / 100
+    assert (pair.hits, voted.hits) == (2 * alone.hits, 3 * alone.hits)
+    assert pair.escaped == voted.escaped == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [("persistence=0,1,4", (0, 1, 4)), ("accel=1:3:0.5", (1, 1.5, 2, 2.5, 3))],
+)
+def test_values_of_a_swept_key(text: str, values: tuple[float, ...]) -> None:
+    assert parse_over(text).values == values
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("persistence", "no `=`"),
+        ("persistance=1", "cannot be swept"),
+        ("accel=a", "not a number"),
+        ("accel=inf", "finite"),
+        ("accel=3:1:1", "FIRST:LAST:STEP"),
+        ("accel=1:1e9:1", "larger step"),
+        ("accel=1,1", "different values"),
+    ],
+)
+def test_what_cannot_be_swept_is_refused(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_over(text)
+
+
+def test_every_key_changes_the_scenario_and_a_wrong_value_is_named(persistence: Scenario) -> None:
+    flown = load_scenario("leo-iss-day", Overrides(board="inproc"))
+    for name in SWEPT:
+        scenario = (
+            flown if name in ("altitude_km", "inclination_deg", "shielding_mm_al") else persistence
+        )
+        key = parse_over(f"{name}=50")
+        changed = key.changed(scenario, 500.0 if name == "altitude_km" else 5.0)
+        assert changed != scenario
+        assert changed.seed == scenario.seed
+        if scenario.plant is not None and changed.plant is not None:
+            assert changed.plant.step_s == scenario.plant.step_s
+    with pytest.raises(UsageError, match=r"persistence=0.5"):
+        parse_over("persistence=0.5").changed(persistence, 0.5)
+    with pytest.raises(UsageError, match="no orbit"):
+        parse_over("altitude_km=500").changed(persistence, 500.0)
+
+
+def test_persistence_model_has_the_rates_of_the_scenario(persistence: Scenario) -> None:
+    model = persistence_model(persistence)
+    assert isinstance(model, PersistenceModel)
+    assert (model.nodes, model.frames, model.broken, model.broken_from) == (4, 200, 1, 20)
+    assert model.hit == pytest.approx(0.00995, abs=1e-5)  # 0.07 a frame, of which 1/7 does harm
+    other = load_scenario("two-faults", Overrides(board="inproc"))
+    assert "resync only" in str(persistence_model(other))
+
+
+@pytest.mark.slow
+def test_optimum_of_the_persistence_count_is_where_the_model_predicts_it(
+    persistence: Scenario,
+) -> None:
+    key = parse_over("persistence=0,1,4,16,64")
+    model = persistence_model(persistence)
+    assert isinstance(model, PersistenceModel)
+    predicted = key.values.index(model.best([int(value) for value in key.values]))
+    lossless = [run_scheme(key.changed(persistence, v), 24).lossless for v in key.values]
+    assert 0 < predicted < len(key.values) - 1
+    assert abs(lossless.index(max(lossless)) - predicted) <= 1
