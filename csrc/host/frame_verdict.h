@@ -69,11 +69,11 @@ typedef struct {
 
 /* Decide: from nodes, voters and node[] to verdict, masks, output, state, and the DELIVERED,
  * STATE_SPLIT, FAIL_SILENT, HELD and HELD_WRONG flags (others are kept). HIL_OK; HIL_ERR_ARG for a
- * null pointer, a node count outside 1..7 or voters beyond it. */
+ * null pointer, a node count outside 1..8 or voters beyond it. */
 int frame_verdict_decide(hil_frame_verdict_t *f);
 
 /* Pack to the record's bytes (SPEC: hil/record). Returns the length; HIL_ERR_EXHAUSTED if |cap| is less, or for
- * a node count outside 1..7. */
+ * a node count outside 1..8. */
 int frame_verdict_pack(const hil_frame_verdict_t *f, uint8_t *out, size_t cap);
 
 /* Unpack one record. Returns its length; HIL_ERR_PAYLOAD if the bytes are short or out of range. */

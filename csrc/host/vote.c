@@ -119,10 +119,13 @@ __attribute__((target("avx2"))) static uint64_t block3_stream(const uint8_t *a, 
 
 ALWAYS_INLINE uint64_t majority3(uint64_t a, uint64_t b, uint64_t c) { return b ^ ((a ^ b) & (c ^ b)); }
 
+/* Bitwise votes are of an odd number of words; an even one, of classes only, may be larger. */
+enum { WORDS_MAX = 7 };
+
 /* The majority of n = 1, 3, 5 or 7 words. With s = sum and k = carry of a full adder, n = 5 gives
  * count = s2 + 2 (k1 + k2), which is at least 3 where two of s2, k1, k2 are set; n = 7 gives
  * count = s3 + 2 (k1 + k2 + k3), which is at least 4 where two of the carries are set. */
-ALWAYS_INLINE uint64_t majority_word(const uint64_t w[VOTE_MAX_NODES], int n) {
+ALWAYS_INLINE uint64_t majority_word(const uint64_t w[WORDS_MAX], int n) {
   if (n == 1) {
     return w[0];
   }
@@ -139,7 +142,7 @@ ALWAYS_INLINE uint64_t majority_word(const uint64_t w[VOTE_MAX_NODES], int n) {
 ALWAYS_INLINE uint64_t majority_at(const uint8_t *const *in, int n, size_t at, size_t part, uint8_t *out) {
   const uint64_t first = load_part(in[0] + at, part);
 #define INPUT(k) (n > (k) ? load_part(in[k] + at, part) : first)
-  const uint64_t w[VOTE_MAX_NODES] = {first, INPUT(1), INPUT(2), INPUT(3), INPUT(4), INPUT(5), INPUT(6)};
+  const uint64_t w[WORDS_MAX] = {first, INPUT(1), INPUT(2), INPUT(3), INPUT(4), INPUT(5), INPUT(6)};
 #undef INPUT
   const uint64_t voted = majority_word(w, n);
   memcpy(out, &voted, part);

@@ -8,7 +8,7 @@
 #include "status.h"
 
 /* cffi:begin */
-enum { VOTE_MAX_NODES = 7 };
+enum { VOTE_MAX_NODES = 8 };
 
 /* Which nodes differ from the voted value, and where. Entries of nodes that did not take part are zero
  * (first_diff: len). */
@@ -36,9 +36,9 @@ int vote_bitwise3(const uint8_t *a, const uint8_t *b, const uint8_t *c, uint8_t 
  * HIL_OK; HIL_ERR_ARG for another n or a null pointer. */
 int vote_bitwise(const uint8_t *const *inputs, int n, uint8_t *out, size_t len, hil_vote_bits_t *out_where);
 
-/* Exact majority over the digests of the nodes in |present_mask| (bit i = node i, i < n <= 7):
+/* Exact majority over the digests of the nodes in |present_mask| (bit i = node i, i < n <= 8):
  * the class with more than half of the present nodes. HIL_OK also when none wins (winner -1);
- * HIL_ERR_ARG for n outside 1..7 or mask bits beyond n. */
+ * HIL_ERR_ARG for n outside 1..8 or mask bits beyond n. */
 int vote_exact(const uint64_t *digests, int n, uint32_t present_mask, hil_vote_class_t *out);
 
 /* Plurality (m of n): the largest class, if it is the only one of its size and has at least

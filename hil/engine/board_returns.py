@@ -53,7 +53,7 @@ class BoardReturns:
         self._times = times
         self._recorder = recorder
         self._scheduler = scheduler
-        self._needed = redundancy.scheme.needed
+        self._scheme = redundancy.scheme
         self._boot_us = int(boot_s * 1e6)
         self._stop = stop
         self._absent_since_us: dict[str, int] = {}
@@ -156,11 +156,18 @@ class BoardReturns:
     def _retry_isolated(self, frame: int) -> None:
         """Try to repair isolated nodes if those in service are too few for an output."""
         recovery = self._recovery
-        if len(recovery.in_service) >= self._needed or self._scheduler.agreed is None:
+        if self._everybody_serves or self._scheduler.agreed is None:
+            return
+        serving = sum(1 << self._rig.by_name[name].index for name in recovery.in_service)
+        if not self._scheme.has_too_few(serving):
             return
         for name in recovery.in_state(NodeState.ISOLATED):
             if self._rig.by_name[name].powered and name not in self._rig.reconnector.searched_for:
                 self._scheduler.carry_out(recovery.retry_isolated(frame - 1, name))
+
+    @property
+    def _everybody_serves(self) -> bool:
+        return len(self._recovery.in_service) == len(self._rig.nodes)
 
     def _repair_reconnected(self, frame: int) -> None:
         """Repair the boards that were searched for and are back."""

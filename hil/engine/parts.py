@@ -24,6 +24,7 @@ from hil.redundancy.schemes import scheme_of
 from hil.rig.board_kinds import build_nodes
 from hil.rig.calls import Timing
 from hil.rig.pacer import Pacer
+from hil.rig.pair_cores import cores_text, usable_cores
 from hil.rig.program import PREFIX, golden_run, has_long_output
 from hil.rig.program_options import ProgramOptions
 from hil.rig.rig import Rig
@@ -79,6 +80,9 @@ def assemble(
     if pacer.real_time:  # frames have their times: noise is waited for no longer
         timing = replace(timing, noise_patience=1)
     rig = Rig(nodes, scenario.workload_name, scenario.seed, timing, clock)
+    if pairs := scenario.rig.scheme.pairs:
+        if any(spec.board is BoardKind.PROCESS for spec in scenario.rig.nodes):
+            rig.notes = (cores_text(pairs, usable_cores()),)
     rig.setup.program = program
     rig.setup.long_outputs = has_long_output(golden.workload)
     rig.setup.scrub_words = scenario.recovery.scrub_words

@@ -57,6 +57,7 @@ class RunRecorder:
         outside: OutsideInfluence,
         observers: Sequence[RunObserver],
     ) -> None:
+        self._rig = rig
         self._nodes = rig.nodes
         self._golden = golden
         self._recovery = recovery
@@ -124,6 +125,8 @@ class RunRecorder:
         """Record the nodes, and notes of the plant about the whole run."""
         for identity in self.identities():
             self.record.node(identity)
+        for note in self._rig.notes:
+            self.record.note(None, note)
         for note in () if plant is None or plant.sky is None else plant.sky.notes:
             self.record.note(None, note)
         self.record.commit()

@@ -163,6 +163,7 @@ class VerdictStage:
             and not frame.upsets
             and not frame.repeated
             and is_settled(self._recovery, self._upsets)
+            and not (self._scheme.pairs and _pair_deviates(frame, verdict))
         )
 
     # --- the vote -----------------------------------------------------------------------------
@@ -358,3 +359,9 @@ def _ballots(nodes: Sequence[Node], results: Mapping[str, NodeResult]) -> list[B
         r = results.get(node.name, EXCLUDED_RESULT)
         out.append(Ballot(r.status, r.signal, r.output_digest, r.state_digest))
     return out
+
+
+def _pair_deviates(frame: FrameWork, verdict: Verdict) -> bool:
+    """Return whether a node of a pair that does not decide is not as the others."""
+    failed = any(result.status != DONE for result in frame.results.values())
+    return failed or bool(verdict.dissent | verdict.latent)

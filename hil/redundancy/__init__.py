@@ -3,6 +3,7 @@
 voting        one frame's verdict, from the answers of all nodes
 electorate    the scheme: which nodes vote, and what is delivered without a majority
 observation   what one frame's result shows of one node
+pairs         self-checking pairs: which of them speak, and decide
 schemes       the scheme of a rig, from its scenario
 time_redundancy          executions of the same step, compared
 recovery      the states of a node, and the repair that follows from an observation

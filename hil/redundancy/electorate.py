@@ -6,6 +6,8 @@
     else, also answers of returning nodes    voters and returning nodes together
     else, one voter alone                    the scheme's rule for unvoted outputs
 
+With self-checking pairs (`hil.redundancy.pairs`) only pairs that speak decide, and one is enough.
+
 A returning node (REINTEGRATING) was given an agreed state, and its board confirmed the digest. So
 returning nodes may break a tie, and outvote a single voter; one of them against one voter is a tie.
 They cannot outvote two voters that agree.
@@ -38,6 +40,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from hil.redundancy.pairs import deciding
 from hil.redundancy.voting import (
     FAIL_SILENT,
     STATE_SPLIT,
@@ -78,13 +81,17 @@ class Scheme:
     could be compared, for at most `unvoted_frames` consecutive frames (0: no limit), then nothing.
     `voter`: decides among the ballots of some nodes; `vote` is the exact majority of
     csrc/host/frame_verdict.c, the only one that frames in batches and verifications know.
-    `executions`: how often a node computes each step (`hil.redundancy.time_redundancy`)."""
+    `executions`: how often a node computes each step (`hil.redundancy.time_redundancy`); `pairs`:
+    the masks of its self-checking pairs, and `by_priority` whether the first of them that speaks
+    decides (`hil.redundancy.pairs`)."""
 
     members: int
     unvoted: Unvoted
     unvoted_frames: int = 0
     voter: Voter = vote
     executions: int = 1
+    pairs: tuple[int, ...] = ()
+    by_priority: bool = False
 
     def decide(
         self,
@@ -103,7 +110,7 @@ class Scheme:
         `ballots` has one entry per node in rig order; `frames_alone`: in how many consecutive
         frames before this one a single node answered. `golden_output`, `re_executed` and `held` are
         those of `hil.redundancy.voting.vote`. `confirmed`: whether the executions of the only node
-        confirm its output; otherwise it delivers nothing. Raises: KernelError for more than 7
+        confirm its output; otherwise it delivers nothing. Raises: KernelError for more than 8
         nodes."""
 
         def count_votes(nodes: int) -> Verdict:
@@ -119,6 +126,8 @@ class Scheme:
                 held=held,
             )
 
+        if self.pairs:
+            return self._elect_pairs(count_votes, electorate, ballots)
         return self._elect(count_votes, electorate)
 
     def _elect(self, count_votes: Callable[[int], Verdict], electorate: Electorate) -> Verdict:
@@ -129,11 +138,26 @@ class Scheme:
         nobody_to_compare = is_alone(verdict) or verdict.kind is VerdictKind.NO_QUORUM
         return wider if nobody_to_compare or self.is_compared(wider) else verdict
 
+    def _elect_pairs(
+        self,
+        count_votes: Callable[[int], Verdict],
+        electorate: Electorate,
+        ballots: Sequence[Ballot],
+    ) -> Verdict:
+        """Return the verdict of the pairs that speak; without any, that of pairs with returning
+        nodes. If none speaks, there is no output: the nodes of silent pairs do not vote."""
+        asked = electorate.voters
+        for mask in (asked, asked | electorate.returning):
+            voters = deciding(self.pairs, ballots, mask, by_priority=self.by_priority)
+            if voters:
+                return count_votes(voters)
+        return count_votes(0)
+
     @property
     def has_exact_majority(self) -> bool:
         """Return whether the C code, which also computes and decides whole batches of frames, does
         the same as this scheme."""
-        return self.voter is vote and self.executions == 1
+        return self.voter is vote and self.executions == 1 and not self.by_priority
 
     def is_compared(self, verdict: Verdict) -> bool:
         """Return whether two nodes agree on the output and the state of this verdict, or the scheme
@@ -154,6 +178,13 @@ class Scheme:
         """Return the least number of nodes for an output in every frame."""
         one_delivers = self.unvoted in (Unvoted.DEGRADED, Unvoted.DELIVER)
         return 1 if self.members == 1 or (one_delivers and not self.unvoted_frames) else 2
+
+    def has_too_few(self, serving: int) -> bool:
+        """Return whether the nodes in the mask `serving` are too few for an output in every
+        frame."""
+        if self.pairs:
+            return all(pair & ~serving for pair in self.pairs)
+        return serving.bit_count() < self.needed
 
     def delivers_unvoted(self, frames_alone: int, asked: int) -> bool:
         """Return whether a single node's own output is delivered in its `frames_alone`-th

@@ -173,7 +173,7 @@ def vote(
     `golden_output`, if known, only marks a delivered output as correct; it has no part in the
     decision. `fail_silent`: a voter without another to compare with delivers nothing. `held`: HELD,
     optionally with HELD_WRONG, if the last voted output leaves the system again when this frame has
-    none. `upset`: a bit of the voter's memory that is hit. Raises: KernelError for more than 7
+    none. `upset`: a bit of the voter's memory that is hit. Raises: KernelError for more than 8
     nodes. Thread-safe."""
     f = ffi.new("hil_frame_verdict_t *")  # one per call: viewers may unpack in other threads
     f.frame, f.nodes, f.voters = frame, len(ballots), voters

@@ -31,5 +31,6 @@ own_workload, workload_trial    a user's C file as the workload, and what it doe
 program_end, program_words    how one ended, in words
 golden_recording, recorded_run    boards that compute a golden run, and its file
 offspring, guardian, pty_identity    programs that hil starts, and their ptys
+pair_cores          the cores on which the software boards of self-checking pairs compute
 processor_use, addresses    the CPU time of boards, and where they lie in memory
 """

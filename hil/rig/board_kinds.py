@@ -16,6 +16,7 @@ from hil.rig.labgrid_place import LabgridPlace
 from hil.rig.node import Board, Node
 from hil.rig.onnx_program import model_programs
 from hil.rig.own_workload import OwnWorkload, own_workload
+from hil.rig.pair_cores import core_of, usable_cores
 from hil.rig.power import make
 from hil.scenario import BoardKind, Scenario, UpsetTarget
 from hil.scenario import NodeConfig as NodeSpec
@@ -30,15 +31,16 @@ def _board(
     programs: Mapping[str, tuple[str, ...]],
     *,
     beside: bool,
+    core: int | None,
 ) -> Board:
-    """Return the board of `spec`, whose agent has the workload `own` if there is one. Each kind has
-    its case: mypy reports a kind without one."""
+    """Return the board of `spec`, whose agent has the workload `own` if there is one, and computes
+    on `core` if it is a process. Each kind has its case: mypy reports a kind without one."""
     match spec.board:
         case BoardKind.INPROC:
             return InprocBoard(spec.name, index, own)
         case BoardKind.PROCESS:
             agent = find_agent() if own is None else agent_with(own)
-            return ProcessBoard(spec.name, agent, programs)
+            return ProcessBoard(spec.name, agent, programs, core)
         case BoardKind.EMULATED:
             workloads = () if own is None else (own.source,)
             return EmulatedBoard(spec.name, can_return=beside, workloads=workloads)
@@ -85,8 +87,14 @@ def build_nodes(scenario: Scenario, clock: Clock = HOST) -> list[Node]:
             *(target for rate in upsets.rates for target in rate.targets),
         )
     )
+    cores = usable_cores() if scenario.rig.scheme.pairs else ()
     nodes = [
-        Node(spec.name, index, _board(spec, index, own, programs, beside=beside), clock)
+        Node(
+            spec.name,
+            index,
+            _board(spec, index, own, programs, beside=beside, core=core_of(index, cores)),
+            clock,
+        )
         for index, spec in enumerate(scenario.rig.nodes)
     ]
     for node in nodes:

@@ -84,6 +84,8 @@ class Rig:
         supplies = (node.capabilities.power for node in self.nodes)
         self.power = PowerMonitor([s for s in supplies if s is not None], clock=clock)
         self.rates = self.requests.rates
+        self.notes: tuple[str, ...] = ()
+        """Remarks on the boards, for the record."""
         self._bringup = BringUp(self.nodes, self.requests, self.reconnector, self.absent)
 
     def open(self, announce: Announce = lambda _: None, wait_us: int = 0) -> None:

@@ -126,7 +126,9 @@ class RigConfig(FrozenModel):
         default=SchemeName.TMR,
         description="Number of nodes: simplex 1, dmr 2, tmr 3, and 4mr to 7mr. Time redundancy on "
         "1 node: dual_execution (each step twice, a third time if they differ), triple_execution "
-        "(each step three times).",
+        "(each step three times). Self-checking pairs, in the order of the nodes: triple_pairs "
+        "(6 nodes, the pairs that agree with themselves vote), priority_pairs (8 nodes, the first "
+        "such pair commands).",
     )
     unvoted_output: UnvotedWord | None = Field(
         default=None,
@@ -163,7 +165,8 @@ class RigConfig(FrozenModel):
         """Return the rule for frames whose output was not voted on."""
         if self.unvoted_output is not None:
             return self.unvoted_output
-        return Unvoted.NOTHING if self.scheme is SchemeName.DMR else Unvoted.DEGRADED
+        compares = self.scheme is SchemeName.DMR or self.scheme.pairs > 0
+        return Unvoted.NOTHING if compares else Unvoted.DEGRADED
 
     @model_validator(mode="before")
     @classmethod
@@ -262,6 +265,12 @@ class RigConfig(FrozenModel):
                 )
 
     def _check_size(self, findings: Findings) -> None:
+        if self.scheme.pairs and self.unvoted in (Unvoted.DEGRADED, Unvoted.DELIVER):
+            findings.add(
+                "unvoted_output",
+                f"a node of a pair never speaks alone; {self.scheme} has `nothing` or `hold`",
+                "remove it",
+            )
         if len(self.nodes) != self.size:
             fitting = [scheme for scheme in SchemeName if scheme.size == len(self.nodes)]
             findings.add(

@@ -55,12 +55,24 @@ class SchemeName(Word):
     FIVE = "5mr"
     SIX = "6mr"
     SEVEN = "7mr"
+    TRIPLE_PAIRS = "triple_pairs"
+    PRIORITY_PAIRS = "priority_pairs"
 
     @property
     def size(self) -> int:
         """Return the number of nodes."""
         sizes = {"dmr": 2, "tmr": 3, "4mr": 4, "5mr": 5, "6mr": 6, "7mr": 7}
-        return sizes.get(self.value, 1)
+        return sizes.get(self.value, 2 * self.pairs or 1)
+
+    @property
+    def pairs(self) -> int:
+        """Return the number of self-checking pairs; 0 for a scheme without pairs."""
+        return {"triple_pairs": 3, "priority_pairs": 4}.get(self.value, 0)
+
+    @property
+    def by_priority(self) -> bool:
+        """Return whether the first pair that speaks commands, in place of a majority."""
+        return self is SchemeName.PRIORITY_PAIRS
 
     @property
     def executions(self) -> int:

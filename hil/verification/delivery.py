@@ -11,6 +11,7 @@ from hil.kernel import digest64
 from hil.record.digest import hex64
 from hil.redundancy.electorate import is_alone
 from hil.redundancy.hold import OutputHold
+from hil.redundancy.pairs import deciding
 from hil.redundancy.schemes import scheme_of
 from hil.redundancy.time_redundancy import confirmed
 from hil.redundancy.voting import FAIL_SILENT, RE_EXECUTED, Ballot, Verdict
@@ -35,6 +36,7 @@ class DeliveryCheck:
         """Check one frame; `value` is the output that its row in `frames` has, None without one;
         `executions` are the recorded ballots of its executions, in order, none if all agreed."""
         self._alone(recorded, self._is_confirmed(recorded, executions))
+        self._decided_by_pairs(recorded)
         self._held(recorded, value)
         self._hold.update(recorded, b"")
 
@@ -65,6 +67,16 @@ class DeliveryCheck:
             bool(recorded.flags & FAIL_SILENT),
             kept_back,
         )
+
+    def _decided_by_pairs(self, recorded: Verdict) -> None:
+        """Compare the voters of a scheme of pairs with the rule: whole pairs that agree with
+        themselves, one of them where priority decides."""
+        scheme = self._scheme
+        if not scheme.pairs:
+            return
+        whole = [pair for pair in scheme.pairs if not pair & ~recorded.voters]
+        by_rule = deciding(whole, recorded.ballots, recorded.voters, by_priority=scheme.by_priority)
+        self._out.compare(recorded.frame, "nodes of pairs that speak", recorded.voters, by_rule)
 
     def _held(self, recorded: Verdict, value: bytes | None) -> None:
         out, number = self._out, recorded.frame

@@ -67,7 +67,7 @@ __all__ = ["Difference", "Verification", "campaign_mode", "result_of", "tally", 
 _VERDICT_AT: Final = 8  # bytes of a packed frame (hil.record.schema)
 _VOTERS_AT: Final = 10
 _FLAGS_AT: Final = 11
-_POPCOUNT: Final = np.array([n.bit_count() for n in range(128)])
+_POPCOUNT: Final = np.array([n.bit_count() for n in range(256)])
 _PLAIN: Final = frozenset({VerdictKind.UNANIMOUS, VerdictKind.SIMPLEX})
 
 
@@ -103,7 +103,7 @@ def tally(reader: Reader) -> RecordTally:
         held_here = (flags & HELD) != 0
         wrong += int(weights[wrong_here].sum())
         held += int(weights[held_here].sum())
-        voters = _POPCOUNT[packed[:, _VOTERS_AT] & 0x7F]
+        voters = _POPCOUNT[packed[:, _VOTERS_AT]]
         voting += np.bincount(voters, weights, 8).astype(np.int64)
         last_voters = int(voters[-1])
         last_available = bool(delivered[-1] & correct[-1])

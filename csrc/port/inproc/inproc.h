@@ -45,7 +45,7 @@ int inproc_exchange(hil_inproc_t *b, const uint8_t *bytes, size_t len, uint8_t *
  * boards keep a copy of the agreed state. |records| takes frame_verdict_pack bytes, frame after frame;
  * |cap| bounds them.
  * Returns how many frames were run (their records are valid); HIL_ERR_STATE if a board cannot run so, or the
- * workload's step was abandoned; HIL_ERR_ARG for null pointers, node counts outside 1..7, or voters beyond. */
+ * workload's step was abandoned; HIL_ERR_ARG for null pointers, node counts outside 1..8, or voters beyond. */
 int inproc_batch(hil_inproc_t *const *boards, int nodes, uint32_t voters, hil_golden_t *golden,
                  uint32_t count, uint32_t checkpoint_every, uint8_t *records, size_t cap);
 /* cffi:end */

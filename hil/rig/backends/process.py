@@ -66,7 +66,8 @@ def agent_with(own: OwnWorkload) -> Path:
 
 
 class ProcessBoard:
-    """A board that is a process of this computer. Power off is SIGKILL, power on a new process.
+    """A board that is a process of this computer, on `core` if one is given. Power off is SIGKILL,
+    power on a new process.
 
     Its limits apply to its worker only: it does not change this computer's clock or power mode."""
 
@@ -79,8 +80,10 @@ class ProcessBoard:
         name: str,
         agent: Path | None = None,
         programs: Mapping[str, tuple[str, ...]] | None = None,
+        core: int | None = None,
     ) -> None:
         self.name = name
+        self._core = core
         self._programs = programs
         self._agent = agent or find_agent()
         self._process: subprocess.Popen[bytes] | None = None
@@ -135,6 +138,8 @@ class ProcessBoard:
         except OSError as error:
             ADOPTION.end()
             raise SetupError(f"cannot start {self._agent}: {error}") from error
+        if self._core is not None:  # its worker, which it starts later, inherits that
+            os.sched_setaffinity(self._process.pid, {self._core})
         assert self._process.stderr is not None
         self._stderr = StderrReader(self._process.stderr, self.stderr_sink, self.name)
         self.port = self._announced_port()

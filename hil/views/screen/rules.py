@@ -16,8 +16,7 @@ from hil.views.style import plural
 
 __all__ = ["SchemeRule", "rule_of"]
 
-_EXECUTIONS: Final = {scheme.value: scheme.executions for scheme in SchemeName}
-_DEFAULTS: Final = {"dmr": "nothing"}
+_SCHEMES: Final = {scheme.value: scheme for scheme in SchemeName}
 _SHORT: Final = {
     "nothing": "no output",
     "hold": "the last voted output is held",
@@ -38,7 +37,8 @@ class SchemeRule:
     """The rule of one run with `size` nodes. `unvoted`: the rule for an output without a comparison
     (empty: not in the record), for `limit` consecutive frames at most (0: without a limit).
     `one_at_a_time`: an upset waits until the rig has recovered from the one before; `executions`:
-    how often a node executes each step."""
+    how often a node executes each step; `pairs`: the number of its self-checking pairs, and
+    `by_priority` whether the first that speaks commands."""
 
     scheme: str = ""
     size: int = 0
@@ -46,6 +46,8 @@ class SchemeRule:
     limit: int = 0
     one_at_a_time: bool = False
     executions: int = 1
+    pairs: int = 0
+    by_priority: bool = False
 
     @property
     def refresh(self) -> str:
@@ -56,7 +58,7 @@ class SchemeRule:
     def alone(self) -> str:
         """Return the condition and, after a colon, the output while one of several nodes answers
         alone; empty if unknown."""
-        if self.size < 2 or self.unvoted not in _SHORT:
+        if self.size < 2 or self.pairs or self.unvoted not in _SHORT:
             return ""
         alone = "is in service" if self.unvoted == Unvoted.DEGRADED else "answers"
         return f"if only one {alone}: {_SHORT[self.unvoted]}{self._limit(' for {} at most')}"
@@ -67,6 +69,8 @@ class SchemeRule:
         unknown."""
         if self.size == 1:
             return "; ".join(part for part in (self._simplex(), self.refresh) if part)
+        if self.pairs:
+            return self._paired()
         if self.unvoted not in _DELIVERED:
             return ""
         limit = self._limit(", for at most {}; then nothing", "consecutive frame")
@@ -84,6 +88,14 @@ class SchemeRule:
             text += "; without an answer, its last output is delivered again, marked as held"
             text += self._limit(", for at most {}", "consecutive frame")
         return text
+
+    def _paired(self) -> str:
+        decides = "the first that speaks commands" if self.by_priority else "those that speak vote"
+        text = f"a pair speaks only if its two nodes agree; of {self.pairs} pairs, {decides}"
+        if self.unvoted != Unvoted.HOLD:
+            return f"{text}; if none does, nothing is delivered"
+        held = "if none does, the last output is delivered again, marked as held"
+        return f"{text}; {held}{self._limit(', for at most {}', 'consecutive frame')}"
 
     def _repeated(self) -> str:
         often = {2: "twice, and a third time if the results differ", 3: "three times"}
@@ -105,14 +117,18 @@ class SchemeRule:
 def rule_of(scenario: RecordedScenario, size: int) -> SchemeRule:
     """Return the rule that a recorded scenario names for `size` nodes. An older
     record names none."""
+    known = _SCHEMES.get(scenario.scheme)
     unvoted = scenario.unvoted_output
     if unvoted == "":
-        unvoted = _DEFAULTS.get(scenario.scheme, "degraded")
+        compares = known is not None and (known is SchemeName.DMR or known.pairs > 0)
+        unvoted = Unvoted.NOTHING if compares else Unvoted.DEGRADED
     return SchemeRule(
         scenario.scheme,
         size,
         unvoted or "",
         scenario.unvoted_frames,
         one_at_a_time=scenario.one_at_a_time,
-        executions=_EXECUTIONS.get(scenario.scheme, 1),
+        executions=1 if known is None else known.executions,
+        pairs=0 if known is None else known.pairs,
+        by_priority=known is not None and known.by_priority,
     )

@@ -5,6 +5,7 @@ facts               its values
 node_facts, plant_facts, run_facts    read these values
 recorded_values     rows and packed verdicts as these values
 health              the health of the system, from its facts. Pure
+pairs               self-checking pairs: who commands, who is silent. Pure
 alarms              alarms of values that are out of limits: persistence, latching. Pure
 alarm_feed, alarm_follower, limit_search    find the alarms of a record
 decision            the vote of one frame

@@ -15,6 +15,7 @@ from hil.views.alarm_limits import Level
 from hil.views.correctness import Answered, names_text
 from hil.views.screen.model.alarms import Alarm
 from hil.views.screen.model.facts import NodeFacts, Scene
+from hil.views.screen.model.pairs import pairs_of
 from hil.views.style import duration, flight_time, plural
 
 __all__ = [
@@ -66,6 +67,8 @@ class Redundancy:
 def redundancy(scene: Scene) -> Redundancy:
     """Return the mode that the rig is in now."""
     total, rule = len(scene.nodes), scene.run.rule
+    if rule.pairs:
+        return _of_pairs(scene)
     voting = sum(node.state == NodeState.VOTING for node in scene.nodes)
     margin = max(0, (voting - 1) // 2)
     mode = _WORDS.get(voting, f"{voting}MR")
@@ -84,6 +87,19 @@ def redundancy(scene: Scene) -> Redundancy:
         text = "no node votes"
     level = Level.GOOD if voting == total else Level.WARN if voting else Level.BAD
     return Redundancy(mode, voting, total, margin, level, text, rule.alone if voting == 2 else "")
+
+
+def _of_pairs(scene: Scene) -> Redundancy:
+    """Return the mode of a rig of self-checking pairs: `voting` of them speak."""
+    pairs = pairs_of(scene)
+    able = [pair for pair in pairs if pair.decides or pair.speaks]
+    margin = max(0, len(able) - 1)
+    level = Level.GOOD if len(able) == len(pairs) else Level.WARN if able else Level.BAD
+    decide = [pair.names for pair in pairs if pair.decides]
+    verb = "commands" if scene.run.rule.by_priority else "vote"
+    who = f"{', '.join(decide)} {verb}" if decide else "no pair decides"
+    more = f"{plural(margin, 'more pair')} may fall silent" if margin else "no pair in reserve"
+    return Redundancy(f"{len(pairs)} PAIRS", len(able), len(pairs), margin, level, f"{who}, {more}")
 
 
 def stale_s(scene: Scene) -> float:

@@ -123,6 +123,8 @@ def _decided_by(decision: Decision) -> str:
         more = " or more" if decision.alone >= ALONE_MAX else ""
         times = f", for {decision.alone:,}{more} consecutive frames" if decision.alone > 1 else ""
         return f"undecided: only {names} answered{times}; {_delivery_text(vote)}"
+    if decision.rule.pairs:
+        return _decided_by_pairs(decision)
     if decision.rule.executions > 1:
         return _decided_in_time(decision, names)
     if len(decision.answers) == 1:
@@ -151,6 +153,24 @@ def _decided_in_time(decision: Decision, name: str) -> str:
         return f"executions {names_text(agree)} of the step by {name} agree"
     assert decision.vote is not None, "a frame with executions was decided"
     return f"undecided: the executions of {name} do not agree; {_delivery_text(decision.vote)}"
+
+
+def _decided_by_pairs(decision: Decision) -> str:
+    """Return which self-checking pairs decide, and which are silent."""
+    answers = decision.answers
+    pairs = [answers[at : at + 2] for at in range(0, len(answers), 2)]
+    words: dict[str, list[str]] = {"decides": [], "agrees": [], "is silent": []}
+    for pair in pairs:
+        name = "+".join(answer.node for answer in pair)
+        if all(answer.part in {VotePart.VOTER, VotePart.RETURNS} for answer in pair):
+            words["decides"].append(name)
+        else:
+            heard = all(answer.agrees and not answer.latent for answer in pair)
+            words["agrees" if heard else "is silent"].append(name)
+    assert decision.vote is not None, "a frame with pairs was decided"
+    said = [f"{', '.join(names)} {word}" for word, names in words.items() if names]
+    undecided = "" if words["decides"] else f"undecided: {_delivery_text(decision.vote)}; "
+    return undecided + "; ".join(said)
 
 
 def _repeated(decision: Decision, marks: Marks) -> list[Text]:

@@ -13,6 +13,7 @@ from hil.redundancy.voting import NodeStatus, VerdictKind
 from hil.views.correctness import Answered
 from hil.views.screen.model import health
 from hil.views.screen.model.facts import NodeFacts, Scene
+from hil.views.screen.model.pairs import pair_of
 from hil.views.screen.pages.style import CURSOR, STALE, STYLES, Marks, columns, fit, line, number
 from hil.views.style import BAD, DIM, HEAD, WARN, duration
 from hil.wire.throttling import UNDER_VOLTAGE
@@ -55,6 +56,14 @@ def _answer(node: NodeFacts, scene: Scene, _marks: Marks) -> tuple[str, str]:
             return "alone", WARN
         return "agrees", ""
     return node.status, WARN if node.status != NodeStatus.EXCLUDED.word else DIM
+
+
+def _pair(node: NodeFacts, scene: Scene, marks: Marks) -> tuple[str, str]:
+    pair = pair_of(node, scene)
+    if pair is None:
+        return marks.dash, ""
+    style = HEAD if pair.decides else "" if pair.speaks else WARN
+    return f"{pair.number} {pair.word}", style
 
 
 def _link(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
@@ -159,6 +168,7 @@ def _heard(node: NodeFacts, scene: Scene, marks: Marks) -> tuple[str, str]:
 _COLUMNS: Final = (
     _Column("node", 5, _name),
     _Column("state", 13, _state),
+    _Column("pair", -10, _pair),
     _Column("answer", 8, _answer, 120),
     _Column("link", 7, _link),
     _Column("temp C", -6, _temperature, reported=True),
