@@ -323,7 +323,7 @@ static void a_batch_out_of_range_is_refused(void) {
   hil_inproc_t *with_null[BOARDS] = {boards[0], NULL, boards[2]};
   CHECK_EQ(inproc_batch(NULL, BOARDS, 7, &golden, 5, 0, batch, sizeof batch), HIL_ERR_ARG);
   CHECK_EQ(inproc_batch(boards, 0, 0, &golden, 5, 0, batch, sizeof batch), HIL_ERR_ARG);
-  CHECK_EQ(inproc_batch(boards, 8, 7, &golden, 5, 0, batch, sizeof batch), HIL_ERR_ARG);
+  CHECK_EQ(inproc_batch(boards, VOTE_MAX_NODES + 1, 7, &golden, 5, 0, batch, sizeof batch), HIL_ERR_ARG);
   CHECK_EQ(inproc_batch(boards, BOARDS, 8, &golden, 5, 0, batch, sizeof batch), HIL_ERR_ARG);
   CHECK_EQ(inproc_batch(boards, BOARDS, 0x107, &golden, 5, 0, batch, sizeof batch), HIL_ERR_ARG);
   CHECK_EQ(inproc_batch(boards, BOARDS, 7, NULL, 5, 0, batch, sizeof batch), HIL_ERR_ARG);

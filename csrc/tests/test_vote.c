@@ -266,9 +266,14 @@ static void empty_buffers_may_be_null_and_agree(void) {
 /* ---- Classes ---- */
 
 /* Digests that differ in few bits, at both ends: a comparison that cuts would confuse them. */
-static const uint64_t DIGESTS[VOTE_MAX_NODES] = {
-    0, 1, (uint64_t)1 << 63, (uint64_t)1 << 32, UINT64_MAX, UINT64_MAX - 1, UINT64_MAX >> 1,
-    1 + ((uint64_t)1 << 63)};
+static const uint64_t DIGESTS[VOTE_MAX_NODES] = {0,
+                                                 1,
+                                                 (uint64_t)1 << 63,
+                                                 (uint64_t)1 << 32,
+                                                 UINT64_MAX,
+                                                 UINT64_MAX - 1,
+                                                 UINT64_MAX >> 1,
+                                                 1 + ((uint64_t)1 << 63)};
 
 /* The definition, by counting every label. quorum 0 means exact majority. */
 static hil_vote_class_t classes_by_counting(const int *label, int n, uint32_t present, int quorum) {
@@ -363,11 +368,11 @@ static void bad_class_arguments_are_refused_and_nothing_is_written(void) {
   memset(&untouched, 0x77, sizeof untouched);
   CHECK_EQ(vote_exact(digests, 0, 0, &out), HIL_ERR_ARG);
   CHECK_EQ(vote_exact(digests, -1, 0, &out), HIL_ERR_ARG);
-  CHECK_EQ(vote_exact(digests, 8, 0xff, &out), HIL_ERR_ARG);
+  CHECK_EQ(vote_exact(digests, VOTE_MAX_NODES + 1, 0xff, &out), HIL_ERR_ARG);
   CHECK_EQ(vote_exact(digests, 3, 8, &out), HIL_ERR_ARG);
   CHECK_EQ(vote_exact(digests, 7, 0x80000001u, &out), HIL_ERR_ARG);
   CHECK_EQ(vote_plurality(digests, 0, 0, 1, &out), HIL_ERR_ARG);
-  CHECK_EQ(vote_plurality(digests, 8, 1, 1, &out), HIL_ERR_ARG);
+  CHECK_EQ(vote_plurality(digests, VOTE_MAX_NODES + 1, 1, 1, &out), HIL_ERR_ARG);
   CHECK_EQ(vote_plurality(digests, 3, 8, 1, &out), HIL_ERR_ARG);
   CHECK_EQ(vote_plurality(digests, 3, 7, 0, &out), HIL_ERR_ARG);
   CHECK_EQ(vote_plurality(digests, 3, 7, -1, &out), HIL_ERR_ARG);
