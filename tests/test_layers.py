@@ -658,7 +658,9 @@ def test_the_search_finds_each_way_to_compare_a_word(code: str, words: list[str]
 # --- C ------------------------------------------------------------------------------------------
 
 C_LAYERS = ("kernel", "host", "wire", "agent", "port")
-"""Each sees only those before it; `host`, what no board has, is seen by port/inproc alone."""
+"""Each sees only those before it; `host`, what no board has, is seen by what is no board."""
+
+SEE_HOST = {CSRC / "port/inproc", CSRC / "port/wasm"}
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
 
@@ -705,7 +707,7 @@ def wrong_includes(path: Path) -> Iterator[str]:
         target = C_HEADERS[name]
         if C_LAYERS.index(c_layer(target)) > rank:
             yield f"{name} is of a layer above"
-        if c_layer(target) == "host" != c_layer(path) and path.parent != CSRC / "port/inproc":
+        if c_layer(target) == "host" != c_layer(path) and path.parent not in SEE_HOST:
             yield f"{name} is not for boards"
         if c_layer(path) == c_layer(target) == "port":
             own = (path.parent, path.parent.parent)  # or of the port that this is a variant of

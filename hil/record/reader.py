@@ -167,6 +167,10 @@ class Reader:
             frames.update(data)
         return combine(frames, canonical_lines(self.db))
 
+    def event_lines(self) -> list[str]:
+        """Return the lines of upsets and transitions that the run digest covers, besides frames."""
+        return list(canonical_lines(self.db))
+
     def seal(self) -> Seal:
         """Compute the seal of the record's contents again. Raises: RecordError if they cannot be
         read."""

@@ -9,5 +9,6 @@ figures        lanes of nodes, orbit, power, temperatures, recovery, latency
 ground_map     where upsets struck, on the ground track
 meaning        texts and loss curves, where the workload has them
 tables, boards    the tables; who computed, and what its console printed
+frames         the packed frames that the page votes on again
 theory         upsets that were expected beside those that were drawn
 svg            charts"""

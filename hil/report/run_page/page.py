@@ -12,6 +12,7 @@ from hil.report.run_page.boards import board_section
 from hil.report.run_page.dissents import Dissent
 from hil.report.run_page.facts import RunFacts, run_facts
 from hil.report.run_page.figures import run_figures
+from hil.report.run_page.frames import SCRIPT_POLICY, vote_section
 from hil.report.run_page.ground_map import ground_map
 from hil.report.run_page.meaning import curve_charts, text_section
 from hil.report.run_page.svg import time_axis
@@ -46,7 +47,7 @@ def run_page(reader: Reader, result: RunResult) -> str:
     body = _header(facts) + _summary(facts) + _sections(reader, facts)
     title = f"{facts.meta.scenario.name or facts.name}: {badge(facts)[0]}"
     styles = asset("campaign.css") + asset("run.css")
-    return document(title, body, styles)
+    return document(title, body, styles, policy=SCRIPT_POLICY)
 
 
 def _header(facts: RunFacts) -> str:
@@ -96,6 +97,7 @@ def _story(dissent: Dissent, count: int) -> str:
 def _sections(reader: Reader, facts: RunFacts) -> str:
     parts = [
         f"<h2>Verdict</h2>{expectation_table(facts)}",
+        vote_section(reader, facts),
         f"<h2>What was tested</h2>{conditions(facts)}",
     ]
     figures = run_figures(facts) if facts.result.flown else ""

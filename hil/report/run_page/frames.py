@@ -1,0 +1,141 @@
+"""The packed frames of a run, which its page votes on again before the reader's eyes: the voter is
+csrc/host/frame_verdict.c, compiled to WebAssembly (csrc/port/wasm)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping
+from importlib import resources
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from hil.json_values import JsonObject
+from hil.record.reader import Reader
+from hil.record.recorded_scenario import object_in
+from hil.redundancy.voting import VerdictKind, record_length
+from hil.report.markup import text
+from hil.report.page_file import asset
+from hil.report.run_page.facts import RunFacts
+
+__all__ = ["SCRIPT_POLICY", "frame_data", "numbered", "plain_digests", "vote_section"]
+
+SCRIPT_POLICY: Final = "'wasm-unsafe-eval'"
+
+Frames: TypeAlias = npt.NDArray[np.uint8]
+
+_BYTES_MAX: Final = 2 << 20
+"""Packed frames that take more are put into the page with numbers in place of digests."""
+_OUTPUT, _STATE, _NODES = slice(16, 24), slice(24, 32), 32
+_NODE_LEN, _NODE_OUTPUT, _NODE_STATE = 18, slice(2, 10), slice(10, 18)
+
+
+def vote_section(reader: Reader, facts: RunFacts) -> str:
+    """Return the section in which the page votes again; empty for a run without frames. Raises:
+    RecordError if the record cannot be read."""
+    data = frame_data(reader, facts)
+    if data is None:
+        return ""
+    if _votes_on_values(facts):
+        return (
+            "<h2>Voted again, here</h2><p>The voter of this run compares values, which are not "
+            "part of this page; the one of pages votes by digests. Vote again with <code>hil replay "
+            f"{text(facts.name)} --verify</code>.</p>"
+        )
+    content = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+    note = (
+        "The record's packed frames are part of this page, and so is the voter that decided when "
+        "they were recorded, compiled to WebAssembly. It votes on each frame again now, and its "
+        "verdict, masks, digests and flags are compared with the recorded ones, byte for byte."
+    )
+    if data["numbered"]:
+        note += (
+            " This run is long: its digests are replaced by numbers within their frame, which are "
+            "equal where digests are equal; nothing else matters to the voter."
+        )
+    return (
+        '<h2>Voted again, here</h2><section class="card" id="votes"><p id="voted" role="status">'
+        'The page has not voted yet.</p><dl id="vote-facts"></dl>'
+        f'<p class="note">{note}</p></section>'
+        '<noscript><p class="warning">Voting again needs JavaScript; all other parts of this page '
+        "do not.</p></noscript>"
+        f'<script type="application/json" id="frames">{content}</script>'
+        f'<script>"use strict";\n{asset("votes.js")}</script>'
+    )
+
+
+def _votes_on_values(facts: RunFacts) -> bool:
+    """Return whether the scenario names a voter that compares more than digests."""
+    scenario = object_in(facts.meta.scenario.text) or {}
+    rig = scenario.get("rig")
+    voter = rig.get("voter") if isinstance(rig, Mapping) else None
+    return not (voter is None or voter == "exact")
+
+
+def frame_data(reader: Reader, facts: RunFacts) -> JsonObject | None:
+    """Return what the page votes on; None if there is no whole frame."""
+    nodes = len(facts.nodes)
+    length = record_length(nodes) if nodes else 0
+    blocks = [data for _, _, data in reader.blocks()] if nodes else []
+    content = b"".join(blocks)
+    count = len(content) // length if length else 0
+    if not count:
+        return None
+    frames = np.frombuffer(content[: count * length], np.uint8).reshape(count, length)
+    packed, is_numbered = _packed(plain_digests(frames, nodes)), False
+    if len(packed) > _BYTES_MAX:
+        packed, is_numbered = _packed(plain_digests(numbered(frames, nodes), nodes)), True
+    events = hashlib.sha256("\n".join(reader.event_lines()).encode()).hexdigest()
+    wasm = (resources.files("hil.report") / "page" / "voter.wasm").read_bytes()
+    return {
+        "names": facts.node_names,
+        "length": length,
+        "count": count,
+        "numbered": is_numbered,
+        "kinds": {str(int(kind)): kind.word.replace("_", " ") for kind in VerdictKind},
+        "digest": "" if is_numbered else facts.result.run_digest,
+        "events": events,
+        "frames": base64.b64encode(packed).decode("ascii"),
+        "voter": base64.b64encode(wasm).decode("ascii"),
+    }
+
+
+def _packed(frames: Frames) -> bytes:
+    """Return frames compressed, in planes: all first bytes, all second ones, and so on."""
+    return zlib.compress(np.ascontiguousarray(frames.T).tobytes(), 9)
+
+
+def plain_digests(frames: Frames, nodes: int) -> Frames:
+    """Return frames in which the digests of nodes are differences to the agreed ones (exclusive
+    or): zero where a node agrees. The page undoes it."""
+    out = frames.copy()
+    for node in range(nodes):
+        at = _NODES + _NODE_LEN * node
+        for own, agreed in ((_NODE_OUTPUT, _OUTPUT), (_NODE_STATE, _STATE)):
+            out[:, at + own.start : at + own.stop] ^= frames[:, agreed]
+    return out
+
+
+def numbered(frames: Frames, nodes: int) -> Frames:
+    """Return frames in which each digest is replaced by a number from 1 on that is the same within
+    a frame exactly where digests are the same; 0 stays 0, which stands for none."""
+    out = frames.copy()
+    for own, agreed in ((_NODE_OUTPUT, _OUTPUT), (_NODE_STATE, _STATE)):
+        columns = [agreed, *(_of_node(node, own) for node in range(nodes))]
+        values = [np.ascontiguousarray(frames[:, c]).view("<u8").ravel() for c in columns]
+        for number, (column, value) in enumerate(zip(columns, values, strict=True)):
+            label = np.full(len(frames), number + 1, dtype="<u8")
+            for earlier in reversed(range(number)):
+                label[values[earlier] == value] = earlier + 1
+            label[value == 0] = 0
+            out[:, column] = label.view(np.uint8).reshape(-1, 8)
+    return out
+
+
+def _of_node(node: int, part: slice) -> slice:
+    at = _NODES + _NODE_LEN * node
+    return slice(at + part.start, at + part.stop)
