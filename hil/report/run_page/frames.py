@@ -43,8 +43,8 @@ def vote_section(reader: Reader, facts: RunFacts) -> str:
     if _votes_on_values(facts):
         return (
             "<h2>Voted again, here</h2><p>The voter of this run compares values, which are not "
-            "part of this page; the one of pages votes by digests. Vote again with <code>hil replay "
-            f"{text(facts.name)} --verify</code>.</p>"
+            "part of this page; the one of pages votes by digests. Vote again with "
+            f"<code>hil replay {text(facts.name)} --verify</code>.</p>"
         )
     content = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
     note = (
@@ -112,7 +112,7 @@ def _packed(frames: Frames) -> bytes:
 def plain_digests(frames: Frames, nodes: int) -> Frames:
     """Return frames in which the digests of nodes are differences to the agreed ones (exclusive
     or): zero where a node agrees. The page undoes it."""
-    out = frames.copy()
+    out: Frames = frames.copy()
     for node in range(nodes):
         at = _NODES + _NODE_LEN * node
         for own, agreed in ((_NODE_OUTPUT, _OUTPUT), (_NODE_STATE, _STATE)):
@@ -123,7 +123,7 @@ def plain_digests(frames: Frames, nodes: int) -> Frames:
 def numbered(frames: Frames, nodes: int) -> Frames:
     """Return frames in which each digest is replaced by a number from 1 on that is the same within
     a frame exactly where digests are the same; 0 stays 0, which stands for none."""
-    out = frames.copy()
+    out: Frames = frames.copy()
     for own, agreed in ((_NODE_OUTPUT, _OUTPUT), (_NODE_STATE, _STATE)):
         columns = [agreed, *(_of_node(node, own) for node in range(nodes))]
         values = [np.ascontiguousarray(frames[:, c]).view("<u8").ravel() for c in columns]
