@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from hil.errors import KernelError
+from hil.errors import ConfigError, KernelError, Problem
 from hil.redundancy.electorate import Electorate, Scheme, is_alone
 from hil.redundancy.observation import observation
 from hil.redundancy.recovery import (
@@ -122,7 +122,15 @@ def with_repairs(outcome: SystemOutcome, shown: SystemOutcome) -> SystemOutcome:
 
 
 def scheme_parts(scenario: Scenario) -> tuple[Scheme, Policy]:
-    """Return the scheme and the recovery policy of a scenario, as a run has them."""
+    """Return the scheme and the recovery policy of a scenario, as a run has them. Raises:
+    ConfigError for a voter by value: answers are right or wrong here, and have no values."""
+    if not scenario.rig.voter.is_exact:
+        what = (
+            f"the voter `{scenario.rig.voter.kind}` decides by values, which are not modelled here"
+        )
+        raise ConfigError(
+            [Problem("", 0, 0, "$.rig.voter", what, "use `exact`, or measure by runs")]
+        )
     recovery = scenario.recovery
     attempts = (recovery.resyncs, recovery.restarts, recovery.resets, recovery.power_cycles)
     policy = Policy(
@@ -130,7 +138,7 @@ def scheme_parts(scenario: Scenario) -> tuple[Scheme, Policy]:
         recovery.window_frames,
         recovery.reintegrate_frames,
     )
-    return scheme_of(scenario.rig), policy
+    return scheme_of(scenario), policy
 
 
 class SchemeModel:
@@ -214,7 +222,7 @@ class _Frames:
         classifier.classify_system(verdict, rolled_back=bool(rolled_back))
         actions: list[Action] = []
         for name, result in results.items():
-            observed = observation(result, verdict)
+            observed = observation(result, verdict, self._names.index(name))
             if observed is not None:
                 actions += recovery.observe(self._frame, name, observed)
         self._note_repairs(actions, rolled_back)

@@ -8,6 +8,7 @@ stages              what works on the parts; each gets those that it needs
 frame_work          the data that the stages of a frame pass on
 exchange_stage      the exchange: upsets, a step on all nodes, their answers and reports
 repeat_stage        with time redundancy: further executions of the step, compared
+frame_ballots       the results of a frame as ballots, and as compared with the golden run
 verdict             the stages after it: verdict, record, repairs, outcomes
 long_outputs        outputs that vote by their digest, and are read when their bytes are needed
 fast_forward        quiet frames, run in batches or skipped

@@ -11,7 +11,7 @@ from hil.rig.node import DONE, Node, NodeResult
 from hil.rig.resync import read_outputs
 from hil.rig.rig import Rig
 
-__all__ = ["with_long_outputs"]
+__all__ = ["with_all_outputs", "with_long_outputs"]
 
 
 def with_long_outputs(
@@ -26,6 +26,18 @@ def with_long_outputs(
     for node in agreeing:  # one after the other, until one delivers
         if out[node.name].output or _fill(rig, out, [node], output_len):
             break
+    return out
+
+
+def with_all_outputs(
+    rig: Rig, results: Mapping[str, NodeResult], output_len: int
+) -> dict[str, NodeResult]:
+    """Return the results of a frame with the long outputs of all nodes, for a voter by value. A
+    board whose bytes do not have the digest that it voted with gives none. Not thread-safe: it uses
+    the links of the rig."""
+    out = dict(results)
+    done = [n for n in rig.nodes if n.name in out and out[n.name].status == DONE]
+    _fill(rig, out, [n for n in done if not out[n.name].output], output_len)
     return out
 
 

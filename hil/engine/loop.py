@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Final
 from hil.clock import HOST, Clock
 from hil.control.inbox import Inbox
 from hil.engine import ending, preflight, resume, run_folder, snapshots
+from hil.engine.frame_ballots import likeness_of
 from hil.engine.frame_work import FrameWork
 from hil.engine.golden_source import options_of
 from hil.engine.health_poll import HealthPoll
@@ -221,12 +222,9 @@ class Loop:
             rig.open(self._report_opening, self._setup.wait_boards_us)
             preflight.check_targets(self.scenario, rig)
             self._report("calibrating", 0)
-            calibration = calibrate(
-                rig,
-                timeouts.calibration_frames,
-                timeouts.cpu_factor,
-                int(timeouts.cpu_floor_ms * 1000),
-            )
+            likeness = likeness_of(self._parts.redundancy.scheme)
+            frames, factor = timeouts.calibration_frames, timeouts.cpu_factor
+            calibration = calibrate(rig, frames, factor, timeouts.cpu_floor_us, likeness)
         rig.setup.adjust_busy_time()
         self._exchange.calibrated(calibration.round_trip_us_worst)
         preflight.check_pace(self.scenario, rig, calibration)

@@ -103,7 +103,9 @@ def assemble(
             ),
             injector=Injector(rig, golden.workload.state_len, scenario.checkpoint_every),
             classifier=UpsetClassifier(
-                [node.name for node in nodes], programs=scenario.exec is not None
+                [node.name for node in nodes],
+                programs=scenario.exec is not None,
+                states_ignored=redundancy.scheme.ignores_states,
             ),
             hidden_state=HiddenState(rig, golden, redundancy.checkpoints),
         ),
@@ -116,10 +118,11 @@ def assemble(
 
 
 def _redundancy(scenario: Scenario, rig: Rig, golden: Golden) -> RedundancyParts:
+    scheme = scheme_of(scenario, golden.workload.output_len)
     checkpoints = Checkpoints(rig, scenario.checkpoint_every, golden.state)
-    rollback = Rollback(rig, golden, checkpoints)
+    rollback = Rollback(rig, golden, checkpoints, shares_states=not scheme.ignores_states)
     return RedundancyParts(
-        scheme=scheme_of(scenario.rig),
+        scheme=scheme,
         recovery=RecoveryMachine([node.name for node in rig.nodes], _policy(scenario)),
         checkpoints=checkpoints,
         rollback=rollback,

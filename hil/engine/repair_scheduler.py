@@ -141,7 +141,8 @@ class RepairScheduler:
     def keep_checkpoints(self, healed: AbstractSet[str]) -> None:
         """Take checkpoints on the boards that have the agreed state, where they are due."""
         verdict, checkpoints = self.agreed, self._checkpoints
-        if verdict is None or not verdict.state:
+        own = self._scheme.ignores_states
+        if verdict is None or not (verdict.state or own):
             return
         # In most frames no board takes one.
         due = healed or checkpoints.is_due(verdict.frame)
@@ -151,8 +152,22 @@ class RepairScheduler:
         if self._times.deadlines:  # a board that falls silent now must not delay many frames
             left_us = max(_LEAST_WAIT_US, self._times.pacer.left_us())
             timing = Timing(timing.retry_us, min(left_us, timing.lost_after_us), noise_patience=1)
+        if own:
+            states = [(n, verdict.ballots[n.index].state_digest) for n in self._agreeing(verdict)]
+            kept = [(n, digest) for n, digest in states if n.name not in healed]
+            checkpoints.take_own(verdict.frame, kept, healed, timing)
+            return
         holders = [n for n in self.holders if n.link.connected]
         checkpoints.take(verdict, self._with_healed(holders, healed), healed, timing)
+
+    def _agreeing(self, verdict: Verdict) -> list[Node]:
+        """Return the nodes in service that agree in the output of a verdict by value."""
+        voting = self._recovery.in_state(NodeState.VOTING, NodeState.REINTEGRATING)
+        return [
+            n
+            for n in self._rig.nodes
+            if n.name in voting and verdict.agree >> n.index & 1 and n.link.connected
+        ]
 
     def _with_healed(self, holders: list[Node], healed: AbstractSet[str]) -> list[Node]:
         """Return `holders` and the nodes that have just been given the agreed state and confirmed
@@ -171,6 +186,8 @@ class RepairScheduler:
         sources = [n for n in self.holders if n is not node]
         loads = node.loads
         believed = not is_alone(verdict) or self._scheme.trusts_alone(self.frames_alone)
+        if self._scheme.ignores_states and action.rung is not NodeState.RESYNC:
+            self._checkpoints.forget_all(node)  # one of its own may hold the damage
         how = self._executor.repair(action, node, verdict, sources, believed=believed)
         if how.lost and node.board.can_return:
             may_cycle = self._recovery.policy.attempts[NodeState.POWER_CYCLE] > 0
@@ -189,7 +206,7 @@ class RepairScheduler:
             if self._recovery.take_was_isolated(node.name):
                 self._executor.clear_output(node)
                 self._checkpoints.replace_all(node, Sync(verdict.frame, verdict.state))
-            wrong = verdict.state != self._golden.state_digest
+            wrong = self._scheme.has_wrong_state(verdict, self._golden.state_digest)
             self._metrics.recoveries += 1
             # A board that came back unchanged has its former worker, with any damage in it.
             as_it_was = action.cause == BOARD_IS_BACK and node.loads == loads

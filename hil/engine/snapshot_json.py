@@ -19,6 +19,7 @@ from hil.engine.verdict import VerdictSnapshot
 from hil.errors import HilError, RecordError
 from hil.kernel import digest64
 from hil.redundancy.checkpoints import HostCopy
+from hil.redundancy.field_vote import FieldMemory
 from hil.redundancy.hold import HeldOutput, HoldSnapshot
 from hil.redundancy.recovery import NodeRecoverySnapshot, NodeState
 from hil.redundancy.voting import VerdictKind, unpack
@@ -174,6 +175,10 @@ def _verdicts(verdicts: VerdictSnapshot) -> dict[str, object]:
         "seen": verdicts.rollback_seen,
         "frames_alone": verdicts.frames_alone,
         "hold": {"last": held, "frames_unvoted": verdicts.hold.frames_unvoted},
+        "voter": [
+            [None if m.last is None else m.last.hex(), m.held, list(m.records)]
+            for m in verdicts.memory
+        ],
     }
 
 
@@ -189,6 +194,10 @@ def _verdicts_from(data: Mapping[str, Any]) -> VerdictSnapshot:
         rollback_seen=data.get("seen", -1),
         frames_alone=data["frames_alone"],
         hold=HoldSnapshot(held, hold["frames_unvoted"]),
+        memory=tuple(
+            FieldMemory(None if last is None else bytes.fromhex(last), held_for, tuple(records))
+            for last, held_for, records in data.get("voter", ())
+        ),
     )
 
 

@@ -6,12 +6,12 @@ only counted and recorded."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from hil.engine.frame_ballots import Worth, ballots_of, delivered_output
 from hil.engine.frame_work import FrameWork
-from hil.engine.long_outputs import with_long_outputs
+from hil.engine.long_outputs import with_all_outputs, with_long_outputs
 from hil.engine.metrics import Metrics
 from hil.engine.outside_influence import OutsideInfluence
 from hil.engine.part_groups import RedundancyParts, UpsetParts, is_settled
@@ -20,11 +20,12 @@ from hil.engine.repair_scheduler import RepairScheduler
 from hil.engine.run_recorder import RunRecorder
 from hil.kernel import Golden
 from hil.redundancy.electorate import Electorate, is_alone
+from hil.redundancy.field_vote import FieldMemory
 from hil.redundancy.hold import HoldSnapshot, OutputHold
 from hil.redundancy.observation import observation
 from hil.redundancy.recovery import IT_WAS_LATE, THE_HOST_WAS_BUSY, Action, NodeState
 from hil.redundancy.rollback import RollbackSpacing
-from hil.redundancy.voting import HELD, HELD_WRONG, Ballot, Verdict, VerdictKind
+from hil.redundancy.voting import HELD, HELD_WRONG, Verdict, VerdictKind
 from hil.rig.node import DONE, EXCLUDED_RESULT, Node, NodeResult, can_go_back
 from hil.rig.rig import Rig
 from hil.upsets.words import UpsetTarget
@@ -37,7 +38,7 @@ class VerdictSnapshot:
     """The state of the verdict stages between two frames: the frame before which no rollback is
     tried again, the nodes that took part in the last one, how many consecutive times it has failed,
     the last frame that was more than plain agreement, the number of consecutive frames in which a
-    node decided alone, and the held output."""
+    node decided alone, the held output, and what a voter by value remembers of each field."""
 
     rollback_not_before: int
     rollback_tried: frozenset[str]
@@ -45,6 +46,7 @@ class VerdictSnapshot:
     rollback_seen: int
     frames_alone: int
     hold: HoldSnapshot
+    memory: tuple[FieldMemory, ...] = ()
 
 
 def usual_kind(voters: int) -> VerdictKind:
@@ -83,6 +85,7 @@ class VerdictStage:
         self._scheduler = scheduler
         self._spacing = RollbackSpacing()
         self._hold = OutputHold(redundancy.scheme)
+        self._worth = Worth(redundancy.scheme, golden)
 
     def snapshot(self) -> VerdictSnapshot:
         """Return the state between two frames, for a run that is resumed."""
@@ -94,6 +97,7 @@ class VerdictStage:
             spacing.seen,
             self._scheduler.frames_alone,
             self._hold.snapshot(),
+            () if self._scheme.values is None else self._scheme.values.memory,
         )
 
     def restore(self, snapshot: VerdictSnapshot) -> None:
@@ -104,6 +108,8 @@ class VerdictStage:
         self._spacing.seen = snapshot.rollback_seen
         self._scheduler.frames_alone = snapshot.frames_alone
         self._hold.restore(snapshot.hold)
+        if self._scheme.values is not None and snapshot.memory:
+            self._scheme.values.memory = snapshot.memory
 
     # --- the stages ---------------------------------------------------------------------------
 
@@ -117,9 +123,12 @@ class VerdictStage:
             golden = (self._golden.output_digest, self._golden.state_digest)
             if not frame.repeated:
                 frame.executions.append(self._recorder.in_order(frame.results))
-                self._classifier.classify_nodes(frame.number, frame.results, golden)
+                worth = self._worth.all_of(frame.results)
+                self._classifier.classify_nodes(frame.number, worth, golden)
             self._outside.note_results(frame.number, frame.results, self._damaged_agents())
             verdict = scheduler.agreed = self._roll_back_if_needed(frame, verdict)
+        if self._scheme.values is not None:
+            self._scheme.values.settle(verdict)
         scheduler.frames_alone = scheduler.frames_alone + 1 if is_alone(verdict) else 0
         self._metrics.count(verdict)
         frame.decided = verdict
@@ -129,7 +138,8 @@ class VerdictStage:
             self._classifier.classify_system(verdict, rolled_back=frame.rolled_back)
             frame.actions = self._observe(frame, verdict)
         if self._hold.in_use or not frame.quiet:
-            frame.output = self._output(frame, verdict)
+            offer = self._hold.held_output
+            frame.output = delivered_output(self._rig, frame.results, verdict, offer)
             self._hold.update(verdict, frame.output)
 
     def record(self, frame: FrameWork) -> None:
@@ -155,7 +165,10 @@ class VerdictStage:
 
     def _is_quiet(self, frame: FrameWork, verdict: Verdict) -> bool:
         """Return whether nothing is under way and all nodes agree on the correct result."""
-        right = verdict.correct and verdict.state == self._golden.state_digest
+        if self._scheme.values is None:
+            right = verdict.correct and verdict.state == self._golden.state_digest
+        else:
+            right = verdict.correct and self._scheme.is_plain(verdict, self._golden.state_digest)
         return (
             right
             and verdict.kind is usual_kind(verdict.voters)
@@ -169,10 +182,12 @@ class VerdictStage:
     # --- the vote -----------------------------------------------------------------------------
 
     def _vote(self, frame: FrameWork, results: dict[str, NodeResult]) -> Verdict:
-        ballots = _ballots(self._rig.nodes, results)
+        if self._scheme.values is not None and self._rig.setup.long_outputs:
+            length = self._golden.workload.output_len
+            results = frame.results = with_all_outputs(self._rig, results, length)
+        ballots = ballots_of(self._rig, results, self._scheme, self._golden)
         offer = self._hold.held_output
         held = 0 if offer is None else HELD | (HELD_WRONG if offer.wrong else 0)
-
         return self._scheme.decide(
             frame.number,
             ballots,
@@ -190,18 +205,6 @@ class VerdictStage:
         if rig.setup.long_outputs and (self._hold.in_use or not frame.quiet):
             length = self._golden.workload.output_len
             frame.results = with_long_outputs(rig, frame.results, verdict, length)
-
-    def _output(self, frame: FrameWork, verdict: Verdict) -> bytes:
-        """Return the delivered output of this frame; empty if none left the system."""
-        offer = self._hold.held_output
-        if verdict.held and offer is not None:
-            return offer.output
-        if not verdict.delivered:
-            return b""
-        for node, ballot in zip(self._rig.nodes, verdict.ballots, strict=True):
-            if ballot.status == DONE and ballot.output_digest == verdict.output:
-                return frame.results[node.name].output
-        return b""
 
     def _keep_checkpoints(self, verdict: Verdict, healed: AbstractSet[str] = frozenset()) -> None:
         """Take checkpoints of the state of this frame, if a rollback may use it."""
@@ -276,7 +279,8 @@ class VerdictStage:
         if ok:
             self._metrics.recoveries += 1
             frame.healed.update(node.name for node in nodes)
-            wrong = verdict.state != self._golden.state_digest  # a checkpoint may have kept damage
+            # a checkpoint may have kept damage
+            wrong = self._scheme.has_wrong_state(verdict, self._golden.state_digest)
             for node in nodes:
                 self._classifier.mark_contaminated(node.name, wrong)
             for name in back.restarted:
@@ -304,7 +308,7 @@ class VerdictStage:
             if result.behind:
                 cause = THE_HOST_WAS_BUSY if result.host else IT_WAS_LATE
                 actions += self._recovery.resync_after_lateness(frame.number, node.name, cause)
-            observed = observation(result, verdict, confirmed=frame.confirmed)
+            observed = observation(result, verdict, node.index, confirmed=frame.confirmed)
             if observed is not None:
                 actions += self._recovery.observe(frame.number, node.name, observed)
         self._recorder.transitions()
@@ -319,7 +323,7 @@ class VerdictStage:
         result = frame.results.get(node.name)
         if result is None or result.status != DONE or not self._classifier.open:
             return
-        if result.state_digest != self._golden.state_digest:
+        if self._worth.of(result).state_digest != self._golden.state_digest:
             how = self._redundancy.executor.refresh(node, frame.number)
             self._recorder.repair(
                 frame.number, node.name, "refresh", "harness: one upset at a time", how, ok=how.ok
@@ -349,16 +353,8 @@ class VerdictStage:
         return (
             result is not None
             and result.status == DONE
-            and result.state_digest == self._golden.state_digest
+            and self._worth.of(result).state_digest == self._golden.state_digest
         )
-
-
-def _ballots(nodes: Sequence[Node], results: Mapping[str, NodeResult]) -> list[Ballot]:
-    out: list[Ballot] = []
-    for node in nodes:
-        r = results.get(node.name, EXCLUDED_RESULT)
-        out.append(Ballot(r.status, r.signal, r.output_digest, r.state_digest))
-    return out
 
 
 def _pair_deviates(frame: FrameWork, verdict: Verdict) -> bool:

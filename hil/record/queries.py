@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 
-WRONG_OUTPUT: Final = "((flags & 1 AND output != golden_output) OR flags & 64)"
+WRONG_OUTPUT: Final = "(flags & 3 = 1 OR flags & 64)"
 """SQL that is true of a frame of `frames` in which a wrong output left the system, a held one
 included. The numbers are those of the flags of a packed frame (csrc/host/frame_verdict.h)."""
 NO_OUTPUT: Final = "(NOT flags & 1 AND NOT flags & 64)"
@@ -150,7 +150,7 @@ def agreed_on_wrong_state(record: Rows, frame: int) -> bool:
     return bool(
         record.rows(
             "SELECT 1 FROM frames WHERE frame = ? AND verdict NOT IN ('no_majority', 'no_quorum') "
-            "AND state != golden_state",
+            "AND state NOT IN (golden_state, '0000000000000000')",
             frame,
         )
     )
@@ -163,7 +163,7 @@ def outvoted_though_right(record: Rows, frame: int, node: str) -> bool:
             "SELECT 1 FROM frames JOIN replies ON replies.frame = frames.frame "
             "JOIN nodes ON nodes.idx = replies.node WHERE frames.frame = ? AND nodes.name = ? AND "
             "execution = 0 AND status = 'done' AND output_digest = golden_output AND "
-            "flags & 1 AND frames.output != golden_output",
+            "flags & 3 = 1",
             frame,
             node,
         )

@@ -85,6 +85,7 @@ class RecordedScenario:
     unvoted_output: what is delivered without a comparison; empty: what is usual for the scheme;
         None: the record is older than this rule
     unvoted_frames: for how many consecutive frames at most; 0 without a limit
+    votes_by_value: not the exact majority of outputs and states decides
     one_at_a_time: upsets wait until the one before is healed
     solar_events: the sun sends protons, too
     alarms: by quantity"""
@@ -106,6 +107,7 @@ class RecordedScenario:
     solar_events: bool = False
     alarms: Mapping[str, RecordedAlarmLimits] = field(default_factory=dict)
     voted_accel: float = 1.0
+    votes_by_value: bool = False
 
     @classmethod
     def of(cls, scenario: Scenario) -> RecordedScenario:
@@ -134,6 +136,7 @@ class RecordedScenario:
             frames=_whole(content.get("frames")),
             duration=_text(content, "duration"),
             unvoted_output=_text(rig, "unvoted_output") if "unvoted_output" in rig else None,
+            votes_by_value=_votes_by_value(_inner(rig, "voter")),
             unvoted_frames=_whole(rig.get("unvoted_frames")) or 0,
             one_at_a_time=upsets.get("one_at_a_time") is True,
             solar_events=bool(_inner(_inner(content, "plant"), "radiation").get("events")),
@@ -169,6 +172,12 @@ def _inner(content: JsonObject, key: str) -> JsonObject:
 def _text(content: JsonObject, key: str) -> str:
     value = content.get(key)
     return str(value) if isinstance(value, (str, int, float)) else ""
+
+
+def _votes_by_value(voter: JsonObject) -> bool:
+    kinds = [voter, *(_inner(_inner(voter, "fields"), name) for name in _inner(voter, "fields"))]
+    own = any((_text(rule, "kind") or "exact") != "exact" for rule in kinds)
+    return own or (_text(voter, "state") or "exact") != "exact"
 
 
 def _workload_name(content: JsonObject) -> str:

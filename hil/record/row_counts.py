@@ -29,6 +29,7 @@ __all__ = [
     "injected_events",
     "injected_upsets",
     "isolated_nodes",
+    "longest_output",
     "missed_upsets",
     "node_power",
     "packed_frames",
@@ -51,6 +52,12 @@ def count_rows(record: Rows, table: RecordTable) -> int:
 def packed_frames(record: Rows) -> int:
     """Return how many frames were computed, as the blocks have them."""
     return _one(record, "SELECT coalesce(sum(count), 0) FROM blocks")
+
+
+def longest_output(record: Rows) -> int:
+    """Return the length of the longest output of a node that is in the record, 0 without one
+    [byte]."""
+    return _one(record, "SELECT coalesce(max(length(output)), 0) FROM replies")
 
 
 def skips(record: Rows) -> dict[int, int]:

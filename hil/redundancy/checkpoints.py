@@ -119,6 +119,29 @@ class Checkpoints:
         if self._copy_is_due(verdict.frame):
             self._copy(verdict, holders, timing)
 
+    def take_own(
+        self, frame: int, states: Sequence[tuple[Node, int]], healed: Iterable[str], timing: Timing
+    ) -> None:
+        """Take a checkpoint of each node's own state after `frame`, where states are not voted on:
+        `states` has the nodes that agreed in the output, with the digest of their state. On all
+        when it is due, else on those without one or among `healed`. The host takes no copy."""
+        if not self.every:
+            return
+        due = self.is_due(frame)
+        for node, digest in states:
+            if due or node.name in healed or not self.held_by(node):
+                for _, status in self._rig.checkpoint([node], Sync(frame, digest), timing):
+                    if status == lib.HIL_OK:
+                        self.on_kept(node, [Sync(frame, digest)])
+                    elif status == lib.HIL_ERR_EXHAUSTED:
+                        self._too_large.add(node.name)
+        if due:
+            self._rig.setup.refresh_budgets([node for node, _ in states], timing)
+
+    def forget_all(self, node: Node) -> None:
+        """Discard all checkpoints of a node: its next state is computed from the initial one."""
+        self._held[node.name] = ()
+
     def take_now(self, node: Node, agreed: Sync) -> None:
         """Take a checkpoint of the state that the board has just been given."""
         if self.every:

@@ -41,15 +41,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from hil.redundancy.pairs import deciding
+from hil.redundancy.value_vote import OutputBallots, ValueVoter
 from hil.redundancy.voting import (
     FAIL_SILENT,
+    RE_EXECUTED,
     STATE_SPLIT,
     Ballot,
+    NodeStatus,
     Verdict,
     VerdictKind,
     Voter,
     vote,
 )
+from hil.scenario.voter import StateVote
 from hil.scenario.words import Unvoted
 
 __all__ = ["SILENT_TRUSTED_AFTER", "TRUSTED_AFTER", "Electorate", "Scheme", "is_alone"]
@@ -79,11 +83,11 @@ class Scheme:
 
     `members`: the number of nodes. `unvoted`: what is delivered in a frame in which no two nodes
     could be compared, for at most `unvoted_frames` consecutive frames (0: no limit), then nothing.
-    `voter`: decides among the ballots of some nodes; `vote` is the exact majority of
-    csrc/host/frame_verdict.c, the only one that frames in batches and verifications know.
-    `executions`: how often a node computes each step (`hil.redundancy.time_redundancy`); `pairs`:
-    the masks of its self-checking pairs, and `by_priority` whether the first of them that speaks
-    decides (`hil.redundancy.pairs`)."""
+    `voter`: decides among the ballots of some nodes by their digests; `vote` is the exact majority
+    of csrc/host/frame_verdict.c, the only one that frames in batches know. `values`: decides by the
+    outputs themselves, in place of `voter`. `executions`: how often a node computes each step
+    (`hil.redundancy.time_redundancy`); `pairs`: the masks of its self-checking pairs, and
+    `by_priority` whether the first of them that speaks decides (`hil.redundancy.pairs`)."""
 
     members: int
     unvoted: Unvoted
@@ -92,6 +96,7 @@ class Scheme:
     executions: int = 1
     pairs: tuple[int, ...] = ()
     by_priority: bool = False
+    values: ValueVoter | None = None
 
     def decide(
         self,
@@ -109,20 +114,23 @@ class Scheme:
 
         `ballots` has one entry per node in rig order; `frames_alone`: in how many consecutive
         frames before this one a single node answered. `golden_output`, `re_executed` and `held` are
-        those of `hil.redundancy.voting.vote`. `confirmed`: whether the executions of the only node
-        confirm its output; otherwise it delivers nothing. Raises: KernelError for more than 8
-        nodes."""
+        those of `hil.redundancy.voting.vote`. Voters by value need `OutputBallots`.
+        `confirmed`: whether the executions of the only node confirm its output; otherwise it
+        delivers nothing. Raises: KernelError for more than 8 nodes."""
 
         def count_votes(nodes: int) -> Verdict:
+            delivers = self.delivers_unvoted(frames_alone + 1, nodes.bit_count())
+            silent = not (confirmed and delivers)
+            if self.values is not None and isinstance(ballots, OutputBallots):
+                flags = (RE_EXECUTED if re_executed else 0) | (FAIL_SILENT if silent else 0) | held
+                return self.values.vote(frame, ballots, nodes, ballots.outputs, flags=flags)
             return self.voter(
                 frame,
                 ballots,
                 nodes,
                 golden_output,
                 re_executed=re_executed,
-                fail_silent=not (
-                    confirmed and self.delivers_unvoted(frames_alone + 1, nodes.bit_count())
-                ),
+                fail_silent=silent,
                 held=held,
             )
 
@@ -157,7 +165,28 @@ class Scheme:
     def has_exact_majority(self) -> bool:
         """Return whether the C code, which also computes and decides whole batches of frames, does
         the same as this scheme."""
-        return self.voter is vote and self.executions == 1 and not self.by_priority
+        digests = self.voter is vote and self.values is None
+        return digests and self.executions == 1 and not self.by_priority
+
+    @property
+    def ignores_states(self) -> bool:
+        """Return whether the states of the nodes are not compared."""
+        return self.values is not None and self.values.state is StateVote.IGNORE
+
+    def has_wrong_state(self, verdict: Verdict, golden_state: int) -> bool:
+        """Return whether the state of a verdict is not the golden one; where states are ignored,
+        whether its output is not."""
+        if self.ignores_states:
+            return not verdict.correct
+        return verdict.state != golden_state
+
+    def is_plain(self, verdict: Verdict, golden_state: int) -> bool:
+        """Return whether a verdict by value follows from the digests of its frame: all nodes have
+        the same output, the right state, and the voter remembers no values."""
+        if self.values is None or self.has_wrong_state(verdict, golden_state):
+            return False
+        outputs = {b.output_digest for b in verdict.ballots if b.status == NodeStatus.DONE}
+        return len(outputs) == 1 and not self.values.remembers_values
 
     def is_compared(self, verdict: Verdict) -> bool:
         """Return whether two nodes agree on the output and the state of this verdict, or the scheme

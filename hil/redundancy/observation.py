@@ -12,18 +12,18 @@ _FAILED: Final = {CRASHED: Observation.CRASHED, HUNG: Observation.HUNG, SILENT: 
 
 
 def observation(
-    result: NodeResult, verdict: Verdict, *, confirmed: bool = True
+    result: NodeResult, verdict: Verdict, node: int, *, confirmed: bool = True
 ) -> Observation | None:
-    """Return what `verdict` and the node's `result` show of the node; None if it cannot be judged,
-    because it is late, or was, or the vote had no majority. `confirmed`: with time redundancy,
-    whether its own executions agree."""
+    """Return what `verdict` and the `result` of the node with the index `node` show of the node;
+    None if it cannot be judged, because it is late, or was, or the vote had no majority.
+    `confirmed`: with time redundancy, whether its own executions agree."""
     if result.status != DONE:
         return _of_failure(result)
     if not confirmed:
         return Observation.DISSENT
     if not verdict.delivered:
         return None
-    if result.output_digest != verdict.output:
+    if verdict.dissents(node, result.output_digest):
         return Observation.DISSENT
     if result.miscounted:
         return Observation.MISCOUNTED

@@ -94,10 +94,14 @@ class RollbackSpacing:
 
 class Rollback:
     """Rolls back nodes of `rig` to their `checkpoints` and computes again with the inputs of
-    `golden`. Not thread-safe."""
+    `golden`. `shares_states`: a node without a checkpoint is given that of another. Not
+    thread-safe."""
 
-    def __init__(self, rig: Rig, golden: Golden, checkpoints: Checkpoints) -> None:
+    def __init__(
+        self, rig: Rig, golden: Golden, checkpoints: Checkpoints, *, shares_states: bool = True
+    ) -> None:
         self._rig = rig
+        self._shares_states = shares_states
         self._golden = golden
         self._checkpoints = checkpoints
 
@@ -186,7 +190,7 @@ class Rollback:
                 if checkpoint is not None:
                     restored[node.name] = checkpoint
                     start[node.name] = next_after(checkpoint.frame)
-        sources = [node for node in nodes if node.name in restored]
+        sources = [node for node in nodes if node.name in restored and self._shares_states]
         for node in nodes:
             if node.name in restored:
                 continue

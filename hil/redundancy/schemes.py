@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from hil.redundancy.electorate import Scheme
 from hil.redundancy.pairs import pairs_of
-from hil.scenario.rig import RigConfig
+from hil.redundancy.value_vote import value_voter
+from hil.scenario import Scenario
 
 __all__ = ["scheme_of"]
 
 
-def scheme_of(rig: RigConfig) -> Scheme:
-    """Return the scheme of a rig, as its runs and the verification of their records use it."""
-    name = rig.scheme
+def scheme_of(scenario: Scenario, output_len: int | None = None) -> Scheme:
+    """Return the scheme of the rig of a scenario, as its runs and the verification of their records
+    use it. `output_len` is the length of an output [byte]; without it, the scheme has no voter by
+    value, and knows only what is delivered without a majority. Raises: ConfigError if the fields of
+    the output do not fit the voter."""
+    rig, name = scenario.rig, scenario.rig.scheme
     return Scheme(
         rig.size,
         rig.unvoted,
@@ -19,4 +23,5 @@ def scheme_of(rig: RigConfig) -> Scheme:
         executions=name.executions,
         pairs=pairs_of(name.pairs),
         by_priority=name.by_priority,
+        values=None if output_len is None else value_voter(scenario, output_len),
     )

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from hil._kernel import ffi, lib
 from hil.kernel import check
+
+if TYPE_CHECKING:  # a reader of records votes by digests alone
+    from hil.redundancy.field_vote import ValueDecision
 
 MAX_NODES: Final[int] = lib.VOTE_MAX_NODES
 
@@ -78,7 +81,8 @@ class VoterUpset(NamedTuple):
 
 class Verdict(NamedTuple):
     """The decision on one frame. Masks have bit i for node i; `output` and `state` are the agreed
-    digests (0: none). `record` is the packed frame."""
+    digests (0: none). `record` is the packed frame. `values`: the votes on the fields, of a voter
+    by value; None for the exact majority, and where a frame is decoded from a record."""
 
     frame: int
     kind: VerdictKind
@@ -91,6 +95,7 @@ class Verdict(NamedTuple):
     state: int
     ballots: tuple[Ballot, ...]
     record: bytes
+    values: ValueDecision | None = None
 
     @property
     def delivered(self) -> bool:
@@ -101,6 +106,22 @@ class Verdict(NamedTuple):
     def correct(self) -> bool:
         """Return whether the delivered output is that of the golden run."""
         return bool(self.flags & CORRECT)
+
+    def dissents(self, node: int, output_digest: int) -> bool:
+        """Return whether a node, by its index, answered with another output than the agreed one. By
+        value, several outputs agree."""
+        if self.values is None:
+            return output_digest != self.output
+        return not self.agree >> node & 1
+
+    def with_flags(self, flags: int) -> Verdict:
+        """Return the verdict with other flags, packed again."""
+        return packed(self._replace(flags=flags))
+
+    @property
+    def states_ignored(self) -> bool:
+        """Return whether the states of nodes whose outputs agree were not compared."""
+        return self.delivered and not self.state and not self.flags & STATE_SPLIT
 
     @property
     def held(self) -> bool:
@@ -190,6 +211,21 @@ def vote(
     packed = ffi.new("uint8_t[]", _RECORD_MAX)
     length = check(lib.frame_verdict_pack(f, packed, _RECORD_MAX), "frame_verdict_pack")
     return _verdict(f, ballots, ffi.buffer(packed, length)[:])
+
+
+def packed(verdict: Verdict) -> Verdict:
+    """Return a verdict that was decided elsewhere, with its packed frame. Raises: KernelError for
+    more than 8 nodes. Thread-safe."""
+    f = ffi.new("hil_frame_verdict_t *")
+    f.frame, f.nodes, f.voters = verdict.frame, len(verdict.ballots), verdict.voters
+    f.verdict, f.flags = verdict.kind, verdict.flags
+    f.agree, f.dissent, f.latent = verdict.agree, verdict.dissent, verdict.latent
+    f.output, f.state = verdict.output, verdict.state
+    for node, ballot in zip(f.node, verdict.ballots, strict=False):
+        node.status, node.signal, node.output_digest, node.state_digest = ballot
+    record = ffi.new("uint8_t[]", _RECORD_MAX)
+    length = check(lib.frame_verdict_pack(f, record, _RECORD_MAX), "frame_verdict_pack")
+    return verdict._replace(record=ffi.buffer(record, length)[:])
 
 
 def _flip(f: Any, upset: VoterUpset) -> None:

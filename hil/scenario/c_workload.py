@@ -18,6 +18,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from hil.errors import ConfigError, Problem
 from hil.scenario.fields import FrozenModel
+from hil.scenario.output_config import OutputFieldsConfig
 from hil.scenario.problems import wrong
 from hil.scenario.words import EXEC, WORKLOADS, Sha256
 from hil.scenario.yaml.messages import describe
@@ -77,6 +78,11 @@ class CWorkloadConfig(FrozenModel):
         default=None,
         description="Of this file; with files that it includes, of the list that sha256sum prints "
         "of all. Filled in if it is not there.",
+    )
+    fields: OutputFieldsConfig = Field(
+        default=(),
+        description="The fields of the output: name, type and unit; default: only its bytes are "
+        "known.",
     )
 
     @property

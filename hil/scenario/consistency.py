@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hil.scenario.durations import frame_count_of, frame_us_of
+from hil.scenario.outputs import OutputField
 from hil.scenario.plant.flight import PlantConfig
 from hil.scenario.problems import Findings, did_you_mean
 from hil.scenario.program import ExecConfig
 from hil.scenario.rig import NodeConfig
 from hil.scenario.upsets import UpsetEventConfig, UpsetRateConfig, UpsetsConfig
+from hil.scenario.voter import VoterConfig, VoterName
 from hil.scenario.words import (
     FRAMES_MAX,
     PROCESS_TARGETS,
@@ -30,6 +32,7 @@ __all__ = [
     "plant_findings",
     "program_findings",
     "upset_findings",
+    "voter_findings",
 ]
 
 
@@ -242,5 +245,36 @@ def plant_findings(
             f"{plant.step_s:g} s and frames of {frame_ms:g} ms do not fit; expected "
             "one to be a whole multiple of the other",
             "change one of them",
+        )
+    return findings
+
+
+def voter_findings(
+    voter: VoterConfig, scheme: SchemeName, fields: Sequence[OutputField]
+) -> Findings:
+    """Return the problems between the voter of the rig, its scheme, and the fields of the
+    output."""
+    findings = Findings()
+    if scheme.executions > 1 and not voter.is_exact:
+        findings.add(
+            ("rig", "voter"),
+            f"scheme {scheme} compares the executions of a step exactly",
+            "remove `voter:`, or choose a scheme with several nodes",
+        )
+    names = [field.name for field in fields]
+    for name in voter.fields:
+        if name not in names:
+            known = f"it has {', '.join(names)}" if names else "none are known"
+            findings.add(
+                ("rig", "voter", "fields", name),
+                f"the output has no field `{name}`; {known}",
+                did_you_mean(name, names) or "declare it with `fields:` of the workload",
+            )
+    needs_fields = voter.kind not in (VoterName.EXACT, VoterName.BITWISE, VoterName.PLURALITY)
+    if needs_fields and not fields:
+        findings.add(
+            ("rig", "voter"),
+            f"the voter `{voter.kind}` needs the fields of the output, and none are known",
+            "declare them with `fields:` of the workload",
         )
     return findings

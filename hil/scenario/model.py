@@ -28,6 +28,7 @@ from hil.scenario.consistency import (
     plant_findings,
     program_findings,
     upset_findings,
+    voter_findings,
 )
 from hil.scenario.console import ConsoleExpression
 from hil.scenario.durations import frame_count_of, frame_us_of, parse_duration_us, parse_pace
@@ -40,6 +41,8 @@ from hil.scenario.expect import (
 )
 from hil.scenario.fields import Float, FrozenModel, Int, Positive
 from hil.scenario.onnx_workload import ONNX_PROGRAM, OnnxWorkloadConfig
+from hil.scenario.output_config import declared_fields
+from hil.scenario.outputs import OutputField, output_fields
 from hil.scenario.plant.flight import PlantConfig
 from hil.scenario.problems import Findings, wrong, wrong_at
 from hil.scenario.program import ExecConfig
@@ -127,6 +130,11 @@ class TimeoutsConfig(FrozenModel):
         default=60.0,
         description="A board whose power was cycled is waited for no longer than this.",
     )
+
+    @property
+    def cpu_floor_us(self) -> int:
+        """Return the lowest CPU time limit of a step [us]."""
+        return int(self.cpu_floor_ms * 1000)
 
     @model_validator(mode="after")
     def _consistent(self) -> TimeoutsConfig:
@@ -229,6 +237,12 @@ class Scenario(FrozenModel):
         """Return the frames between two checkpoints, 0 for none. Time redundancy needs one of the
         state before every step."""
         return 1 if self.rig.scheme.executions > 1 else self.recovery.checkpoint_every
+
+    @property
+    def output_fields(self) -> tuple[OutputField, ...]:
+        """Return the fields of the output; empty if they are not known."""
+        own = self.c_workload or self.onnx_workload or self.exec
+        return output_fields(self.workload_name) if own is None else declared_fields(own.fields)
 
     @property
     def frame_us(self) -> int:
@@ -349,6 +363,7 @@ class Scenario(FrozenModel):
                 f"write `program: {ONNX_PROGRAM}`",
             )
         findings += program_findings(is_program, self.exec, self.rig.nodes, self.upsets)
+        findings += voter_findings(self.rig.voter, self.rig.scheme, self.output_fields)
         if self.upsets.allow_missed and "events.missed" in self.expect:
             findings.add(
                 ("upsets", "allow_missed"),

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from hil.errors import ConfigError, Problem
 from hil.scenario.fields import FrozenModel, Int
+from hil.scenario.output_config import OutputFieldsConfig
 from hil.scenario.problems import wrong
 from hil.scenario.words import Sha256
 from hil.scenario.yaml.messages import describe
@@ -56,6 +57,11 @@ class OnnxWorkloadConfig(FrozenModel):
     )
     sha256: Sha256 | None = Field(
         default=None, description="Of the model; filled in if it is not there."
+    )
+    fields: OutputFieldsConfig = Field(
+        default=(),
+        description="The fields of the output: name, type and unit; default: only its bytes are "
+        "known.",
     )
 
 

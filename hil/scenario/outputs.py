@@ -7,17 +7,27 @@ bytes."""
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from hil.word_enum import Word
 
-__all__ = ["CHOICES", "NUMBERS", "OutputField", "OutputRole", "bare_name", "output_fields"]
+__all__ = [
+    "CHOICES",
+    "NUMBERS",
+    "NUMBER_TYPES",
+    "OutputField",
+    "OutputRole",
+    "bare_name",
+    "output_fields",
+]
 
 _FORMATS: Final = {
     "u8": "B",
     "i8": "b",
+    "u16": "H",
+    "i16": "h",
     "u32": "I",
     "i32": "i",
     "u64": "Q",
@@ -25,6 +35,11 @@ _FORMATS: Final = {
     "f32": "f",
     "f64": "d",
 }
+
+NUMBER_TYPES: Final = tuple(_FORMATS)
+"""The types of numbers in outputs."""
+
+_SIGNIFICANT_BITS: Final = {"f32": 24, "f64": 53}
 
 
 class OutputRole(Word):
@@ -48,9 +63,10 @@ CHOICES: Final = frozenset({OutputRole.CLASS, OutputRole.TEXT})
 
 @dataclass(frozen=True, slots=True)
 class OutputField:
-    """One field of an output: `count` numbers of `type` (u8, i8, u32, i32, u64, i64, f32, f64) from
-    byte `offset` on. `unit` is empty for plain numbers; of fixed-point numbers `fraction_bits` are
-    behind the point."""
+    """One field of an output: `count` numbers of a type in `NUMBER_TYPES` from byte `offset` on.
+    `unit` is empty for plain numbers; of fixed-point numbers `fraction_bits` are behind the point.
+    `period`, in the unit: values that differ by it are the same, as 0 and 360 degrees are; 0 for
+    all others."""
 
     name: str
     type: str
@@ -59,6 +75,12 @@ class OutputField:
     unit: str = ""
     role: OutputRole = OutputRole.VALUE
     fraction_bits: int = 0
+    period: float = 0.0
+
+    @property
+    def significant_bits(self) -> int:
+        """Return the bits of the fraction of a floating-point number, 0 for integers."""
+        return _SIGNIFICANT_BITS.get(self.type, 0)
 
     @property
     def length(self) -> int:
@@ -72,10 +94,20 @@ class OutputField:
     def values(self, output: bytes) -> tuple[float, ...]:
         """Return its numbers in an output, in its unit. Raises: struct.error if the output is
         shorter."""
-        numbers = struct.unpack_from(self._format, output, self.offset)
+        numbers = self.numbers(output)
         if not self.fraction_bits:
             return numbers
         return tuple(number / (1 << self.fraction_bits) for number in numbers)
+
+    def numbers(self, output: bytes) -> tuple[float, ...]:
+        """Return its numbers in an output as they are stored, fixed-point ones as integers. Raises:
+        struct.error if the output is shorter."""
+        return struct.unpack_from(self._format, output, self.offset)
+
+    def encode(self, numbers: Sequence[float]) -> bytes:
+        """Return the bytes of the field with these numbers, as they are stored. Raises:
+        struct.error, OverflowError if one is out of the range of its type."""
+        return struct.pack(self._format, *numbers)
 
 
 _TRAINING: Final = (

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hil.scenario.fields import Float, FrozenModel
+from hil.scenario.output_config import OutputFieldsConfig
 from hil.scenario.problems import Findings, one_of, wrong, wrong_at
 from hil.scenario.words import ProgramName, Sha256, word_of
 from hil.word_enum import Word
@@ -139,4 +140,9 @@ class ExecConfig(FrozenModel):
     )
     input: ExecInputConfig | None = Field(
         default=None, description="What each frame is given; default: random bytes from the seed."
+    )
+    fields: OutputFieldsConfig = Field(
+        default=(),
+        description="The fields of the output: name, type and unit; default: only its bytes are "
+        "known.",
     )

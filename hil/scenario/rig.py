@@ -23,6 +23,7 @@ from hil.scenario.ports import PORT_EXAMPLES
 from hil.scenario.problems import Findings, wrong_at
 from hil.scenario.supply import SupplyConfig
 from hil.scenario.tokens import AGENT_FILE_DESCRIPTION, check_tokens
+from hil.scenario.voter import VoterConfig
 from hil.scenario.words import (
     ADAPTER_EXAMPLES,
     BOARD_ALIASES,
@@ -142,6 +143,11 @@ class RigConfig(FrozenModel):
         default=0,
         description="Consecutive frames in which `degraded`, `deliver` or `hold` applies at most; "
         "0 = no limit. Nothing is delivered after them.",
+    )
+    voter: VoterConfig = Field(
+        default=VoterConfig(),
+        description="How the delivered output follows from those of the nodes; default: exact, the "
+        "majority of identical outputs. A name alone is enough.",
     )
     board: BoardWord = Field(
         default=BoardKind.PROCESS,

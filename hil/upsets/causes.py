@@ -27,11 +27,13 @@ __all__ = [
     "is_gone",
     "is_of_the_board",
     "is_released",
+    "may_remain",
     "supersedes",
 ]
 
 _T: Final = UpsetTarget
 _IN_WORKER: Final = frozenset({_T.STACK, _T.HEAP, _T.TEXT, _T.GPR, _T.VECTOR})
+_IN_STATE: Final = frozenset({_T.STATE, _T.INPUT, _T.CHECKPOINT})
 PASSING: Final = frozenset({_T.STACK, _T.GPR, _T.VECTOR})
 """Targets that the worker's next step rewrites."""
 UNSEEN: Final = frozenset({NodeEffect.UNKNOWN, NodeEffect.MASKED})
@@ -82,6 +84,14 @@ def in_worker(upset: Upset) -> bool:
     """Return whether it hit what only the worker has: its stack, heap, machine code or
     registers."""
     return upset.plan.target in _IN_WORKER
+
+
+def may_remain(upset: Upset, *, programs: bool, states_ignored: bool) -> bool:
+    """Return whether an upset may remain in what nobody compares: the own memory of programs of the
+    user, or states that are not voted on."""
+    if states_ignored:
+        return in_worker(upset) or upset.plan.target in _IN_STATE
+    return programs and in_worker(upset)
 
 
 def in_agent(upset: Upset) -> bool:

@@ -50,6 +50,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from hil.redundancy.recovery import NodeState
@@ -64,10 +65,10 @@ from hil.upsets.causes import (
     can_wake,
     in_agent,
     in_system,
-    in_worker,
     is_gone,
     is_of_the_board,
     is_released,
+    may_remain,
 )
 from hil.upsets.upset import Upset
 from hil.upsets.words import NodeEffect, SystemOutcome, UpsetTarget
@@ -117,10 +118,12 @@ class UpsetClassifier:
     """Follows every upset of a run from its injection to its outcome. Not thread-safe.
 
     Finished upsets are handed over by `take_finished` and then only counted here (`count`: all that
-    fell due). `programs`: the workers are programs of the user."""
+    fell due). `programs`: workers are the user's programs; `states_ignored`: states do not vote."""
 
-    def __init__(self, nodes: list[str], *, programs: bool = False) -> None:
-        self._programs = programs
+    def __init__(
+        self, nodes: list[str], *, programs: bool = False, states_ignored: bool = False
+    ) -> None:
+        self._may_remain = partial(may_remain, programs=programs, states_ignored=states_ignored)
         self._books = {name: NodeBook() for name in nodes}
         self.count = 0
         self.anomalies: list[Anomaly] = []
@@ -136,7 +139,7 @@ class UpsetClassifier:
         self.count += 1
         lies_there = upset.plan.target is _T.TEXT or upset.plan.target in PASSING
         assessment = upset.assessment
-        assessment.in_program = self._programs and in_worker(upset)
+        assessment.in_program = self._may_remain(upset)
         lies_there = lies_there or assessment.in_program
         assessment.lingers = upset.stuck or lies_there or in_system(upset) or in_agent(upset)
         assessment.active_frame = upset.plan.frame
@@ -195,7 +198,7 @@ class UpsetClassifier:
         self._any_upset = self._any_upset or bool(count)
         for upset in dormant:
             upset.assessment.lingers = True
-            upset.assessment.in_program = self._programs and in_worker(upset)
+            upset.assessment.in_program = self._may_remain(upset)
             self._books[upset.plan.node].dormant.append(upset)
 
     @property

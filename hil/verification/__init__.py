@@ -1,6 +1,7 @@
 """Computes again whatever a finished record claims.
 
 replay              votes every frame again, and counts what a record holds
+value_ballots       votes frames again by the values of recorded outputs
 delivery            what was delivered without a vote
 ending              the result, its expectations and reports, and the record digest
 findings            the differences

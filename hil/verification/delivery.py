@@ -5,20 +5,22 @@ last voted output was held, and that the recorded bytes are those of that output
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 from hil.kernel import digest64
 from hil.record.digest import hex64
+from hil.record.row_values import RecordedReply
 from hil.redundancy.electorate import is_alone
 from hil.redundancy.hold import OutputHold
 from hil.redundancy.pairs import deciding
 from hil.redundancy.schemes import scheme_of
 from hil.redundancy.time_redundancy import confirmed
-from hil.redundancy.voting import FAIL_SILENT, RE_EXECUTED, Ballot, Verdict
+from hil.redundancy.voting import FAIL_SILENT, RE_EXECUTED, Ballot, NodeStatus, Verdict
 from hil.scenario import Scenario
 from hil.verification.findings import Verification
 
-__all__ = ["DeliveryCheck"]
+__all__ = ["DeliveryCheck", "executions_of"]
 
 
 class DeliveryCheck:
@@ -26,7 +28,7 @@ class DeliveryCheck:
 
     def __init__(self, out: Verification, scenario: Scenario) -> None:
         self._out = out
-        self._scheme = scheme_of(scenario.rig)
+        self._scheme = scheme_of(scenario)
         self._hold = OutputHold(self._scheme)
         self._frames_alone = 0
 
@@ -92,3 +94,13 @@ class DeliveryCheck:
             out.outputs += 1
             now = hex64(digest64(value))
             out.compare(number, "digest of the held output", hex64(offer.digest), now)
+
+
+def executions_of(replies: Iterable[RecordedReply]) -> list[list[Ballot]]:
+    """Return the ballots of each recorded execution of a frame, in the order of the nodes."""
+    out: defaultdict[int, list[Ballot]] = defaultdict(list)
+    for reply in replies:
+        status = NodeStatus[reply.status.upper()]
+        digests = int(reply.output_digest, 16), int(reply.state_digest, 16)
+        out[reply.execution].append(Ballot(status, reply.signal, *digests))
+    return [out[execution] for execution in sorted(out)]

@@ -6,6 +6,7 @@ progress            the progress of a run, in lines
 summary             a package: the end of a run on one page
 listing             a run frame by frame
 evidence, ending    the first frame that shows a failure, and why a run ended
+output_values       the fields of outputs as text, with units
 correctness         which nodes were right in a frame
 texts, text_listing    texts of nodes as lines, wrong characters marked; those of a span
 alarm_limits        the limits of alarms, from the record

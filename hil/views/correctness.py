@@ -24,13 +24,25 @@ class Answered(enum.Enum):
     EXCLUDED = "excluded"  # it was not asked
 
 
-def answered(status: str, output: str, state: str, golden: tuple[str, str]) -> Answered:
-    """Return whether an answer is correct; all digests are hex text, as the record has them."""
+def answered(
+    status: str,
+    output: str,
+    state: str,
+    golden: tuple[str, str],
+    *,
+    accepted: bool = False,
+    states_ignored: bool = False,
+) -> Answered:
+    """Return whether an answer is correct; all digests are hex text, as the record has them.
+
+    `accepted`: the output agrees with one that is correct, which need not be identical to a voter
+    by value. `states_ignored`: states are not compared."""
     if status != NodeStatus.DONE.word:
         return Answered.EXCLUDED if status == NodeStatus.EXCLUDED.word else Answered.NOTHING
-    if output != golden[0]:
+    if output != golden[0] and not accepted:
         return Answered.WRONG
-    return Answered.RIGHT if state == golden[1] else Answered.WRONG_STATE
+    right = state == golden[1] or states_ignored
+    return Answered.RIGHT if right else Answered.WRONG_STATE
 
 
 def answer_words(

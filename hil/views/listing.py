@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Final, TypeVar
 
@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hil.json_values import JsonObject
+from hil.record.node_outputs import output_at
 from hil.record.queries import Rows, agreed_on_wrong_state, repaired_before
 from hil.record.reader import Reader
 from hil.record.row_values import (
@@ -42,6 +43,7 @@ from hil.redundancy.voting import NodeStatus, VerdictKind
 from hil.scenario.console_patterns import CONSOLE_REASON
 from hil.scenario.words import UpsetTarget
 from hil.views.correctness import Answered, answer_words, answered
+from hil.views.output_values import difference_text, fields_of
 from hil.views.style import BAD, DIM, GOOD, WARN, Glyphs, duration, flight_time
 from hil.wire.messages import UpsetState
 
@@ -95,6 +97,14 @@ class ListedMoment:
 def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[ListedMoment]:
     """Yield the notable frames from `first` to `last`, both included. Raises: RecordError."""
     names = reader.node_names
+    fields = fields_of(reader.scenario) if reader.scenario.votes_by_value else ()
+
+    def values(row: RecordedFrame, node: int) -> str:
+        """Return the number of a node that differs most from the delivered one."""
+        if not fields or not row.value or row.held:
+            return ""
+        return difference_text(fields, output_at(reader, node, row.frame) or b"", row.value)
+
     in_force = _InForce(open_upsets(reader, first, last))
     answers = _by_frame((a.frame, a) for a in answers_between(reader, first, last))
     hits = _by_frame((u.frame, u) for u in upsets_between(reader, first, last))
@@ -117,7 +127,7 @@ def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[Listed
             held=row.held,
             held_wrong=row.held_wrong,
             executions=1 + max((r.execution for r in replies), default=0),
-            dissent=tuple(_dissent(row, replies, names)),
+            dissent=tuple(_dissent(row, replies, names, values)),
             upsets=(
                 *(upset_text(u) for u in hits[frame]),
                 *(upset_text(u, seen_in=frame) for u in (*later[frame], *older)),
@@ -167,15 +177,24 @@ def _seen_by(upset: RecordedUpset, frame: int) -> bool:
     return upset.detected_frame is not None and upset.detected_frame <= frame
 
 
-def _answer(row: RecordedFrame, reply: RecordedReply) -> Answered:
+def _answer(row: RecordedFrame, reply: RecordedReply, *, only: bool) -> Answered:
+    """Return the correctness of an answer; `only`: the frame was computed once."""
     golden = (row.golden_output, row.golden_state)
-    return answered(reply.status, reply.output_digest, reply.state_digest, golden)
+    return answered(
+        reply.status,
+        reply.output_digest,
+        reply.state_digest,
+        golden,
+        accepted=only and row.correct and bool(row.agree >> reply.node & 1),
+        states_ignored=row.states_ignored,
+    )
 
 
 def _faulty(row: RecordedFrame, replies: list[RecordedReply], names: list[str]) -> Iterator[str]:
     """Yield the nodes whose first answer was not that of the fault-free run; if there are none and
     no output was delivered, the nodes that were excluded."""
-    first = {r.node: _answer(row, r) for r in replies if r.execution == 0}
+    only = all(r.execution == 0 for r in replies)
+    first = {r.node: _answer(row, r, only=only) for r in replies if r.execution == 0}
     good = {Answered.RIGHT, Answered.EXCLUDED}
     faulty = [
         name for index, name in enumerate(names) if first.get(index, Answered.RIGHT) not in good
@@ -205,9 +224,16 @@ def inherited_text(record: Rows, frame: int, node: str) -> str:
     return f"{node} has the state of a wrong majority, by the {what} in frame {repair.frame}"
 
 
-def _dissent(row: RecordedFrame, replies: list[RecordedReply], names: list[str]) -> Iterator[str]:
-    """Yield the deviation of each node, as its first execution shows it."""
+def _dissent(
+    row: RecordedFrame,
+    replies: list[RecordedReply],
+    names: list[str],
+    values: Callable[[RecordedFrame, int], str],
+) -> Iterator[str]:
+    """Yield the deviation of each node, as its first execution shows it; `values` has that of the
+    output of a node, by its index."""
     first = {r.node: r for r in replies if r.execution == 0}
+    only = len(first) == len(replies)
     for index, name in enumerate(names):
         reply = first.get(index)
         if reply is None:
@@ -219,14 +245,15 @@ def _dissent(row: RecordedFrame, replies: list[RecordedReply], names: list[str])
         else:
             dissents, latent = (bool(mask >> index & 1) for mask in (row.dissent, row.latent))
             words = answer_words(
-                _answer(row, reply),
+                _answer(row, reply, only=only),
                 dissents=dissents,
                 latent=latent,
                 delivered=row.delivered,
                 correct=row.correct,
             )
+            value = values(row, index) if dissents else ""
             if words:
-                yield f"{name} {words}"
+                yield f"{name} {words}" + (f" ({value})" if value else "")
 
 
 def _printed(replies: list[RecordedReply], names: list[str], explained: set[str]) -> Iterator[str]:

@@ -29,6 +29,7 @@ from hil.plant.flight import FlightSnapshot
 from hil.plant.moment import Draw
 from hil.plant.power_block import PowerSnapshot
 from hil.redundancy.checkpoints import HostCopy
+from hil.redundancy.field_vote import FieldMemory
 from hil.redundancy.hold import HeldOutput, HoldSnapshot
 from hil.redundancy.recovery import RUNGS, NodeRecoverySnapshot, NodeState
 from hil.redundancy.voting import Ballot, VerdictKind, vote
@@ -79,6 +80,7 @@ SNAPSHOT = EngineSnapshot(
         49,
         3,
         HoldSnapshot(HeldOutput(39, 2**63, True, b"\xffheld"), 2),
+        (FieldMemory(b"\xfelast", 2, (3, 65535)), FieldMemory()),
     ),
     outside=OutsideSnapshot(
         (11, "node a in frame 11: no answer"),
@@ -229,6 +231,7 @@ def test_the_stored_layout_is_that_of_version_3() -> None:
             "seen": 49,
             "frames_alone": 3,
             "hold": {"last": [39, 2**63, True, "ff68656c64"], "frames_unvoted": 2},
+            "voter": [["fe6c617374", 2, [3, 65535]], [None, 0, []]],
         },
         "outside": {
             "first": [11, "node a in frame 11: no answer"],

@@ -11,7 +11,7 @@ import pytest
 from hil.redundancy.electorate import Electorate, Scheme
 from hil.redundancy.schemes import scheme_of
 from hil.redundancy.voting import Ballot, NodeStatus, Verdict
-from hil.scenario.rig import RigConfig
+from hil.scenario import RigConfig, Scenario
 
 RIGHT = Ballot(NodeStatus.DONE, 0, 7, 70)
 LATENT = Ballot(NodeStatus.DONE, 0, 7, 71)
@@ -23,7 +23,8 @@ NAMES = ("triple_pairs", "priority_pairs")
 
 
 def scheme(name: str) -> Scheme:
-    return scheme_of(RigConfig.model_validate({"scheme": name, "board": "inproc"}))
+    rig = {"scheme": name, "board": "inproc"}
+    return scheme_of(Scenario.model_validate({"workload": "attitude", "frames": 1, "rig": rig}))
 
 
 def decide(policy: Scheme, ballots: tuple[Ballot, ...], voters: int, returning: int = 0) -> Verdict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -35,6 +35,7 @@ from hil.redundancy.voting import NodeStatus, Verdict, VerdictKind
 from hil.views.correctness import Answered, answer_words, answered
 from hil.views.listing import inherited_text, signal_name, upset_text
 from hil.views.screen.model.facts import Vote
+from hil.views.screen.model.field_values import FieldValues, field_values
 from hil.views.screen.model.recorded_values import vote_of
 from hil.views.screen.rules import SchemeRule, rule_of
 from hil.views.style import duration
@@ -126,7 +127,8 @@ class RepeatedStep:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """The decision in one frame. `notable` is false if all nodes plainly agreed: then the record
-    has digests only. `golden_*`: results of the golden run. `reference`: the output that others are
+    has digests only. `golden_*`: results of the golden run. `fields`: the values
+    of the nodes, field by field. `reference`: the output that others are
     compared with if that is not the agreed one. `rule`: that of the scheme; `alone`: the number of
     consecutive frames in which one of several nodes answered alone; `repeats`: the executions of
     the step by a scheme with time redundancy."""
@@ -141,6 +143,7 @@ class Decision:
     golden_output: str = ""
     golden_state: str = ""
     value: bytes = b""
+    fields: tuple[FieldValues, ...] = ()
     answers: tuple[NodeAnswer, ...] = ()
     differences: tuple[OutputDifference, ...] = ()
     hidden: int = 0
@@ -182,6 +185,7 @@ def decision(source: LiveRecord, frame: int) -> Decision:
         golden_output=row.golden_output if row else "",
         golden_state=row.golden_state if row else "",
         value=value,
+        fields=_fields(source, verdict, replies, value),
         answers=answers,
         differences=tuple(differences[:_DIFFERENCES_MAX]),
         reference=reference,
@@ -210,6 +214,17 @@ def _repeats(verdict: Verdict, replies: Iterable[RecordedReply]) -> Iterator[Rep
         )
 
 
+def _fields(
+    source: LiveRecord, verdict: Verdict, replies: Sequence[RecordedReply], value: bytes
+) -> tuple[FieldValues, ...]:
+    """Return the fields of the last execution, by which the frame was decided."""
+    last = max((r.execution for r in replies), default=0)
+    outputs = {r.node: bytes(r.output) for r in replies if r.execution == last and r.output}
+    delivered = value if verdict.delivered else b""
+    scenario = source.meta.scenario
+    return field_values(scenario, outputs, source.names, verdict.voters, delivered)
+
+
 def _answers(
     names: tuple[str, ...],
     verdict: Verdict,
@@ -232,9 +247,17 @@ def _answers(
         if verdict.voters & bit:
             part = VotePart.RETURNS if name in returning else VotePart.VOTER
         done = status == NodeStatus.DONE.word
-        agrees = done and output == agreed[0] and bool(verdict.output)
+        by_vote = bool(verdict.agree & bit) and output == hex64(ballot.output_digest)
+        agrees = done and bool(verdict.output) and (output == agreed[0] or by_vote)
         latent = done and bool(verdict.state) and state != agreed[1]
-        worth = answered(status, output, state, golden)
+        worth = answered(
+            status,
+            output,
+            state,
+            golden,
+            accepted=by_vote and verdict.correct,
+            states_ignored=verdict.states_ignored,
+        )
         words = answer_words(
             worth,
             dissents=done and not agrees,

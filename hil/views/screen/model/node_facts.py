@@ -69,7 +69,9 @@ class NodeFactsReader:
         answer = None
         if ballot is not None and golden is not None:
             digests = hex64(ballot.output_digest), hex64(ballot.state_digest)
-            answer = answered(status, *digests, golden)
+            accepted = verdict is not None and verdict.correct and bool(verdict.agree >> index & 1)
+            ignored = verdict is not None and verdict.states_ignored
+            answer = answered(status, *digests, golden, accepted=accepted, states_ignored=ignored)
         recovery = self._recovery(name, head, isolated=status == NodeStatus.EXCLUDED.word)
         upset = recovery.upset
         if not upset and answer not in {None, Answered.RIGHT, Answered.EXCLUDED}:

@@ -26,6 +26,7 @@ def decision_page(decision: Decision, width: int, marks: Marks) -> list[Text]:
     out += _agreed(decision, width, marks)
     out += _decided(decision, width)
     out += _answers(decision, width, marks)
+    out += _values(decision, width, marks)
     out += _differences(decision, width, marks)
     out += _story(decision, width, marks)
     return out
@@ -67,7 +68,9 @@ def _headline(decision: Decision, marks: Marks) -> Text:
 
 def _agreed(decision: Decision, width: int, marks: Marks) -> list[Text]:
     none = marks.dash * 4
-    wrong = decision.notable and decision.output and decision.output != decision.golden_output
+    delivered_right = decision.vote is not None and decision.vote.correct
+    differs = decision.output != decision.golden_output and not delivered_right
+    wrong = decision.notable and decision.output and differs
     astray = decision.notable and decision.state and decision.state != decision.golden_state
     label = "alone " if decision.alone else "agreed"
     out = [
@@ -253,6 +256,8 @@ def _level(answer: NodeAnswer, decision: Decision) -> Level:
 
 def _is_astray(answer: NodeAnswer, decision: Decision) -> bool:
     """Return whether the state of a node is not the fault-free one."""
+    if answer.worth is Answered.RIGHT:
+        return False  # states are not compared, or it is the right one
     golden = decision.golden_state if decision.notable else decision.state
     return bool(answer.state_digest) and answer.state_digest != golden
 
@@ -263,6 +268,39 @@ def _says(answer: NodeAnswer) -> str:
     return {"": "agrees", "dissents": "another output", "latent": "another state"}.get(
         answer.words, answer.words
     )
+
+
+def _values(decision: Decision, width: int, marks: Marks) -> list[Text]:
+    """Return the fields of the output: what was delivered, which nodes agreed on it, and the values
+    of those that were left out."""
+    if not decision.fields:
+        return []
+    out = [rule("VALUES", width, marks)]
+    room = max(16, width - 24)
+    for field in decision.fields:
+        left_out = [group for group in field.groups if not group.wins]
+        style = HEAD if not left_out else WARN
+        unit = f" {field.unit}" if field.unit else ""
+        value = f"{field.delivered}{unit}" if field.delivered else "nothing was delivered"
+        out.append(line("   ", (f"{fit(field.name, 16, marks):<17}", style), (value, HEAD)))
+        if field.rule or left_out:
+            agreed = [name for group in field.groups if group.wins for name in group.nodes]
+            who = f"{names_text(agreed)} agree" if agreed else "no node agrees"
+            by = f"; {field.rule}" if field.rule else ""
+            out.append(line(" " * 20, (fit(f"{who}{by}", room, marks), DIM)))
+        for group in field.groups:
+            if group.wins and len(set(group.values)) == 1:
+                continue  # all of them have the same
+            for name, value in zip(group.nodes, group.values, strict=True):
+                mark = "" if group.wins else f"  left out{_together(group.nodes)}"
+                text = fit(f"{value}{unit}{mark}", room - 4, marks)
+                out.append(line(" " * 20, (f"{name:<4}", HEAD), (text, "" if group.wins else WARN)))
+    return out
+
+
+def _together(nodes: tuple[str, ...]) -> str:
+    """Return that several nodes that were left out agree with each other."""
+    return f", {names_text(nodes)} agree" if len(nodes) > 1 else ""
 
 
 def _differences(decision: Decision, width: int, marks: Marks) -> list[Text]:

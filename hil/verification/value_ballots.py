@@ -1,0 +1,74 @@
+"""Voting again by value: from the recorded outputs of all nodes, frame by frame, in order.
+
+A frame without rows of its own follows from its digests: all nodes had the same output, and the
+right one. Any other frame must have its outputs in the record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hil.kernel import Golden
+from hil.record.reader import Reader
+from hil.record.row_counts import longest_output
+from hil.record.row_values import RecordedReply
+from hil.redundancy.electorate import Scheme
+from hil.redundancy.value_vote import OutputBytes, ValueVoter, value_voter
+from hil.redundancy.voting import (
+    CORRECT,
+    DELIVERED,
+    FAIL_SILENT,
+    HELD,
+    HELD_WRONG,
+    RE_EXECUTED,
+    Verdict,
+)
+from hil.scenario import Scenario
+
+__all__ = ["ValueBallots", "value_ballots"]
+
+
+class ValueBallots:
+    """Votes the frames of a record again with `voter`; `golden` is None if the golden run is not
+    known, and what was recorded as correct is then taken as that."""
+
+    def __init__(self, voter: ValueVoter, scenario: Scenario, golden: Golden | None) -> None:
+        self._voter = voter
+        self._golden = golden
+        self._scheme = Scheme(scenario.rig.size, scenario.rig.unvoted, values=voter)
+
+    def again(self, recorded: Verdict, replies: Sequence[RecordedReply]) -> Verdict:
+        """Return the verdict on a frame; `replies` are its rows, of all executions."""
+        outputs = [b""] * len(recorded.ballots)
+        for reply in replies:  # in the order of executions: the last one counts
+            if 0 <= reply.node < len(outputs):
+                outputs[reply.node] = reply.output
+        golden = None if self._golden is None else self._golden.output
+        kept = RE_EXECUTED | FAIL_SILENT | HELD | HELD_WRONG
+        verdict = self._voter.vote(
+            recorded.frame,
+            recorded.ballots,
+            recorded.voters,
+            OutputBytes(outputs, golden),
+            flags=recorded.flags & kept,
+        )
+        self._voter.settle(verdict)
+        if golden is None and verdict.flags & DELIVERED:
+            return verdict.with_flags(verdict.flags | recorded.flags & CORRECT)
+        return verdict
+
+    def needs_rows(self, recorded: Verdict) -> bool:
+        """Return whether the outputs of a frame must be in the record."""
+        state = recorded.state if self._golden is None else self._golden.state_digest
+        return not self._scheme.is_plain(recorded, state)
+
+
+def value_ballots(scenario: Scenario, reader: Reader, golden: Golden | None) -> ValueBallots | None:
+    """Return what votes the frames of `reader` again; None for the exact majority. Raises:
+    ConfigError if the recorded fields and outputs do not fit together."""
+    if scenario.rig.voter.is_exact:
+        return None
+    length = longest_output(reader) if golden is None else golden.workload.output_len
+    if not length:  # no output is in the record: all were alike in all frames
+        length = max((f.offset + f.length for f in scenario.output_fields), default=1)
+    voter = value_voter(scenario, length)
+    return None if voter is None else ValueBallots(voter, scenario, golden)
