@@ -91,7 +91,7 @@ def test_a_second_writer_of_a_live_run_exits_2_and_leaves_its_record_alone(
     assert hil("replay", "r", "--verify").code == 0
 
 
-@pytest.mark.parametrize("count", [1, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [1, pytest.param(4, marks=pytest.mark.slow)])
 def test_of_runs_that_begin_in_one_folder_at_once_one_is_run_and_the_others_exit_2(
     hil: Hil, count: int
 ) -> None:

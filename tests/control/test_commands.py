@@ -223,10 +223,10 @@ def test_every_command_is_recorded_with_who_and_what_was_said(start: Start) -> N
 def test_remarks_leave_a_run_reproducible_and_steering_does_not(start: Start) -> None:
     s = scenario(frames=3000, pace="free")
     plain = start(s).result().run_digest
-    noted = start(s.model_copy(update={"frames": 300_000}))
+    noted = start(s.model_copy(update={"frames": 60_000}))
     noted.done("note", text="x")
     assert noted.result().reproducible
-    steered = start(s.model_copy(update={"frames": 300_000}))
+    steered = start(s.model_copy(update={"frames": 60_000}))
     steered.done("inject", node="a", target="state")
     result = steered.result()
     assert result.run_digest != plain and not result.reproducible and result.outcome == "pass"

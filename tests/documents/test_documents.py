@@ -175,6 +175,23 @@ RULES: dict[tuple[str, str], Rule] = {
         "the linters, an extra", by=".venv/bin/mypy"
     ),
     ("README.md", ".ci/run"): Rule("an hour", f"[ -x {ROOT}/.ci/run ]"),
+    ("csrc/README.md", "cmake --build /tmp/hil-c -j"): Rule(
+        "minutes for all", "cmake --build hil-c -j --target test_frame", by="cmake_tests clang"
+    ),
+    ("csrc/README.md", "ctest --test-dir /tmp/hil-c --output-on-failure"): Rule(
+        "minutes for all",
+        "ctest --test-dir hil-c --output-on-failure --no-tests=error -R '^test_frame$'",
+        by="cmake_tests clang",
+    ),
+    (
+        "csrc/README.md",
+        "mkdir -p /tmp/corpus && /tmp/fuzz_frame -max_total_time=20 /tmp/corpus "
+        "csrc/fuzz/corpus/fuzz_frame",
+    ): Rule(
+        "20 s",
+        "mkdir -p corpus && ./fuzz_frame -max_total_time=1 corpus csrc/fuzz/corpus/fuzz_frame",
+        by="-max_total_time=20",
+    ),
     (".github/CONTRIBUTING.md", "python3 -m venv .venv"): Rule(
         "seconds for pip alone", "python3 -m venv --without-pip .venv", by="readme_command tests"
     ),

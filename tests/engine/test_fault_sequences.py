@@ -29,7 +29,7 @@ from .sequences import POWER_RETURNS, Fault, Trial, sequences, try_all
 SIZE = {"simplex": 1, "dmr": 2, "tmr": 3, "4mr": 4, "5mr": 5}
 DISTANCES = range(25)
 FEW = (0, 1, 2, 3, 4, 8, 16, 20, 24)
-TRIPLES = 1000
+TRIPLES = 400
 IN_ONE_RUN = 1000
 BOARD_LEVEL = frozenset({"reset", "power"})
 
@@ -129,9 +129,7 @@ def test_a_node_that_returns_ends_the_wait_after_a_rollback_that_had_nobody_to_c
     assert check(trials, "dmr", tmp_path) == len(trials)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("scheme", SIZE)
+@pytest.mark.parametrize("scheme", mostly_stress(SIZE, keep=3, timeout_s=900))
 def test_all_pairs_at_all_distances(
     scheme: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
@@ -197,7 +195,7 @@ CASES = {
     "a reset, healed, and a state bit six frames later": (
         "dmr",
         "sha256",
-        TRIPLES,
+        1000,
         [
             {"frame": 97, "node": "a", "target": "cpu", "sefi": "reset", "tick": 1},
             {"frame": 103, "node": "a", "target": "state", "bit": 77, "tick": 17},
@@ -585,20 +583,20 @@ def test_a_rig_whose_boards_all_lost_their_checkpoints_late_in_a_flight_goes_on_
 # --- storms -------------------------------------------------------------------------------------
 
 
-STORM_FRAMES = 30_000
+NAMES = without_variants(WORKLOADS)
+STORMS = [*((name, 10_000) for name in NAMES[:5]), *((name, 30_000) for name in NAMES)]
+"""Workloads, and the frames of their storms."""
 SPACING = 30  # [frame] Every upset is healed before the next.
 
 
-@pytest.mark.parametrize(
-    "workload", mostly_stress(without_variants(WORKLOADS), keep=5, timeout_s=1800)
-)
+@pytest.mark.parametrize(("workload", "length"), mostly_stress(STORMS, keep=5, timeout_s=1800))
 @pytest.mark.parametrize("scheme", ["simplex", "dmr", "tmr", "4mr", "5mr", "6mr"])
 def test_a_storm_of_single_upsets_loses_no_frame(
-    scheme: str, workload: str, tmp_path: Path
+    scheme: str, workload: str, length: int, tmp_path: Path
 ) -> None:
     rng = random.Random(f"{scheme} {workload}")
     ticks = kernel.workload(workload).ticks
-    frames = STORM_FRAMES // (10 if workload == "archive" else 1)  # its state is of 1 MiB
+    frames = length // (10 if workload == "archive" else 1)  # its state is of 1 MiB
     events: list[dict[str, Any]] = []
     for frame in range(20, frames - SPACING, SPACING):
         kind = rng.choice(("state", "output", "input", "checkpoint", "crash", "hang", "reset"))

@@ -360,7 +360,7 @@ def test_several_readers_follow_a_run_that_is_being_written(
     for thread in threads:
         thread.start()
     try:
-        s = scenario(rig={"scheme": "tmr", "board": "process"}, frames=1500)
+        s = scenario(rig={"scheme": "tmr", "board": "process"}, frames=800)
         result = run(s, tmp_path)
     finally:
         over.set()

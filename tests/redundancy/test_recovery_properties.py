@@ -282,7 +282,7 @@ class Recovery(RuleBasedStateMachine):
         assert set(self.nodes_in(NodeState.ISOLATED)) == set(self.names) - expected
 
 
-@few_or_many(quick=60, slow=1200)
+@few_or_many(quick=60, slow=600)
 def test_any_order_of_events_keeps_the_rules_of_recovery(examples: int) -> None:
     Recovery.taken.clear()
     run_state_machine(Recovery, examples=examples, steps=40)

@@ -25,6 +25,7 @@ from hil.rig.program_options import ProgramOptions
 from hil.rig.rig import Rig
 from hil.rig.workload_trial import STACK_BYTES
 from hil.scenario import Scenario, load_scenario
+from tests.amount import mostly_stress
 
 from .contract import TIMING
 from .own_workloads import scenario_of
@@ -461,9 +462,11 @@ def test_the_copy_of_the_shipped_one_has_its_c_file(tmp_path: Path) -> None:
     assert not (tmp_path / "other.yaml").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    "triple", ["aarch64-linux-gnu", "arm-linux-gnueabihf", "riscv64-linux-gnu"]
+    "triple",
+    mostly_stress(
+        ["aarch64-linux-gnu", "arm-linux-gnueabihf", "riscv64-linux-gnu"], keep=2, timeout_s=600
+    ),
 )
 def test_it_is_built_for_other_processors(tmp_path: Path, triple: str) -> None:
     if shutil.which(f"{triple}-gcc") is None:
