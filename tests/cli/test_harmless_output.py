@@ -419,17 +419,10 @@ def test_what_nobody_reads_is_no_failure_and_a_full_disk_is_one_line(
     )
     assert ended.stderr == ""
     with Path("/dev/full").open("w", encoding="utf-8") as full:
-        done = subprocess.run(
-            [HIL, *words],
-            cwd=hil.cwd,
-            env=clean_env(),
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == 3
-    assert "No space left on device" in done.stderr and "internal error" not in done.stderr
+        process = hil.start(*words, stdout=full)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert "No space left on device" in err and "internal error" not in err
 
 
 def test_a_result_for_which_stdout_is_closed_is_a_failure(hil: Hil) -> None:

@@ -25,7 +25,7 @@ from hil.exit_codes import Exit
 from hil.kernel import WIRE_VERSION, Decoder, Workload, encode
 from hil.plant.build import BuiltPlant, build_plant
 from hil.scenario import Scenario
-from tests.command_line import HIL, Hil, clean_env, wait_for_row
+from tests.command_line import Hil, clean_env, wait_for_row
 from tests.hearing import hear_signals
 
 KEYS = {
@@ -340,19 +340,11 @@ def test_a_disk_that_becomes_full_exits_3_and_keeps_what_was_written(hil: Hil) -
 def test_stdout_that_takes_nothing_exits_3(hil: Hil) -> None:
     hil.write("s.yaml", TINY)
     with Path("/dev/full").open("w", encoding="utf-8") as full:
-        done = subprocess.run(
-            [HIL, "run", "s.yaml"],
-            cwd=hil.cwd,
-            env=clean_env(),
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    assert done.returncode == 3
-    assert "cannot write to stdout" in done.stderr
-    assert "Traceback" not in done.stderr
+        process = hil.start("run", "s.yaml", stdout=full)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert "cannot write to stdout" in err
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize("words", [("run", "s.yaml"), ("run", "s.yaml", "--json"), ("schema",)])
@@ -360,20 +352,12 @@ def test_a_reader_who_leaves_is_no_error(hil: Hil, words: tuple[str, ...]) -> No
     hil.write("s.yaml", TINY)
     read, write = os.pipe()
     os.close(read)
-    done = subprocess.run(
-        [HIL, *words],
-        cwd=hil.cwd,
-        env=clean_env(),
-        stdout=write,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    process = hil.start(*words, stdout=write)
     os.close(write)
-    assert done.returncode == 0
-    assert "roken" not in done.stderr
-    assert "Exception" not in done.stderr
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "roken" not in err
+    assert "Exception" not in err
 
 
 # --- signals --------------------------------------------------------------------------------------
@@ -588,14 +572,15 @@ def test_ascii_streams_get_ascii(hil: Hil, env: dict[str, str]) -> None:
 def on_terminal(hil: Hil, *words: object, **env: str) -> tuple[int, str]:
     """Run with a terminal of 80 columns; exit code and everything that was shown."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [HIL, *map(str, words)],
-        cwd=hil.cwd,
-        env=clean_env(TERM="xterm", COLUMNS="80", **env),
+    assert hil.ready is not None
+    process = hil.ready.start(
+        [str(word) for word in words],
+        hil.cwd,
+        clean_env(TERM="xterm", COLUMNS="80", **env),
+        lead=True,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        start_new_session=True,
     )
     os.close(theirs)
     shown = b""

@@ -669,7 +669,9 @@ def test_an_array_on_a_node_of_fixed_temperature_needs_no_surface() -> None:
         nodes=[{"name": "body", "capacity_j_per_k": 5000.0}, {"name": "lab", "fixed_c": 20.0}]
     )
     part["design"]["arrays"][0]["node"] = "lab"
-    built({"spacecraft": part})
+    plant = built({"spacecraft": part})
+    assert plant.built is not None
+    assert len(plant.built.array_pointings) == 1
 
 
 def test_parts_that_collide_with_the_boards_are_refused() -> None:

@@ -124,7 +124,10 @@ def load_late(make_rig: MakeRig, late_s: float, init_us: int) -> Rig:
 
 
 def test_a_program_that_is_ready_in_time_starts(make_rig: MakeRig) -> None:
-    rig = load_late(make_rig, 0.5, 20_000_000)
+    computes_a_frame(load_late(make_rig, 0.5, 20_000_000))
+
+
+def computes_a_frame(rig: Rig) -> None:
     golden = golden_run("exec:c", SEED)
     golden.step()
     assert is_golden(one(rig, 0, golden.input), golden)
@@ -137,7 +140,7 @@ def test_a_program_that_needs_longer_than_its_time_is_ended(make_rig: MakeRig) -
 
 @pytest.mark.slow
 def test_a_program_may_need_longer_than_the_usual_time(make_rig: MakeRig) -> None:
-    load_late(make_rig, 12, 30_000_000)
+    computes_a_frame(load_late(make_rig, 12, 30_000_000))
 
 
 def test_a_program_that_does_not_start_says_why(make_rig: MakeRig) -> None:
