@@ -321,7 +321,7 @@ def test_a_file_without_samples_says_so(tmp_path: Path) -> None:
     assert meta.sampling.frames == "3"
 
 
-@pytest.mark.parametrize("board", ["process", "inproc"])
+@pytest.mark.parametrize("board", [pytest.param("process", marks=pytest.mark.slow), "inproc"])
 def test_parts_merge_to_the_file_of_one(tmp_path: Path, board: str) -> None:
     """Machine code and registers too, whose parts have names."""
     targets = (*PORTABLE[:2], UpsetTarget.GPR, UpsetTarget.TEXT) if board == "process" else PORTABLE
@@ -349,7 +349,7 @@ class _Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("board", ["process", "inproc"])
+@pytest.mark.parametrize("board", [pytest.param("process", marks=pytest.mark.slow), "inproc"])
 def test_a_campaign_that_is_interrupted_continues_where_it_was(tmp_path: Path, board: str) -> None:
     """It looks at its results twice, and is interrupted before and behind the first look."""
     how = Sampling(3, 512, 0.04, 0.95, NodeEffect.SDC, in_proportion=False)
@@ -443,7 +443,7 @@ def test_a_journal_of_another_campaign_is_refused(tmp_path: Path) -> None:
 # --- lists of faults --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("board", ["process", "inproc"])
+@pytest.mark.parametrize("board", [pytest.param("process", marks=pytest.mark.slow), "inproc"])
 def test_a_list_has_the_faults_that_a_campaign_draws(tmp_path: Path, board: str) -> None:
     drawn = order(tmp_path / "drawn", frames=(1, 4), board=board)
     count = draw_list(tmp_path / "list", drawn, lambda _: None)

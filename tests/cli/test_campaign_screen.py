@@ -59,7 +59,9 @@ def test_q_stops_it_and_the_same_command_continues(hil: Hil, folder: Path) -> No
     assert (folder / "sha256.campaign").exists()
 
 
-@pytest.mark.parametrize("option", ["--no-tui", "--quiet", "--json"])
+@pytest.mark.parametrize(
+    "option", ["--no-tui", pytest.param("--quiet", marks=pytest.mark.slow), "--json"]
+)
 def test_who_wants_no_screen_gets_none(hil: Hil, folder: Path, option: str) -> None:
     words = ("campaign", "attitude.yaml", "--exact", "--targets", "state", option)
     terminal = Terminal(hil, *words)

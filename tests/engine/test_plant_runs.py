@@ -154,7 +154,7 @@ def test_protons_become_upsets_that_are_read_back(tmp_path: Path) -> None:
     assert result.accel == 4.0 and result.metrics["sdc_frames"] == 0
 
 
-@pytest.mark.parametrize("board", ["inproc", "process"])
+@pytest.mark.parametrize("board", ["inproc", pytest.param("process", marks=pytest.mark.slow)])
 def test_quiet_time_is_skipped_and_said_so(tmp_path: Path, board: str) -> None:
     s = scenario({**STORM, "skip_quiet": True}, board, duration="3h", upsets=FAST)
     whole = run(scenario(STORM, duration="3h", upsets=FAST), tmp_path / "whole")

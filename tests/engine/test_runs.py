@@ -139,7 +139,7 @@ def test_a_shipped_scenario_ends_as_it_says(tmp_path: Path, name: str) -> None:
         assert run(s, tmp_path / "again").run_digest == result.run_digest
 
 
-@pytest.mark.parametrize("name", mostly_slow(PORTABLE[::-1], keep=3))
+@pytest.mark.parametrize("name", mostly_slow(PORTABLE[::-1], keep=2))
 def test_golden_digests_are_kept_on_every_software_board(tmp_path: Path, name: str) -> None:
     kept: dict[str, str] = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {}
     got = {}
@@ -256,7 +256,7 @@ def test_batches_give_the_record_that_single_frames_give_for_every_scheme(
     assert records_differ(quick, slow) == []
 
 
-@pytest.mark.parametrize("hold", [0, 1, 5])
+@pytest.mark.parametrize("hold", [0, pytest.param(1, marks=pytest.mark.slow), 5])
 def test_a_stuck_bit_does_not_end_an_in_process_run(tmp_path: Path, hold: int) -> None:
     event = {
         "frame": 50,

@@ -503,7 +503,7 @@ def test_a_run_that_was_killed_before_its_first_snapshot_starts_from_the_beginni
     assert Loop(s, out, resume_run=True).run().run_digest == run(s, tmp_path / "b").run_digest
 
 
-@pytest.mark.parametrize("at", [150, 450, 510])
+@pytest.mark.parametrize("at", [150, pytest.param(450, marks=pytest.mark.slow), 510])
 def test_an_aborted_run_resumes_to_the_same_digest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:

@@ -123,7 +123,9 @@ def race(supply: RunningSupply, cycles: int, host: str = "127.0.0.1") -> None:
     assert supply.reached(3) == []
 
 
-@pytest.mark.parametrize("supply", [QUERIED, NOT_QUERIED], indirect=True)
+@pytest.mark.parametrize(
+    "supply", [QUERIED, pytest.param(NOT_QUERIED, marks=pytest.mark.slow)], indirect=True
+)
 def test_two_processes_do_not_reach_each_other_s_outputs(supply: RunningSupply) -> None:
     race(supply, 8)
 

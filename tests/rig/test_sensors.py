@@ -574,12 +574,14 @@ def asked(
     return ask
 
 
+@pytest.mark.slow  # an agent is compiled for it
 def test_the_firmwares_mailbox_is_asked_first_and_forgets_nothing(
     asked: Callable[[str], int | None],
 ) -> None:
     assert asked("tell") == 0x80008
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", ["refuse", "unknown"])
 def test_a_mailbox_that_does_not_know_is_passed_over(
     asked: Callable[[str], int | None], answer: str
