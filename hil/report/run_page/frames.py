@@ -7,7 +7,6 @@ import base64
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping
 from importlib import resources
 from typing import Final, TypeAlias
 
@@ -16,7 +15,6 @@ import numpy.typing as npt
 
 from hil.json_values import JsonObject
 from hil.record.reader import Reader
-from hil.record.recorded_scenario import object_in
 from hil.redundancy.voting import VerdictKind, record_length
 from hil.report.markup import text
 from hil.report.page_file import asset
@@ -40,7 +38,7 @@ def vote_section(reader: Reader, facts: RunFacts) -> str:
     data = frame_data(reader, facts)
     if data is None:
         return ""
-    if _votes_on_values(facts):
+    if facts.meta.scenario.votes_by_value:
         return (
             "<h2>Voted again, here</h2><p>The voter of this run compares values, which are not "
             "part of this page; the one of pages votes by digests. Vote again with "
@@ -66,14 +64,6 @@ def vote_section(reader: Reader, facts: RunFacts) -> str:
         f'<script type="application/json" id="frames">{content}</script>'
         f'<script>"use strict";\n{asset("votes.js")}</script>'
     )
-
-
-def _votes_on_values(facts: RunFacts) -> bool:
-    """Return whether the scenario names a voter that compares more than digests."""
-    scenario = object_in(facts.meta.scenario.text) or {}
-    rig = scenario.get("rig")
-    voter = rig.get("voter") if isinstance(rig, Mapping) else None
-    return not (voter is None or voter == "exact")
 
 
 def frame_data(reader: Reader, facts: RunFacts) -> JsonObject | None:
