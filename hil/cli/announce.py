@@ -17,7 +17,8 @@ __all__ = ["what_will_run", "wrapped"]
 def what_will_run(scenario: Scenario, run_dir: Path, *, resume: bool) -> str:
     """Return the announcement of a run in a few lines."""
     from hil.scenario.program import GoldenSource
-    from hil.views.style import duration, plural
+    from hil.views.style import duration
+    from hil.views.upset_sources import upset_sources
 
     count, upsets = scenario.frame_count, scenario.upsets
     flight = duration(count * scenario.frame_us)
@@ -31,7 +32,7 @@ def what_will_run(scenario: Scenario, run_dir: Path, *, resume: bool) -> str:
         f"  workload  {scenario.workload_name}, seed {scenario.seed}",
         f"  length    {count:,} frames of {scenario.frame_ms:g} ms = {flight} of flight, {pace}",
         f"  rig       {scenario.rig.scheme}: {_boards_text(scenario)}",
-        f"  upsets    {len(upsets.events)} scheduled, {plural(len(upsets.rates), 'random source')}",
+        f"  upsets    {upset_sources(scenario)}",
         f"  record    {run_dir}",
     ]
     if scenario.exec is not None and scenario.exec.golden is GoldenSource.RECORDED and not resume:

@@ -20,6 +20,7 @@ from hil.scenario.load import placing
 from hil.scenario.words import BoardKind
 from hil.scenario.yaml.document import Document
 from hil.scenario.yaml.reader import read_yaml
+from hil.views.upset_sources import upset_sources
 
 if TYPE_CHECKING:
     from hil.rig.own_workload import OwnWorkload
@@ -251,11 +252,9 @@ def _check_plant(scenario: Scenario, path: Path) -> None:
 
 def _scenario_text(scenario: Scenario) -> str:
     """Return a summary of a scenario."""
-    upsets = scenario.upsets
     return (
         f"scenario {scenario.name}, {scenario.rig.scheme}, {scenario.workload_name}, "
-        f"{_count(scenario.frame_count, 'frame')}, {_count(len(upsets.events), 'upset')} and "
-        f"{_count(len(upsets.rates), 'rate')}, "
+        f"{_count(scenario.frame_count, 'frame')}, upsets: {upset_sources(scenario)}; "
         f"{_count(len(scenario.expectations), 'expectation')}"
     )
 

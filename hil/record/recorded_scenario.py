@@ -23,6 +23,8 @@ __all__ = ["RecordedAlarmLimits", "RecordedScenario", "object_in"]
 
 _FRAME_MS: Final = 10.0
 _EMPTY: Final[JsonObject] = {}
+_FORMER_UNVOTED: Final = {"degraded": "last_node"}
+"""Words for `unvoted_output` in older records, and the present ones (hil.scenario.words)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class RecordedScenario:
             frame_us=frame_us if frame_us > 0 else round(_FRAME_MS * 1000),
             frames=_whole(content.get("frames")),
             duration=_text(content, "duration"),
-            unvoted_output=_text(rig, "unvoted_output") if "unvoted_output" in rig else None,
+            unvoted_output=_unvoted(rig) if "unvoted_output" in rig else None,
             votes_by_value=_votes_by_value(_inner(rig, "voter")),
             unvoted_frames=_whole(rig.get("unvoted_frames")) or 0,
             one_at_a_time=upsets.get("one_at_a_time") is True,
@@ -152,7 +154,7 @@ class RecordedScenario:
         ValueError if it is not JSON."""
         from hil.scenario import Scenario  # noqa: PLC0415  (a reader must not load pydantic)
 
-        return Scenario.model_validate(json.loads(self.text) if self.text else None)
+        return Scenario.model_validate(_present(json.loads(self.text)) if self.text else None)
 
 
 def object_in(text: str) -> JsonObject | None:
@@ -162,6 +164,19 @@ def object_in(text: str) -> JsonObject | None:
         if isinstance(value, Mapping):
             return value
     return None
+
+
+def _present(content: JsonValue) -> JsonValue:
+    """Return a scenario of an older hil in the words of this one."""
+    if not isinstance(content, Mapping) or not _text(_inner(content, "rig"), "unvoted_output"):
+        return content
+    rig = _inner(content, "rig")
+    return {**content, "rig": {**rig, "unvoted_output": _unvoted(rig)}}
+
+
+def _unvoted(rig: JsonObject) -> str:
+    word = _text(rig, "unvoted_output")
+    return _FORMER_UNVOTED.get(word, word)
 
 
 def _inner(content: JsonObject, key: str) -> JsonObject:

@@ -15,7 +15,7 @@ They cannot outvote two voters that agree.
 What a scheme delivers when one node answers and no other can be compared with it:
 
     nothing    no output: the scheme is fail-silent (the default of dmr)
-    degraded   the node's own output, marked as unvoted, if it is the only node that was asked; no
+    last_node  the node's own output, marked as unvoted, if it is the only node that was asked; no
                output if others were asked as well (the default of all other schemes)
     deliver    the node's own output, marked as unvoted
     hold       the last voted output again, marked as held (`hil.redundancy.hold`)
@@ -205,7 +205,7 @@ class Scheme:
     @property
     def needed(self) -> int:
         """Return the least number of nodes for an output in every frame."""
-        one_delivers = self.unvoted in (Unvoted.DEGRADED, Unvoted.DELIVER)
+        one_delivers = self.unvoted in (Unvoted.LAST_NODE, Unvoted.DELIVER)
         return 1 if self.members == 1 or (one_delivers and not self.unvoted_frames) else 2
 
     def has_too_few(self, serving: int) -> bool:
@@ -222,7 +222,7 @@ class Scheme:
             return True
         if self.unvoted_frames and frames_alone > self.unvoted_frames:
             return False
-        return self.unvoted is Unvoted.DELIVER or (self.unvoted is Unvoted.DEGRADED and asked == 1)
+        return self.unvoted is Unvoted.DELIVER or (self.unvoted is Unvoted.LAST_NODE and asked == 1)
 
     def trusts_alone(self, frames_alone: int) -> bool:
         """Return whether a single node's state may be kept as a checkpoint and given to others, in

@@ -70,7 +70,7 @@ Whose ballots decide a frame, and what is delivered (`hil.redundancy.electorate`
     one node alone, simplex                that node                 its output
     one node alone, any other scheme       undecided                 by `rig.unvoted_output`:
       nothing (default of dmr)                                         no output
-      degraded (default of tmr to 7mr)       no other node was asked   its output, marked unvoted
+      last_node (default of tmr to 7mr)      no other node was asked   its output, marked unvoted
       deliver (default of no scheme)                                   its output, marked unvoted
       hold (default of no scheme)                                      the last voted one, held
     no majority, or no node                undecided                 no output; `hold`: as above

@@ -134,14 +134,14 @@ class RigConfig(FrozenModel):
     unvoted_output: UnvotedWord | None = Field(
         default=None,
         description="What is delivered while one node answers and no other can be compared with "
-        "it: `nothing` (default of dmr), `degraded` (its own output if it is the only node in "
+        "it: `nothing` (default of dmr), `last_node` (its own output if it is the only node in "
         "service, else nothing; default of all other schemes), `deliver` (its own output, also "
         "where others are only late), or `hold` (the last voted output again, marked as held, in "
         "every frame without a voted output).",
     )
     unvoted_frames: Annotated[Int, Field(ge=0, le=FRAMES_MAX)] = Field(
         default=0,
-        description="Consecutive frames in which `degraded`, `deliver` or `hold` applies at most; "
+        description="Consecutive frames in which `last_node`, `deliver` or `hold` applies at most; "
         "0 = no limit. Nothing is delivered after them.",
     )
     voter: VoterConfig = Field(
@@ -172,7 +172,7 @@ class RigConfig(FrozenModel):
         if self.unvoted_output is not None:
             return self.unvoted_output
         compares = self.scheme is SchemeName.DMR or self.scheme.pairs > 0
-        return Unvoted.NOTHING if compares else Unvoted.DEGRADED
+        return Unvoted.NOTHING if compares else Unvoted.LAST_NODE
 
     @model_validator(mode="before")
     @classmethod
@@ -271,7 +271,7 @@ class RigConfig(FrozenModel):
                 )
 
     def _check_size(self, findings: Findings) -> None:
-        if self.scheme.pairs and self.unvoted in (Unvoted.DEGRADED, Unvoted.DELIVER):
+        if self.scheme.pairs and self.unvoted in (Unvoted.LAST_NODE, Unvoted.DELIVER):
             findings.add(
                 "unvoted_output",
                 f"a node of a pair never speaks alone; {self.scheme} has `nothing` or `hold`",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Annotated, TypeVar
 
 from pydantic import (
@@ -86,7 +87,7 @@ class Unvoted(Word):
 
     NOTHING = "nothing"  # the scheme is fail-silent
     HOLD = "hold"  # the last output that was voted on, marked as held
-    DEGRADED = "degraded"  # its own output, marked as not voted on, of the only node in service
+    LAST_NODE = "last_node"  # its own output, marked as not voted on, of the only node in service
     DELIVER = "deliver"  # the same, also where other nodes in service did not answer
 
 
@@ -207,9 +208,12 @@ _SOUND_ALIKE = {
 }
 
 
-def word_of(kind: type[W], what: str) -> Callable[[object], object]:
+def word_of(
+    kind: type[W], what: str, former: Mapping[str, W] = MappingProxyType({})
+) -> Callable[[object], object]:
     """Return a validator that turns a text into its member of `kind`; `what` is the noun of `kind`
-    in its messages. The validator raises PydanticCustomError for other values."""
+    in its messages, which name the present word of a `former` one. The validator raises
+    PydanticCustomError for other values."""
     words = [str(word) for word in kind]
 
     def check(value: object) -> object:
@@ -219,6 +223,8 @@ def word_of(kind: type[W], what: str) -> Callable[[object], object]:
             return kind(value)
         if value is None or not isinstance(value, str):
             raise wrong(f"{describe(value)}; expected {one_of(words)}")
+        if value in former:
+            raise wrong(f"{describe(value)} has another name now", f"write `{former[value]}`")
         hint = did_you_mean(_SOUND_ALIKE.get(value, value), words)
         raise wrong(f"{describe(value)} is not a valid {what}; expected {one_of(words)}", hint)
 
@@ -356,7 +362,10 @@ SshHost = Annotated[str, AfterValidator(_ssh_host)]
 BoardDevice = Annotated[str, AfterValidator(_board_device)]
 BootSeconds = Annotated[Float, Field(gt=0, le=3600)]
 SchemeWord = Annotated[SchemeName, BeforeValidator(word_of(SchemeName, "scheme"))]
-UnvotedWord = Annotated[Unvoted, BeforeValidator(word_of(Unvoted, "rule for unvoted outputs"))]
+UnvotedWord = Annotated[
+    Unvoted,
+    BeforeValidator(word_of(Unvoted, "rule for unvoted outputs", {"degraded": Unvoted.LAST_NODE})),
+]
 BoardWord = Annotated[BoardKind, BeforeValidator(word_of(BoardKind, "kind of board"))]
 TargetWord = Annotated[UpsetTarget, BeforeValidator(word_of(UpsetTarget, "target of upsets"))]
 KindWord = Annotated[PatternKind, BeforeValidator(word_of(PatternKind, "pattern"))]

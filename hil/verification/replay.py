@@ -149,7 +149,7 @@ def _upset_totals(reader: Reader) -> UpsetTotals:
 def campaign_mode(reader: Reader) -> str:
     """Return `Scenario.campaign_mode` of the recorded scenario; empty if it cannot be read."""
     try:
-        return Scenario.model_validate(reader.meta_json("scenario")).campaign_mode
+        return reader.scenario.validated().campaign_mode
     except (ValidationError, RecordError):
         return ""
 
@@ -262,7 +262,7 @@ def _all_frames(
 def _scenario(out: Verification, reader: Reader) -> Scenario | None:
     """Return the recorded scenario; None, with a difference, if it cannot be read."""
     try:
-        return Scenario.model_validate(reader.meta_json("scenario"))
+        return reader.scenario.validated()
     except (ValidationError, RecordError) as error:
         if reader.version >= SEALED_SINCE:
             out.differs(None, "scenario", "one that can be run", str(error).splitlines()[0])

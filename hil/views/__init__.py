@@ -21,6 +21,7 @@ protection_costs, weight_flips    protections in software, and number formats, c
 campaign_comparison, campaign_protection, campaign_rates
                     two campaigns compared; what protection would buy; failures in orbit
 training            ways to protect a training run, compared
+upset_sources       what injects upsets into a run
 cost                what correct answers cost, and all prices
 scheme_figures      redundancy schemes compared in runs of one scenario
 model_rows          models of reliability beside measurements

@@ -57,6 +57,6 @@ def test_what_is_delivered_alone_and_for_how_long_is_what_the_tables_say() -> No
                 for asked in range(1, scheme.size + 1):
                     frames = (1, 7, 8, MANY)
                     own = [policy.delivers_unvoted(count, asked) for count in frames]
-                    alone = word is Unvoted.DELIVER or (word is Unvoted.DEGRADED and asked == 1)
+                    alone = word is Unvoted.DELIVER or (word is Unvoted.LAST_NODE and asked == 1)
                     within = [alone and (not limit or count <= limit) for count in frames]
                     assert own == ([True] * 4 if scheme.size == 1 else within)

@@ -15,6 +15,7 @@ from hil.record.recorded_scenario import RecordedAlarmLimits, RecordedScenario
 from hil.record.run_meta import RecordedCalibration, RunMeta
 from hil.record.snapshot_rows import last_ids_in, with_last_ids
 from hil.record.sqlite_recorder import SqliteRecorder
+from hil.scenario.words import Unvoted
 
 FOREIGN = {
     "schema": 99,
@@ -74,6 +75,13 @@ def test_a_scenario_that_this_hil_would_refuse_is_readable() -> None:
 def test_a_fact_of_a_scenario_that_makes_no_sense_has_its_default(content: object) -> None:
     text = json.dumps(content)
     assert RecordedScenario.parse(text) == RecordedScenario(text)
+
+
+def test_a_former_word_of_a_record_is_read_as_the_present_one() -> None:
+    text = '{"schema": 1, "workload": "sha256", "frames": 9, "rig": {"unvoted_output": "degraded"}}'
+    scenario = RecordedScenario.parse(text)
+    assert (scenario.unvoted_output, scenario.text) == ("last_node", text)
+    assert scenario.validated().rig.unvoted is Unvoted.LAST_NODE
 
 
 def test_a_scenario_without_a_rule_of_unvoted_output_is_older_than_the_rule() -> None:

@@ -119,7 +119,7 @@ def test_too_few_nodes_serve_if_no_pair_is_whole(name: str) -> None:
     assert not policy.has_too_few(0b001101)
 
 
-@pytest.mark.parametrize("rule", ["degraded", "deliver"])
+@pytest.mark.parametrize("rule", ["last_node", "deliver"])
 def test_node_of_a_pair_may_not_be_told_to_speak_alone(rule: str) -> None:
     with pytest.raises(ValueError, match="never speaks alone"):
         RigConfig.model_validate({"scheme": "triple_pairs", "unvoted_output": rule})

@@ -68,7 +68,7 @@ def test_returning_nodes_are_asked_only_where_the_voters_cannot_decide(
     ("scheme", "frames_alone", "delivered"),
     [
         (DMR, 0, False),
-        (replace(DMR, unvoted=Unvoted.DEGRADED), 0, False),
+        (replace(DMR, unvoted=Unvoted.LAST_NODE), 0, False),
         (replace(DMR, unvoted=Unvoted.DELIVER), 10**6, True),
         (replace(DMR, unvoted=Unvoted.DELIVER, unvoted_frames=2), 1, True),
         (replace(DMR, unvoted=Unvoted.DELIVER, unvoted_frames=2), 2, False),
@@ -93,11 +93,11 @@ def test_a_node_alone_is_delivered_as_the_scheme_says(
         ((RIGHT, RIGHT, SILENT), Electorate(0b001, 0b010), True),
     ],
 )
-def test_a_degraded_rig_delivers_the_output_of_its_only_node_in_service(
+def test_a_rig_delivers_the_output_of_its_only_node_in_service(
     ballots: tuple[Ballot, ...], electorate: Electorate, delivered: bool
 ) -> None:
-    degraded = replace(TMR, unvoted=Unvoted.DEGRADED)
-    verdict = degraded.decide(3, ballots, electorate, 7, frames_alone=10**6)
+    last_node = replace(TMR, unvoted=Unvoted.LAST_NODE)
+    verdict = last_node.decide(3, ballots, electorate, 7, frames_alone=10**6)
     assert verdict.delivered is delivered
 
 

@@ -152,7 +152,7 @@ def test_nodes_that_do_not_vote_are_compared() -> None:
 
 
 def test_a_returning_node_breaks_a_tie_by_its_value() -> None:
-    scheme = Scheme(3, Unvoted.DEGRADED, values=voter_of(MID))
+    scheme = Scheme(3, Unvoted.LAST_NODE, values=voter_of(MID))
     outputs = [output(angle=a) for a in (1.0, 9.0, 1.25)]
     ballots = OutputBallots(map(ballot, outputs), OutputBytes(outputs))
     verdict = scheme.decide(0, ballots, Electorate(0b011, 0b100), None, frames_alone=0)

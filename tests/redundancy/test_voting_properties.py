@@ -136,7 +136,7 @@ class Oracle:
         alone = count.answers == 1
         self.frames_alone = self.frames_alone + 1 if alone else 0
         rule = self.scheme.unvoted
-        willing = rule is Unvoted.DELIVER or (rule is Unvoted.DEGRADED and count.asked == 1)
+        willing = rule is Unvoted.DELIVER or (rule is Unvoted.LAST_NODE and count.asked == 1)
         may_deliver = willing and (limit == 0 or self.frames_alone <= limit)
         holds = self.scheme.unvoted is Unvoted.HOLD and (limit == 0 or self.unvoted < limit)
         if count.output is not None and (not alone or size == 1):

@@ -241,6 +241,7 @@ def test_rates_are_filled_in() -> None:
         (MINIMAL + "schema: '1'", 3, 9, "$.schema", "remove the quotes"),
         (MINIMAL + "rig: tmr", 3, 6, "$.rig", "the text `tmr`; expected a mapping"),
         (MINIMAL + "rig:", 3, 5, "$.rig", "no value; expected a mapping"),
+        (MINIMAL + "rig: {unvoted_output: degraded}", 3, 23, "$.rig.unvoted_output", "`last_node`"),
         (MINIMAL + "rig: {scheme: nmr}", 3, 15, "$.rig.scheme", "5mr, 6mr, 7mr; did you mean"),
         (MINIMAL + "rig: {scheme: 3}", 3, 15, "$.rig.scheme", "the number 3; expected one of"),
         (MINIMAL + "rig: {board: emulatd}", 3, 14, "$.rig.board", "did you mean `emulated`?"),

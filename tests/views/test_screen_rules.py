@@ -49,7 +49,7 @@ def test_the_rule_that_is_shown_is_that_of_the_scenario(
     scheme: SchemeName, unvoted: Unvoted | None
 ) -> None:
     rig = {"scheme": scheme.value, "unvoted_output": unvoted, "unvoted_frames": 12}
-    if scheme.pairs and unvoted in (Unvoted.DELIVER, Unvoted.DEGRADED):
+    if scheme.pairs and unvoted in (Unvoted.DELIVER, Unvoted.LAST_NODE):
         return  # which a scenario may not say: a node of a pair never speaks alone
     scenario = Scenario.model_validate(
         {"schema": 1, "name": "x", "workload": "infer", "frames": 10, "rig": rig}

@@ -20,13 +20,13 @@ _SCHEMES: Final = {scheme.value: scheme for scheme in SchemeName}
 _SHORT: Final = {
     "nothing": "no output",
     "hold": "the last voted output is held",
-    "degraded": "its output is delivered unvoted",
+    "last_node": "its output is delivered unvoted",
     "deliver": "its output is delivered unvoted",
 }
 _DELIVERED: Final = {
     "nothing": "if only one node answers, nothing is delivered",
     "hold": "without a voted output, the last one is delivered again, marked as held",
-    "degraded": "if only one node is in service, its output is delivered, marked as unvoted",
+    "last_node": "if only one node is in service, its output is delivered, marked as unvoted",
     "deliver": "if only one node answers, its output is delivered, marked as unvoted",
 }
 _REFRESH: Final = "healed from the fault-free run by the bench after each upset (one_at_a_time)"
@@ -60,7 +60,7 @@ class SchemeRule:
         alone; empty if unknown."""
         if self.size < 2 or self.pairs or self.unvoted not in _SHORT:
             return ""
-        alone = "is in service" if self.unvoted == Unvoted.DEGRADED else "answers"
+        alone = "is in service" if self.unvoted == Unvoted.LAST_NODE else "answers"
         return f"if only one {alone}: {_SHORT[self.unvoted]}{self._limit(' for {} at most')}"
 
     @property
@@ -121,7 +121,7 @@ def rule_of(scenario: RecordedScenario, size: int) -> SchemeRule:
     unvoted = scenario.unvoted_output
     if unvoted == "":
         compares = known is not None and (known is SchemeName.DMR or known.pairs > 0)
-        unvoted = Unvoted.NOTHING if compares else Unvoted.DEGRADED
+        unvoted = Unvoted.NOTHING if compares else Unvoted.LAST_NODE
     return SchemeRule(
         scenario.scheme,
         size,
