@@ -1,7 +1,8 @@
 """hil: a hardware-in-the-loop flight computer emulator.
 
 Redundant nodes compute the same step, upsets hit their live state, a voter compares, recovery
-heals. Importing this package loads nothing heavy; `hil.engine.loop` runs scenarios from Python.
+heals. Importing this package loads nothing heavy; `hil.run`, `hil.open_run` and what else `hil.api`
+has load when they are used.
 
 The rooms, packages in the order of the data path; none imports one that stands after it, and those
 in one line do not import each other:
@@ -20,6 +21,7 @@ campaign            what upsets come to: all of them, by experiments, or a sampl
 verification, views, report, export
                     a record computed again; what people see of a run; pages for a browser; tables
                     for other programs
+api                 the Python interface, the only stable one
 perf, doctor        measurements, and checks of this computer
 cli                 the command line
 
@@ -33,4 +35,35 @@ assets, extras      files that ship with the package, and packages that it can d
 word_enum, json_values, printable    words that are stored, JSON, and text from outside
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Campaign",
+    "Flight",
+    "FramesDone",
+    "Run",
+    "RunEvent",
+    "RunObserver",
+    "RunOptions",
+    "Scenario",
+    "Table",
+    "load_scenario",
+    "open_campaign",
+    "open_run",
+    "orbit",
+    "parse_scenario",
+    "run",
+]
+"""Those of `hil.api`."""
+
+
+def __getattr__(name: str) -> Any:
+    """Return what `hil.api` has under this name. Raises: AttributeError for any other."""
+    if name not in __all__:
+        raise AttributeError(f"module 'hil' has no attribute {name!r}")
+    return getattr(importlib.import_module("hil.api"), name)

@@ -74,6 +74,7 @@ ROOMS = [
     {"analysis"},
     {"campaign"},
     {"verification", "views", "export"},
+    {"api"},
     {"report"},
     {"perf", "doctor"},
     {"cli"},

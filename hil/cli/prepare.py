@@ -45,50 +45,25 @@ def fresh(source: str | None, overrides: Overrides, out: Path | None, *, quiet: 
     """Prepare a new run of a scenario, and create its folder.
 
     Raises: UsageError, ConfigError, SetupError if the scenario or the folder cannot be used."""
-    from hil.engine import run_folder
-    from hil.record.run_lock import refuse_if_running
-    from hil.scenario import load
-    from hil.scenario.load import placing
+    from hil.engine.run_preparation import prepare_new_run
 
     if source is None:
         raise UsageError("which scenario?", remedy="hil run quickstart")
-    loaded = load(source, overrides)
-    from hil.rig.onnx_program import check_onnx
-    from hil.rig.own_workload import own_workload
-    from hil.upsets.limits import check_upsets
-
-    own = own_workload(loaded.scenario)
-    with placing(loaded.file):
-        warnings = check_onnx(loaded.scenario)
-        check_upsets(loaded.scenario, None if own is None else own.workload)
-    plant = None
-    with placing(loaded.file):
-        if loaded.scenario.plant is None:
-            from hil.board_types.catalogue import check_board_profiles
-
-            check_board_profiles(loaded.scenario)
-        else:
-            from hil.plant.build import build_plant
-
-            plant = build_plant(loaded.scenario, None if own is None else own.workload)
-    session.plan(loaded.scenario, frames=0)
-    if out is not None:
-        refuse_if_running(out)
-    run_dir = run_folder.create(loaded.scenario, out)
-    session.run_dir = run_dir
+    new = prepare_new_run(source, overrides, out, lambda loaded: session.plan(loaded, frames=0))
+    session.run_dir = new.run_dir
     if not quiet:
-        for notice in loaded.notices:
+        for notice in new.notices:
             say(wrapped(f"note: {notice}"))
-        for warning in (*warnings, *(() if own is None else own.warnings)):
+        for warning in new.warnings:
             say(f"warning: {warning}")
     return Prepared(
-        loaded.scenario,
-        run_dir,
+        new.scenario,
+        new.run_dir,
         resume=False,
         made=out is None,
-        file=loaded.file,
-        plant=plant,
-        left_out=loaded.left_out,
+        file=new.file,
+        plant=new.plant,
+        left_out=new.left_out,
     )
 
 

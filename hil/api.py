@@ -1,0 +1,385 @@
+"""The Python interface: runs, flights and campaigns from a program, a notebook or a test.
+
+    import hil
+
+    run = hil.run("saa-pass", seed=3, boards="inproc", out="runs/mine")
+    run.outcome, run.availability          # "pass", 1.0
+    run.upsets["outcome"]                  # a NumPy array, one entry per upset
+    run.frames.to_pandas()                 # where pandas is installed
+
+Nothing here prints, handles signals, or keeps anything between two calls, so that runs may go on in
+several threads at once (each with a folder of its own). Errors are those of `hil.errors`: a wrong
+output or a lost node is data of a run, an exception is a failure of the rig itself.
+
+This module is the only stable interface of the package: what it exports keeps its name and meaning
+within a minor version, and is marked as deprecated for one before it goes. All other modules may
+change at any time."""
+
+from __future__ import annotations
+
+import html
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from hil.campaign.exact_campaign import ExactOrder, run_exact_campaign
+from hil.campaign.regions import EXACT_TARGETS
+from hil.engine.loop import Loop, RunSetup
+from hil.engine.observers import FramesDone, RunEvent, RunObserver
+from hil.engine.run_preparation import prepare_new_run
+from hil.errors import SetupError, UsageError
+from hil.plant.survey import Survey, survey
+from hil.plant.survey_figures import SurveyFigures
+from hil.record.campaign_file import CampaignFile
+from hil.record.campaign_summary import CampaignSummary, campaign_summary
+from hil.record.reader import Reader
+from hil.record.run_result import RunResult
+from hil.record.run_tables import ColumnTable, RunTable, run_table
+from hil.scenario import Overrides, Scenario, load_scenario, parse_scenario
+from hil.verification.findings import Verification
+from hil.verification.replay import result_of, verify
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from typing_extensions import Unpack
+
+__all__ = [
+    "Campaign",
+    "Flight",
+    "FramesDone",
+    "Run",
+    "RunEvent",
+    "RunObserver",
+    "RunOptions",
+    "Scenario",
+    "Table",
+    "campaign",
+    "load_scenario",
+    "open_campaign",
+    "open_run",
+    "orbit",
+    "parse_scenario",
+    "run",
+]
+
+_SHOWN_ROWS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of NumPy columns, of one length, by name: `table["frame"]`. `rows` is the number of
+    rows, `columns` the names. Thread-safe: nothing changes it."""
+
+    name: str
+    data: Mapping[str, npt.NDArray[Any]]
+
+    def __getitem__(self, column: str) -> npt.NDArray[Any]:
+        """Return a column, shape (rows,). Raises: KeyError, with the names that there are."""
+        try:
+            return self.data[column]
+        except KeyError:
+            known = ", ".join(self.data)
+            raise KeyError(f"{self.name} has no column {column!r}; it has {known}") from None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the names of the columns."""
+        return tuple(self.data)
+
+    @property
+    def rows(self) -> int:
+        """Return the number of rows."""
+        return len(next(iter(self.data.values()), ()))
+
+    def to_pandas(self) -> Any:
+        """Return a pandas DataFrame. Raises: SetupError if pandas is not installed."""
+        return _optional("pandas").DataFrame(dict(self.data))
+
+    def to_polars(self) -> Any:
+        """Return a polars DataFrame. Raises: SetupError if polars is not installed."""
+        return _optional("polars").DataFrame(dict(self.data))
+
+    def __repr__(self) -> str:
+        return f"<Table {self.name}: {self.rows} rows of {', '.join(self.data)}>"
+
+    def _repr_html_(self) -> str:
+        """Return the first rows as HTML, for notebooks."""
+        shown = min(self.rows, _SHOWN_ROWS)
+        rows = [[str(column[i]) for column in self.data.values()] for i in range(shown)]
+        note = "" if shown == self.rows else f"<p>the first {shown} of {self.rows} rows</p>"
+        return _html_table(self.columns, rows) + note
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A recorded run, finished or not. `folder` has its record, `result` all that `hil run --json`
+    prints. Tables are read from the record when they are asked for, so that a run that is still
+    written shows what it has come to. Thread-safe."""
+
+    folder: Path
+
+    @property
+    def result(self) -> RunResult:
+        """Return the result. Raises: RecordError if the record cannot be read."""
+        with self.record() as reader:
+            return result_of(reader)
+
+    @property
+    def outcome(self) -> str:
+        """Return `pass`, `fail`, `error` or `aborted`; of a run that has not ended, `running`."""
+        return self.result.outcome
+
+    @property
+    def passed(self) -> bool:
+        """Return whether the run has ended and met all its expectations."""
+        return self.outcome == "pass"
+
+    @property
+    def digest(self) -> str:
+        """Return the run digest; empty if the run has not ended."""
+        return self.result.run_digest
+
+    @property
+    def availability(self) -> float:
+        """Return the share of frames with a correct output, 0 to 1."""
+        return self.result.availability
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Return the names of the nodes."""
+        with self.record() as reader:
+            return tuple(reader.node_names)
+
+    @property
+    def frames(self) -> Table:
+        """Return all frames with their verdicts; in masks, bit i stands for the i-th node."""
+        return self.table("frames")
+
+    @property
+    def ballots(self) -> Table:
+        """Return what each node sent in each frame."""
+        return self.table("ballots")
+
+    @property
+    def upsets(self) -> Table:
+        """Return all upsets with their effects and outcomes."""
+        return self.table("upsets")
+
+    @property
+    def repairs(self) -> Table:
+        """Return all attempts to repair a node."""
+        return self.table("repairs")
+
+    @property
+    def health(self) -> Table:
+        """Return what the boards reported of themselves."""
+        return self.table("health")
+
+    @property
+    def plant(self) -> Table:
+        """Return power, charge and sunlight over time; empty without a plant."""
+        return self.table("plant")
+
+    def table(self, name: str) -> Table:
+        """Return a table of the record, such as `transitions`, `link_events` or `notes`.
+
+        Raises: UsageError if there is no such table; RecordError if the record is damaged."""
+        try:
+            wanted = RunTable(name)
+        except ValueError:
+            known = ", ".join(table.value for table in RunTable)
+            raise UsageError(f"a run has no table {name!r}", remedy=f"one of {known}") from None
+        with self.record() as reader:
+            return _table(run_table(reader, wanted))
+
+    def verify(self) -> Verification:
+        """Vote again on what was recorded, and compute the run again as far as it can be; `ok` says
+        whether the record is what it says. Raises: RecordError if it cannot be read."""
+        with self.record() as reader:
+            return verify(reader)
+
+    @contextmanager
+    def record(self) -> Iterator[Reader]:
+        """Open the record and yield a reader of it as it is now; `db` of it is a plain, read-only
+        SQLite connection. Raises: RecordError if it cannot be read."""
+        reader = Reader(self.folder)
+        try:
+            reader.hold()
+            yield reader
+        finally:
+            reader.close()
+
+    def _repr_html_(self) -> str:
+        """Return the verdict and the counts as HTML, for notebooks."""
+        result = self.result
+        rows = [
+            ["outcome", result.outcome],
+            ["frames", f"{result.frames:,}"],
+            ["availability", f"{result.availability:.6g}"],
+            ["upsets", f"{result.upsets.injected:,}"],
+            ["recoveries", f"{result.recoveries:,}"],
+            ["run digest", result.run_digest or "none yet"],
+            ["folder", str(self.folder)],
+            *(
+                [e.metric, f"{e.measured} ({e.wanted}: {'met' if e.ok else 'NOT MET'})"]
+                for e in result.expectations or ()
+            ),
+        ]
+        return _html_table((result.name or "run", ""), rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A flight without boards: `rows` over time, its `figures`, and `notes` for the user."""
+
+    rows: Table
+    figures: SurveyFigures
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """The result of a campaign in a file. Thread-safe."""
+
+    file: Path
+
+    @property
+    def summary(self) -> CampaignSummary:
+        """Return the exact counts, by target. Raises: RecordError if the file cannot be read."""
+        with CampaignFile(self.file) as file:
+            return campaign_summary(file)
+
+    def _repr_html_(self) -> str:
+        """Return the counts by target as HTML, for notebooks."""
+        summary = self.summary
+        effects = sorted({effect for target in summary.targets for effect in target.effects})
+        rows = [
+            [t.target, f"{t.faults:,}", *(f"{t.effects.get(effect, 0):,}" for effect in effects)]
+            for t in (*summary.targets, summary.total)
+        ]
+        return _html_table(("target", "faults", *(str(effect) for effect in effects)), rows)
+
+
+class RunOptions(TypedDict, total=False):
+    """The options of `hil run` that replace values of the scenario."""
+
+    scheme: str | None
+    boards: str | None
+    bench: str | Path | None
+    seed: int | None
+    frames: int | None
+    duration: str | None
+    pace: str | None
+    accel: float | None
+
+
+def run(
+    scenario: str | Path | Scenario,
+    *,
+    out: str | Path | None = None,
+    observers: Sequence[RunObserver] = (),
+    stop: Callable[[], bool] = lambda: False,
+    capture: bool = False,
+    **options: Unpack[RunOptions],
+) -> Run:
+    """Run a scenario to its end and return the recorded run.
+
+    `scenario` is a file, the name of a shipped one, or a parsed one, which takes no `options`
+    (`RunOptions`, as of `hil run`). `out` is the new folder of the run; by default one below
+    `runs/`. `observers` follow the run in its thread; it ends as aborted soon after `stop` returns
+    true, which is asked between frames. `capture` writes all bytes of all links to the folder.
+
+    Raises: UsageError and ConfigError if the scenario or an option cannot be used; SetupError,
+    LinkTimeout and other subclasses of HilError if the rig fails; TypeError for an unknown
+    option."""
+    if unknown := sorted(set(options) - set(RunOptions.__annotations__)):
+        known = ", ".join(RunOptions.__annotations__)
+        raise TypeError(f"run has no option {unknown[0]!r}; options: {known}")
+    given: dict[str, Any] = {"board" if k == "boards" else k: v for k, v in options.items()}
+    new = prepare_new_run(scenario, Overrides(**given), None if out is None else Path(out))
+    setup = RunSetup(capture=capture, plant=new.plant, left_out=new.left_out)
+    Loop(new.scenario, new.run_dir, stop=stop, observers=observers, setup=setup).run()
+    return Run(new.run_dir)
+
+
+def open_run(folder: str | Path) -> Run:
+    """Return the run in a folder. Raises: RecordError if there is none, or it cannot be read."""
+    opened = Run(Path(folder))
+    with opened.record():
+        return opened
+
+
+def orbit(scenario: str | Path | Scenario, *, every_s: float | None = None) -> Flight:
+    """Fly a scenario's plant without boards, and return a row every `every_s` seconds (default:
+    every step of the plant). Raises: UsageError, ConfigError."""
+    loaded = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+    flown: Survey = survey(loaded, every_s)
+    return Flight(Table("orbit", flown.columns), flown.figures, flown.notes)
+
+
+def campaign(
+    scenario: str | Path | Scenario,
+    result: str | Path,
+    *,
+    targets: Sequence[str] = ("state", "input", "output", "heap"),
+    frame: int = 0,
+    workers: int = 1,
+    boards: str | None = None,
+) -> Campaign:
+    """Carry out an exact campaign: every single-bit fault of `targets` in one step. The result is
+    written to the new file `result`; a call that was interrupted continues when it is repeated.
+
+    Raises: UsageError for targets or a frame that there are not, or if the file exists;
+    ConfigError, SetupError, LinkTimeout, NodeError, RecordError."""
+    loaded = scenario
+    if not isinstance(loaded, Scenario):
+        loaded = load_scenario(loaded, Overrides(board=boards))
+    known = {target.value: target for target in EXACT_TARGETS}
+    if unknown := [name for name in targets if name not in known]:
+        raise UsageError(
+            f"exact campaigns have no target {unknown[0]!r}", remedy=f"one of {', '.join(known)}"
+        )
+    if not 0 <= frame < loaded.frame_count:
+        raise UsageError(f"frame {frame}: {loaded.name} has {loaded.frame_count} frames")
+    order = ExactOrder(
+        loaded,
+        frame,
+        tuple(known[name] for name in targets),
+        Path(result),
+        workers,
+        source=scenario.name if isinstance(scenario, Scenario) else str(scenario),
+    )
+    run_exact_campaign(order, lambda _: None, lambda _: None)
+    return Campaign(Path(result))
+
+
+def open_campaign(file: str | Path) -> Campaign:
+    """Return the campaign in a result file. Raises: RecordError if it cannot be read."""
+    opened = Campaign(Path(file))
+    with CampaignFile(opened.file):
+        return opened
+
+
+def _table(columns: ColumnTable) -> Table:
+    return Table(columns.name, columns.columns)
+
+
+def _optional(package: str) -> Any:
+    try:
+        return importlib.import_module(package)
+    except ImportError:
+        raise SetupError(
+            f"{package} is not installed",
+            remedy=f"pip install {package}; the columns are NumPy arrays without it",
+        ) from None
+
+
+def _html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def cells(tag: str, values: Sequence[str]) -> str:
+        return "".join(f"<{tag}>{html.escape(value)}</{tag}>" for value in values)
+
+    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{cells('th', head)}</tr></thead><tbody>{body}</tbody></table>"
