@@ -44,14 +44,14 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Campaign",
-    "Flight",
+    "ColumnTable",
     "FramesDone",
     "Run",
     "RunEvent",
     "RunObserver",
     "RunOptions",
     "Scenario",
-    "Table",
+    "SurveyedFlight",
     "load_scenario",
     "open_campaign",
     "open_run",

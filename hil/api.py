@@ -17,9 +17,7 @@ change at any time."""
 
 from __future__ import annotations
 
-import html
-import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,32 +28,32 @@ from hil.campaign.regions import EXACT_TARGETS
 from hil.engine.loop import Loop, RunSetup
 from hil.engine.observers import FramesDone, RunEvent, RunObserver
 from hil.engine.run_preparation import prepare_new_run
-from hil.errors import SetupError, UsageError
+from hil.errors import UsageError
 from hil.plant.survey import Survey, survey
 from hil.plant.survey_figures import SurveyFigures
 from hil.record.campaign_file import CampaignFile
 from hil.record.campaign_summary import CampaignSummary, campaign_summary
+from hil.record.column_table import ColumnTable, html_table
 from hil.record.reader import Reader
 from hil.record.run_result import RunResult
-from hil.record.run_tables import ColumnTable, RunTable, run_table
+from hil.record.run_tables import RunTable, run_table
 from hil.scenario import Overrides, Scenario, load_scenario, parse_scenario
 from hil.verification.findings import Verification
 from hil.verification.replay import result_of, verify
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     from typing_extensions import Unpack
 
 __all__ = [
     "Campaign",
-    "Flight",
+    "ColumnTable",
     "FramesDone",
     "Run",
     "RunEvent",
     "RunObserver",
     "RunOptions",
     "Scenario",
-    "Table",
+    "SurveyedFlight",
     "campaign",
     "load_scenario",
     "open_campaign",
@@ -64,53 +62,6 @@ __all__ = [
     "parse_scenario",
     "run",
 ]
-
-_SHOWN_ROWS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table of NumPy columns, of one length, by name: `table["frame"]`. `rows` is the number of
-    rows, `columns` the names. Thread-safe: nothing changes it."""
-
-    name: str
-    data: Mapping[str, npt.NDArray[Any]]
-
-    def __getitem__(self, column: str) -> npt.NDArray[Any]:
-        """Return a column, shape (rows,). Raises: KeyError, with the names that there are."""
-        try:
-            return self.data[column]
-        except KeyError:
-            known = ", ".join(self.data)
-            raise KeyError(f"{self.name} has no column {column!r}; it has {known}") from None
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Return the names of the columns."""
-        return tuple(self.data)
-
-    @property
-    def rows(self) -> int:
-        """Return the number of rows."""
-        return len(next(iter(self.data.values()), ()))
-
-    def to_pandas(self) -> Any:
-        """Return a pandas DataFrame. Raises: SetupError if pandas is not installed."""
-        return _optional("pandas").DataFrame(dict(self.data))
-
-    def to_polars(self) -> Any:
-        """Return a polars DataFrame. Raises: SetupError if polars is not installed."""
-        return _optional("polars").DataFrame(dict(self.data))
-
-    def __repr__(self) -> str:
-        return f"<Table {self.name}: {self.rows} rows of {', '.join(self.data)}>"
-
-    def _repr_html_(self) -> str:
-        """Return the first rows as HTML, for notebooks."""
-        shown = min(self.rows, _SHOWN_ROWS)
-        rows = [[str(column[i]) for column in self.data.values()] for i in range(shown)]
-        note = "" if shown == self.rows else f"<p>the first {shown} of {self.rows} rows</p>"
-        return _html_table(self.columns, rows) + note
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,36 +105,36 @@ class Run:
             return tuple(reader.node_names)
 
     @property
-    def frames(self) -> Table:
+    def frames(self) -> ColumnTable:
         """Return all frames with their verdicts; in masks, bit i stands for the i-th node."""
         return self.table("frames")
 
     @property
-    def ballots(self) -> Table:
+    def ballots(self) -> ColumnTable:
         """Return what each node sent in each frame."""
         return self.table("ballots")
 
     @property
-    def upsets(self) -> Table:
+    def upsets(self) -> ColumnTable:
         """Return all upsets with their effects and outcomes."""
         return self.table("upsets")
 
     @property
-    def repairs(self) -> Table:
+    def repairs(self) -> ColumnTable:
         """Return all attempts to repair a node."""
         return self.table("repairs")
 
     @property
-    def health(self) -> Table:
+    def health(self) -> ColumnTable:
         """Return what the boards reported of themselves."""
         return self.table("health")
 
     @property
-    def plant(self) -> Table:
+    def plant(self) -> ColumnTable:
         """Return power, charge and sunlight over time; empty without a plant."""
         return self.table("plant")
 
-    def table(self, name: str) -> Table:
+    def table(self, name: str) -> ColumnTable:
         """Return a table of the record, such as `transitions`, `link_events` or `notes`.
 
         Raises: UsageError if there is no such table; RecordError if the record is damaged."""
@@ -193,7 +144,7 @@ class Run:
             known = ", ".join(table.value for table in RunTable)
             raise UsageError(f"a run has no table {name!r}", remedy=f"one of {known}") from None
         with self.record() as reader:
-            return _table(run_table(reader, wanted))
+            return run_table(reader, wanted)
 
     def verify(self) -> Verification:
         """Vote again on what was recorded, and compute the run again as far as it can be; `ok` says
@@ -228,14 +179,14 @@ class Run:
                 for e in result.expectations or ()
             ),
         ]
-        return _html_table((result.name or "run", ""), rows)
+        return html_table((result.name or "run", ""), rows)
 
 
 @dataclass(frozen=True, slots=True)
-class Flight:
+class SurveyedFlight:
     """A flight without boards: `rows` over time, its `figures`, and `notes` for the user."""
 
-    rows: Table
+    rows: ColumnTable
     figures: SurveyFigures
     notes: tuple[str, ...]
 
@@ -260,7 +211,7 @@ class Campaign:
             [t.target, f"{t.faults:,}", *(f"{t.effects.get(effect, 0):,}" for effect in effects)]
             for t in (*summary.targets, summary.total)
         ]
-        return _html_table(("target", "faults", *(str(effect) for effect in effects)), rows)
+        return html_table(("target", "faults", *(str(effect) for effect in effects)), rows)
 
 
 class RunOptions(TypedDict, total=False):
@@ -312,12 +263,12 @@ def open_run(folder: str | Path) -> Run:
         return opened
 
 
-def orbit(scenario: str | Path | Scenario, *, every_s: float | None = None) -> Flight:
+def orbit(scenario: str | Path | Scenario, *, every_s: float | None = None) -> SurveyedFlight:
     """Fly a scenario's plant without boards, and return a row every `every_s` seconds (default:
     every step of the plant). Raises: UsageError, ConfigError."""
     loaded = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
     flown: Survey = survey(loaded, every_s)
-    return Flight(Table("orbit", flown.columns), flown.figures, flown.notes)
+    return SurveyedFlight(ColumnTable("orbit", flown.columns), flown.figures, flown.notes)
 
 
 def campaign(
@@ -361,25 +312,3 @@ def open_campaign(file: str | Path) -> Campaign:
     opened = Campaign(Path(file))
     with CampaignFile(opened.file):
         return opened
-
-
-def _table(columns: ColumnTable) -> Table:
-    return Table(columns.name, columns.columns)
-
-
-def _optional(package: str) -> Any:
-    try:
-        return importlib.import_module(package)
-    except ImportError:
-        raise SetupError(
-            f"{package} is not installed",
-            remedy=f"pip install {package}; the columns are NumPy arrays without it",
-        ) from None
-
-
-def _html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    def cells(tag: str, values: Sequence[str]) -> str:
-        return "".join(f"<{tag}>{html.escape(value)}</{tag}>" for value in values)
-
-    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{cells('th', head)}</tr></thead><tbody>{body}</tbody></table>"

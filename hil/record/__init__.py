@@ -19,7 +19,7 @@ reader, live        a record as its readers see it; live, while it is written
 packed_frames, id_search, timeline    finding frames, rows and times in it
 queries, event_queries, telemetry_queries    what several views, and the screen, ask
 node_outputs        the outputs of one node
-run_tables          all that a run recorded as tables of NumPy columns
+run_tables, column_table    all that a run recorded, as tables of NumPy columns
 span_rows, first_rows, row_counts, outages    rows of a span, first rows, sums, outages
 row_values, record_tables    rows as values, and the tables that have ids
 run_meta, recorded_scenario    the properties of a run, and its scenario

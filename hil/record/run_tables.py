@@ -1,4 +1,4 @@
-"""The record of a run as tables of NumPy columns: all frames, upsets, repairs, health, the plant.
+"""The record of a run as column tables: all frames, upsets, repairs, health, the plant.
 
 Columns keep the names of the database; units are in the names. Integers that may be missing become
 floating-point numbers with NaN; texts are arrays of str, empty where there is none; bytes are
@@ -7,14 +7,14 @@ objects. Nodes are named, not numbered; masks of nodes have bit i for the i-th n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hil.errors import RecordError
+from hil.record.column_table import ColumnTable
 from hil.record.reader import Reader
 from hil.record.schema import TABLES
 from hil.redundancy.voting import (
@@ -30,7 +30,7 @@ from hil.redundancy.voting import (
 )
 from hil.word_enum import Word
 
-__all__ = ["ColumnTable", "RunTable", "run_table"]
+__all__ = ["RunTable", "run_table"]
 
 Column = NDArray[Any]
 
@@ -58,29 +58,6 @@ class RunTable(Word):
     COMMANDS = "commands"
     NOTES = "notes"
     NODES = "nodes"
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnTable(Mapping[str, Column]):
-    """A table: columns of one length, by name, in their order."""
-
-    name: str
-    columns: Mapping[str, Column]
-
-    def __getitem__(self, column: str) -> Column:
-        return self.columns[column]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.columns)
-
-    def __len__(self) -> int:
-        """Return the number of columns; `rows` is that of the rows."""
-        return len(self.columns)
-
-    @property
-    def rows(self) -> int:
-        """Return the number of rows."""
-        return len(next(iter(self.columns.values()), ()))
 
 
 def run_table(reader: Reader, table: RunTable) -> ColumnTable:

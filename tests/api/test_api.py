@@ -89,7 +89,7 @@ def test_a_table_is_shown_in_notebooks(tmp_path: Path) -> None:
     run = small(tmp_path)
     assert "the first 10 of 60 rows" in run.frames._repr_html_()
     assert "<td>pass</td>" in run._repr_html_() and "<script" not in run._repr_html_()
-    hostile = api.Table("x", {"<b>": np.array(["<script>"])})
+    hostile = api.ColumnTable("x", {"<b>": np.array(["<script>"])})
     assert "<script>" not in hostile._repr_html_() and "&lt;b&gt;" in hostile._repr_html_()
 
 

@@ -14,7 +14,7 @@ from hil.record.live import LiveRecord, State
 from hil.views.alarm_limits import Level
 from hil.views.screen.model import health
 from hil.views.screen.model.alarms import Alarm
-from hil.views.screen.model.facts import NodeFacts, NodeReading, Run, Scene, Vote
+from hil.views.screen.model.facts import NodeFacts, NodeReading, Scene, SceneRun, Vote
 from hil.views.screen.model.scene import SceneReader
 from tests.views.story import Story
 
@@ -27,7 +27,9 @@ def node(index: int, state: str = "voting", **more: Any) -> NodeFacts:
 
 def scene(*nodes: NodeFacts, **more: Any) -> Scene:
     found = nodes or (node(0), node(1), node(2))
-    return replace(Scene(Run("r"), head=100, last=100, vote=AGREED, nodes=found, age_s=0.1), **more)
+    return replace(
+        Scene(SceneRun("r"), head=100, last=100, vote=AGREED, nodes=found, age_s=0.1), **more
+    )
 
 
 def alarm(level: Level, latched: Level, *, acknowledged: bool = False) -> Alarm:

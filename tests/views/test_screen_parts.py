@@ -13,7 +13,7 @@ from hil.record.timeline import Timeline
 from hil.redundancy.recovery import NodeState
 from hil.views.alarm_limits import Level
 from hil.views.screen.model.alarms import Alarm
-from hil.views.screen.model.facts import NodeFacts, Place, Run, Scene
+from hil.views.screen.model.facts import NodeFacts, Place, Scene, SceneRun
 from hil.views.screen.model.playback import SPEEDS, Player
 from hil.views.screen.model.time_input import frame_of
 from hil.views.screen.pages.coastline import is_land
@@ -181,7 +181,7 @@ def test_the_state_machine_lights_exactly_one_state(state: str, ascii_only: bool
 
 
 def test_an_empty_scene_has_no_time() -> None:
-    assert Scene(Run()).t_us == 0
+    assert Scene(SceneRun()).t_us == 0
 
 
 # --- the orbit on the overview --------------------------------------------------------------------
@@ -194,7 +194,7 @@ def flight(now_s: int, known_s: int, *, run_s: int = 0, **more: object) -> Scene
         Place(t * 1_000_000, -48.0, 145.0, 600.0, 1.0, 70.0, True, "")
         for t in range(0, known_s + 1, 30)
     )
-    run = Run(frame_us=1_000_000, time=Timeline(1_000_000), frames=run_s, **more)  # type: ignore[arg-type]
+    run = SceneRun(frame_us=1_000_000, time=Timeline(1_000_000), frames=run_s, **more)  # type: ignore[arg-type]
     return Scene(run, head=now_s, last=now_s, places=places)
 
 
@@ -234,7 +234,7 @@ def test_the_scale_of_the_orbit_is_never_cut(width: int) -> None:
 )
 def test_an_age_fits_its_column(age_s: float, text: str) -> None:
     node = NodeFacts(0, "a", heard_frame=100)
-    scene = Scene(Run(), State.RUNNING, head=100, last=100, nodes=(node,), age_s=age_s)
+    scene = Scene(SceneRun(), State.RUNNING, head=100, last=100, nodes=(node,), age_s=age_s)
     assert nodes_table(scene, 80, MARKS, None)[1].plain.rstrip().endswith(text)
 
 
@@ -250,7 +250,7 @@ def test_a_reason_that_needs_two_lines_keeps_its_end() -> None:
     )
     others = tuple(replace(node, index=k, name="abcdefg"[k]) for k in range(1, 5))
     rest = tuple(NodeFacts(k, "abcdefg"[k], heard_frame=7) for k in range(5, 7))
-    run = Run(frame_us=1_000_000, time=Timeline(1_000_000))
+    run = SceneRun(frame_us=1_000_000, time=Timeline(1_000_000))
     scene = Scene(run, State.RUNNING, head=7392, last=7392, nodes=(node, *others, *rest), age_s=0.1)
     first, second, _ = (row.plain for row in banner(scene, (), 80, MARKS))
     assert "a resync, also b c d e: dissent" in first
@@ -264,7 +264,7 @@ def test_an_alarm_at_80_columns_says_its_limit_and_what_the_value_is_now() -> No
     out = Alarm(
         "isolated", "g", Level.BAD, Level.BAD, 10, "g isolated: rebooted; nothing is left to try"
     )
-    scene = Scene(Run(), head=20, last=20)
+    scene = Scene(SceneRun(), head=20, last=20)
     page = events_page(
         scene,
         [alarm, out],

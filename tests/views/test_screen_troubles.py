@@ -19,7 +19,7 @@ from hil.record.schema import SCHEMA_VERSION
 from hil.views.alarm_limits import Level
 from hil.views.screen.model import health
 from hil.views.screen.model.events import newest_events
-from hil.views.screen.model.facts import NodeFacts, NodeReading, Run, Scene
+from hil.views.screen.model.facts import NodeFacts, NodeReading, Scene, SceneRun
 from hil.views.screen.model.playback import Player
 from hil.views.screen.model.scene import SceneReader
 from hil.views.screen.model.verdict_strip import VerdictHistory
@@ -138,17 +138,17 @@ def test_commands_are_shown_in_words_and_once(tmp_path: Path) -> None:
 def test_a_frame_that_takes_long_is_waited_for(
     pace: str, frame_s: float, age_s: float, *, stale: bool
 ) -> None:
-    run = Run(pace=pace, frame_us=round(frame_s * 1e6))
+    run = SceneRun(pace=pace, frame_us=round(frame_s * 1e6))
     assert health.is_stale(Scene(run, State.RUNNING, head=1, last=1, age_s=age_s)) is stale
 
 
 def test_the_last_values_of_a_lost_or_stopped_run_are_shown_as_old() -> None:
     for told in (
-        Scene(Run(), State.LOST, head=5, last=5),
-        Scene(Run(), writer_ended=True, head=5, last=5),
+        Scene(SceneRun(), State.LOST, head=5, last=5),
+        Scene(SceneRun(), writer_ended=True, head=5, last=5),
     ):
         assert health.is_stale(told)
-    assert not health.is_stale(Scene(Run(), State.ENDED, head=5, last=5, age_s=1e6))
+    assert not health.is_stale(Scene(SceneRun(), State.ENDED, head=5, last=5, age_s=1e6))
 
 
 def test_real_time_that_began_anew_makes_nothing_old() -> None:
@@ -159,7 +159,7 @@ def test_real_time_that_began_anew_makes_nothing_old() -> None:
             [("a", 4000, 2_000_000), ("b", 1000, 15_000_000), ("c", 3990, 1_900_000)]
         )
     )
-    scene = Scene(Run(), head=4000, last=4000, nodes=nodes)
+    scene = Scene(SceneRun(), head=4000, last=4000, nodes=nodes)
     assert [health.reading_age_s(node, scene) for node in nodes] == [0.0, 30.0, 0.1]
 
 

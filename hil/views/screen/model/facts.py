@@ -27,14 +27,14 @@ __all__ = [
     "Place",
     "PlantNode",
     "PlantReading",
-    "Run",
     "Scene",
+    "SceneRun",
     "Vote",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class SceneRun:
     """The constant properties of a run."""
 
     name: str = ""
@@ -220,7 +220,7 @@ class Scene:
     `recoveries`: repairs that succeeded. `ending`: the reason of the outcome, if it is not an
     expectation."""
 
-    run: Run
+    run: SceneRun
     state: State = State.RUNNING
     reason: str = ""
     outcome: str = "running"

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from hil.record.run_meta import RunMeta
 from hil.record.timeline import Timeline
-from hil.views.screen.model.facts import Run
+from hil.views.screen.model.facts import SceneRun
 from hil.views.screen.model.time_input import duration_us
 from hil.views.screen.rules import rule_of
 
 __all__ = ["run_of"]
 
 
-def run_of(meta: RunMeta, path: str, time: Timeline, nodes: int) -> Run:
+def run_of(meta: RunMeta, path: str, time: Timeline, nodes: int) -> SceneRun:
     """Return the facts of a run from the properties in its record; `path` is its folder."""
     scenario = meta.scenario
     frames = scenario.frames
     if frames is None and scenario.duration:
         frames = (duration_us(scenario.duration) or 0) // scenario.frame_us
-    return Run(
+    return SceneRun(
         scenario.name or "run",
         scenario.summary,
         scenario.scheme,

@@ -23,7 +23,7 @@ from hil.redundancy.voting import Verdict
 from hil.views.ending import ended_by, lost_boards, untested
 from hil.views.screen.model.event_counts import EventCounts
 from hil.views.screen.model.events import newest_events
-from hil.views.screen.model.facts import Run, Scene
+from hil.views.screen.model.facts import Scene, SceneRun
 from hil.views.screen.model.node_facts import NodeFactsReader
 from hil.views.screen.model.plant_facts import PlantFacts
 from hil.views.screen.model.recorded_values import vote_of
@@ -44,7 +44,7 @@ class SceneReader:
         self.source = source
         self.history = VerdictHistory(source, clock)
         self._known = -1
-        self._run: tuple[tuple[int, int], Run] | None = None
+        self._run: tuple[tuple[int, int], SceneRun] | None = None
         self._ended: tuple[int, RunResult | None] | None = None
         self._rates: deque[tuple[int, int]] = deque()
         self._counts = EventCounts(source)
@@ -60,7 +60,7 @@ class SceneReader:
         newest `events` events."""
         source = self.source
         if source.state is State.WAITING:
-            return Scene(Run(path=str(source.run)), source.state, source.reason)
+            return Scene(SceneRun(path=str(source.run)), source.state, source.reason)
         if source.last < self._known:  # a killed run was resumed from its last snapshot
             self.history.forget(source.last + 1)
             self._counts.restart()
@@ -116,7 +116,7 @@ class SceneReader:
         )
 
     @property
-    def run(self) -> Run:
+    def run(self) -> SceneRun:
         """Return the constant properties of the run; they are read again with the meta values."""
         meta = self.source.meta
         key = (id(meta), id(self.source.time))

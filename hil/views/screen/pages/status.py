@@ -10,7 +10,7 @@ from hil.record.live import State
 from hil.run_outcome import RunOutcome
 from hil.views.alarm_limits import Level
 from hil.views.screen.model import health
-from hil.views.screen.model.facts import Run, Scene
+from hil.views.screen.model.facts import Scene, SceneRun
 from hil.views.screen.model.playback import Player
 from hil.views.screen.pages.style import BAND, STYLES, Marks, Part, fit, line
 from hil.views.style import BAD, DIM, HEAD, WARN, duration, flight_time
@@ -97,7 +97,7 @@ def runs_line(
     return line(*parts)
 
 
-def _accelerated(run: Run) -> str:
+def _accelerated(run: SceneRun) -> str:
     if run.voted_accel == run.accel:
         return f"accelerated {run.accel:g}x"
     return f"accelerated {run.accel:g}x, voted data {run.voted_accel:.3g}x"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from hil.views.alarm_limits import Level
-from hil.views.screen.model.facts import EventLine, Run
+from hil.views.screen.model.facts import EventLine, SceneRun
 from hil.views.screen.pages.style import STYLES, Marks, fit, line, rule
 from hil.views.style import DIM, flight_time
 
@@ -15,7 +15,7 @@ __all__ = ["event_line", "ticker"]
 
 
 def ticker(
-    events: Sequence[EventLine], run: Run, width: int, height: int, marks: Marks
+    events: Sequence[EventLine], run: SceneRun, width: int, height: int, marks: Marks
 ) -> list[Text]:
     """Return the newest events."""
     out = [rule("LAST EVENTS", width, marks)]
@@ -25,7 +25,7 @@ def ticker(
     return out
 
 
-def event_line(event: EventLine, run: Run, width: int, marks: Marks) -> Text:
+def event_line(event: EventLine, run: SceneRun, width: int, marks: Marks) -> Text:
     """Return one event as a line: level, time, node, text."""
     times = f" (x{event.count:,}{'+' * event.more})" if event.count > 1 else ""
     if times and event.first is not None:
