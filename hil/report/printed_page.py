@@ -20,6 +20,8 @@ BROWSERS: Final = (
     "chrome",
 )
 _PATIENCE_S: Final = 120.0
+_SCRIPTS_MS: Final = 20_000
+"""The time that scripts get at most, before the page is printed as it is."""
 _WIDTH: Final = 1280
 _HEIGHT: Final = 2400
 
@@ -51,6 +53,7 @@ def print_page(page: Path, file: Path) -> None:
             "--no-sandbox",
             "--disable-gpu",
             "--no-first-run",
+            f"--virtual-time-budget={_SCRIPTS_MS}",
             f"--user-data-dir={profile}",
             *order,
             page.resolve().as_uri(),

@@ -14,6 +14,7 @@ from scipy.stats import binomtest, poisson
 from hil.engine.loop import Loop
 from hil.errors import RecordError, SetupError
 from hil.json_values import JsonValue
+from hil.report.printed_page import BROWSERS
 from hil.report.run_page.comparison import differing_keys
 from hil.report.run_page.svg import thinned
 from hil.report.run_page.tables import shares
@@ -206,6 +207,35 @@ def test_the_command_writes_the_page_and_never_over_another(
     again = hil("report", honest, "-o", page)
     assert again.code == 2
     assert "exists already" in again.err
+    order = ("report", honest, "-o", tmp_path / "x.html", "--pdf", tmp_path / "x.pdf")
+    bare = hil(*order, env={"PATH": ""})
+    assert bare.code == 3
+    assert "none is installed" in bare.err
+    assert not (tmp_path / "x.html").exists()
     wrong = hil("report", honest, tmp_path / "nothing", "-o", tmp_path / "other.html")
     assert wrong.code == 2
     assert not (tmp_path / "other.html").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not any(shutil.which(name) for name in BROWSERS), reason="there is no Chromium")
+def test_a_browser_prints_the_page(honest: Path, tmp_path: Path, hil: Hil) -> None:
+    pdf, png = tmp_path / "page.pdf", tmp_path / "page.png"
+    done = hil("report", honest, "-o", tmp_path / "page.html", "--pdf", pdf, "--png", png)
+    assert done.code == 0
+    assert pdf.read_bytes().startswith(b"%PDF-")
+    assert png.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_the_page_of_a_day_in_orbit_is_small_and_has_all_figures(tmp_path: Path, hil: Hil) -> None:
+    folder, page = tmp_path / "day", tmp_path / "day.html"
+    assert hil("run", "leo-iss-day", "--no-tui", "--quiet", "--out", folder).code == 0
+    assert hil("report", folder, "-o", page).code == 0
+    content = page.read_text(encoding="utf-8")
+    assert len(content.encode()) <= 5_000_000
+    read = Read(content)
+    for figure in ("Altitude", "Flux", "Power", "State of charge", "Temperatures", "Where upsets"):
+        assert figure in read.text
+    assert "outside of the range" not in read.text
+    assert {link[1:] for link in read.links} <= read.ids

@@ -7,15 +7,21 @@ const SHOWN = 5;
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 const shown = (number) => number.toLocaleString("en-US");
 
-/** Undo what hil/report/run_page/frames.py did: planes, compression, digests as differences. */
-async function framesOf(data) {
-  const { length, count, names } = data;
+/** The compressed planes of the frames: all first bytes, all second ones, and so on. */
+async function planesOf(data) {
   const stream = new Blob([bytesOf(data.frames)]).stream().pipeThrough(new DecompressionStream("deflate"));
   const planes = new Uint8Array(await new Response(stream).arrayBuffer());
-  if (planes.length !== length * count) throw new Error("the frames of this page are damaged");
-  const frames = new Uint8Array(planes.length);
+  if (planes.length !== data.length * data.count) throw new Error("the frames of this page are damaged");
+  return planes;
+}
+
+/** Some frames as they were recorded: what hil/report/run_page/frames.py did to them is undone. */
+function framesOf(data, planes, first, number) {
+  const { length, count, names } = data;
+  const frames = new Uint8Array(length * number);
   for (let column = 0; column < length; column++) {
-    for (let i = 0, at = column; i < count; i++, at += length) frames[at] = planes[column * count + i];
+    const from = column * count + first;
+    for (let i = 0, at = column; i < number; i++, at += length) frames[at] = planes[from + i];
   }
   for (let at = 0; at < frames.length; at += length) {
     for (let node = 0; node < names.length; node++) {
@@ -55,17 +61,17 @@ function difference(data, frame, recorded, again) {
 }
 
 /** Vote on all frames; report how far it is. */
-async function vote(data, frames, report) {
+async function vote(data, planes, report) {
   const { instance } = await WebAssembly.instantiate(bytesOf(data.voter), {});
   const { memory, voter_frames, voter_capacity, voter_again } = instance.exports;
   const { length, count } = data;
   const atOnce = Math.floor(voter_capacity() / length);
   const result = { voted: 0, equal: 0, differences: [], verdicts: {} };
   for (let first = 0; first < count; first += atOnce) {
-    const part = frames.subarray(first * length, Math.min(count, first + atOnce) * length);
+    const number = Math.min(atOnce, count - first);
+    const part = framesOf(data, planes, first, number);
     const space = new Uint8Array(memory.buffer, voter_frames(), part.length);
     space.set(part);
-    const number = part.length / length;
     const done = voter_again(number, length);
     for (let i = 0; i < number; i++) {
       const at = i * length;
@@ -84,7 +90,7 @@ async function vote(data, frames, report) {
     }
     result.voted += Math.min(number, done + 1);
     if (done < number) break;
-    if (report && (first / atOnce) % 64 === 63) {
+    if (report && (first / atOnce) % 16 === 15) {
       report(result.voted);
       await new Promise((resolve) => setTimeout(resolve));
     }
@@ -93,8 +99,9 @@ async function vote(data, frames, report) {
 }
 
 /** The run digest (hil/record/digest.py), computed again from the frames of this page. */
-async function digestAgain(data, frames) {
+async function digestAgain(data, planes) {
   if (!data.digest || !globalThis.crypto?.subtle) return null;
+  const frames = framesOf(data, planes, 0, data.count);
   const ours = new Uint8Array(await crypto.subtle.digest("SHA-256", frames));
   const events = data.events.match(/../g).map((pair) => parseInt(pair, 16));
   const all = await crypto.subtle.digest("SHA-256", Uint8Array.from([...ours, ...events]));
@@ -112,10 +119,10 @@ async function voteAgain() {
   try {
     const began = performance.now();
     const data = JSON.parse(document.getElementById("frames").textContent);
-    const frames = await framesOf(data);
+    const planes = await planesOf(data);
     const all = shown(data.count);
-    const result = await vote(data, frames, (voted) => say(`${shown(voted)} of ${all} frames are voted again ...`));
-    const digest = await digestAgain(data, frames);
+    const result = await vote(data, planes, (voted) => say(`${shown(voted)} of ${all} frames are voted again ...`));
+    const digest = await digestAgain(data, planes);
     const other = digest !== null && digest !== data.digest;
     const equal = result.equal === data.count && !other;
     const ms = Math.max(1, Math.round(performance.now() - began));
@@ -138,4 +145,5 @@ async function voteAgain() {
   }
 }
 
-voteAgain();
+// The page is shown first.
+addEventListener("load", () => setTimeout(voteAgain, 50));

@@ -75,7 +75,7 @@ def _summary(facts: RunFacts) -> str:
     command = reproduce_command(facts)
     own = ""
     if any(word.endswith((".yaml", ".yml")) for word in shlex.split(command)):
-        own = " If that file is not at hand: the effective scenario stands below."
+        own = "<br>If that file is not at hand: the effective scenario stands below."
     second = (
         f"<h3>Reproduce</h3><pre class=command>{text(command)}</pre>"
         f'<p class="note">{text(reproduce_note(facts))}{own}</p>'

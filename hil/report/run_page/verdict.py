@@ -67,7 +67,8 @@ def sentence(facts: RunFacts) -> str:
         return "No frame was computed: nothing was tested."
     match result.outcome:
         case RunOutcome.PASS:
-            return f"All {plural(len(wanted), 'expectation')} were met."
+            many = f"All {len(wanted)} expectations were met."
+            return "The expectation was met." if len(wanted) == 1 else many
         case RunOutcome.FAIL:
             names = ", ".join(e.metric for e in failed)
             return f"{len(failed)} of {plural(len(wanted), 'expectation')} failed: {names}."
