@@ -7,6 +7,7 @@ stages              what works on the parts; each gets those that it needs
 
 frame_work          the data that the stages of a frame pass on
 exchange_stage      the exchange: upsets, a step on all nodes, their answers and reports
+stand_by            boards that are kept off until they are needed
 repeat_stage        with time redundancy: further executions of the step, compared
 frame_ballots       the results of a frame as ballots, and as compared with the golden run
 verdict             the stages after it: verdict, record, repairs, outcomes

@@ -23,7 +23,7 @@ from hil.record.recorder_protocol import Recorder, RunTally
 from hil.record.run_result import LostBoard, RunResult, UpsetTotals
 from hil.redundancy.recovery import NodeState, RecoveryMachine
 from hil.redundancy.voting import Verdict, VerdictKind
-from hil.rig.node import SILENT, Node, NodeResult
+from hil.rig.node import SILENT, Node, NodeResult, PowerCut
 from hil.rig.rig import Rig
 from hil.scenario import Scenario
 from hil.scenario.expect import not_covered
@@ -100,7 +100,9 @@ def close_books(
     metrics.end(agreed)
     metrics.held_back = upsets.planner.drop_held_back()
     metrics.reconnects += sum(node.link.statistics.reconnects for node in rig.nodes)
-    metrics.isolated = len(recovery.in_state(NodeState.ISOLATED))
+    isolated = recovery.in_state(NodeState.ISOLATED)
+    stand_by = {node.name for node in rig.nodes if PowerCut.STAND_BY in node.power_cuts}
+    metrics.isolated = len(set(isolated) - stand_by)
 
 
 def _silent(rig: Rig, asked: Sequence[Node]) -> dict[str, NodeResult]:

@@ -58,15 +58,15 @@ class NodePower:
         return self.until_us is not None or self.hot or self.worn_out
 
     @property
-    def cut_by_upset(self) -> bool:
-        """Return whether an upset keeps its power off."""
-        return PowerCut.UPSET in self.node.power_cuts
+    def cut_by_other(self) -> bool:
+        """Return whether an upset, or the scheme, keeps its power off."""
+        return bool(self.node.power_cuts & {PowerCut.UPSET, PowerCut.STAND_BY})
 
     @property
     def is_on(self) -> bool:
         """Return whether the plant takes the board as on: also if it is shed by the plant's own
         order, because it may run again."""
-        return not ((self.cut_by_upset and not self.down) or self.kept_down)
+        return not ((self.cut_by_other and not self.down) or self.kept_down)
 
     def expected_w(self, at: BoardMoment) -> float:
         """Return the most power [W] that the board draws in its mode."""

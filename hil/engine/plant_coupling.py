@@ -164,7 +164,7 @@ class PlantCoupling:
     def _release(self, node_power: NodePower) -> None:
         """End a latch-up whose board has lost its power to an upset."""
         upset = node_power.latched
-        if upset is not None and node_power.cut_by_upset:
+        if upset is not None and node_power.cut_by_other:
             node_power.latched = None
             self._judge_latch_up(upset)
 
@@ -279,7 +279,7 @@ class PlantCoupling:
         )
 
     def _factor(self, node_power: NodePower) -> float:
-        if node_power.cut_by_upset:
+        if node_power.cut_by_other:
             return 0.0
         return self._plant.latch_up.current_factor if node_power.latched else 1.0
 

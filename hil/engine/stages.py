@@ -17,6 +17,7 @@ from hil.engine.repair_scheduler import RepairScheduler
 from hil.engine.repeat_stage import RepeatStage
 from hil.engine.run_controls import RunControls
 from hil.engine.run_recorder import RunRecorder
+from hil.engine.stand_by import StandBy
 from hil.engine.verdict import VerdictStage
 
 if TYPE_CHECKING:
@@ -99,6 +100,10 @@ def stages_of(parts: Parts, observers: Sequence[RunObserver], stop: Callable[[],
         forget_silence=exchange.forget_silence,
     )
     coupling = _coupling_of(controls, parts)
+    rig_of = parts.scenario.rig
+    if rig_of.cold_spares:
+        stand_by = StandBy(controls, rig_of.size - rig_of.cold_spares)
+        executions = (stand_by.update, *executions)
     return Stages(recorder, scheduler, returns, exchange, executions, verdicts, controls, coupling)
 
 

@@ -86,6 +86,7 @@ class VerdictStage:
         self._spacing = RollbackSpacing()
         self._hold = OutputHold(redundancy.scheme)
         self._worth = Worth(redundancy.scheme, golden)
+        self._compares_others = bool(redundancy.scheme.pairs) or redundancy.scheme.compares_others
 
     def snapshot(self) -> VerdictSnapshot:
         """Return the state between two frames, for a run that is resumed."""
@@ -176,7 +177,7 @@ class VerdictStage:
             and not frame.upsets
             and not frame.repeated
             and is_settled(self._recovery, self._upsets)
-            and not (self._scheme.pairs and _pair_deviates(frame, verdict))
+            and not (self._compares_others and _another_deviates(frame, verdict))
         )
 
     # --- the vote -----------------------------------------------------------------------------
@@ -357,7 +358,7 @@ class VerdictStage:
         )
 
 
-def _pair_deviates(frame: FrameWork, verdict: Verdict) -> bool:
-    """Return whether a node of a pair that does not decide is not as the others."""
+def _another_deviates(frame: FrameWork, verdict: Verdict) -> bool:
+    """Return whether a node that does not decide is not as the others."""
     failed = any(result.status != DONE for result in frame.results.values())
     return failed or bool(verdict.dissent | verdict.latent)

@@ -18,6 +18,7 @@ from statistics import fmean
 from typing import Final, NamedTuple
 
 from hil.record.queries import Rows
+from hil.redundancy.spares import STANDS_BY
 from hil.scenario.words import BoardKind
 
 __all__ = [
@@ -35,9 +36,9 @@ __all__ = [
 
 VOTE_CHANGES: Final = (
     "SELECT node, frame, after='voting', wall_us FROM transitions "
-    "WHERE before='voting' OR after='voting' ORDER BY id"
+    f"WHERE (before='voting' OR after='voting') AND cause != '{STANDS_BY}' ORDER BY id"
 )
-"""The query whose rows are `VoteChange`."""
+"""The query whose rows are `VoteChange`. A node on stand-by is not out of the vote for a fault."""
 SKIPS: Final = "SELECT frame, frames FROM skips"
 """The query whose rows are a frame, and how many were skipped before it."""
 _BESIDE_A_RUN: Final = frozenset({BoardKind.SERIAL.value, BoardKind.EMULATED.value})

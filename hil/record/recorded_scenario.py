@@ -88,6 +88,7 @@ class RecordedScenario:
         None: the record is older than this rule
     unvoted_frames: for how many consecutive frames at most; 0 without a limit
     votes_by_value: not the exact majority of outputs and states decides
+    spares: how many nodes are spares, hot or cold
     one_at_a_time: upsets wait until the one before is healed
     solar_events: the sun sends protons, too
     alarms: by quantity"""
@@ -110,6 +111,7 @@ class RecordedScenario:
     alarms: Mapping[str, RecordedAlarmLimits] = field(default_factory=dict)
     voted_accel: float = 1.0
     votes_by_value: bool = False
+    spares: int = 0
 
     @classmethod
     def of(cls, scenario: Scenario) -> RecordedScenario:
@@ -140,6 +142,7 @@ class RecordedScenario:
             unvoted_output=_unvoted(rig) if "unvoted_output" in rig else None,
             votes_by_value=_votes_by_value(_inner(rig, "voter")),
             unvoted_frames=_whole(rig.get("unvoted_frames")) or 0,
+            spares=sum(_whole(rig.get(key)) or 0 for key in ("hot_spares", "cold_spares")),
             one_at_a_time=upsets.get("one_at_a_time") is True,
             solar_events=bool(_inner(_inner(content, "plant"), "radiation").get("events")),
             alarms={

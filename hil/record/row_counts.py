@@ -10,6 +10,7 @@ from hil.record.record_tables import RecordTable
 from hil.record.recorder_protocol import UpsetCount
 from hil.record.row_values import values_of
 from hil.record.tally import INJECTED, UPSET_COUNTS
+from hil.redundancy.spares import STANDS_BY
 
 __all__ = [
     "MissedUpsets",
@@ -81,10 +82,10 @@ def wrong_outputs(record: Rows) -> int:
 
 
 def isolated_nodes(record: Rows) -> int:
-    """Return how many nodes are isolated at the end of the record."""
+    """Return how many nodes are isolated at the end of the record, without those on stand-by."""
     return _one(
         record,
-        "SELECT count(*) FROM transitions t WHERE after='isolated' AND "
+        f"SELECT count(*) FROM transitions t WHERE after='isolated' AND cause != '{STANDS_BY}' AND "
         "id=(SELECT max(id) FROM transitions WHERE node=t.node)",
     )
 

@@ -8,6 +8,7 @@ field_vote    the vote on one field of the output, and its memory
 value_vote    one frame's verdict by the values of all fields
 observation   what one frame's result shows of one node
 pairs         self-checking pairs: which of them speak, and decide
+spares        nodes beyond those that decide
 schemes       the scheme of a rig, from its scenario
 time_redundancy          executions of the same step, compared
 recovery      the states of a node, and the repair that follows from an observation

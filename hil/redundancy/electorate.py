@@ -37,10 +37,11 @@ Pure."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hil.redundancy.pairs import deciding
+from hil.redundancy.spares import first_of
 from hil.redundancy.value_vote import OutputBallots, ValueVoter
 from hil.redundancy.voting import (
     FAIL_SILENT,
@@ -87,7 +88,9 @@ class Scheme:
     of csrc/host/frame_verdict.c, the only one that frames in batches know. `values`: decides by the
     outputs themselves, in place of `voter`. `executions`: how often a node computes each step
     (`hil.redundancy.time_redundancy`); `pairs`: the masks of its self-checking pairs, and
-    `by_priority` whether the first of them that speaks decides (`hil.redundancy.pairs`)."""
+    `by_priority` whether the first of them that speaks decides (`hil.redundancy.pairs`); with
+    `hot_spares` the first `members` nodes that vote decide, and the others are only compared
+    (`hil.redundancy.spares`)."""
 
     members: int
     unvoted: Unvoted
@@ -97,6 +100,7 @@ class Scheme:
     pairs: tuple[int, ...] = ()
     by_priority: bool = False
     values: ValueVoter | None = None
+    hot_spares: int = 0
 
     def decide(
         self,
@@ -134,6 +138,8 @@ class Scheme:
                 held=held,
             )
 
+        if self.hot_spares:
+            electorate = replace(electorate, voters=first_of(electorate.voters, self.members))
         if self.pairs:
             return self._elect_pairs(count_votes, electorate, ballots)
         return self._elect(count_votes, electorate)
@@ -166,7 +172,7 @@ class Scheme:
         """Return whether the C code, which also computes and decides whole batches of frames, does
         the same as this scheme."""
         digests = self.voter is vote and self.values is None
-        return digests and self.executions == 1 and not self.by_priority
+        return digests and self.executions == 1 and not self.compares_others
 
     @property
     def ignores_states(self) -> bool:
@@ -187,6 +193,11 @@ class Scheme:
             return False
         outputs = {b.output_digest for b in verdict.ballots if b.status == NodeStatus.DONE}
         return len(outputs) == 1 and not self.values.remembers_values
+
+    @property
+    def compares_others(self) -> bool:
+        """Return whether nodes in service may not decide, and are compared all the same."""
+        return self.by_priority or self.hot_spares > 0
 
     def is_compared(self, verdict: Verdict) -> bool:
         """Return whether two nodes agree on the output and the state of this verdict, or the scheme

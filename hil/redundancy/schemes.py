@@ -17,11 +17,12 @@ def scheme_of(scenario: Scenario, output_len: int | None = None) -> Scheme:
     the output do not fit the voter."""
     rig, name = scenario.rig, scenario.rig.scheme
     return Scheme(
-        rig.size,
+        name.size,
         rig.unvoted,
         rig.unvoted_frames,
         executions=name.executions,
         pairs=pairs_of(name.pairs),
         by_priority=name.by_priority,
         values=None if output_len is None else value_voter(scenario, output_len),
+        hot_spares=rig.hot_spares,
     )

@@ -182,6 +182,7 @@ class PowerCut(enum.Enum):
 
     UPSET = "upset"  # a power loss, of the scenario or an operator
     PLANT = "plant"  # the spacecraft's bus, or what protects the board
+    STAND_BY = "stand_by"  # the scheme, which does not need the node now
 
 
 class Node:

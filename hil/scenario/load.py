@@ -32,7 +32,7 @@ from hil.scenario.problems import (
     written_path,
 )
 from hil.scenario.program_input import read_inputs
-from hil.scenario.rig import RigConfig, default_names
+from hil.scenario.rig import RigConfig, default_names, spares_in
 from hil.scenario.upsets import UpsetEventConfig, UpsetRateConfig
 from hil.scenario.words import BOARD_ALIASES, BoardKind, SchemeName
 from hil.scenario.yaml.document import Document
@@ -365,7 +365,9 @@ def _boards(document: Document, rig_is_bad: bool) -> dict[str, BoardKind | None]
     if not isinstance(raw, dict):
         return None
     scheme = next((s for s in SchemeName if s == raw.get("scheme", SchemeName.TMR)), None)
-    nodes = raw.get("nodes", None if scheme is None else default_names(scheme.size))
+    nodes = raw.get(
+        "nodes", None if scheme is None else default_names(scheme.size + spares_in(raw))
+    )
     if not isinstance(nodes, list):
         return None
     boards: dict[str, BoardKind | None] = {}

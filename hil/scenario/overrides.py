@@ -18,7 +18,7 @@ from hil.json_values import JsonObject, JsonValue
 from hil.scenario.bench import BenchBoardConfig, BenchConfig, load_bench
 from hil.scenario.bench_choice import boards_of
 from hil.scenario.durations import frame_count_of, frame_us_of, parse_duration_us
-from hil.scenario.rig import OF_SERIAL_BOARDS, default_names
+from hil.scenario.rig import OF_SERIAL_BOARDS, default_names, spares_in
 from hil.scenario.words import BoardKind, SchemeName
 from hil.scenario.yaml.document import Document, KeyPath
 
@@ -110,12 +110,17 @@ def _scheme(document: Document) -> SchemeName | None:
     return next((scheme for scheme in SchemeName if scheme == word), None)
 
 
+def _size(document: Document, scheme: SchemeName) -> int:
+    """Return the number of nodes of a rig with this scheme and the spares of the document."""
+    return scheme.size + spares_in(document.data.get("rig"))
+
+
 def _names(document: Document) -> list[str]:
     """Return the names of the nodes, "" where one is not known."""
     nodes = document.get(_NODES)
     if nodes is None:
         scheme = _scheme(document)
-        return [] if scheme is None else default_names(scheme.size)
+        return [] if scheme is None else default_names(_size(document, scheme))
     if not isinstance(nodes, list):
         return []
     names = [node.get("name") if isinstance(node, dict) else node for node in nodes]
@@ -128,11 +133,12 @@ def _set_scheme(document: Document, word: str, effects: SideEffects) -> None:
     scheme = _scheme(document)
     if scheme is None:
         return
-    removed, remaining = names[scheme.size :], names[: scheme.size]
+    size = _size(document, scheme)
+    removed, remaining = names[size:], names[:size]
     nodes = document.get(_NODES)
     if isinstance(nodes, list):
-        document.keep(_NODES, list(range(min(len(nodes), scheme.size))))
-        for name in default_names(scheme.size - len(nodes), remaining):
+        document.keep(_NODES, list(range(min(len(nodes), size))))
+        for name in default_names(size - len(nodes), remaining):
             document.append(_NODES, name, "--scheme")
     if not removed:
         return
@@ -193,7 +199,7 @@ def _set_bench(
     scheme = _scheme(document)
     if scheme is None:
         return
-    need, have = scheme.size, len(available.boards)
+    need, have = _size(document, scheme), len(available.boards)
     if have < need and fill is None:
         raise ConfigError(
             [

@@ -42,6 +42,9 @@ from hil.scenario.words import (
     UnvotedWord,
 )
 
+NODES_MAX: Final = 8
+"""The most nodes of a rig (VOTE_MAX_NODES, csrc/host/vote.h)."""
+
 OF_SERIAL_BOARDS: Final = (
     "adapter",
     "labgrid",
@@ -149,6 +152,15 @@ class RigConfig(FrozenModel):
         description="How the delivered output follows from those of the nodes; default: exact, the "
         "majority of identical outputs. A name alone is enough.",
     )
+    hot_spares: Annotated[Int, Field(ge=0, le=NODES_MAX)] = Field(
+        default=0,
+        description="Nodes after those of the scheme that compute along, and vote when another "
+        "leaves the vote.",
+    )
+    cold_spares: Annotated[Int, Field(ge=0, le=NODES_MAX)] = Field(
+        default=0,
+        description="Nodes at the end of the list that are off until another is isolated.",
+    )
     board: BoardWord = Field(
         default=BoardKind.PROCESS,
         description="Kind of board of the nodes that do not state their own.",
@@ -164,7 +176,7 @@ class RigConfig(FrozenModel):
     @property
     def size(self) -> int:
         """Return the number of nodes."""
-        return self.scheme.size
+        return self.scheme.size + self.hot_spares + self.cold_spares
 
     @property
     def unvoted(self) -> Unvoted:
@@ -182,7 +194,8 @@ class RigConfig(FrozenModel):
         data = dict(data)
         board = data.get("board", BoardKind.PROCESS.value)
         if "nodes" not in data and data.get("scheme", "tmr") in list(SchemeName):
-            data["nodes"] = default_names(SchemeName(data.get("scheme", "tmr")).size)
+            size = SchemeName(data.get("scheme", "tmr")).size
+            data["nodes"] = default_names(size + spares_in(data))
         nodes = data.get("nodes")
         if isinstance(nodes, (list, tuple)) and board in [*BoardKind, *BOARD_ALIASES]:
             data["nodes"] = [
@@ -277,14 +290,38 @@ class RigConfig(FrozenModel):
                 f"a node of a pair never speaks alone; {self.scheme} has `nothing` or `hold`",
                 "remove it",
             )
+        spares = self.hot_spares + self.cold_spares
+        if spares and (self.scheme.pairs or self.scheme.executions > 1):
+            findings.add(
+                "hot_spares" if self.hot_spares else "cold_spares",
+                f"{self.scheme} has no spares; simplex, dmr, tmr and 4mr to 7mr have",
+                "remove it, or choose another scheme",
+            )
+        if self.size > NODES_MAX:
+            findings.add(
+                "hot_spares" if self.hot_spares else "cold_spares",
+                f"{self.scheme} with {_count(spares, 'spare')} has {self.size} nodes; a rig has "
+                f"{NODES_MAX} at most",
+                "lower it",
+            )
         if len(self.nodes) != self.size:
-            fitting = [scheme for scheme in SchemeName if scheme.size == len(self.nodes)]
+            sizes = {scheme: scheme.size + spares for scheme in SchemeName}
+            fitting = [scheme for scheme, size in sizes.items() if size == len(self.nodes)]
+            with_spares = f" with {_count(spares, 'spare')}" if spares else ""
             findings.add(
                 "nodes",
                 f"{_count(len(self.nodes), 'node')}; "
-                f"scheme {self.scheme} needs exactly {self.size}",
+                f"scheme {self.scheme}{with_spares} needs exactly {self.size}",
                 f"write `scheme: {fitting[0]}`" if fitting else "add or remove nodes",
             )
+
+
+def spares_in(rig: object) -> int:
+    """Return the number of spares that the raw mapping of a rig has; 0 where it makes no sense."""
+    values = (
+        [rig.get(key) for key in ("hot_spares", "cold_spares")] if isinstance(rig, dict) else []
+    )
+    return sum(value for value in values if type(value) is int and 0 < value <= NODES_MAX)
 
 
 def default_names(count: int, taken: Sequence[str] = ()) -> list[str]:

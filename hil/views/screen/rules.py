@@ -38,7 +38,8 @@ class SchemeRule:
     (empty: not in the record), for `limit` consecutive frames at most (0: without a limit).
     `one_at_a_time`: an upset waits until the rig has recovered from the one before; `executions`:
     how often a node executes each step; `pairs`: the number of its self-checking pairs, and
-    `by_priority` whether the first that speaks commands."""
+    `by_priority` whether the first that speaks commands; `spares`: nodes beyond those that decide,
+    of the `size` nodes of the rig."""
 
     scheme: str = ""
     size: int = 0
@@ -48,6 +49,7 @@ class SchemeRule:
     executions: int = 1
     pairs: int = 0
     by_priority: bool = False
+    spares: int = 0
 
     @property
     def refresh(self) -> str:
@@ -131,4 +133,5 @@ def rule_of(scenario: RecordedScenario, size: int) -> SchemeRule:
         executions=1 if known is None else known.executions,
         pairs=0 if known is None else known.pairs,
         by_priority=known is not None and known.by_priority,
+        spares=scenario.spares,
     )

@@ -21,6 +21,7 @@ from hil.record.telemetry_queries import (
     plant_time_back,
 )
 from hil.redundancy.recovery import NodeState
+from hil.redundancy.spares import is_stand_by
 from hil.views.alarm_limits import Level, limits_of, limits_of_boards
 from hil.views.screen.model.alarms import AlarmBook
 from hil.views.screen.model.facts import NodeReading
@@ -135,7 +136,8 @@ class AlarmFollower:
         for row in isolations(
             source, self.at[RecordTable.TRANSITIONS], ends[RecordTable.TRANSITIONS]
         ):
-            level = Level.BAD if row.after == NodeState.ISOLATED else Level.GOOD
+            out = row.after == NodeState.ISOLATED and not is_stand_by(row.cause)
+            level = Level.BAD if out else Level.GOOD
             text = f"{row.node} isolated: {row.cause}"
             if level is Level.BAD and isolated_though_right(source, row.frame, row.node):
                 text = f"{row.node} isolated though right: a wrong majority outvoted it"

@@ -27,6 +27,7 @@ from hil.record.row_values import (
     RecordedUpset,
 )
 from hil.redundancy.recovery import NodeState
+from hil.redundancy.spares import is_stand_by
 from hil.scenario.console_patterns import CONSOLE_EVENT, is_failure
 from hil.upsets.words import SystemOutcome
 from hil.views.alarm_limits import Level
@@ -172,6 +173,8 @@ def _state(row: RecordedTransition, kind: EventKind) -> EventLine | None:
     # A resync is over before the next frame.
     if after == NodeState.VOTING and row.before != NodeState.RESYNC:
         return EventLine(row.frame, Level.GOOD, kind, row.node, "votes again")
+    if after == NodeState.ISOLATED and is_stand_by(cause):
+        return EventLine(row.frame, Level.NOTE, kind, row.node, cause)
     if after == NodeState.ISOLATED:
         return EventLine(row.frame, Level.BAD, kind, row.node, f"ISOLATED: {cause}")
     return None  # the repairs show the states between

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from hil.record.live import State
 from hil.record.timeline import Timeline
 from hil.record.written_texts import TextSpan
+from hil.redundancy.recovery import NodeState
+from hil.redundancy.spares import is_stand_by
 from hil.views.alarm_limits import Level
 from hil.views.correctness import Answered
 from hil.views.screen.model.verdict_strip import Cell, StripTotals
@@ -137,6 +139,11 @@ class NodeFacts:
     earlier: NodeReading | None = None
     link: LinkCounts | None = None
     plant: PlantNode | None = None
+
+    @property
+    def on_stand_by(self) -> bool:
+        """Return whether it is a spare that is off until it is needed."""
+        return self.state == NodeState.ISOLATED and is_stand_by(self.began_cause)
 
     def steps_per_s(self, time: Timeline) -> float | None:
         """Return the steps per simulated second, from the last two reports; real time has no

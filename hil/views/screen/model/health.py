@@ -66,10 +66,13 @@ class Redundancy:
 
 def redundancy(scene: Scene) -> Redundancy:
     """Return the mode that the rig is in now."""
-    total, rule = len(scene.nodes), scene.run.rule
+    rule = scene.run.rule
+    total = len(scene.nodes) - rule.spares
     if rule.pairs:
         return _of_pairs(scene)
-    voting = sum(node.state == NodeState.VOTING for node in scene.nodes)
+    able = sum(node.state == NodeState.VOTING for node in scene.nodes)
+    voting, ready = min(able, total), max(0, able - total)
+    ready += sum(node.on_stand_by for node in scene.nodes)
     margin = max(0, (voting - 1) // 2)
     mode = _WORDS.get(voting, f"{voting}MR")
     if rule.executions > 1 and voting:
@@ -85,6 +88,8 @@ def redundancy(scene: Scene) -> Redundancy:
         text = "a fault goes unnoticed"
     else:
         text = "no node votes"
+    if rule.spares:
+        text += f", {plural(ready, 'spare')} left"
     level = Level.GOOD if voting == total else Level.WARN if voting else Level.BAD
     return Redundancy(mode, voting, total, margin, level, text, rule.alone if voting == 2 else "")
 
@@ -132,6 +137,8 @@ def node_level(node: NodeFacts, scene: Scene) -> Level:
     """Return the level of the state of a node. Its answer is compared with the fault-free run, and
     with the vote only if the record lacks that."""
     vote = scene.vote
+    if node.on_stand_by:
+        return Level.NOTE
     if node.state == NodeState.ISOLATED or (_escapes(scene) and node.answer is Answered.WRONG):
         return Level.BAD
     differs = vote is not None and bool((vote.dissent | vote.latent) >> node.index & 1)

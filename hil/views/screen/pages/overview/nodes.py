@@ -9,6 +9,7 @@ from typing import Final
 from rich.text import Text
 
 from hil.plant.moment import PowerLevel
+from hil.redundancy.recovery import NodeState
 from hil.redundancy.voting import NodeStatus, VerdictKind
 from hil.views.correctness import Answered
 from hil.views.screen.model import health
@@ -38,7 +39,19 @@ def _name(node: NodeFacts, _scene: Scene, _marks: Marks) -> tuple[str, str]:
 
 
 def _state(node: NodeFacts, scene: Scene, _marks: Marks) -> tuple[str, str]:
-    return node.state.replace("_", " "), STYLES[health.node_level(node, scene)]
+    level = health.node_level(node, scene)
+    if node.on_stand_by:
+        return "stand-by, off", STYLES[level]
+    first = scene.run.rule.size - scene.run.rule.spares
+    if node.state == NodeState.VOTING and scene.run.rule.spares and _is_ready(node, scene, first):
+        return "hot spare", STYLES[level]
+    return node.state.replace("_", " "), STYLES[level]
+
+
+def _is_ready(node: NodeFacts, scene: Scene, members: int) -> bool:
+    """Return whether the node computes along, and others vote."""
+    before = [n for n in scene.nodes if n.state == NodeState.VOTING and n.index < node.index]
+    return len(before) >= members
 
 
 def _answer(node: NodeFacts, scene: Scene, _marks: Marks) -> tuple[str, str]:
