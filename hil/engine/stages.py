@@ -73,12 +73,6 @@ def stages_of(parts: Parts, observers: Sequence[RunObserver], stop: Callable[[],
         scheduler=scheduler,
         stop=stop,
     )
-    executions: tuple[Callable[[FrameWork], None], ...] = (exchange.exchange,)
-    if redundancy.scheme.executions > 1:
-        repeats = RepeatStage(
-            rig, golden, redundancy, upsets, metrics=metrics, recorder=recorder, exchange=exchange
-        )
-        executions = (*executions, repeats.repeat)
     verdicts = VerdictStage(
         rig,
         golden,
@@ -100,11 +94,30 @@ def stages_of(parts: Parts, observers: Sequence[RunObserver], stop: Callable[[],
         forget_silence=exchange.forget_silence,
     )
     coupling = _coupling_of(controls, parts)
-    rig_of = parts.scenario.rig
-    if rig_of.cold_spares:
-        stand_by = StandBy(controls, rig_of.size - rig_of.cold_spares)
-        executions = (stand_by.update, *executions)
+    executions = _executions_of(parts, exchange, recorder, controls)
     return Stages(recorder, scheduler, returns, exchange, executions, verdicts, controls, coupling)
+
+
+def _executions_of(
+    parts: Parts, exchange: ExchangeStage, recorder: RunRecorder, controls: RunControls
+) -> tuple[Callable[[FrameWork], None], ...]:
+    """Return what executes the step of a frame, in this order."""
+    rig, redundancy = parts.scenario.rig, parts.redundancy
+    before, after = [], []
+    if rig.cold_spares:
+        before.append(StandBy(controls, rig.size - rig.cold_spares).update)
+    if redundancy.scheme.executions > 1:
+        repeats = RepeatStage(
+            parts.rig,
+            parts.golden,
+            redundancy,
+            parts.upsets,
+            metrics=parts.metrics,
+            recorder=recorder,
+            exchange=exchange,
+        )
+        after.append(repeats.repeat)
+    return (*before, exchange.exchange, *after)
 
 
 def _coupling_of(controls: RunControls, parts: Parts) -> PlantCoupling | None:
