@@ -86,7 +86,6 @@ class VerdictStage:
         self._spacing = RollbackSpacing()
         self._hold = OutputHold(redundancy.scheme)
         self._worth = Worth(redundancy.scheme, golden)
-        self._compares_others = bool(redundancy.scheme.pairs) or redundancy.scheme.compares_others
 
     def snapshot(self) -> VerdictSnapshot:
         """Return the state between two frames, for a run that is resumed."""
@@ -177,7 +176,7 @@ class VerdictStage:
             and not frame.upsets
             and not frame.repeated
             and is_settled(self._recovery, self._upsets)
-            and not (self._compares_others and _another_deviates(frame, verdict))
+            and not (self._scheme.compares_others and _another_deviates(frame, verdict))
         )
 
     # --- the vote -----------------------------------------------------------------------------

@@ -172,7 +172,7 @@ class Scheme:
         """Return whether the C code, which also computes and decides whole batches of frames, does
         the same as this scheme."""
         digests = self.voter is vote and self.values is None
-        return digests and self.executions == 1 and not self.compares_others
+        return digests and self.executions == 1 and not (self.by_priority or self.hot_spares)
 
     @property
     def ignores_states(self) -> bool:
@@ -197,7 +197,7 @@ class Scheme:
     @property
     def compares_others(self) -> bool:
         """Return whether nodes in service may not decide, and are compared all the same."""
-        return self.by_priority or self.hot_spares > 0
+        return bool(self.pairs) or self.hot_spares > 0
 
     def is_compared(self, verdict: Verdict) -> bool:
         """Return whether two nodes agree on the output and the state of this verdict, or the scheme
