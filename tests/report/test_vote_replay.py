@@ -63,6 +63,13 @@ def test_differences_to_the_agreed_digest_are_zero_where_nodes_agree() -> None:
     assert (plain_digests(twice, NODES) == frames).all()
 
 
+def test_a_voter_of_values_is_not_imitated_by_the_page(tmp_path: Path) -> None:
+    rig = {"scheme": "tmr", "board": "inproc", "voter": "mid_value"}
+    page = runs_page([run(tmp_path / "r", rig=rig)])
+    assert "votes by digests. Vote again with" in page
+    assert 'id="frames"' not in page
+
+
 aiohttp = pytest.importorskip("aiohttp", reason="the extra `web` is not installed")
 
 from tests.browser import CHROMIUM, Page, chromium, devtools  # noqa: E402
