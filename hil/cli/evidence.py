@@ -14,7 +14,7 @@ __all__ = ["keep_evidence"]
 
 def keep_evidence(record: Path) -> None:
     """Write the evidence of a run, by its folder, or of a result file. A failure is only said: the
-    record has everything, and `hil report --evidence` can write the file later."""
+    record has everything, and `hil report RUN --evidence FILE` can write it later."""
     from hil.report.evidence.evidence_file import write_evidence
 
     try:

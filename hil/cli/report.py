@@ -121,7 +121,7 @@ def _content(of: Sequence[Path]) -> str:
     if not result.is_file():
         raise UsageError(
             f"there is no run folder and no result file {result}",
-            remedy="hil run SCENARIO makes a run, hil campaign SCENARIO a result",
+            remedy="make a run: hil run quickstart",
         )
     with CampaignFile(result) as file:
         return campaign_page(file)
