@@ -211,8 +211,8 @@ def reproduce_command(facts: RunFacts) -> str:
 
 
 def reproduce_words(command: Sequence[str] | None, seed: int | None) -> str:
-    """Return the command that repeats a run that was made by this command line of hil, quoted for a shell. Of
-    one that was resumed, or not made by `hil run`, it takes the effective scenario."""
+    """Return the command that repeats a run with this command line, quoted for a shell. Of one that
+    was resumed, or not made by `hil run`, it takes the effective scenario."""
     words = _own_words(command or ())
     if not words or words[0] != "run" or "--resume" in words:
         words = ["run", "scenario.yaml"]
