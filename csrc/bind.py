@@ -32,6 +32,8 @@ HEADERS = [
     "wire/frame.h",
     "wire/message.h",
     "wire/draws.h",
+    "wire/bit_coder.h",
+    "wire/outcome_coder.h",
     "wire/sites.h",
     "agent/agent.h",
     "port/inproc/inproc.h",

@@ -31,6 +31,7 @@ __all__ = [
     "Random",
     "Workload",
     "check",
+    "crc32c",
     "digest64",
     "encode",
     "may_be_frame",
@@ -412,6 +413,11 @@ class Decoder:
         return LinkCounters(
             c.bytes, c.frames, c.crc_errors, c.format_errors, c.version_errors, c.overruns
         )
+
+
+def crc32c(data: bytes) -> int:
+    """Return the CRC-32C of some bytes."""
+    return int(lib.hil_crc32c(0, data, len(data)))
 
 
 def pack(kind: str, m: Any) -> bytes:

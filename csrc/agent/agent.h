@@ -134,11 +134,17 @@ typedef struct {
 /* A campaign (agent_campaign.c). Its messages are here, one at a time, and not on the stack. */
 typedef struct {
   bool open;        /* a step is held */
-  bool active;      /* a RUN is under way: |run| */
-  uint16_t seq;     /* of that RUN */
-  bool waits;       /* another RUN waits for its end: |next| */
+  bool active;      /* a RUN or DRAW is under way: |run| */
+  uint8_t type;     /* which */
+  uint16_t seq;     /* of that request */
+  bool waits;       /* another one waits for its end: |next| */
+  uint8_t next_type;
   uint16_t next_seq;
-  hil_campaign_sites_t next;
+  union {
+    hil_campaign_sites_t sites;
+    hil_campaign_draws_t draws;
+  } next;
+  hil_draw_targets_t targets; /* of the last DRAW that had some */
   uint64_t next_us; /* when its duty allows it to proceed */
   union {
     struct {

@@ -3,22 +3,24 @@
  * The port holds the step and carries the experiments out, a slice at a time: between two slices the link is
  * served, and whatever else is asked is answered with busy.
  *
- *              OPEN                    RUN
+ *              OPEN                RUN, DRAW
  *   closed ------------> step held -----------> experiments run
  *      ^                  |      ^                  |
  *      |  CLOSE, or any   |      +------------------+
  *      +--other request---+        last outcome, failure
  *
- * HELLO, HEALTH, LIMIT, BAUD and RESET change nothing in this picture, but a RESET gives up the RUN.
+ * HELLO, HEALTH, LIMIT, BAUD and RESET change nothing in this picture, but a RESET gives up the RUN or DRAW.
  *
- * A RUN that comes while another one is under way waits for its end: so a slow line carries one while the board
- * works on the other. One waits, no more.
+ * A RUN or DRAW that comes while another one is under way waits for its end: so a slow line carries one while the
+ * board works on the other. One waits, no more.
  *
  * Invariants:
  *   1. |active| only while the campaign is open, and until its answer has been queued; |waits| only while
  *      |active|.
  *   2. The sites of a RUN were read once to their end before the first experiment: they are well-formed, and
- *      their outcomes fit into the answer (sites.c 3).
+ *      their outcomes fit into the answer (sites.c 3). |targets| are those of the last DRAW that was well-formed
+ *      and no continuation, in the campaign that is open, or none: a continuation draws from what its host believes
+ *      or is refused.
  *   3. After it ended, however it ended, memory is as before OPEN and there is a fresh worker, or none and
  *      |worker.alive| says so.
  *   4. Experiments keep the limits of the board: none while it is suspended, and with a duty the share of time
@@ -70,6 +72,7 @@ static void open_campaign(hil_agent_t *a, uint16_t seq, const uint8_t *payload, 
     a->stream.active = 0; /* a READ of memory that is not at rest from now on */
     a->campaign.open = true;
     a->campaign.next_us = 0;
+    a->campaign.targets.count = 0;
     memset(&a->campaign.opened, 0, sizeof a->campaign.opened);
     status = a->port.campaign->open(a->port.context, &a->campaign.step, &a->budget, &a->campaign.opened);
   }
@@ -154,19 +157,47 @@ static void strike(hil_agent_t *a, uint16_t seq, const uint8_t *payload, size_t 
 
 /* --- experiments ---------------------------------------------------------------------------------------- */
 
-/* Begin the RUN whose sites are there, if |status| says that they are some. */
-static void begin_sites(hil_agent_t *a, uint16_t seq, int status) {
-  if (status == HIL_OK) status = sites_begin(&a->campaign.run);
-  if (status != HIL_OK) {
-    agent_answer_error(a, HIL_MSG_CAMPAIGN_RUN, seq, status);
-    return;
+/* Why experiments were refused. */
+static void refuse(hil_agent_t *a, uint8_t type, uint16_t seq, int status) {
+  if (status == HIL_ERR_STATE) {
+    agent_answer_not_now(a, type, seq, AGENT_OTHER_TARGETS);
+  } else {
+    agent_answer_error(a, type, seq, status);
   }
-  a->campaign.seq = seq;
-  a->campaign.active = true;
 }
 
-static void begin_run(hil_agent_t *a, uint16_t seq, const uint8_t *payload, size_t len) {
-  begin_sites(a, seq, hil_campaign_sites_unpack(&a->campaign.run.sites, payload, len));
+/* Read a RUN or DRAW. */
+static int read_next(hil_agent_campaign_t *c, uint8_t type, const uint8_t *payload, size_t len) {
+  return type == HIL_MSG_CAMPAIGN_RUN ? hil_campaign_sites_unpack(&c->next.sites, payload, len)
+                                      : hil_campaign_draws_unpack(&c->next.draws, payload, len);
+}
+
+/* Begin the RUN or DRAW that was read. */
+static void begin_next(hil_agent_t *a, uint8_t type, uint16_t seq) {
+  hil_agent_campaign_t *c = &a->campaign;
+  int status;
+  if (type == HIL_MSG_CAMPAIGN_RUN) {
+    c->run.sites = c->next.sites;
+    status = sites_begin(&c->run);
+  } else {
+    status = sites_begin_drawn(&c->run, &c->targets, &c->next.draws);
+  }
+  if (status != HIL_OK) {
+    refuse(a, type, seq, status);
+    return;
+  }
+  c->type = type;
+  c->seq = seq;
+  c->active = true;
+}
+
+static void begin_run(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len) {
+  const int status = read_next(&a->campaign, type, payload, len);
+  if (status == HIL_OK) {
+    begin_next(a, type, seq);
+  } else {
+    agent_answer_error(a, type, seq, status);
+  }
 }
 
 bool agent_campaign_is_active(const hil_agent_t *a) { return a->campaign.active; }
@@ -174,9 +205,11 @@ bool agent_campaign_is_active(const hil_agent_t *a) { return a->campaign.active;
 bool agent_campaign_keep_next(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload,
                               size_t len) {
   hil_agent_campaign_t *c = &a->campaign;
-  if (type != HIL_MSG_CAMPAIGN_RUN || c->waits || seq == c->seq) return false;
-  const int status = hil_campaign_sites_unpack(&c->next, payload, len);
+  if (type != HIL_MSG_CAMPAIGN_RUN && type != HIL_MSG_CAMPAIGN_DRAW) return false;
+  if (c->waits || seq == c->seq) return false;
+  const int status = read_next(c, type, payload, len);
   if (status == HIL_OK) {
+    c->next_type = type;
     c->next_seq = seq;
     c->waits = true;
   } else {
@@ -193,7 +226,7 @@ static void answer_run(hil_agent_t *a, int status) {
   if (status == HIL_OK) {
     status = hil_campaign_outcomes_pack(&a->campaign.run.outcomes, answer, sizeof answer, &len);
   }
-  conclude(a, HIL_MSG_CAMPAIGN_RUN, a->campaign.seq, status, answer, len);
+  conclude(a, a->campaign.type, a->campaign.seq, status, answer, len);
 }
 
 uint32_t agent_campaign_poll(hil_agent_t *a) {
@@ -208,8 +241,7 @@ uint32_t agent_campaign_poll(hil_agent_t *a) {
   answer_run(a, status);
   if (!a->campaign.waits) return UINT32_MAX;
   a->campaign.waits = false;
-  a->campaign.run.sites = a->campaign.next;
-  begin_sites(a, a->campaign.next_seq, HIL_OK);
+  begin_next(a, a->campaign.next_type, a->campaign.next_seq);
   return a->campaign.active ? agent_wait_us(a->campaign.next_us - ended_us) : UINT32_MAX;
 }
 
@@ -226,12 +258,12 @@ static void held_step_request(hil_agent_t *a, uint8_t type, uint16_t seq, const 
     case HIL_MSG_CAMPAIGN_CODE: read_code(a, seq, payload, len); break;
     case HIL_MSG_CAMPAIGN_FOLLOW: follow(a, seq, payload, len); break;
     case HIL_MSG_CAMPAIGN_STRIKE: strike(a, seq, payload, len); break;
-    default: begin_run(a, seq, payload, len); break;
+    default: begin_run(a, type, seq, payload, len); break;
   }
 }
 
 bool agent_campaign_request(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len) {
-  if (type < HIL_MSG_CAMPAIGN_OPEN || type > HIL_MSG_CAMPAIGN_STRIKE) {
+  if (type < HIL_MSG_CAMPAIGN_OPEN || type > HIL_MSG_CAMPAIGN_DRAW) {
     close_campaign(a);
     return false;
   }

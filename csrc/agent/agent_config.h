@@ -27,7 +27,7 @@
 #define AGENT_CHECKPOINT_BYTES (1u << 21)
 #endif
 
-/* Experiments on a held step, where the port offers them (2 kB of hil_agent_t). 0: none; their requests are
+/* Experiments on a held step, where the port offers them (22 kB of hil_agent_t). 0: none; their requests are
  * refused. */
 #ifndef AGENT_CAMPAIGNS
 #define AGENT_CAMPAIGNS 1

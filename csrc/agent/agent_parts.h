@@ -9,7 +9,8 @@
 /* Details of a request refused with HIL_ERR_STATE. */
 enum {
   AGENT_BUSY = 1, /* a step is under way (not a failure) */
-  AGENT_SUSPENDED = 2 /* a limit forbids to begin one */
+  AGENT_SUSPENDED = 2, /* a limit forbids to begin one */
+  AGENT_OTHER_TARGETS = 3 /* a continuation of targets that the agent does not have */
 };
 
 /* --- agent_link.c: answers to the host ------------------------------------------------------- */
@@ -20,7 +21,7 @@ void agent_answer(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *pay
 void agent_answer_done(hil_agent_t *a, uint8_t request, uint16_t seq, uint64_t value);
 /* Answer ERROR: |status| is why it was refused. */
 void agent_answer_error(hil_agent_t *a, uint8_t request, uint16_t seq, int status);
-/* Not now, and why: AGENT_BUSY, a sign of life and an invitation to ask again, or AGENT_SUSPENDED. */
+/* Not now, and why: AGENT_BUSY, a sign of life and an invitation to ask again, or another of those above. */
 void agent_answer_not_now(hil_agent_t *a, uint8_t request, uint16_t seq, uint32_t detail);
 /* Send without keeping. Dropped if the queue is full: the host asks again. */
 void agent_send(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len);
@@ -91,13 +92,13 @@ uint32_t agent_baud_poll(hil_agent_t *a);
 /* Carry out and answer a request of a campaign. Any other one ends the campaign, if there is one; false then:
  * it is not answered here. */
 bool agent_campaign_request(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len);
-/* Whether a RUN is under way. */
+/* Whether a RUN or DRAW is under way. */
 bool agent_campaign_is_active(const hil_agent_t *a);
-/* While a RUN is under way: keep the next one until then. False if this is none, or one waits already. */
+/* While one is under way: keep the next one until then. False if this is none, or one waits already. */
 bool agent_campaign_keep_next(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len);
-/* Give up the RUN under way and the one that waits, unanswered. */
+/* Give up the one under way and the one that waits, unanswered. */
 void agent_campaign_stop(hil_agent_t *a);
-/* Let a RUN proceed. Returns the time in us after which it wants to be called again; UINT32_MAX: no need. */
+/* Let it proceed. Returns the time in us after which it wants to be called again; UINT32_MAX: no need. */
 uint32_t agent_campaign_poll(hil_agent_t *a);
 #else
 static inline bool agent_campaign_request(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload,

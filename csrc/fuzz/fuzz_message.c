@@ -13,12 +13,18 @@
  *   M7. Every length and count is within the arrays of its struct, every text is terminated, every
  *       enumeration and flag is one of its values.
  *   M8. A list of sites that is accepted ends after CAMPAIGN_EXPERIMENTS_MAX experiments at most, each of one
- *       bit of a space that there is, at positions that never fall; all outcomes fit, whatever they are. */
+ *       bit of a space that there is, at positions that never fall; all outcomes fit, whatever they are. So does
+ *       one of targets, after CAMPAIGN_DRAWN_MAX.
+ *   M9. Coded outcomes are read as they were.
+ *   M10. Whatever an answer is, reading it as coded outcomes ends, and writes nothing past the experiments that were
+ *       asked for. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bytes.h"
+#include "crc32c.h"
 #include "message.h"
 #include "sites.h"
 
@@ -124,8 +130,11 @@ static void campaign_code_check(const hil_campaign_code_t *m) { REQUIRE(m->len <
 static void campaign_follow_check(const hil_campaign_follow_t *m) {
   REQUIRE(m->len <= sizeof m->bytes && m->first < CAMPAIGN_FOLLOW_MAX && m->restored <= 1);
 }
+static void campaign_answer_check(const hil_campaign_outcomes_t *m);
+
 static void campaign_outcomes_check(const hil_campaign_outcomes_t *m) {
-  REQUIRE(m->len <= sizeof m->bytes && m->count <= CAMPAIGN_EXPERIMENTS_MAX);
+  REQUIRE(m->len <= sizeof m->bytes && m->count <= CAMPAIGN_DRAWN_MAX);
+  campaign_answer_check(m);
 }
 
 static void campaign_strike_check(const hil_campaign_strike_t *m) {
@@ -133,9 +142,14 @@ static void campaign_strike_check(const hil_campaign_strike_t *m) {
 }
 static void campaign_struck_check(const hil_campaign_struck_t *m) { (void)m; }
 
-/* M8 */
+/* M8: the experiment is one, and none is before |position|. */
+static void experiment_check(const hil_campaign_run_t *run, uint64_t position) {
+  REQUIRE(run->site.space <= SPACE_CPU && run->site.position >= position);
+  REQUIRE((run->site.bit & run->site.mask) && !(run->site.bit & (run->site.bit - 1)));
+}
+
 static void campaign_sites_check(const hil_campaign_sites_t *m) {
-  REQUIRE(m->len <= sizeof m->bytes && m->details < 2 * SITES_DRAWN);
+  REQUIRE(m->len <= sizeof m->bytes && m->details < 2 * DETAIL_FATE);
   hil_campaign_run_t *run = calloc(1, sizeof *run);
   REQUIRE(run);
   run->sites = *m;
@@ -144,9 +158,8 @@ static void campaign_sites_check(const hil_campaign_sites_t *m) {
   REQUIRE((run->site.bit != 0) == (status == HIL_OK));
   uint64_t position = 0;
   for (unsigned count = 0; run->site.bit; count++) {
-    REQUIRE(count < CAMPAIGN_EXPERIMENTS_MAX && run->site.space <= SPACE_CPU);
-    REQUIRE((run->site.bit & run->site.mask) && !(run->site.bit & (run->site.bit - 1)));
-    REQUIRE(run->site.position >= position);
+    REQUIRE(count < CAMPAIGN_EXPERIMENTS_MAX);
+    experiment_check(run, position);
     position = run->site.position;
     static const uint8_t details[SITES_DETAILS_MAX] = {1};
     if (m->details & DETAIL_OUTPUT) {
@@ -158,6 +171,71 @@ static void campaign_sites_check(const hil_campaign_sites_t *m) {
   }
   campaign_outcomes_check(&run->outcomes);
   free(run);
+}
+
+/* The targets that continuations are of: one, whose experiments go on to the end of its parts. */
+static void some_targets(hil_draw_targets_t *targets) {
+  memset(targets, 0, sizeof *targets);
+  targets->count = 1;
+  targets->bytes[0][17] = targets->bytes[0][33] = targets->bytes[0][41] = 0x40;
+}
+
+/* M8 and M9. The check of a continuation is mended: a fuzzer does not find it. */
+static void campaign_draws_check(const hil_campaign_draws_t *m) {
+  REQUIRE(m->len <= sizeof m->bytes && m->continued <= 1);
+  hil_campaign_run_t *run = calloc(1, sizeof *run), *host = calloc(1, sizeof *host);
+  uint8_t *outcomes = malloc(CAMPAIGN_DRAWN_MAX), *details = malloc(CAMPAIGN_DRAWN_MAX);
+  hil_draw_targets_t targets;
+  hil_campaign_draws_t mended = *m;
+  REQUIRE(run && host && outcomes && details);
+  some_targets(&targets);
+  if (m->continued && m->len >= DRAW_CHECK_BYTES) {
+    store_u32le(mended.bytes, hil_crc32c(0, targets.bytes[0], DRAW_TARGET_BYTES));
+  }
+  const int status = sites_begin_drawn(run, &targets, &mended);
+  REQUIRE(status == HIL_OK || status == HIL_ERR_PAYLOAD || status == HIL_ERR_ARG);
+  REQUIRE((run->site.bit != 0) == (status == HIL_OK));
+  uint64_t position = 0;
+  unsigned count = 0;
+  for (; run->site.bit; count++) {
+    REQUIRE(count < CAMPAIGN_DRAWN_MAX);
+    experiment_check(run, position);
+    position = run->site.position;
+    sites_put(run, (hil_outcome_t)(m->bytes[count % sizeof m->bytes] & 3u), (uint8_t)(count * m->bytes[0]));
+  }
+  campaign_outcomes_check(&run->outcomes);
+  REQUIRE(run->outcomes.count == count);
+  if (status == HIL_OK) {
+    size_t len;
+    REQUIRE(sites_begin_drawn(host, &targets, &mended) == HIL_OK);
+    REQUIRE(sites_read_drawn(host, &run->outcomes, outcomes, details, &len) == HIL_OK && len <= count);
+    for (unsigned i = 0; i < count; i++) REQUIRE(outcomes[i] == (m->bytes[i % sizeof m->bytes] & 3u));
+  }
+  free(run);
+  free(host);
+  free(outcomes);
+  free(details);
+}
+
+/* M10: |m| is the answer of a hostile board. */
+static void campaign_answer_check(const hil_campaign_outcomes_t *m) {
+  static const uint8_t part[DRAW_PART_BYTES] = {0, 0, 0, 0, 0, 4}; /* 1024 experiments */
+  hil_campaign_run_t *run = calloc(1, sizeof *run);
+  uint8_t *outcomes = malloc(1024), *details = malloc(1024);
+  hil_draw_targets_t targets;
+  hil_campaign_draws_t ask = {.len = DRAW_BYTES};
+  size_t len;
+  REQUIRE(run && outcomes && details);
+  some_targets(&targets);
+  memcpy(ask.bytes, targets.bytes[0], DRAW_TARGET_BYTES);
+  memcpy(ask.bytes + DRAW_TARGET_BYTES, part, sizeof part);
+  REQUIRE(sites_begin_drawn(run, &targets, &ask) == HIL_OK);
+  const int status = sites_read_drawn(run, m, outcomes, details, &len);
+  REQUIRE(status == HIL_OK || status == HIL_ERR_PAYLOAD);
+  REQUIRE(len <= 1024 && !run->site.bit);
+  free(run);
+  free(outcomes);
+  free(details);
 }
 
 typedef int (*hil_unpack_t)(void *m, const uint8_t *data, size_t len);
@@ -187,6 +265,7 @@ WRAP(health) WRAP(limits) WRAP(limited) WRAP(baud) WRAP(sensors) WRAP(program_qu
 WRAP(campaign_opened) WRAP(campaign_position) WRAP(campaign_trace) WRAP(campaign_code_query)
 WRAP(campaign_code) WRAP(campaign_sites) WRAP(campaign_outcomes) WRAP(activation)
 WRAP(campaign_follow) WRAP(campaign_strike) WRAP(campaign_struck) WRAP(regions_query) WRAP(regions)
+WRAP(campaign_draws)
 /* clang-format on */
 
 typedef uint32_t hil_ident_t; /* the one payload that is not a struct */
@@ -236,6 +315,7 @@ static const hil_layout_t layouts[] = {
     LAYOUT(campaign_struck),
     LAYOUT(regions_query),
     LAYOUT(regions),
+    LAYOUT(campaign_draws),
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 

@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #include "agent.h"
+#include "bytes.h"
+#include "crc32c.h"
 #include "digest.h"
 #include "message.h"
 #include "unit.h"
@@ -521,8 +523,8 @@ static void trace_and_code_are_those_of_the_port(void) {
 }
 
 static void without_a_held_step_there_is_nothing_to_ask_for(void) {
-  static const uint8_t types[] = {HIL_MSG_CAMPAIGN_TRACE, HIL_MSG_CAMPAIGN_CODE, HIL_MSG_CAMPAIGN_RUN,
-                                  HIL_MSG_CAMPAIGN_FOLLOW, HIL_MSG_CAMPAIGN_STRIKE};
+  static const uint8_t types[] = {HIL_MSG_CAMPAIGN_TRACE,  HIL_MSG_CAMPAIGN_CODE,   HIL_MSG_CAMPAIGN_RUN,
+                                  HIL_MSG_CAMPAIGN_FOLLOW, HIL_MSG_CAMPAIGN_STRIKE, HIL_MSG_CAMPAIGN_DRAW};
   load();
   for (size_t i = 0; i < sizeof types; i++) {
     ask_empty(types[i]);
@@ -716,6 +718,121 @@ static void a_second_run_is_carried_out_though_the_first_fails_and_given_up_by_a
   CHECK_EQ(s.runs, 1);
 }
 
+/* --- drawn experiments --------------------------------------------------------------------------------- */
+
+enum { PARTS = 60, LENGTH = 10 };
+
+/* One target: bytes 3 to 12 of the memory, in 50 instructions, one fault from each of 60 parts. */
+static void pack_draw(bool continued, uint32_t part, uint16_t left, uint8_t key) {
+  hil_campaign_draws_t m;
+  uint8_t target[DRAW_TARGET_BYTES] = {key};
+  memset(&m, 0, sizeof m);
+  store_u64le(target + 16, 8 * LENGTH * 50);
+  store_u32le(target + 32, PARTS);
+  store_u32le(target + 37, 3);
+  store_u32le(target + 41, LENGTH);
+  m.continued = continued;
+  if (continued) {
+    store_u32le(m.bytes, hil_crc32c(0, target, sizeof target));
+    m.len = DRAW_CHECK_BYTES;
+  } else {
+    memcpy(m.bytes, target, sizeof target);
+    m.len = sizeof target;
+  }
+  store_u32le(m.bytes + m.len, part);
+  store_u16le(m.bytes + m.len + 4, left);
+  m.len = (uint16_t)(m.len + DRAW_PART_BYTES);
+  CHECK_EQ(hil_campaign_draws_pack(&m, payload, sizeof payload, &payload_len), HIL_OK);
+}
+
+/* The outcomes of these parts, as the host reads them from the last answer: one for each, lowest two bits of the byte
+ * that was hit. */
+static void check_drawn(uint32_t part, uint16_t left) {
+  static hil_campaign_run_t host, twin;
+  hil_campaign_outcomes_t answer;
+  hil_draw_targets_t targets = {0};
+  hil_campaign_draws_t m;
+  uint8_t outcomes[PARTS], details[PARTS];
+  size_t len = 0, at = 0;
+  pack_draw(false, part, left, 1);
+  CHECK_EQ(hil_campaign_draws_unpack(&m, payload, payload_len), HIL_OK);
+  CHECK_EQ(hil_campaign_outcomes_unpack(&answer, last.payload, last.len), HIL_OK);
+  CHECK_EQ(answer.count, left);
+  CHECK_EQ(sites_begin_drawn(&host, &targets, &m), HIL_OK);
+  CHECK_EQ(sites_read_drawn(&host, &answer, outcomes, details, &len), HIL_OK);
+  CHECK_EQ(sites_begin_drawn(&twin, &targets, &m), HIL_OK);
+  for (; twin.site.bit; sites_put(&twin, OUTCOME_MASKED, 0)) CHECK_EQ(outcomes[at++], twin.site.byte % 4u);
+  CHECK_EQ(at, left);
+}
+
+static void a_draw_is_continued_while_it_is_the_same(void) {
+  open_step();
+  pack_draw(true, 0, 10, 1);
+  ask(HIL_MSG_CAMPAIGN_DRAW);
+  CHECK_EQ(expect_refusal(HIL_MSG_CAMPAIGN_DRAW, HIL_ERR_STATE), 3); /* there is nothing to continue */
+  pack_draw(false, 0, 10, 1);
+  ask(HIL_MSG_CAMPAIGN_DRAW);
+  CHECK(is_answer(HIL_MSG_CAMPAIGN_DRAW));
+  check_drawn(0, 10);
+  for (int repeat = 0; repeat < 2; repeat++) { /* the second is a new request for the same */
+    pack_draw(true, 10, 25, 1);
+    ask(HIL_MSG_CAMPAIGN_DRAW);
+    CHECK(is_answer(HIL_MSG_CAMPAIGN_DRAW));
+    check_drawn(10, 25);
+  }
+  CHECK_EQ(s.runs, 60);
+  pack_draw(true, 10, 25, 1);
+  give(HIL_MSG_CAMPAIGN_DRAW); /* its answer was lost: it is answered and not carried out */
+  (void)turn();
+  CHECK(is_answer(HIL_MSG_CAMPAIGN_DRAW));
+  CHECK_EQ(s.runs, 60);
+  pack_draw(true, 35, 10, 2);
+  ask(HIL_MSG_CAMPAIGN_DRAW);
+  CHECK_EQ(expect_refusal(HIL_MSG_CAMPAIGN_DRAW, HIL_ERR_STATE), 3);
+  pack_draw(true, 35, 26, 1);
+  ask(HIL_MSG_CAMPAIGN_DRAW);
+  expect_refusal(HIL_MSG_CAMPAIGN_DRAW, HIL_ERR_PAYLOAD);
+  pack_sites(eight, sizeof eight); /* a list between two draws changes nothing */
+  ask(HIL_MSG_CAMPAIGN_RUN);
+  CHECK(is_answer(HIL_MSG_CAMPAIGN_RUN));
+  pack_draw(true, 35, 25, 1);
+  ask(HIL_MSG_CAMPAIGN_DRAW);
+  CHECK(is_answer(HIL_MSG_CAMPAIGN_DRAW));
+  check_drawn(35, 25);
+}
+
+static void the_next_campaign_continues_nothing(void) {
+  open_step();
+  pack_draw(false, 0, 10, 1);
+  ask(HIL_MSG_CAMPAIGN_DRAW);
+  CHECK(is_answer(HIL_MSG_CAMPAIGN_DRAW));
+  pack_step(0);
+  ask(HIL_MSG_CAMPAIGN_OPEN);
+  CHECK(is_answer(HIL_MSG_CAMPAIGN_OPEN));
+  pack_draw(true, 10, 10, 1);
+  ask(HIL_MSG_CAMPAIGN_DRAW);
+  CHECK_EQ(expect_refusal(HIL_MSG_CAMPAIGN_DRAW, HIL_ERR_STATE), 3);
+}
+
+static void a_second_draw_waits_and_continues_the_first(void) {
+  open_step();
+  pack_draw(false, 0, 20, 1);
+  seq++;
+  give(HIL_MSG_CAMPAIGN_DRAW);
+  (void)turn();
+  const uint16_t first = seq;
+  pack_draw(true, 20, 30, 1);
+  seq++;
+  give(HIL_MSG_CAMPAIGN_DRAW);
+  work();
+  CHECK(answer_count == 1 && last.type == (HIL_MSG_CAMPAIGN_DRAW | HIL_MSG_ANSWER) && last.seq == first);
+  check_drawn(0, 20);
+  work();
+  CHECK(last.type == (HIL_MSG_CAMPAIGN_DRAW | HIL_MSG_ANSWER) && last.seq == seq);
+  check_drawn(20, 30);
+  CHECK_EQ(s.runs, 50);
+}
+
 static void a_failure_in_the_middle_ends_the_run_and_not_the_campaign(void) {
   open_step();
   s.runs_until_failure = 6;
@@ -826,6 +943,9 @@ int main(void) {
   RUN(a_second_run_waits_for_the_end_of_the_first);
   RUN(a_second_run_that_is_malformed_is_refused_at_once_or_when_it_begins);
   RUN(a_second_run_is_carried_out_though_the_first_fails_and_given_up_by_a_reset);
+  RUN(a_draw_is_continued_while_it_is_the_same);
+  RUN(the_next_campaign_continues_nothing);
+  RUN(a_second_draw_waits_and_continues_the_first);
   RUN(a_failure_in_the_middle_ends_the_run_and_not_the_campaign);
   RUN(a_reset_gives_up_the_run);
   RUN(experiments_keep_the_limits_of_the_board);

@@ -359,7 +359,7 @@ FILL(campaign_code) {
 
 FILL(campaign_sites) {
   SELF(hil_campaign_sites_t);
-  m->details = between(0, 31);
+  m->details = between(0, 15);
   m->len = (uint16_t)pick(size, MESSAGE_PACKED_MAX);
   random_bytes(m->bytes, m->len);
 }
@@ -368,7 +368,14 @@ FILL(campaign_outcomes) {
   SELF(hil_campaign_outcomes_t);
   m->position = random_u64();
   m->path = random_u64();
-  m->count = (uint16_t)pick(2, CAMPAIGN_EXPERIMENTS_MAX);
+  m->count = (uint16_t)pick(2, CAMPAIGN_DRAWN_MAX);
+  m->len = (uint16_t)pick(size, MESSAGE_PACKED_MAX);
+  random_bytes(m->bytes, m->len);
+}
+
+FILL(campaign_draws) {
+  SELF(hil_campaign_draws_t);
+  m->continued = between(0, 1);
   m->len = (uint16_t)pick(size, MESSAGE_PACKED_MAX);
   random_bytes(m->bytes, m->len);
 }
@@ -436,6 +443,7 @@ typedef union {
   hil_campaign_follow_t campaign_follow;
   hil_campaign_strike_t campaign_strike;
   hil_campaign_struck_t campaign_struck;
+  hil_campaign_draws_t campaign_draws;
 } hil_any_t;
 
 #define WRAP(name, argument)                                                             \
@@ -455,7 +463,7 @@ WRAP(baud, m) WRAP(sensors, m) WRAP(program_query, m) WRAP(program, m)
 WRAP(regions_query, m) WRAP(regions, m)
 WRAP(campaign_opened, m) WRAP(campaign_position, m) WRAP(campaign_trace, m)
 WRAP(campaign_code_query, m) WRAP(campaign_code, m) WRAP(campaign_sites, m) WRAP(campaign_outcomes, m)
-WRAP(activation, m) WRAP(campaign_follow, m) WRAP(campaign_strike, m) WRAP(campaign_struck, m)
+WRAP(activation, m) WRAP(campaign_follow, m) WRAP(campaign_strike, m) WRAP(campaign_struck, m) WRAP(campaign_draws, m)
 /* clang-format on */
 
 typedef struct {
@@ -509,6 +517,7 @@ static const hil_layout_t layouts[] = {
     LAYOUT(campaign_follow, 4, 1, 1000),
     LAYOUT(campaign_strike, 19, 0, 0),
     LAYOUT(campaign_struck, 21, 0, 0),
+    LAYOUT(campaign_draws, 3, 1, 1000),
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 
@@ -618,7 +627,8 @@ static const hil_range_check_t ranges[] = {
     {"limited", 41, 0, 63},
     {"sensors", 33, 1, 3},
     {"campaign_trace", 8, 0, 1},
-    {"campaign_sites", 0, 0, 31},
+    {"campaign_sites", 0, 0, 15},
+    {"campaign_draws", 0, 0, 1},
     {"campaign_follow", 0, 0, 63},
     {"campaign_follow", 1, 0, 1},
     {"activation", 4, 0, 3},
@@ -659,10 +669,17 @@ static void test_the_kinds_of_an_upset_depend_on_its_target(void) {
 static const struct {
   const char *name;
   size_t at, width;
-} lengths[] = {{"step", 8, 2},           {"reply", 39, 2},         {"spans", 9, 2},
-               {"data", 5, 2},           {"health", 108, 1},       {"campaign_trace", 9, 2},
-               {"campaign_code", 8, 2},  {"campaign_sites", 1, 2}, {"campaign_outcomes", 18, 2},
-               {"campaign_follow", 2, 2}};
+} lengths[] = {{"step", 8, 2},
+               {"reply", 39, 2},
+               {"spans", 9, 2},
+               {"data", 5, 2},
+               {"health", 108, 1},
+               {"campaign_trace", 9, 2},
+               {"campaign_code", 8, 2},
+               {"campaign_sites", 1, 2},
+               {"campaign_outcomes", 18, 2},
+               {"campaign_follow", 2, 2},
+               {"campaign_draws", 1, 2}};
 
 static void test_a_length_must_match_the_bytes_that_follow(void) {
   random_state = 20250307;
@@ -695,7 +712,7 @@ static void test_a_length_must_match_the_bytes_that_follow(void) {
     packed[16] = (uint8_t)value;
     packed[17] = (uint8_t)(value >> 8);
     CHECK_EQ(hil_campaign_outcomes_unpack(&second.campaign_outcomes, packed, packed_len),
-             value <= 720 ? HIL_OK : HIL_ERR_PAYLOAD);
+             value <= 2048 ? HIL_OK : HIL_ERR_PAYLOAD);
   }
 }
 
@@ -754,7 +771,7 @@ static void test_packing_a_length_beyond_the_limit_is_the_callers_fault(void) {
   first.health.rails = 9;
   CHECK_EQ(hil_health_pack(&first.health, out, sizeof out, &len), HIL_ERR_ARG);
   memset(&first, 0, sizeof first);
-  first.campaign_outcomes.count = 785;
+  first.campaign_outcomes.count = CAMPAIGN_DRAWN_MAX + 1;
   CHECK_EQ(hil_campaign_outcomes_pack(&first.campaign_outcomes, out, sizeof out, &len), HIL_ERR_ARG);
   memset(&first, 0, sizeof first);
   first.campaign_sites.len = 1001;

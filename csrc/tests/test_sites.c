@@ -3,6 +3,7 @@
 #include <stdint.h>
 
 #include "bytes.h"
+#include "crc32c.h"
 #include "philox.h"
 #include "sites.h"
 #include "unit.h"
@@ -117,25 +118,50 @@ static void test_more_experiments_than_fit_into_an_answer_are_refused(void) {
 
 /* --- drawn experiments --------------------------------------------------------------------------------- */
 
+static hil_draw_targets_t targets;
+static hil_campaign_draws_t draws;
+
+static void put_part(uint8_t *out, const hil_draw_t *d) {
+  store_u32le(out, d->part);
+  store_u16le(out + 4, d->left);
+}
+
 static void put_target(uint8_t *out, const hil_draw_t *d) {
   store_u64le(out, d->key[0]);
   store_u64le(out + 8, d->key[1]);
   store_u64le(out + 16, d->faults);
   store_u64le(out + 24, d->before);
   store_u32le(out + 32, d->parts);
-  store_u32le(out + 36, d->part);
-  store_u16le(out + 40, d->left);
-  out[42] = d->space;
-  store_u32le(out + 43, d->first);
-  store_u32le(out + 47, d->length);
+  out[36] = d->space;
+  store_u32le(out + 37, d->first);
+  store_u32le(out + 41, d->length);
+  put_part(out + DRAW_TARGET_BYTES, d);
 }
 
-static int begin_drawn(const hil_draw_t *targets, size_t count, size_t cut) {
-  uint8_t bytes[DRAWS_MAX * DRAW_BYTES + DRAW_BYTES];
-  for (size_t i = 0; i < count; i++) put_target(bytes + i * DRAW_BYTES, &targets[i]);
-  list(bytes, count * DRAW_BYTES - cut);
-  run.sites.details = SITES_DRAWN;
-  return sites_begin(&run);
+static int begin_draws(void) {
+  memset(&run, UNIT_GUARD, sizeof run);
+  return sites_begin_drawn(&run, &targets, &draws);
+}
+
+static int begin_drawn(const hil_draw_t *d, size_t count, size_t cut) {
+  memset(&draws, 0, sizeof draws);
+  for (size_t i = 0; i < count; i++) put_target(draws.bytes + i * DRAW_BYTES, &d[i]);
+  draws.len = (uint16_t)(count * DRAW_BYTES - cut);
+  return begin_draws();
+}
+
+/* As a host makes it, which knows the same targets. */
+static void continuation(const hil_draw_t *d, size_t count) {
+  uint8_t all[DRAWS_MAX * DRAW_TARGET_BYTES], one[DRAW_BYTES];
+  memset(&draws, 0, sizeof draws);
+  draws.continued = 1;
+  for (size_t i = 0; i < count; i++) {
+    put_target(one, &d[i]);
+    memcpy(all + i * DRAW_TARGET_BYTES, one, DRAW_TARGET_BYTES);
+    put_part(draws.bytes + DRAW_CHECK_BYTES + i * DRAW_PART_BYTES, &d[i]);
+  }
+  store_u32le(draws.bytes, hil_crc32c(0, all, count * DRAW_TARGET_BYTES));
+  draws.len = (uint16_t)(DRAW_CHECK_BYTES + count * DRAW_PART_BYTES);
 }
 
 /* Of a target with three bytes in ten instructions, 240 faults: 240 parts draw each of them once, in order. */
@@ -236,10 +262,10 @@ static void test_draws_that_are_malformed_are_refused(void) {
   for (size_t i = 0; i <= DRAWS_MAX; i++) many[i] = good;
   CHECK_EQ(begin_drawn(many, DRAWS_MAX, 0), HIL_OK);
   CHECK_EQ(begin_drawn(many, DRAWS_MAX + 1, 0), HIL_ERR_PAYLOAD);
-  for (size_t i = 0; i < DRAWS_MAX; i++) { /* 800 of them */
+  for (size_t i = 0; i < DRAWS_MAX; i++) { /* 2056 of them */
     many[i].parts = 1000;
     many[i].part = 200;
-    many[i].left = 100;
+    many[i].left = 257;
   }
   CHECK_EQ(begin_drawn(many, DRAWS_MAX, 0), HIL_ERR_ARG);
   CHECK_EQ(run.site.bit, 0);
@@ -250,8 +276,8 @@ static void test_the_largest_draws_ascend(void) {
   const hil_draw_t large = {.key = {UINT64_MAX, UINT64_MAX},
                             .faults = UINT64_C(1) << 62,
                             .parts = DRAW_PARTS_MAX,
-                            .part = DRAW_PARTS_MAX - 720,
-                            .left = 720,
+                            .part = DRAW_PARTS_MAX - CAMPAIGN_DRAWN_MAX,
+                            .left = CAMPAIGN_DRAWN_MAX,
                             .first = UINT32_MAX,
                             .length = UINT32_MAX / 8};
   uint64_t before = 0;
@@ -261,7 +287,108 @@ static void test_the_largest_draws_ascend(void) {
     CHECK(run.site.position < (UINT64_C(1) << 62) / (8 * (uint64_t)(UINT32_MAX / 8)) + 1);
     before = run.site.position;
   }
-  CHECK_EQ(run.outcomes.count, 720);
+  CHECK_EQ(run.outcomes.count, CAMPAIGN_DRAWN_MAX);
+}
+
+/* --- continuations --------------------------------------------------------------------------------------- */
+
+/* Three targets; of the second one nothing is left. */
+static void three_targets(hil_draw_t *out) {
+  static const hil_draw_t some[] = {
+      {.key = {1, 1}, .faults = 8000, .parts = 500, .part = 7, .left = 40, .length = 10, .first = 5},
+      {.key = {1, 2}, .faults = 3200, .parts = 500, .part = 0, .left = 0, .length = 4, .first = 90},
+      {.key = {1, 3}, .faults = 9600, .parts = 500, .part = 8, .left = 30, .length = 12, .space = SPACE_GPR},
+  };
+  memcpy(out, some, sizeof some);
+}
+
+/* Where the experiments of |run| strike, up to |cap| of them. */
+static size_t strikes(uint64_t *out, size_t cap) {
+  size_t count = 0;
+  for (; run.site.bit && count < cap; sites_put(&run, OUTCOME_MASKED, 0)) {
+    out[count++] =
+        run.site.position << 20 | run.site.byte << 12 | (uint64_t)run.site.space << 8 | run.site.bit;
+  }
+  return count;
+}
+
+static void test_a_continuation_draws_what_a_whole_request_would(void) {
+  enum { CAP = 200 };
+  static uint64_t whole[CAP], again[CAP];
+  hil_draw_t d[3];
+  three_targets(d);
+  CHECK_EQ(begin_drawn(d, 3, 0), HIL_OK);
+  CHECK_EQ(strikes(whole, CAP), 70);
+  const hil_draw_targets_t before = targets;
+  d[0].part = 47, d[0].left = 60;
+  d[1].part = 0, d[1].left = 11;
+  d[2].part = 38, d[2].left = 0;
+  CHECK_EQ(begin_drawn(d, 3, 0), HIL_OK);
+  const size_t count = strikes(whole, CAP);
+  CHECK_EQ(count, 71);
+  for (int repeat = 0; repeat < 2; repeat++) { /* it may be sent again: it says all that it asks for */
+    continuation(d, 3);
+    CHECK_EQ(begin_draws(), HIL_OK);
+    CHECK_EQ(strikes(again, CAP), count);
+    CHECK(memcmp(whole, again, count * sizeof *whole) == 0);
+    CHECK(memcmp(&targets, &before, sizeof before) == 0);
+  }
+}
+
+static void test_a_continuation_of_other_targets_is_refused(void) {
+  hil_draw_t d[3];
+  three_targets(d);
+  memset(&targets, 0, sizeof targets);
+  continuation(d, 3);
+  CHECK_EQ(begin_draws(), HIL_ERR_STATE); /* none were given */
+  CHECK_EQ(run.site.bit, 0);
+  draws.len = DRAW_CHECK_BYTES; /* of no targets, whose check is 0 */
+  store_u32le(draws.bytes, 0);
+  CHECK_EQ(begin_draws(), HIL_ERR_STATE);
+  CHECK_EQ(begin_drawn(d, 3, 0), HIL_OK);
+  for (size_t byte = 0; byte < DRAW_TARGET_BYTES; byte++) {
+    uint8_t one[DRAW_BYTES];
+    put_target(one, &d[1]);
+    one[byte] ^= 0x10;
+    uint8_t all[3 * DRAW_TARGET_BYTES];
+    memcpy(all, targets.bytes[0], sizeof all);
+    memcpy(all + DRAW_TARGET_BYTES, one, DRAW_TARGET_BYTES);
+    continuation(d, 3);
+    store_u32le(draws.bytes, hil_crc32c(0, all, sizeof all));
+    CHECK_EQ(begin_draws(), HIL_ERR_STATE);
+  }
+  continuation(d, 2); /* fewer */
+  CHECK_EQ(begin_draws(), HIL_ERR_STATE);
+  continuation(d, 3);
+  CHECK_EQ(begin_draws(), HIL_OK);
+}
+
+static void test_malformed_continuations_are_refused_and_change_nothing(void) {
+  hil_draw_t d[3];
+  three_targets(d);
+  CHECK_EQ(begin_drawn(d, 3, 0), HIL_OK);
+  const hil_draw_targets_t before = targets;
+  continuation(d, 3);
+  const uint16_t whole = draws.len;
+  for (draws.len = 0; draws.len < whole; draws.len++) CHECK_EQ(begin_draws(), HIL_ERR_PAYLOAD);
+  draws.len = (uint16_t)(whole + 1u);
+  CHECK_EQ(begin_draws(), HIL_ERR_PAYLOAD);
+  draws.len = MESSAGE_PACKED_MAX + 1; /* no message has it, and it is not believed */
+  CHECK_EQ(begin_draws(), HIL_ERR_PAYLOAD);
+  d[1].part = 501;
+  continuation(d, 3);
+  CHECK_EQ(begin_draws(), HIL_ERR_PAYLOAD); /* past its parts, though nothing is left of it */
+  d[1].part = 400, d[1].left = 101;
+  continuation(d, 3);
+  CHECK_EQ(begin_draws(), HIL_ERR_PAYLOAD);
+  d[0].left = d[1].left = d[2].left = 0;
+  continuation(d, 3);
+  CHECK_EQ(begin_draws(), HIL_ERR_PAYLOAD); /* no experiment */
+  CHECK_EQ(run.site.bit, 0);
+  hil_draw_t bad = d[0];
+  bad.length = 0, bad.left = 1;
+  CHECK_EQ(begin_drawn(&bad, 1, 0), HIL_ERR_PAYLOAD);
+  CHECK(memcmp(&targets, &before, sizeof before) == 0);
 }
 
 /* --- outcomes ---------------------------------------------------------------------------------------- */
@@ -326,6 +453,129 @@ static void test_the_details_of_one_experiment_always_fit(void) {
   CHECK(run.site.bit);
 }
 
+/* --- coded outcomes ------------------------------------------------------------------------------------ */
+
+static uint32_t random_u32(void);
+
+/* Carry out all of one request, in as many answers as it takes; each is read as its host reads it. Returns how many
+ * bytes they have. */
+static size_t carry_out(hil_draw_t *d, size_t count, unsigned failures_permille, unsigned *out_answers) {
+  static hil_campaign_run_t host;
+  static uint8_t outcomes[CAMPAIGN_DRAWN_MAX], details[CAMPAIGN_DRAWN_MAX];
+  static uint8_t read_outcomes[CAMPAIGN_DRAWN_MAX], read_details[CAMPAIGN_DRAWN_MAX];
+  size_t bytes = 0, left = 0;
+  for (size_t i = 0; i < count; i++) left += d[i].left;
+  for (*out_answers = 0; left && *out_answers < 100; ++*out_answers) {
+    size_t done = 0, details_len = 0, read_len = 0, of[DRAWS_MAX] = {0};
+    if (begin_drawn(d, count, 0) != HIL_OK) break;
+    while (run.site.bit) {
+      const unsigned what = random_u32() % 1000u;
+      const hil_outcome_t outcome =
+          what >= failures_permille ? OUTCOME_MASKED : (hil_outcome_t)(1u + what % 3u);
+      const uint8_t detail = (uint8_t)(random_u32() >> 7);
+      outcomes[done++] = (uint8_t)outcome;
+      if (outcome_has_detail(outcome)) details[details_len++] = detail;
+      of[run.of.target]++;
+      sites_put(&run, outcome, detail);
+    }
+    CHECK_EQ(run.outcomes.count, done);
+    CHECK(run.outcomes.len <= MESSAGE_PACKED_MAX && done);
+    CHECK_EQ(sites_begin_drawn(&host, &targets, &draws), HIL_OK);
+    CHECK_EQ(sites_read_drawn(&host, &run.outcomes, read_outcomes, read_details, &read_len), HIL_OK);
+    CHECK_EQ(read_len, details_len);
+    CHECK(memcmp(outcomes, read_outcomes, done) == 0 && memcmp(details, read_details, read_len) == 0);
+    CHECK_EQ(host.site.bit, 0);
+    for (size_t i = 0; i < count; i++) {
+      d[i].part += (uint32_t)of[i];
+      d[i].left = (uint16_t)(d[i].left - of[i]);
+    }
+    left -= done;
+    bytes += run.outcomes.len;
+  }
+  CHECK_EQ(left, 0);
+  return bytes;
+}
+
+static void test_coded_outcomes_are_read_as_they_were_whatever_they_are(void) {
+  static const unsigned permille[] = {0, 1, 20, 200, 500, 900, 1000};
+  unsigned answers;
+  for (size_t i = 0; i < sizeof permille / sizeof permille[0]; i++) {
+    for (unsigned round = 0; round < 20; round++) {
+      hil_draw_t d[2] = {{.key = {round, i}, .faults = 1u << 20, .parts = 3000, .left = 1400, .length = 64},
+                         {.key = {round, 9}, .faults = 1u << 19, .parts = 700, .left = 600, .length = 32}};
+      if (round % 4) d[0].left = (uint16_t)(1u + random_u32() % (round % 4 * 9u));
+      if (round % 4) d[1].left = (uint16_t)(random_u32() % 3u);
+      (void)carry_out(d, 2, permille[i], &answers);
+      CHECK(answers >= 1);
+    }
+  }
+}
+
+/* Outcomes that are all the same take next to nothing; random ones take several answers. */
+static void test_an_answer_is_as_long_as_its_outcomes_are_random(void) {
+  unsigned answers;
+  hil_draw_t quiet = {
+      .key = {4, 4}, .faults = 1u << 20, .parts = 3000, .left = CAMPAIGN_DRAWN_MAX, .length = 64};
+  hil_draw_t noise = quiet;
+  CHECK(carry_out(&quiet, 1, 0, &answers) < 32);
+  CHECK_EQ(answers, 1);
+  const size_t bytes = carry_out(&noise, 1, 1000, &answers); /* 1.58 bits, and 8 for two of three: 6.9 */
+  CHECK(bytes > 2048 * 69 / 80 && bytes < 2048 * 80 / 80);
+  CHECK(answers > 1);
+}
+
+/* Whatever an answer is, it is read to its end or refused. */
+static void test_hostile_answers_are_read_or_refused(void) {
+  static hil_campaign_outcomes_t answer;
+  static uint8_t outcomes[CAMPAIGN_DRAWN_MAX + 8], details[CAMPAIGN_DRAWN_MAX + 8];
+  unsigned accepted = 0;
+  for (unsigned round = 0; round < 3000; round++) {
+    hil_draw_t d = {.key = {round, 3}, .faults = 1u << 20, .parts = 3000, .left = 300, .length = 64};
+    size_t len = 0;
+    CHECK_EQ(begin_drawn(&d, 1, 0), HIL_OK);
+    memset(&answer, 0, sizeof answer);
+    answer.count = (uint16_t)(random_u32() % 400u);
+    answer.len = (uint16_t)(random_u32() % (round % 2 ? 1100u : 60u));
+    for (size_t i = 0; i < answer.len && i < sizeof answer.bytes; i++) {
+      answer.bytes[i] = (uint8_t)(round % 3 ? random_u32() : round % 5 ? 0xff : 0);
+    }
+    memset(outcomes, UNIT_GUARD, sizeof outcomes);
+    memset(details, UNIT_GUARD, sizeof details);
+    const int status = sites_read_drawn(&run, &answer, outcomes, details, &len);
+    CHECK(status == HIL_OK || status == HIL_ERR_PAYLOAD);
+    if (!answer.count || answer.count > 300 || answer.len > MESSAGE_PACKED_MAX)
+      CHECK_EQ(status, HIL_ERR_PAYLOAD);
+    CHECK(len <= 300 && outcomes[300] == UNIT_GUARD && details[300] == UNIT_GUARD);
+    CHECK_EQ(run.site.bit, 0);
+    accepted += status == HIL_OK;
+  }
+  CHECK(accepted > 0);
+}
+
+/* An answer with a byte more, or with one less that is not zero, is of other outcomes: counts do not fit. */
+static void test_an_answer_of_another_length_is_refused(void) {
+  static uint8_t outcomes[CAMPAIGN_DRAWN_MAX], details[CAMPAIGN_DRAWN_MAX];
+  hil_draw_t d = {.key = {8, 8}, .faults = 1u << 20, .parts = 3000, .left = 100, .length = 64};
+  size_t len;
+  CHECK_EQ(begin_drawn(&d, 1, 0), HIL_OK);
+  for (unsigned i = 0; run.site.bit; i++)
+    sites_put(&run, i % 3 ? OUTCOME_SDC : OUTCOME_LATENT, (uint8_t)(i * 37));
+  hil_campaign_outcomes_t answer = run.outcomes;
+  answer.bytes[answer.len++] = 0;
+  CHECK_EQ(begin_draws(), HIL_OK);
+  CHECK_EQ(sites_read_drawn(&run, &answer, outcomes, details, &len), HIL_ERR_PAYLOAD);
+  answer.bytes[answer.len++] = 1;
+  CHECK_EQ(begin_draws(), HIL_OK);
+  CHECK_EQ(sites_read_drawn(&run, &answer, outcomes, details, &len), HIL_ERR_PAYLOAD);
+  answer.len = (uint16_t)(answer.len - 2u);
+  answer.count = 50;
+  CHECK_EQ(begin_draws(), HIL_OK);
+  CHECK_EQ(sites_read_drawn(&run, &answer, outcomes, details, &len), HIL_ERR_PAYLOAD);
+  answer.count = 100;
+  CHECK_EQ(begin_draws(), HIL_OK);
+  CHECK_EQ(sites_read_drawn(&run, &answer, outcomes, details, &len), HIL_OK);
+}
+
 /* --- random lists ------------------------------------------------------------------------------------- */
 
 static uint64_t random_state = 20261129;
@@ -374,6 +624,13 @@ int main(void) {
   RUN(test_targets_are_merged_by_position);
   RUN(test_draws_that_are_malformed_are_refused);
   RUN(test_the_largest_draws_ascend);
+  RUN(test_a_continuation_draws_what_a_whole_request_would);
+  RUN(test_a_continuation_of_other_targets_is_refused);
+  RUN(test_malformed_continuations_are_refused_and_change_nothing);
+  RUN(test_coded_outcomes_are_read_as_they_were_whatever_they_are);
+  RUN(test_an_answer_is_as_long_as_its_outcomes_are_random);
+  RUN(test_hostile_answers_are_read_or_refused);
+  RUN(test_an_answer_of_another_length_is_refused);
   RUN(test_outcomes_of_a_full_list_fit_with_all_their_details);
   RUN(test_details_stand_behind_the_outcomes_for_failures_and_for_severity);
   RUN(test_an_answer_ends_where_the_next_details_do_not_fit);

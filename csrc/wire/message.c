@@ -153,15 +153,21 @@ static const hil_field_t campaign_code_fields[] = {
 };
 
 static const hil_field_t campaign_sites_fields[] = {
-    ENUM(hil_campaign_sites_t, details, 0, 2 * SITES_DRAWN - 1),
+    ENUM(hil_campaign_sites_t, details, 0, 2 * DETAIL_FATE - 1),
     LEN(hil_campaign_sites_t, len, MESSAGE_PACKED_MAX),
     OCTETS(hil_campaign_sites_t, bytes),
+};
+
+static const hil_field_t campaign_draws_fields[] = {
+    FLAG(hil_campaign_draws_t, continued),
+    LEN(hil_campaign_draws_t, len, MESSAGE_PACKED_MAX),
+    OCTETS(hil_campaign_draws_t, bytes),
 };
 
 static const hil_field_t campaign_outcomes_fields[] = {
     INT(hil_campaign_outcomes_t, position),
     INT(hil_campaign_outcomes_t, path),
-    LEN(hil_campaign_outcomes_t, count, CAMPAIGN_EXPERIMENTS_MAX),
+    LEN(hil_campaign_outcomes_t, count, CAMPAIGN_DRAWN_MAX),
     LEN(hil_campaign_outcomes_t, len, MESSAGE_PACKED_MAX),
     OCTETS(hil_campaign_outcomes_t, bytes),
 };
@@ -541,6 +547,7 @@ PACK(campaign_trace) UNPACK(campaign_trace)
 PACK(campaign_code_query) UNPACK(campaign_code_query)
 PACK(campaign_code) UNPACK(campaign_code)
 PACK(campaign_sites) UNPACK(campaign_sites)
+PACK(campaign_draws) UNPACK(campaign_draws)
 PACK(campaign_outcomes) UNPACK(campaign_outcomes)
 PACK(campaign_follow) UNPACK(campaign_follow)
 PACK(campaign_strike) UNPACK(campaign_strike)

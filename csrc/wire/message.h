@@ -26,7 +26,8 @@ enum {
   MESSAGE_PACKED_MAX = 1000, /* [byte] of a trace, of sites or of outcomes in one message */
   MESSAGE_REGIONS_MAX = 256, /* regions that a program can name */
   MESSAGE_REGION_INFO = 64,  /* [byte] in which it declares one (port/linux/EXEC.md) */
-  CAMPAIGN_EXPERIMENTS_MAX = 720, /* of one request: their outcomes fit into one answer */
+  CAMPAIGN_EXPERIMENTS_MAX = 720, /* of one RUN: their outcomes fit into one answer */
+  CAMPAIGN_DRAWN_MAX = 2048,      /* of one DRAW: an answer may have fewer */
   CAMPAIGN_FOLLOW_MAX = 64,  /* [step] behind the one that is held */
   ARM_EXACT_SHIFT = 63     /* of hil_arm_t.bit: set if the position was named, not drawn */
 };
@@ -59,6 +60,8 @@ typedef enum {
   HIL_MSG_CAMPAIGN_CLOSE = 0x18, /* - -> hil_sync_t: a worker as before OPEN */
   HIL_MSG_CAMPAIGN_FOLLOW = 0x19, /* hil_campaign_follow_t -> hil_sync_t: the steps that follow */
   HIL_MSG_CAMPAIGN_STRIKE = 0x1a, /* hil_campaign_strike_t -> hil_campaign_struck_t: one, to inspect */
+  HIL_MSG_CAMPAIGN_DRAW =
+      0x1b,  /* hil_campaign_draws_t -> hil_campaign_outcomes_t: experiments that it draws */
   HIL_MSG_ACTIVATION = 0x20, /* id u32 -> hil_activation_t: what the worker did with an upset first */
   HIL_MSG_REGIONS = 0x21,    /* hil_regions_query_t -> hil_regions_t: what a program has named */
   HIL_MSG_ANSWER = 0x80,     /* flag: an answer to the type below it */
@@ -125,9 +128,6 @@ typedef enum {
                          these bytes, exclusive-or with the right ones */
   DETAIL_FATE = 8 /* latent or SDC: hil_fate_t, and in which of the steps that follow */
 } hil_detail_t;
-
-/* In the same byte of the request: its bytes are targets, from which the board draws (draws.h), and not sites. */
-enum { SITES_DRAWN = 16 };
 
 /* How the end of a step differs from that without the fault: bits. */
 typedef enum {
@@ -521,12 +521,20 @@ typedef struct {
   uint8_t bytes[MESSAGE_PACKED_MAX];
 } hil_campaign_sites_t;
 
+/* Targets from which the board draws experiments by itself, or what is to be drawn next from the same ones. draws.h
+ * reads them. */
+typedef struct {
+  uint8_t continued; /* 1: |bytes| are a continuation */
+  uint16_t len; /* <= MESSAGE_PACKED_MAX */
+  uint8_t bytes[MESSAGE_PACKED_MAX];
+} hil_campaign_draws_t;
+
 /* Their outcomes, as sites.h packs them, then the details, from the last to the first. They are of fewer
- * experiments than were asked for if the details of no more fit. */
+ * experiments than were asked for if the details of no more fit. Those of a DRAW are coded (outcome_coder.h). */
 typedef struct {
   uint64_t position; /* [instruction] where the last one struck */
   uint64_t path; /* digest of the program counters up to there: d = (d ^ pc) * 0x100000001b3, from 0 */
-  uint16_t count; /* of experiments, <= CAMPAIGN_EXPERIMENTS_MAX */
+  uint16_t count; /* of experiments, <= CAMPAIGN_DRAWN_MAX */
   uint16_t len; /* <= MESSAGE_PACKED_MAX */
   uint8_t bytes[MESSAGE_PACKED_MAX];
 } hil_campaign_outcomes_t;
@@ -595,6 +603,8 @@ int hil_campaign_code_pack(const hil_campaign_code_t *m, uint8_t *out, size_t ca
 int hil_campaign_code_unpack(hil_campaign_code_t *m, const uint8_t *data, size_t len);
 int hil_campaign_sites_pack(const hil_campaign_sites_t *m, uint8_t *out, size_t cap, size_t *out_len);
 int hil_campaign_sites_unpack(hil_campaign_sites_t *m, const uint8_t *data, size_t len);
+int hil_campaign_draws_pack(const hil_campaign_draws_t *m, uint8_t *out, size_t cap, size_t *out_len);
+int hil_campaign_draws_unpack(hil_campaign_draws_t *m, const uint8_t *data, size_t len);
 int hil_campaign_outcomes_pack(const hil_campaign_outcomes_t *m, uint8_t *out, size_t cap, size_t *out_len);
 int hil_campaign_outcomes_unpack(hil_campaign_outcomes_t *m, const uint8_t *data, size_t len);
 int hil_campaign_follow_pack(const hil_campaign_follow_t *m, uint8_t *out, size_t cap, size_t *out_len);

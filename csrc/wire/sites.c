@@ -11,6 +11,8 @@
  *   2. Positions never wrap: a sum beyond 64 bits is malformed.
  *   3. Outcomes grow from the front of |outcomes.bytes|, details from its end, and they never meet: where the
  *      next ones would, the list ends before them. At its end the details move up behind the outcomes.
+ *   4. The outcomes of a DRAW are those of its first experiments, and one of them at least: before each there is
+ *      room for it.
  *
  * Most hits are masked, so that this outcome takes one bit, and the next two take two and three: a slow line
  * carries that many more experiments. */
@@ -106,27 +108,9 @@ static void take_drawn(hil_campaign_run_t *run) {
   site->space = d->space;
   site->bit = site->mask = (uint8_t)(1u << d->place % 8u);
   site->bytes = 1;
+  run->of = (hil_outcome_of_t){d->place / 8u, (uint8_t)(d - run->draw)};
   draw_next(d);
 }
-
-/* Read all targets, and count their experiments. */
-static int read_draws(hil_campaign_run_t *run, uint32_t *out) {
-  *out = 0;
-  run->draws = 0;
-  rewind_sites(run);
-  if (!run->sites.len || run->sites.len % DRAW_BYTES || run->sites.len / DRAW_BYTES > DRAWS_MAX) {
-    return HIL_ERR_PAYLOAD;
-  }
-  for (; run->at < run->sites.len; run->at = (uint16_t)(run->at + DRAW_BYTES)) {
-    hil_draw_t *d = &run->draw[run->draws++];
-    if (!draw_read(d, run->sites.bytes + run->at)) return HIL_ERR_PAYLOAD;
-    *out += d->left;
-    if (*out > CAMPAIGN_EXPERIMENTS_MAX) return HIL_ERR_ARG;
-  }
-  return HIL_OK;
-}
-
-static bool is_drawn(const hil_campaign_run_t *run) { return (run->sites.details & SITES_DRAWN) != 0; }
 
 /* Count the experiments of the whole list. */
 static int count_experiments(hil_campaign_run_t *run, uint32_t *out) {
@@ -143,17 +127,52 @@ static int count_experiments(hil_campaign_run_t *run, uint32_t *out) {
 int sites_begin(hil_campaign_run_t *run) {
   uint32_t count = 0;
   memset(&run->outcomes, 0, sizeof run->outcomes);
-  int status = HIL_ERR_PAYLOAD;
-  if (run->sites.len <= MESSAGE_PACKED_MAX) {
-    status = is_drawn(run) ? read_draws(run, &count) : count_experiments(run, &count);
-  }
+  run->drawn = 0;
+  const int status = run->sites.len <= MESSAGE_PACKED_MAX ? count_experiments(run, &count) : HIL_ERR_PAYLOAD;
   rewind_sites(run);
   if (status != HIL_OK) return status;
   run->bits = 0;
   run->tail = MESSAGE_PACKED_MAX;
-  if (!is_drawn(run)) return read_site(run) ? HIL_OK : HIL_ERR_PAYLOAD;
+  return read_site(run) ? HIL_OK : HIL_ERR_PAYLOAD;
+}
+
+int sites_begin_drawn(hil_campaign_run_t *run, hil_draw_targets_t *targets, const hil_campaign_draws_t *m) {
+  memset(&run->outcomes, 0, sizeof run->outcomes);
+  memset(&run->sites, 0, sizeof run->sites);
+  rewind_sites(run);
+  run->draws = 0;
+  run->drawn = 1;
+  const int status = draws_read(targets, m, run->draw, &run->draws);
+  if (status != HIL_OK) return status;
+  run->sites.details = DETAIL_BITS;
+  outcome_coder_begin(&run->coder);
   take_drawn(run);
   return HIL_OK;
+}
+
+int sites_read_drawn(hil_campaign_run_t *run, const hil_campaign_outcomes_t *answer, uint8_t *out_outcomes,
+                     uint8_t *out_details, size_t *out_details_len) {
+  size_t details = 0;
+  int status = answer->len <= MESSAGE_PACKED_MAX && answer->count ? HIL_OK : HIL_ERR_PAYLOAD;
+  if (status == HIL_OK) outcome_coder_open(&run->coder, answer->bytes, answer->len);
+  for (size_t i = 0; status == HIL_OK && i < answer->count; i++) {
+    if (!run->site.bit) {
+      status = HIL_ERR_PAYLOAD;
+      break;
+    }
+    uint8_t detail;
+    const hil_outcome_t outcome =
+        outcome_coder_get(&run->coder, answer->bytes, answer->len, &run->of, &detail);
+    out_outcomes[i] = (uint8_t)outcome;
+    if (outcome_has_detail(outcome)) out_details[details++] = detail;
+    take_drawn(run);
+  }
+  if (status == HIL_OK && !outcome_coder_at_end(&run->coder, answer->bytes, answer->len)) {
+    status = HIL_ERR_PAYLOAD;
+  }
+  run->site.bit = 0;
+  *out_details_len = details;
+  return status;
 }
 
 /* --- working through it ---------------------------------------------------------------------------------- */
@@ -161,10 +180,6 @@ int sites_begin(hil_campaign_run_t *run) {
 /* Bits from the lowest, then bytes, then sites. */
 static void go_to_next(hil_campaign_run_t *run) {
   hil_campaign_site_t *site = &run->site;
-  if (is_drawn(run)) {
-    take_drawn(run);
-    return;
-  }
   const unsigned higher = site->mask & ~(2u * site->bit - 1u);
   site->bit = lowest_bit(higher ? higher : site->mask);
   if (higher) return;
@@ -174,7 +189,7 @@ static void go_to_next(hil_campaign_run_t *run) {
   if (run->at < run->sites.len) (void)read_site(run); /* it was read before: it is one */
 }
 
-/* What there is becomes the answer. */
+/* What there is becomes the answer of a RUN. */
 static void finish(hil_campaign_run_t *run) {
   hil_campaign_outcomes_t *out = &run->outcomes;
   const size_t head = BYTES_OF(run->bits), len = sizeof out->bytes - run->tail;
@@ -192,9 +207,26 @@ static void put_code(hil_campaign_run_t *run, unsigned code, unsigned bits) {
   }
 }
 
+static void finish_drawn(hil_campaign_run_t *run) {
+  run->outcomes.len = (uint16_t)outcome_coder_end(&run->coder, run->outcomes.bytes);
+  memset(run->outcomes.bytes + run->outcomes.len, 0, sizeof run->outcomes.bytes - run->outcomes.len);
+  run->site.bit = 0;
+}
+
+static void put_drawn(hil_campaign_run_t *run, hil_outcome_t outcome, uint8_t detail) {
+  outcome_coder_put(&run->coder, run->outcomes.bytes, &run->of, outcome, detail);
+  run->outcomes.count++;
+  take_drawn(run);
+  if (!run->site.bit || !outcome_coder_has_room(&run->coder, sizeof run->outcomes.bytes)) finish_drawn(run);
+}
+
 void sites_put_details(hil_campaign_run_t *run, hil_outcome_t outcome, const uint8_t *details, size_t len) {
   const unsigned which = (unsigned)outcome & 3u;
   if (!run->site.bit) return;
+  if (run->drawn) {
+    put_drawn(run, (hil_outcome_t)which, len ? details[0] : 0);
+    return;
+  }
   if (BYTES_OF((size_t)run->bits + codes[which].bits) + len > run->tail) {
     finish(run);
     return;

@@ -3,12 +3,12 @@
  * A CAMPAIGN_RUN lists sites. Each stands for one experiment per bit of its mask, in each of its bytes: these
  * functions take them one experiment at a time and pack what became of each. Layouts in SPEC.md, section 4.
  *
- * With SITES_DRAWN the list has targets instead, of which the board draws experiments by itself (draws.h), in the
- * order of their positions, and at one position in that of the targets.
+ * A CAMPAIGN_DRAW has targets instead, of which the board draws experiments by itself (draws.h), in the
+ * order of their positions, and at one position in that of the targets. Their outcomes are coded (outcome_coder.h).
  *
  * Limits: CAMPAIGN_EXPERIMENTS_MAX experiments in one list, so that the outcomes of any list fit into one
- * answer, each with a byte of details. An answer with more of them may end before the list does. The length of
- * the answer is right when no experiment is left. */
+ * answer, each with a byte of details. An answer with more of them may end before the list does, and so may one to
+ * CAMPAIGN_DRAW. The length of the answer is right when no experiment is left. */
 #ifndef HIL_SITES_H
 #define HIL_SITES_H
 
@@ -18,6 +18,7 @@
 
 #include "draws.h"
 #include "message.h"
+#include "outcome_coder.h"
 #include "status.h"
 
 /* cffi:begin */
@@ -35,15 +36,18 @@ typedef struct {
   uint8_t bytes;     /* left of the site, this one included */
 } hil_campaign_site_t;
 
-/* A list of sites that is worked through. */
+/* A list of sites, or of targets, that is worked through. */
 typedef struct {
   hil_campaign_sites_t sites;
   uint16_t at;    /* [byte] of them that was read */
   uint16_t bits;  /* of the outcomes so far */
   uint16_t tail;  /* [byte] of the outcomes where the details so far begin */
   hil_campaign_site_t site;
-  hil_draw_t draw[DRAWS_MAX]; /* with SITES_DRAWN: what is left of each target */
-  uint8_t draws;
+  uint8_t drawn;              /* 1: of a DRAW. All that follows but |outcomes| is of no other request */
+  uint8_t draws;              /* targets */
+  hil_draw_t draw[DRAWS_MAX]; /* what is left of each */
+  hil_outcome_of_t of;        /* the site */
+  hil_outcome_coder_t coder;
   hil_campaign_outcomes_t outcomes;
 } hil_campaign_run_t;
 
@@ -52,6 +56,16 @@ typedef struct {
  * HIL_OK; HIL_ERR_PAYLOAD: the list is empty or malformed (|run->site.bit| is 0); HIL_ERR_ARG: more experiments
  * than fit into one answer (likewise). */
 int sites_begin(hil_campaign_run_t *run);
+
+/* Go to the first experiment of a DRAW, with empty outcomes; |targets| are those that it may be a continuation of.
+ * HIL_OK; HIL_ERR_PAYLOAD, HIL_ERR_ARG, HIL_ERR_STATE: as draws_read (|run->site.bit| is 0). */
+int sites_begin_drawn(hil_campaign_run_t *run, hil_draw_targets_t *targets, const hil_campaign_draws_t *m);
+
+/* Read what a board has answered to the DRAW that |run| has begun: the hil_outcome_t of each experiment, and the
+ * details of those that have one; both have room for CAMPAIGN_DRAWN_MAX. No experiment is left afterwards.
+ * HIL_OK; HIL_ERR_PAYLOAD: these are not the outcomes of the first experiments of that request. */
+int sites_read_drawn(hil_campaign_run_t *run, const hil_campaign_outcomes_t *answer, uint8_t *out_outcomes,
+                     uint8_t *out_details, size_t *out_details_len);
 
 /* Add what became of |run->site| to the outcomes, and go to the next experiment. |detail| is kept where a
  * hil_outcome_t has a byte more. Nothing happens if no experiment is left. */

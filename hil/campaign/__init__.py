@@ -16,6 +16,7 @@ sample_stages       which faults come before each look at its results
 fault_space, sampling, fault_list    all faults; drawing some of them; lists of them as text
 sample_survey, board_samples, inproc_samples    what there is to hit, and the experiments: on boards
                     and in this process
+drawn_samples, request_size    the faults that boards draw by themselves, and how many at once
 sample_places, inproc_repeat    what is where samples struck; one in this process again
 bench, held_step    the boards of a campaign, and one that holds a step for experiments
 regions             the targets

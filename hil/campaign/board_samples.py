@@ -4,37 +4,30 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
 from hil.campaign.bench import HeldBoard
 from hil.campaign.controls import check_controls
+from hil.campaign.drawn_samples import DrawnFaults, SampleDraws
 from hil.campaign.exact import effects_of
 from hil.campaign.executor import RangeOutcomes
 from hil.campaign.fault_space import BITS, Counts, FaultSpace, FrameSpace, TargetSpace
 from hil.campaign.ranges import Range
 from hil.campaign.regions import TargetRegion, abi_of, regions_of
+from hil.campaign.request_size import RequestSize
 from hil.campaign.sampling import FaultTable, TargetDraw
 from hil.campaign.trace import Addresses, path_digests, unpack_trace
 from hil.errors import SetupError
 from hil.record.campaign_rows import MomentUnit
 from hil.scenario import UpsetTarget
-from hil.wire.campaign import (
-    DRAW_PARTS_MAX,
-    DRAWS_MAX,
-    EXPERIMENTS_MAX,
-    FaultDraw,
-    OpenedStep,
-    Site,
-    drawn_request,
-    site_bytes,
-    sites_request,
-)
+from hil.wire.campaign import EXPERIMENTS_MAX, OpenedStep, Site, site_bytes
+from hil.wire.draws import DRAWN_MAX, DrawPart, DrawSeries, DrawTarget
 from hil.wire.outcomes import Outcomes
 
 __all__ = ["BoardSamples", "StepSurvey", "survey_board"]
@@ -69,27 +62,16 @@ class StepSurvey:
         where = (self.regions, self.opened, self.limit_us)
         return BoardSamples(faults, first, path, *where, drawn)
 
-    def _drawn(self, draws: tuple[TargetDraw, ...]) -> _Drawn | None:
+    def _drawn(self, draws: tuple[TargetDraw, ...]) -> SampleDraws | None:
         """Return how boards draw; None if they cannot: bytes of a stack come and go."""
         targets = self.space.targets
-        too_many = any(draw.parts > DRAW_PARTS_MAX for draw in draws)
-        if not draws or len(draws) > DRAWS_MAX or too_many:
-            return None
         if any(target.first_live is not None for target in targets):
             return None
         sizes = [self.space.frame_sizes(target) for target in range(len(targets))]
         before = [(np.cumsum(size) - size).tolist() for size in sizes]
         frames = [frame.frame for frame in self.space.frames]
-        return _Drawn(draws, dict(zip(frames, zip(*before, strict=True), strict=True)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Drawn:
-    """How the faults of a stage are drawn, by target; `before`: for each frame, how many faults of
-    each target are of earlier ones."""
-
-    draws: tuple[TargetDraw, ...]
-    before: Mapping[int, tuple[int, ...]]
+        how = SampleDraws(draws, dict(zip(frames, zip(*before, strict=True), strict=True)))
+        return how if how.possible else None
 
 
 def survey_board(
@@ -132,7 +114,12 @@ def _can_draw(board: HeldBoard, regions: Sequence[TargetRegion]) -> bool:
     region = regions[0]
     faults = BITS * region.length
     where = (region.space, region.first, region.length)
-    return bool(faults) and board.step.can_draw(FaultDraw((0, 0), faults, 0, 1, 0, 1, *where))
+    if not faults:
+        return False
+    can_draw = board.step.can_draw(DrawTarget((0, 0), faults, 0, 1, *where))
+    if not can_draw:
+        board.hold_again()
+    return can_draw
 
 
 def _below(pointers: Addresses, begin: int, length: int) -> Counts:
@@ -146,12 +133,15 @@ def _layout(opened: OpenedStep) -> OpenedStep:
 
 
 class _Request(NamedTuple):
-    """One request: so many `units` from `first` on, in `frame`; `packed`: as it is sent."""
+    """One request: so many `units` from `first` on, in `frame`."""
 
     first: int
     units: int
     frame: int
-    packed: bytes
+
+
+Take: TypeAlias = Callable[[_Request, Outcomes], None]
+"""Takes the outcomes of a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +156,7 @@ class BoardSamples:
     regions: tuple[TargetRegion, ...]
     opened: OpenedStep
     limit_us: int
-    drawn: _Drawn | None = None
+    drawn: SampleDraws | None = None
 
     @property
     def digest(self) -> str:
@@ -210,34 +200,75 @@ class BoardSamples:
         self,
         board: HeldBoard,
         units: Range,
-        take: Callable[[_Request, Outcomes], None],
+        take: Take,
         stopped: Callable[[], bool],
     ) -> None:
         frame = self.faults.frame[units.first - self.first : units.end - self.first]
         edges = (np.flatnonzero(np.diff(frame)) + 1 + units.first).tolist()
+        size = RequestSize(board.node.link.clock, DRAWN_MAX)
         for first, end in pairwise([units.first, *edges, units.end]):
             if stopped():
                 return
             board.move_to(int(self.faults.frame[first - self.first]))
-            self._carry_out_frame(board, Range(first, end), take, stopped)
+            here = Range(first, end)
+            if self.drawn is None:
+                self._list(board, here, take, stopped)
+            else:
+                self._draw(self.drawn, board, here, size, take, stopped)
 
-    def _carry_out_frame(
-        self,
-        board: HeldBoard,
-        units: Range,
-        take: Callable[[_Request, Outcomes], None],
-        stopped: Callable[[], bool],
+    def _list(
+        self, board: HeldBoard, units: Range, take: Take, stopped: Callable[[], bool]
     ) -> None:
+        """List the faults of one frame in requests."""
         under_way: deque[_Request] = deque()
 
-        def payloads() -> Iterator[bytes]:
-            for request in self._requests(units):
+        def requests() -> Iterator[Sequence[Site]]:
+            for request, sites in self._sites(units):
                 if stopped():
                     return
                 under_way.append(request)
-                yield request.packed
+                yield sites
 
-        board.step.run_packed(payloads(), lambda outcomes: take(under_way.popleft(), outcomes))
+        board.step.run_all(requests(), lambda outcomes: take(under_way.popleft(), outcomes))
+
+    def _draw(
+        self,
+        how: SampleDraws,
+        board: HeldBoard,
+        units: Range,
+        size: RequestSize,
+        take: Take,
+        stopped: Callable[[], bool],
+    ) -> None:
+        """Let the board draw the faults of one frame."""
+        chosen = self.faults.chosen(slice(units.first - self.first, units.end - self.first))
+        faults, frame = DrawnFaults(how, self.regions, chosen, units.first), int(chosen.frame[0])
+        at = units.first
+        under_way: deque[Range] = deque()
+        is_cut = False
+
+        def requests() -> Iterator[Sequence[DrawPart]]:
+            ahead = at
+            while ahead < units.end and not is_cut and not stopped():
+                asked = Range(ahead, min(units.end, ahead + size.now))
+                under_way.append(asked)
+                yield faults.parts(asked)
+                ahead = asked.end
+
+        def answered(outcomes: Outcomes) -> None:
+            nonlocal at, is_cut
+            asked = under_way.popleft()
+            if is_cut:
+                return  # it comes again, after what is missing before it
+            count = len(outcomes.codes)
+            size.answered(asked.end - asked.first, count)
+            take(_Request(at, count, frame), outcomes)
+            at += count
+            is_cut = at < asked.end
+
+        while at < units.end and not stopped():
+            is_cut = False
+            board.step.run_drawn(DrawSeries(faults.targets), requests(), answered)
 
     def _check(self, board: HeldBoard, request: _Request, outcomes: Outcomes) -> None:
         """Check that a board has carried out all experiments of a request, the last of them where
@@ -255,31 +286,10 @@ class BoardSamples:
                 remedy="its agent must be the same build, at fixed addresses (`hil doctor`)",
             )
 
-    def _requests(self, units: Range) -> Iterator[_Request]:
-        """Cut a range of faults of one frame into requests."""
-        chosen = self.faults.chosen(slice(units.first - self.first, units.end - self.first))
-        if self.drawn is None:
-            return self._sites(chosen, units.first)
-        return self._draws(self.drawn, chosen, units.first)
-
-    def _draws(self, drawn: _Drawn, chosen: FaultTable, first: int) -> Iterator[_Request]:
-        """Let the board draw: of each target, the faults of consecutive parts."""
-        frame = int(chosen.frame[0])
-        for begin in range(0, len(chosen), EXPERIMENTS_MAX):
-            number = chosen.number[begin : begin + EXPERIMENTS_MAX]
-            target = chosen.target[begin : begin + EXPERIMENTS_MAX]
-            draws: list[FaultDraw] = []
-            for which in np.unique(target).tolist():
-                region, draw = self.regions[which], drawn.draws[which]
-                mine = number[target == which]
-                part = int(mine[0]) - draw.first
-                size = (draw.faults, drawn.before[frame][which], draw.parts, part, len(mine))
-                where = (region.space, region.first, region.length)
-                draws.append(FaultDraw(draw.key, *size, *where))
-            yield _Request(first + begin, len(number), frame, drawn_request(draws))
-
-    def _sites(self, chosen: FaultTable, first: int) -> Iterator[_Request]:
-        """List the faults."""
+    def _sites(self, units: Range) -> Iterator[tuple[_Request, list[Site]]]:
+        """Cut a range of faults of one frame into requests that list them."""
+        first = units.first
+        chosen = self.faults.chosen(slice(first - self.first, units.end - self.first))
         begins = np.array([region.first for region in self.regions], np.int64)
         spaces = [region.space for region in self.regions]
         frame = int(chosen.frame[0])
@@ -288,8 +298,8 @@ class BoardSamples:
         sites: list[Site] = []
         size, before = 0, 0
 
-        def request() -> _Request:
-            return _Request(first, len(sites), frame, sites_request(sites, severity=True))
+        def request() -> tuple[_Request, list[Site]]:
+            return _Request(first, len(sites), frame), sites
 
         columns = (chosen.moment.tolist(), chosen.target.tolist(), place, mask)
         for moment, target, byte, bit in zip(*columns, strict=True):

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
+import numpy as np
+
 from hil.campaign.bench import HeldBoard
 from hil.campaign.ending_reader import EFFECTS_ONLY, EndingReader, Wanted
 from hil.campaign.executor import RangeOutcomes
@@ -25,8 +27,10 @@ from hil.wire.outcomes import Outcomes
 
 __all__ = ["ExactExperiments", "check_path", "effects_of"]
 
-_CODES: Final = (NodeEffect.MASKED, NodeEffect.LATENT, NodeEffect.SDC)
-"""The effects of the first three outcome codes of a board."""
+_CODES: Final = (NodeEffect.MASKED, NodeEffect.LATENT, NodeEffect.SDC, NodeEffect.CRASH)
+_NUMBERS: Final = np.array([EFFECTS.index(effect) for effect in _CODES], np.uint8)
+"""The numbers of the effects of the outcome codes of a board; the last is that of most failures."""
+_SDC: Final = 2
 _FAILED: Final = 3
 _HANG: Final = 0
 _COUNT: Final = 255
@@ -34,19 +38,15 @@ _COUNT: Final = 255
 
 def effects_of(outcomes: Outcomes) -> tuple[bytes, bytes]:
     """Return numbers of `EFFECTS` and details of the experiments of one answer, a byte for each."""
-    number = {effect: i for i, effect in enumerate(EFFECTS)}
-    effects, details, more = bytearray(), bytearray(), iter(outcomes.details)
-    for code in outcomes.codes:
-        if code == _FAILED:
-            detail = next(more)
-            failure = {_HANG: NodeEffect.HANG, _COUNT: NodeEffect.DETECTED}
-            effect = failure.get(detail, NodeEffect.CRASH)
-            details.append(detail if effect is NodeEffect.CRASH else 0)
-        else:
-            effect = _CODES[code]
-            details.append(next(more) if effect is NodeEffect.SDC else 0)
-        effects.append(number[effect])
-    return bytes(effects), bytes(details)
+    codes = np.frombuffer(outcomes.codes, np.uint8)
+    failed = codes == _FAILED
+    detail = np.zeros(len(codes), np.uint8)
+    detail[failed | (codes == _SDC)] = np.frombuffer(outcomes.details, np.uint8)
+    effects = _NUMBERS[codes]
+    effects[failed & (detail == _HANG)] = EFFECTS.index(NodeEffect.HANG)
+    effects[failed & (detail == _COUNT)] = EFFECTS.index(NodeEffect.DETECTED)
+    detail[failed & (detail == _COUNT)] = 0
+    return effects.tobytes(), detail.tobytes()
 
 
 @dataclass(frozen=True, slots=True)

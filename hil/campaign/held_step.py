@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
@@ -15,6 +16,7 @@ from hil.rig.node import Node
 from hil.rig.rig import Rig
 from hil.rig.series_call import SeriesCall
 from hil.wire import campaign, decoding, encoding
+from hil.wire.draws import DrawPart, DrawSeries, DrawTarget
 from hil.wire.messages import Msg, Refusal
 from hil.wire.outcomes import Outcomes, unpack_outcomes
 
@@ -124,12 +126,14 @@ class HeldStep:
             )
         return campaign.struck(self._rig.requests.expect(self._node, call))
 
-    def can_draw(self, draw: campaign.FaultDraw) -> bool:
-        """Return whether the board draws experiments by itself: it carries out those of `draw`."""
-        call = self._send(Msg.CAMPAIGN_RUN, campaign.drawn_request([draw]))
-        if isinstance(call.result, Refusal) and call.result.status == lib.HIL_ERR_PAYLOAD:
+    def can_draw(self, target: DrawTarget) -> bool:
+        """Return whether the board draws experiments by itself: it carries out the first of
+        `target`. If not, it does not hold the step any more."""
+        first, series = [DrawPart(0, 1)], DrawSeries([target])
+        call = self._send(Msg.CAMPAIGN_DRAW, series.request(first))
+        if isinstance(call.result, Refusal) and call.result.status == lib.HIL_ERR_NOSYS:
             return False  # an older agent
-        self._rig.requests.expect(self._node, call)
+        series.outcomes(first, self._rig.requests.expect(self._node, call))
         return True
 
     def run_all(
@@ -140,22 +144,44 @@ class HeldStep:
         """Carry out one request after the other, each as `run` with severity; the next is under way
         while the board works on one. `on_outcomes` gets the outcomes of each, in order; what it
         raises ends it."""
-        self.run_packed(
-            (campaign.sites_request(sites, severity=True) for sites in requests), on_outcomes
+        self._run_series(
+            Msg.CAMPAIGN_RUN,
+            (campaign.sites_request(sites, severity=True) for sites in requests),
+            lambda answer: on_outcomes(unpack_outcomes(answer)),
         )
 
-    def run_packed(
-        self, payloads: Iterator[bytes], on_outcomes: Callable[[Outcomes], None]
+    def run_drawn(
+        self,
+        series: DrawSeries,
+        requests: Iterable[Sequence[DrawPart]],
+        on_outcomes: Callable[[Outcomes], None],
     ) -> None:
-        """Carry out requests that are encoded already, as `run_all`."""
+        """Let the board draw experiments, as `run_all`: of each request it carries out all, or as
+        many as fit into an answer. The next request is asked for before the answer to the one
+        before it is there."""
+        under_way: deque[Sequence[DrawPart]] = deque()
+
+        def payloads() -> Iterator[bytes]:
+            for parts in requests:
+                under_way.append(parts)
+                yield series.request(parts)
+
+        def take(answer: bytes) -> None:
+            on_outcomes(series.outcomes(under_way.popleft(), answer))
+
+        self._run_series(Msg.CAMPAIGN_DRAW, payloads(), take)
+
+    def _run_series(
+        self, type_: Msg, payloads: Iterator[bytes], on_answer: Callable[[bytes], None]
+    ) -> None:
         first = next(payloads, None)
         if first is None:
             return
         call = SeriesCall(
             self._node.link,
-            Msg.CAMPAIGN_RUN,
+            type_,
             itertools.chain([first], payloads),
-            lambda answer: on_outcomes(unpack_outcomes(answer)),
+            on_answer,
             self._rig.requests.next_seq,
         )
         run_calls([call], self._timing)

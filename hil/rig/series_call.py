@@ -23,7 +23,8 @@ class SeriesCall(Call):
     request has a number of `numbers`.
 
     A request that is refused as busy is sent again when the one before is answered: agents that
-    keep no second request do that. `result` is empty when all are answered, or a refusal."""
+    keep no second request do that. So is one that continues another which the board has not got,
+    because it was lost. `result` is empty when all are answered, or a refusal."""
 
     def __init__(
         self,
@@ -79,7 +80,8 @@ class SeriesCall(Call):
             answer = decoding.refusal(frame.payload)
             if answer.request == self.type:
                 self.busy = answer.busy
-                if answer.busy:
+                is_first = frame.seq == next(iter(self._waiting))
+                if answer.busy or (answer.out_of_turn and not is_first):
                     self._refused.add(frame.seq)
                 else:
                     self.result = answer

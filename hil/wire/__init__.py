@@ -4,5 +4,6 @@ messages            the values
 encoding, decoding  their bytes
 campaign            the messages of a campaign, but for
 outcomes            what became of its experiments
+draws               experiments that a board draws by itself, and what became of them
 rails, throttling   what two of the values that boards measure mean
 """

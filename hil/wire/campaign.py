@@ -5,7 +5,6 @@ Thread-safe, as `hil.wire.decoding`."""
 from __future__ import annotations
 
 import enum
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -14,14 +13,11 @@ from hil._kernel import ffi, lib
 from hil.kernel import pack, unpack
 
 __all__ = [
-    "DRAWS_MAX",
-    "DRAW_PARTS_MAX",
     "EXPERIMENTS_MAX",
     "FOLLOW_MAX",
     "TEXT_FROM",
     "CodePart",
     "Detail",
-    "FaultDraw",
     "OpenedStep",
     "Site",
     "Space",
@@ -30,7 +26,6 @@ __all__ = [
     "TracePart",
     "code",
     "code_request",
-    "drawn_request",
     "follow_requests",
     "opened",
     "position_request",
@@ -43,11 +38,7 @@ __all__ = [
 ]
 
 EXPERIMENTS_MAX: Final[int] = lib.CAMPAIGN_EXPERIMENTS_MAX
-"""The most experiments in one request."""
-DRAWS_MAX: Final[int] = lib.DRAWS_MAX
-"""The most targets of one request that experiments are drawn from."""
-DRAW_PARTS_MAX: Final[int] = lib.DRAW_PARTS_MAX
-"""The most parts that the faults of a target are divided into."""
+"""The most experiments in one request that lists them."""
 TEXT_FROM: Final[int] = lib.SPACE_CPU_TEXT
 """The byte of `Space.CPU` that is the first one of the machine code."""
 FOLLOW_MAX: Final[int] = lib.CAMPAIGN_FOLLOW_MAX
@@ -139,23 +130,6 @@ class Site(NamedTuple):
         return self.mask.bit_count() * self.bytes
 
 
-class FaultDraw(NamedTuple):
-    """Experiments of one target that the board draws by itself (csrc/wire/draws.h): one from each
-    of `left` parts, from `part` on, of the `parts` equal parts of its `faults` in all frames; of
-    these, `before` are of earlier frames. `key`: of the stream of random numbers; the target has
-    `length` bytes of `space`, from `first` on."""
-
-    key: tuple[int, int]
-    faults: int
-    before: int
-    parts: int
-    part: int
-    left: int
-    space: Space
-    first: int
-    length: int
-
-
 @dataclass(frozen=True, slots=True)
 class Struck:
     """The state of a worker after a STRIKE. `signal`: the one that would end it now, or 0. `fault`:
@@ -235,25 +209,6 @@ def sites_request(
     m.details, m.len = int(details | Detail.BITS if severity else details), len(packed)
     ffi.memmove(m.bytes, bytes(packed), len(packed))
     return pack("campaign_sites", m)
-
-
-def drawn_request(draws: Sequence[FaultDraw]) -> bytes:
-    """Encode a request for experiments that the board draws, with severity. Raises: ValueError if
-    they are too many for one request."""
-    if len(draws) > DRAWS_MAX or sum(draw.left for draw in draws) > EXPERIMENTS_MAX:
-        raise ValueError("too many experiments for one request")
-    packed = b"".join(
-        _DRAW.pack(*d.key, d.faults, d.before, d.parts, d.part, d.left, d.space, d.first, d.length)
-        for d in draws
-    )
-    m = ffi.new("hil_campaign_sites_t *")
-    m.details, m.len = int(Detail.BITS) | lib.SITES_DRAWN, len(packed)
-    ffi.memmove(m.bytes, packed, len(packed))
-    return pack("campaign_sites", m)
-
-
-_DRAW: Final = struct.Struct("<QQQQIIHBII")
-"""As csrc/wire/draws.c reads it."""
 
 
 def site_bytes(site: Site, before: int) -> int:

@@ -49,6 +49,7 @@ class Msg(enum.IntEnum):
     CAMPAIGN_CLOSE = lib.HIL_MSG_CAMPAIGN_CLOSE
     CAMPAIGN_FOLLOW = lib.HIL_MSG_CAMPAIGN_FOLLOW
     CAMPAIGN_STRIKE = lib.HIL_MSG_CAMPAIGN_STRIKE
+    CAMPAIGN_DRAW = lib.HIL_MSG_CAMPAIGN_DRAW
     ACTIVATION = lib.HIL_MSG_ACTIVATION
     REGIONS = lib.HIL_MSG_REGIONS
     ERROR = lib.HIL_MSG_ERROR
@@ -359,6 +360,11 @@ class Refusal:
     def suspended(self) -> bool:
         """Return whether a limit forbids the board to begin a step."""
         return self.status == lib.HIL_ERR_STATE and self.detail == 2
+
+    @property
+    def out_of_turn(self) -> bool:
+        """Return whether the request continues one that the board has not got."""
+        return self.status == lib.HIL_ERR_STATE and self.detail == 3
 
 
 @dataclass(frozen=True, slots=True)
