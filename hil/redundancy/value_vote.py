@@ -124,7 +124,7 @@ def value_voter(scenario: Scenario, output_len: int) -> ValueVoter | None:
     if config.is_exact:
         return None
     rules = rules_of(config, scenario.output_fields, output_len)
-    return ValueVoter(rules, config.state, scenario.rig.size)
+    return ValueVoter(rules, config.state, len(scenario.rig.nodes))
 
 
 def _other_bytes(begin: int, end: int) -> OutputField:
