@@ -413,6 +413,12 @@ def test_no_exception_is_left_over() -> None:
             assert [b for b in BLOCKS if key_of({key}, b)], key
 
 
+def test_no_conflict_of_a_merge_is_left() -> None:
+    for path in documents():
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"^(<<<<<<< |>>>>>>> |=======$)", text, re.MULTILINE), name_of(path)
+
+
 def test_no_code_hides_outside_of_blocks() -> None:
     """Markdown takes four spaces for a block, too: nobody would run it."""
     for path in documents():
