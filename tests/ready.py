@@ -6,6 +6,7 @@ that one is the test's own child, as if the test had started it."""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import fcntl
@@ -19,6 +20,7 @@ import socket
 import subprocess
 import sys
 import termios
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,7 +42,7 @@ IMPORTED = (
 
 
 def serve() -> None:
-    """Fork a process for every request on stdin, and answer on stdout how it ended."""
+    """Fork a process for every request, and answer on stdout how it ended, or which goes on."""
     for name in IMPORTED:
         importlib.import_module(name)
     gc.freeze()  # or each process would look through, and so copy, all that has been imported
@@ -50,7 +52,7 @@ def serve() -> None:
         if not request:
             return
         what = json.loads(request)
-        goes_on = what.pop("goes_on")
+        words, goes_on = what.pop("words"), what.pop("goes_on")
         reading, writing = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -60,7 +62,9 @@ def serve() -> None:
             for fd in (client.detach(), reading, writing):
                 os.close(fd)
             become(fds, **what)
-            return
+            if goes_on:
+                importlib.import_module("hil.cli").main(words)
+            run_to_end(words)
         for fd in (*fds, writing):
             os.close(fd)
         _, status = os.waitpid(pid, 0)
@@ -71,9 +75,9 @@ def serve() -> None:
         os.write(1, answer + b"\n")
 
 
-def become(fds: list[int], words: list[str], cwd: str, env: dict[str, str], lead: bool) -> None:
-    """This process is `hil` with these words, and ends as it. `fds`: its stdin, stdout and stderr;
-    it leads a session on that terminal, if it is to `lead`."""
+def become(fds: list[int], cwd: str, env: dict[str, str], lead: bool) -> None:
+    """This process is there, and has these descriptors as stdin, stdout and stderr; if it is to
+    `lead`, it leads a session on that terminal."""
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
@@ -84,7 +88,22 @@ def become(fds: list[int], words: list[str], cwd: str, env: dict[str, str], lead
     if lead:
         os.setsid()
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    importlib.import_module("hil.cli").main(words)
+
+
+def run_to_end(words: list[str]) -> None:
+    """`hil` with these words, which ends as in Python but for the modules: to take them apart one
+    by one takes longer than most commands."""
+    code: object = 0
+    try:
+        importlib.import_module("hil.cli").main(words)
+    except SystemExit as ended:
+        code = ended.code
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code if isinstance(code, int) else 1)
 
 
 def renew_streams() -> None:

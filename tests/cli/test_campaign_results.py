@@ -36,7 +36,7 @@ SCENARIO = "schema: 1\nworkload: attitude\nframes: 10\nrig: {scheme: simplex, bo
 GPR = "gpr.campaign"
 WORDS = ("--exact", "--workers", "1")
 REGISTERS = ("--targets", "gpr", "--out", GPR)
-PARTS = (8, 38, 23, 53)
+PARTS = (38, 8, 23, 53)
 WANTED = {NodeEffect.MASKED, NodeEffect.SDC, NodeEffect.CRASH, NodeEffect.HANG}
 
 

@@ -126,7 +126,8 @@ def test_most_shipped_scenarios_are_portable() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", sorted({*assets.list_scenarios()} - {*PORTABLE, *ON_EMULATED_BOARDS})
+    "name",
+    mostly_slow(sorted({*assets.list_scenarios()} - {*PORTABLE, *ON_EMULATED_BOARDS}), keep=1),
 )
 def test_a_shipped_scenario_ends_as_it_says(tmp_path: Path, name: str) -> None:
     """Its digest depends on the machine code of the workload, so none is stored: a run that says
