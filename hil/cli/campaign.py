@@ -248,12 +248,20 @@ class _Choice:
 
     def _with(self, workload: str | None) -> Scenario:
         """Return the scenario with a workload; print what the compiler warns of in the C file that
-        is its workload, if one is. Raises: ConfigError; SetupError if that file cannot be compiled
-        here."""
+        is its workload, if one is. Raises: UsageError if the workload is a program of `exec`;
+        ConfigError; SetupError if that file cannot be compiled here."""
         from hil.scenario import Overrides, load
 
         overrides = Overrides(board=self.boards, scheme=self.scheme, workload=workload)
         scenario = load(self.source, overrides).scenario
+        if scenario.exec is not None:
+            what = "an ONNX model" if scenario.onnx_workload else "a program of `exec`"
+            raise UsageError(
+                f"the workload of {scenario.name} is {what}, whose instructions no agent follows: "
+                "there is no campaign of it",
+                remedy="hit it in a run, by events or rates of `upsets:`; campaigns take the "
+                "workloads of hil and C files",
+            )
         if scenario.c_workload is not None and not self.quiet:
             from hil.rig.own_workload import own_workload
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.command_line import Hil
 from tests.ready import ReadyHil
+from tests.rig.onnx_models import conv_net
 
 SCENARIO = "schema: 1\nworkload: dense-int8\nframes: 10\nrig: {scheme: simplex, board: process}\n"
 PAIR = "dense-int8,dense-int8+dup"
@@ -84,3 +85,20 @@ def test_what_does_not_go_together_is_one_clear_message(
     assert message in done.err
     assert "Traceback" not in done.err
     assert list(hil.cwd.glob("*.campaign")) == []
+
+
+@pytest.mark.parametrize(
+    ("scenario", "is_a"),
+    [
+        ("workload: exec\nexec: {program: p}\nframes: 10\n", "a program of `exec`"),
+        ("workload: {onnx: model.onnx}\nframes: 10\n", "an ONNX model"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["--exact", "--sampled", "--scheme-proof", "--weights"])
+def test_no_campaign_is_begun_of_a_program(hil: Hil, scenario: str, is_a: str, kind: str) -> None:
+    """The instructions of a program are not followed: the board is not what is missing."""
+    conv_net(hil.cwd / "model.onnx")
+    hil.write("program.yaml", scenario + "rig: {scheme: tmr, board: process}\n")
+    done = hil("campaign", "program.yaml", kind)
+    assert done.code == 2
+    assert f"is {is_a}, whose instructions no agent follows" in done.err
