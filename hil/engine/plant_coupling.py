@@ -93,6 +93,7 @@ class PlantCoupling:
         self._latch_ups = 0
         self._too_hot = 0
         self._end_of_life = built.end_of_life
+        self._follows_flux = scenario.rig.calm_scheme is not None
 
     # --- asked by the loop ----------------------------------------------------------------------
 
@@ -101,11 +102,18 @@ class PlantCoupling:
         """Return when `step` is due next [us of simulated time]."""
         return self.flight.next_us
 
+    @property
+    def flux_per_cm2_s(self) -> float:
+        """Return the present flux of protons [1/cm2/s]."""
+        return self.flight.moment.flux_per_cm2_s
+
     def quiet_until_us(self) -> int:
         """Return until when no board gets a new order if all continue as now [us of simulated
-        time]. While the power of one is cut for protection, that is known only up to the next
-        step."""
+        time]. While the power of one is cut for protection, or if the scheme follows the flux,
+        that is known only up to the next step."""
         if any(c.until_us is not None or c.hot or c.latched for c in self._node_powers.values()):
+            return self.flight.next_us
+        if self._follows_flux:
             return self.flight.next_us
         until_us = self.flight.next_change_us(self._end_us)
         if self._end_of_life is not None:

@@ -19,6 +19,7 @@ from hil.engine.run_controls import RunControls
 from hil.engine.run_recorder import RunRecorder
 from hil.engine.stand_by import StandBy
 from hil.engine.verdict import VerdictStage
+from hil.scenario.rig import RigConfig
 
 if TYPE_CHECKING:
     from hil.engine.plant_coupling import PlantCoupling
@@ -94,18 +95,22 @@ def stages_of(parts: Parts, observers: Sequence[RunObserver], stop: Callable[[],
         forget_silence=exchange.forget_silence,
     )
     coupling = _coupling_of(controls, parts)
-    executions = _executions_of(parts, exchange, recorder, controls)
+    executions = _executions_of(parts, exchange, recorder, controls, coupling)
     return Stages(recorder, scheduler, returns, exchange, executions, verdicts, controls, coupling)
 
 
 def _executions_of(
-    parts: Parts, exchange: ExchangeStage, recorder: RunRecorder, controls: RunControls
+    parts: Parts,
+    exchange: ExchangeStage,
+    recorder: RunRecorder,
+    controls: RunControls,
+    coupling: PlantCoupling | None,
 ) -> tuple[Callable[[FrameWork], None], ...]:
     """Return what executes the step of a frame, in this order."""
     rig, redundancy = parts.scenario.rig, parts.redundancy
     before, after = [], []
-    if rig.cold_spares:
-        before.append(StandBy(controls, rig.size - rig.cold_spares).update)
+    if rig.cold_spares or rig.calm_scheme is not None:
+        before.append(StandBy(controls, _wanted(rig, coupling)).update)
     if redundancy.scheme.executions > 1:
         repeats = RepeatStage(
             parts.rig,
@@ -118,6 +123,15 @@ def _executions_of(
         )
         after.append(repeats.repeat)
     return (*before, exchange.exchange, *after)
+
+
+def _wanted(rig: RigConfig, coupling: PlantCoupling | None) -> Callable[[], int]:
+    """Return the function that says how many nodes are to be in service now."""
+    full, calm = rig.size - rig.cold_spares, rig.calm_scheme
+    if calm is None or coupling is None:
+        return lambda: full
+    fewer = full - (rig.scheme.size - calm.size)
+    return lambda: fewer if coupling.flux_per_cm2_s < rig.calm_below_flux else full
 
 
 def _coupling_of(controls: RunControls, parts: Parts) -> PlantCoupling | None:

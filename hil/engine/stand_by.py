@@ -7,11 +7,15 @@ Between two frames, the number of nodes in service is compared with the number t
     too many    the last node of the list that votes is taken out of service and switched off, when
                 nothing is under way
 
+Cold spares are on stand-by from the beginning; with `rig.calm_scheme`, so are the nodes that the
+smaller scheme does not need, while the flux of protons along the orbit is low.
+
 A node on stand-by is excluded by `PowerCut.STAND_BY`, which nothing else ends. A board whose power
 cannot be switched stays on; it is excluded all the same, and the record says so."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from hil.engine.frame_work import FrameWork
@@ -27,20 +31,20 @@ NEEDED: Final = "stand-by ends: a node is needed"
 
 
 class StandBy:
-    """Keeps `wanted` nodes of a run in service and all others on stand-by. Not thread-safe."""
+    """Keeps as many nodes of a run in service as `wanted` returns, and all others on stand-by. Not
+    thread-safe."""
 
-    def __init__(self, controls: RunControls, wanted: int) -> None:
+    def __init__(self, controls: RunControls, wanted: Callable[[], int]) -> None:
         self._controls = controls
         self._wanted = wanted
 
     def update(self, frame: FrameWork) -> None:
         """Switch nodes on or off before `frame`."""
-        recovery = self._controls.recovery
-        serving = len(recovery.in_service)
-        if serving < self._wanted:
+        serving, wanted = len(self._controls.recovery.in_service), self._wanted()
+        if serving < wanted:
             self._activate(frame.number)
-        elif serving > self._wanted and (self._controls.settled or not frame.number):
-            self._stand_down(frame.number, serving - self._wanted)
+        elif serving > wanted and (self._controls.settled or not frame.number):
+            self._stand_down(frame.number, serving - wanted)
 
     def _standing(self) -> list[Node]:
         nodes = self._controls.rig.nodes

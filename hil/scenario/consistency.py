@@ -13,7 +13,7 @@ from hil.scenario.outputs import OutputField
 from hil.scenario.plant.flight import PlantConfig
 from hil.scenario.problems import Findings, did_you_mean
 from hil.scenario.program import ExecConfig
-from hil.scenario.rig import NodeConfig
+from hil.scenario.rig import NodeConfig, RigConfig
 from hil.scenario.upsets import UpsetEventConfig, UpsetRateConfig, UpsetsConfig
 from hil.scenario.voter import VoterConfig, VoterName
 from hil.scenario.words import (
@@ -27,6 +27,7 @@ from hil.scenario.words import (
 from hil.scenario.yaml.document import KeyPath
 
 __all__ = [
+    "calm_findings",
     "execution_findings",
     "length_findings",
     "plant_findings",
@@ -121,6 +122,18 @@ def execution_findings(scheme: SchemeName, events: Mapping[int, UpsetEventConfig
                 f"{event.execution}",
                 "remove `execution:`, or choose a scheme such as triple_execution",
             )
+    return findings
+
+
+def calm_findings(rig: RigConfig, plant: PlantConfig | None) -> Findings:
+    """Return a problem of a rig that follows the flux of an orbit that there is not."""
+    findings = Findings()
+    if rig.calm_scheme is not None and plant is None:
+        findings.add(
+            ("rig", "calm_scheme"),
+            "the scheme follows the flux along an orbit, but there is no plant",
+            "add `plant:` with an orbit, or remove it",
+        )
     return findings
 
 

@@ -23,6 +23,7 @@ from pydantic import (
 from hil.scenario.alarms import AlarmsConfig
 from hil.scenario.c_workload import CWorkloadConfig
 from hil.scenario.consistency import (
+    calm_findings,
     execution_findings,
     length_findings,
     plant_findings,
@@ -354,6 +355,7 @@ class Scenario(FrozenModel):
         rates = dict(enumerate(self.upsets.rates))
         findings += upset_findings(frame_count, self.frame_us, boards, events, rates)
         findings += execution_findings(self.rig.scheme, events)
+        findings += calm_findings(self.rig, self.plant)
         findings += plant_findings(self.plant, self.rig.nodes, self.upsets, self.frame_ms)
         is_program = self.workload == EXEC or self.onnx_workload is not None
         if self.onnx_workload is not None and self.exec and self.exec.program != ONNX_PROGRAM:

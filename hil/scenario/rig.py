@@ -17,7 +17,7 @@ from hil.scenario.console import (
     ConsoleName,
     check_consoles,
 )
-from hil.scenario.fields import FrozenModel, Int
+from hil.scenario.fields import Float, FrozenModel, Int
 from hil.scenario.places import LABGRID_DESCRIPTION, check_places
 from hil.scenario.ports import PORT_EXAMPLES
 from hil.scenario.problems import Findings, wrong_at
@@ -161,6 +161,16 @@ class RigConfig(FrozenModel):
         default=0,
         description="Nodes at the end of the list that are off until another is isolated.",
     )
+    calm_scheme: SchemeWord | None = Field(
+        default=None,
+        description="With a plant: a smaller scheme, as dmr, while the flux of protons is below "
+        "`calm_below_flux`; the nodes that it does not need are off.",
+    )
+    calm_below_flux: Annotated[Float, Field(gt=0, le=1e12)] = Field(
+        default=100.0,
+        description="Flux of protons of the orbit [1/cm2/s] from which on `scheme` holds, not "
+        "`calm_scheme`: the South Atlantic Anomaly, and solar particle events.",
+    )
     board: BoardWord = Field(
         default=BoardKind.PROCESS,
         description="Kind of board of the nodes that do not state their own.",
@@ -283,7 +293,22 @@ class RigConfig(FrozenModel):
                     "give every node an output of its own",
                 )
 
+    def _check_calm(self, findings: Findings) -> None:
+        calm, full = self.calm_scheme, self.scheme
+        if calm is None:
+            return
+        special = [s for s in (calm, full) if s.pairs or s.executions > 1]
+        if special or calm.size >= full.size:
+            findings.add(
+                "calm_scheme",
+                f"{special[0]} cannot be changed to another scheme"
+                if special
+                else f"{calm} has no fewer nodes than {full}",
+                "choose a smaller one of simplex, dmr, tmr and 4mr to 7mr",
+            )
+
     def _check_size(self, findings: Findings) -> None:
+        self._check_calm(findings)
         if self.scheme.pairs and self.unvoted in (Unvoted.LAST_NODE, Unvoted.DELIVER):
             findings.add(
                 "unvoted_output",
