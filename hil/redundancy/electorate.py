@@ -14,7 +14,7 @@ They cannot outvote two voters that agree.
 
 What a scheme delivers when one node answers and no other can be compared with it:
 
-    nothing    no output: the scheme is fail-silent (the default of dmr)
+    nothing    no output: the scheme is fail-silent (the default of dmr and pairs)
     last_node  the node's own output, marked as unvoted, if it is the only node that was asked; no
                output if others were asked as well (the default of all other schemes)
     deliver    the node's own output, marked as unvoted

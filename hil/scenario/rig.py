@@ -137,7 +137,8 @@ class RigConfig(FrozenModel):
     unvoted_output: UnvotedWord | None = Field(
         default=None,
         description="What is delivered while one node answers and no other can be compared with "
-        "it: `nothing` (default of dmr), `last_node` (its own output if it is the only node in "
+        "it: `nothing` (default of dmr and of pairs), `last_node` (its own output if it is the "
+        "only node in "
         "service, else nothing; default of all other schemes), `deliver` (its own output, also "
         "where others are only late), or `hold` (the last voted output again, marked as held, in "
         "every frame without a voted output).",
