@@ -52,7 +52,10 @@ def run_evidence(reader: Reader, result: RunResult) -> JsonObject:
             *_programs(reader, meta.programs or {}),
             *_own_images(scenario),
         ],
-        fault_model=_fault_model(result, upsets, scenario),
+        fault_model={
+            **_fault_model(result, upsets, scenario),
+            "acceleration_of_voted_data": result.accel * meta.scenario.voted_accel,
+        },
         boot_phase=_boot_phase(upsets),
         exposure=_exposure(reader, result, scenario),
         outcomes=_outcomes(result, upsets, Counting(exact=not drawn)),

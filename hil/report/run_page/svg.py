@@ -34,6 +34,9 @@ _BOTTOM: Final = 22
 _POINTS: Final = 320
 """A line has two points at most for each of this many columns: the least and the greatest."""
 
+_SINGLE: Final = 40
+"""Of so few points each is marked."""
+
 Point: TypeAlias = tuple[float, float | None]
 
 _UNITS: Final = ((2 * 86_400e6, 86_400e6, "d"), (2 * 3600e6, 3600e6, "h"), (180e6, 60e6, "min"))
@@ -187,6 +190,8 @@ def chart(
     for number, line in enumerate(lines):
         path = _path(thinned(line.points, axis.end_us), axis, scale)
         parts.append(f'<path class="line c{number % 7}" d="{path}"/>')
+        if len(line.points) <= _SINGLE:  # a line alone would show values where there are none
+            parts += _points(line, f"c{number % 7}", axis, scale)
     parts += [dot_mark(axis.x(d.t_us), scale.y(d.value), d) for d in dots]
     names = legend((f"c{n % 7}", line.name) for n, line in enumerate(lines)) if lines else ""
     return figure(label, parts, height, names)
@@ -250,6 +255,15 @@ def _bands(bands: Iterable[Band], axis: TimeAxis, height: int) -> list[str]:
             f'height="{height - _TOP - _BOTTOM}"><title>{text(band.title)}</title></rect>'
         )
     return out
+
+
+def _points(line: Line, colour: str, axis: TimeAxis, scale: _Scale) -> list[str]:
+    return [
+        f'<circle class="{colour}" cx="{axis.x(t_us):.1f}" cy="{scale.y(value):.1f}" r="2.4">'
+        f"<title>{text(line.name)}: {number_text(value)}</title></circle>"
+        for t_us, value in line.points
+        if value is not None
+    ]
 
 
 def _path(points: Sequence[Point], axis: TimeAxis, scale: _Scale) -> str:

@@ -13,7 +13,7 @@ from hil.report.markup import bar, count_text, element, exact_text, table, text
 from hil.report.run_page.dissents import DISSENTS_MAX, BitDifference, Dissent
 from hil.report.run_page.facts import RunFacts
 from hil.report.run_page.figures import UPSETS_LISTED, effect_colour
-from hil.report.run_page.verdict import cause_text, delivered_text, healing_text
+from hil.report.run_page.verdict import acceleration_text, cause_text, delivered_text, healing_text
 from hil.upsets.words import NodeEffect, SystemOutcome
 from hil.views.listing import signal_name, upset_text
 from hil.views.style import duration, flight_time
@@ -74,8 +74,9 @@ def _failed() -> str:
     return element("span", "FAILED", class_="mark bad")
 
 
-def _accelerated(accel: float) -> str:
-    return f"<b>accelerated {accel:g} times</b>"
+def _rates(facts: RunFacts) -> str:
+    factors = acceleration_text(facts)
+    return f"<b>{text(factors)}</b>" if factors else "those of the scenario, not accelerated"
 
 
 def conditions(facts: RunFacts) -> str:
@@ -87,9 +88,7 @@ def conditions(facts: RunFacts) -> str:
         "workload": text(scenario.workload),
         "redundancy": text(f"{scenario.scheme}, nodes {', '.join(facts.node_names)}"),
         "boards": text(", ".join(f"{count} of kind {kind}" for kind, count in boards.items())),
-        "upset rates": "natural"
-        if result.accel == 1
-        else f"<b>accelerated {result.accel:g} times</b>",
+        "upset rates": _rates(facts),
         "began": text(meta.started_utc),
         "took": f"{duration(result.wall_us)} of real time",
         "command": f"<code>hil {text(' '.join(meta.command or ()))}</code>",

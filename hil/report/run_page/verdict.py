@@ -15,6 +15,7 @@ from hil.views.ending import ended_by, lost_boards
 from hil.views.style import duration, flight_time, plural
 
 __all__ = [
+    "acceleration_text",
     "badge",
     "bits_text",
     "first_dissent",
@@ -111,8 +112,27 @@ def lead(facts: RunFacts) -> str:
         f"and read back. {plural(len(facts.dissents), 'frame')} had a dissent"
         f"{f', {bad:,} of them without a right output' if bad else ''}; "
         f"{plural(result.recoveries, 'repair')} succeeded. Availability "
-        f"{_availability(result.availability)}."
+        f"{_availability(result.availability)}.{_accelerated(facts)}"
     )
+
+
+def acceleration_text(facts: RunFacts) -> str:
+    """Return by how much upsets were accelerated; empty if they were not."""
+    scenario = facts.meta.scenario
+    accel, voted = facts.result.accel, facts.result.accel * scenario.voted_accel
+    parts = [f"accelerated {_factor(accel)} times"] if accel != 1 else []
+    if scenario.voted_accel != 1:
+        parts.append(f"hits of voted data {_factor(voted)} times")
+    return ", ".join(parts)
+
+
+def _factor(factor: float) -> str:
+    return f"{factor:,.0f}" if factor >= 1000 else f"{factor:g}"
+
+
+def _accelerated(facts: RunFacts) -> str:
+    factors = acceleration_text(facts)
+    return f" Upsets were {factors}." if factors else ""
 
 
 def _were(count: int) -> str:
