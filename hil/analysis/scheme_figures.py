@@ -25,8 +25,8 @@ class SingleHits:
 class SchemeFigures:
     """The sums over all runs of one scheme. `frames`, of which `right` had a right output, `wrong`
     a wrong one, and the others none; `failures`: how often a right frame was followed by one that
-    was not; `lossless`: runs without any; `steps`: computed by all boards, None if an
-    agent started again, which forgets how many; `link_bytes` to and from
+    was not; `lossless`: runs without any; `steps`: computed by all boards, None if
+    they are not all known; `link_bytes` to and from
     all boards in `link_frames` frames; `energy_j` of all boards, None where a profile does not
     state it."""
 

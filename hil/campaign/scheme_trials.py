@@ -41,7 +41,7 @@ def run_scheme(
             _run(seeded, Path(folder) / str(number), counts, power_w)
             report()
         length = min(_LINK_FRAMES, scenario.frame_count)
-        link_bytes = _bytes_on_links(scenario, Path(folder) / "links", length)
+        links = _links(scenario, Path(folder) / "links", length)
     return SchemeFigures(
         scheme=scenario.rig.scheme.value,
         boards=scenario.rig.size,
@@ -54,8 +54,8 @@ def run_scheme(
         lossless=counts.lossless,
         upsets=counts.upsets,
         steps=counts.steps,
-        link_bytes=link_bytes,
-        link_frames=length,
+        link_bytes=links.bytes,
+        link_frames=links.frames,
         energy_j=counts.energy_j,
         single_hits=single_hits(scenario),
     )
@@ -148,10 +148,11 @@ def _run(scenario: Scenario, folder: Path, counts: _Counts, power_w: float) -> N
     counts.failures += failures.count
     counts.lossless += right == frames
     counts.upsets += result.upsets.injected
-    # A node that was excluded does not report at the end, and an agent that starts again forgets.
+    # A node that was excluded does not report at the end, an agent that starts again forgets, and
+    # frames that were skipped were not computed.
     nodes = loop.controls.rig.nodes
     loads = sum(node.loads for node in nodes) - failures.loads_before
-    known = len(meter.steps) == len(nodes) and not loads
+    known = len(meter.steps) == len(nodes) and not loads and not result.skipped
     if counts.steps is not None:
         steps = sum(meter.steps.values()) - failures.steps_before
         counts.steps = counts.steps + steps if known else None
@@ -169,9 +170,9 @@ def _full_power_w(scenario: Scenario) -> float:
     return total
 
 
-def _bytes_on_links(scenario: Scenario, folder: Path, frames: int) -> int:
-    """Return the bytes on all links in the first `frames` frames, each sent for itself: boards in
-    this process are otherwise given many frames in one call."""
+def _links(scenario: Scenario, folder: Path, frames: int) -> _LinkTally:
+    """Return the bytes on all links in the first `frames` frames that are computed, each sent for
+    itself: boards in this process are otherwise given many frames in one call."""
     folder.mkdir()
     tally = _LinkTally()
     loop = tally.loop = Loop(
@@ -183,7 +184,7 @@ def _bytes_on_links(scenario: Scenario, folder: Path, frames: int) -> int:
         setup=RunSetup(recorders=NullRecorder),
     )
     loop.run()
-    return tally.bytes
+    return tally
 
 
 class _LinkTally(RunObserver):

@@ -15,6 +15,7 @@ from hil.cli.compare_options import (
     First,
     Runs,
     SchemeBoards,
+    SchemeFrames,
     SchemeNames,
     SchemePicture,
     Second,
@@ -81,6 +82,7 @@ def compare(  # noqa: PLR0913, PLR0917  (every option is one)
     over: SweptOver = None,
     runs: Runs = None,
     boards: SchemeBoards = None,
+    frames: SchemeFrames = None,
     picture: SchemePicture = None,
     as_json: Json = False,
 ) -> int:
@@ -92,12 +94,12 @@ def compare(  # noqa: PLR0913, PLR0917  (every option is one)
                 "--schemes compares runs of one scenario, not campaigns",
                 remedy=f"hil compare {a} --schemes {schemes}",
             )
-        order = SchemeOrder(schemes, over, 1 if runs is None else runs, boards, picture)
+        order = SchemeOrder(schemes, over, runs=runs, boards=boards, frames=frames, output=picture)
         compare_schemes(str(a), order, as_json=as_json)
         return Exit.PASS
-    if not all(option is None for option in (over, runs, boards, picture)):
+    if not all(option is None for option in (over, runs, boards, frames, picture)):
         raise UsageError(
-            "--over, --runs, --boards and --output are for schemes",
+            "--over, --runs, --boards, --frames and --output are for schemes",
             remedy=f"hil compare {a} --schemes simplex,dmr,tmr",
         )
     if top < 0:

@@ -11,6 +11,7 @@ __all__ = [
     "First",
     "Runs",
     "SchemeBoards",
+    "SchemeFrames",
     "SchemeNames",
     "SchemePicture",
     "Second",
@@ -38,6 +39,9 @@ Runs = Annotated[
 ]
 SchemeBoards = Annotated[
     str | None, typer.Option(metavar="KIND", help="Schemes: inproc or process, for all nodes.")
+]
+SchemeFrames = Annotated[
+    int | None, typer.Option("--frames", metavar="N", help="Schemes: length of each run.")
 ]
 SchemePicture = Annotated[
     Path | None,

@@ -29,10 +29,16 @@ class SchemeOrder:
     """A comparison of schemes as the command line states it."""
 
     schemes: str
-    over: str | None
-    runs: int
-    boards: str | None
-    output: Path | None
+    over: str | None = None
+    runs: int | None = None
+    boards: str | None = None
+    frames: int | None = None
+    output: Path | None = None
+
+    @property
+    def runs_of_each(self) -> int:
+        """Return how many runs each scheme has."""
+        return 1 if self.runs is None else self.runs
 
 
 def compare_schemes(source: str, order: SchemeOrder, *, as_json: bool) -> None:
@@ -43,13 +49,13 @@ def compare_schemes(source: str, order: SchemeOrder, *, as_json: bool) -> None:
     from hil.views.orbit import require_plotting
     from hil.views.scheme_figures import draw_schemes, schemes_report
 
-    if order.runs < 1:
+    if order.runs_of_each < 1:
         raise UsageError(f"--runs {order.runs} is not a number of runs", remedy="name 1 or more")
     if order.output is not None:
         require_plotting(order.output)
     names = _schemes(order.schemes)
     key = None if order.over is None else parse_over(order.over)
-    scenarios, notes = _scenarios(source, names, order.boards)
+    scenarios, notes = _scenarios(source, names, order)
     rows = _rows(scenarios, key, order, notes)
     shown = None if key is None else key.name
     name = next(iter(scenarios.values())).name
@@ -80,7 +86,7 @@ def _schemes(text: str) -> list[str]:
 
 
 def _scenarios(
-    source: str, names: list[str], boards: str | None
+    source: str, names: list[str], order: SchemeOrder
 ) -> tuple[dict[str, Scenario], list[str]]:
     """Return the scenario with each scheme, and notes of what the scheme leaves out of it."""
     from hil.scenario import Overrides
@@ -89,7 +95,8 @@ def _scenarios(
     out: dict[str, Scenario] = {}
     notes: list[str] = []
     for name in names:
-        loaded = load(source, Overrides(scheme=name, board=boards, pace="free"))
+        overrides = Overrides(scheme=name, board=order.boards, frames=order.frames, pace="free")
+        loaded = load(source, overrides)
         out[name] = loaded.scenario
         notes += [f"{name}: {note}" for note in loaded.left_out]
     return out, notes
@@ -105,10 +112,10 @@ def _rows(
         (value, key.changed(s, value)) for s in scenarios.values() for value in key.values
     ]  # fmt: skip
     predicted = _predicted(scenarios, key, notes)
-    reporter = _Reporter(order.runs * len(points))
+    reporter = _Reporter(order.runs_of_each * len(points))
     rows = []
     for value, scenario in points:
-        figures = run_scheme(scenario, order.runs, reporter.report)
+        figures = run_scheme(scenario, order.runs_of_each, reporter.report)
         rows.append(ComparedScheme(figures, value, predicted.get((figures.scheme, value))))
     if predicted:
         notes += _best(rows)

@@ -330,6 +330,10 @@ SAMPLES = {
         "README.md",
         "B has 1.52 times the silent corruptions",
     ): "hil compare build-a.campaign build-b.campaign",
+    (
+        "README.md",
+        "scheme   available  wrong",
+    ): "hil compare memory-storm --schemes simplex,dmr,tmr --boards inproc --frames 500",
     ("README.md", "target     faults  samples"): (
         "hil campaign memory-storm --sampled --boards process --targets state,heap "
         "--frames 0:100:10 --precision 0.02 --out drawn.campaign"
