@@ -55,8 +55,8 @@ def schemes_report(
     legend = (
         "wrong: frames with a wrong output. escapes of single hits: of every bit of state, input "
         "and output of every node at every tick of one step, counted exactly. boards, steps, J: "
-        "for each right frame. B on links: to and from all boards for each frame, of the first 200 that "
-        "are computed."
+        "for each right frame. B on links: to and from all boards for each frame, of the first "
+        "200 that are computed."
     )
     parts: list[RenderableType] = [Text(title, style=HEAD), Text(""), table, Text("")]
     parts += [Text(note) for note in notes]
