@@ -72,7 +72,7 @@ def _overheads(every: int, order: TheoryOrder) -> list[float]:
         bare_scenario(seed, "dmr", _FRAMES, recovery=recovery, upsets=rates) for seed in order.seeds
     )
     out = []
-    for trial in run_trials(scenarios, order, until_lost=False):
+    for trial in run_trials(scenarios, order, patience=None):
         stored = trial.frames // every + trial.rollbacks
         out.append((trial.steps - trial.frames + _COST * stored) / trial.frames)
     return out

@@ -14,6 +14,7 @@ from hil.campaign.theory.order import TheoryOrder
 from hil.campaign.theory.outages import tmr_outages
 from hil.campaign.theory.persistence_counts import persistence_counts
 from hil.campaign.theory.scrubbed_words import scrubbed_words
+from hil.campaign.theory.spare_missions import spare_missions
 from hil.errors import UsageError
 from hil.scenario.problems import did_you_mean
 
@@ -34,6 +35,7 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = {
     "5mr-frame": Experiment("majority of five nodes in one frame", five_votes),
     "tmr-repair": Experiment("mean time to failure of TMR repaired every frame", tmr_repaired),
     "tmr-outages": Experiment("mean time to failure of TMR with outages", tmr_outages),
+    "spares": Experiment("reliability with a cold spare, and with a hot one", spare_missions),
     "scrubbing": Experiment("words of a scrubbed SECDED memory that are lost", scrubbed_words),
     "checkpoints": Experiment("the best interval between checkpoints", checkpoint_costs),
     "persistence": Experiment("the best number of faults before exclusion", persistence_counts),

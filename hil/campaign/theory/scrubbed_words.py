@@ -33,7 +33,7 @@ def scrubbed_words(order: TheoryOrder) -> list[ModelRow]:
         bare_scenario(seed, "simplex", _FRAMES, recovery=recovery, upsets={"rates": rates})
         for seed in order.seeds
     )
-    trials = run_trials(scenarios, order, until_lost=False)
+    trials = run_trials(scenarios, order, patience=None)
     measured = share_of(sum(trial.uncorrected > 0 for trial in trials), order.runs)
     times = exposures(words, _FRAMES)
     kept = math.fsum(math.log1p(-word_failure(_BITS, _PER_BIT, time)) for time in times)

@@ -39,13 +39,16 @@ NO_REPAIR: Final = {
 @dataclass(frozen=True, slots=True)
 class Trial:
     """One run. `lost_in`: the first frame without a right output on which a majority agrees, None
-    if all had one; `frames` until the end, or including that frame; `rollbacks` in them. `steps`
-    that the first board has computed, and `uncorrected` words of its checkpoints that its scrubber
-    met and could not correct; both 0 if it did not answer at the end."""
+    if all had one; `frames` until the end; `rollbacks` in them. `wrong`: a wrong output was
+    delivered; `right_at_end`: the last frame had a right one. `steps` that the first board has
+    computed, and `uncorrected` words of its checkpoints that its scrubber met and could not
+    correct; both 0 if it did not answer at the end."""
 
     lost_in: int | None
     frames: int
     rollbacks: int
+    wrong: bool
+    right_at_end: bool
     steps: int
     uncorrected: int
 
@@ -73,14 +76,15 @@ def bare_scenario(seed: int, scheme: str, frames: int, **more: Any) -> Scenario:
 
 
 def run_trials(
-    scenarios: Iterable[Scenario], order: TheoryOrder, *, until_lost: bool = True
+    scenarios: Iterable[Scenario], order: TheoryOrder, *, patience: int | None = 0
 ) -> list[Trial]:
-    """Run each scenario and return what it showed; `until_lost` ends a run at its first frame
-    without a majority. Raises: what a run raises."""
+    """Run each scenario and return what it showed. A run ends after more than `patience` frames in
+    a row without a right output on which a majority agrees; None: it never ends early. Raises: what
+    a run raises."""
     trials: list[Trial] = []
     with tempfile.TemporaryDirectory(prefix="hil-theory-") as folder:
         for number, scenario in enumerate(scenarios):
-            trials.append(_run(scenario, Path(folder) / str(number), until_lost=until_lost))
+            trials.append(_run(scenario, Path(folder) / str(number), patience=patience))
             order.report(len(trials), order.runs)
     return trials
 
@@ -111,7 +115,9 @@ class _Watch(RunObserver):
         self.loop: Loop | None = None
         self.lost_in: int | None = None
         self.steps_before = self.uncorrected_before = 0
-        self.frames = 0
+        self.frames = self.lost_for = 0
+        self.wrong = False
+        self.right_at_end = False
 
     def on_start(self, next_frame: int) -> None:
         del next_frame
@@ -123,8 +129,13 @@ class _Watch(RunObserver):
 
     def on_frame(self, done: FramesDone) -> None:
         self.frames = done.next_frame
-        if self.lost_in is None and done.verdict is not None and _is_lost(done.verdict):
-            self.lost_in = done.next_frame - 1
+        if done.verdict is not None:
+            self.right_at_end = done.verdict.delivered and done.verdict.correct
+            self.wrong |= done.verdict.delivered and not done.verdict.correct
+            lost = _is_lost(done.verdict)
+            self.lost_for = self.lost_for + 1 if lost else 0
+            if lost and self.lost_in is None:
+                self.lost_in = done.next_frame - 1
 
 
 def _is_lost(verdict: Verdict) -> bool:
@@ -132,10 +143,10 @@ def _is_lost(verdict: Verdict) -> bool:
     return wrong or bool(verdict.flags & STATE_SPLIT)
 
 
-def _run(scenario: Scenario, folder: Path, *, until_lost: bool) -> Trial:
+def _run(scenario: Scenario, folder: Path, *, patience: int | None) -> Trial:
     watch = _Watch()
     folder.mkdir()
-    stop: Callable[[], bool] = lambda: until_lost and watch.lost_in is not None  # noqa: E731
+    stop: Callable[[], bool] = lambda: patience is not None and watch.lost_for > patience  # noqa: E731
     observers: Sequence[RunObserver] = [watch]
     loop = watch.loop = Loop(
         scenario, folder, observers=observers, stop=stop, setup=RunSetup(recorders=_HealthKeeper)
@@ -148,6 +159,8 @@ def _run(scenario: Scenario, folder: Path, *, until_lost: bool) -> Trial:
         watch.lost_in,
         watch.frames,
         int(result.metrics["rollbacks"]),
+        watch.wrong,
+        watch.right_at_end,
         0 if health is None else health.steps - watch.steps_before,
         0 if health is None else health.uncorrected - watch.uncorrected_before,
     )
