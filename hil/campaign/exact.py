@@ -23,7 +23,7 @@ from hil.record.campaign_endings import pack_endings
 from hil.record.campaign_rows import EFFECTS
 from hil.upsets.words import NodeEffect
 from hil.wire.campaign import OpenedStep, Site, Space
-from hil.wire.outcomes import Outcomes
+from hil.wire.outcomes import Outcomes, malformed
 
 __all__ = ["ExactExperiments", "check_path", "effects_of"]
 
@@ -37,11 +37,15 @@ _COUNT: Final = 255
 
 
 def effects_of(outcomes: Outcomes) -> tuple[bytes, bytes]:
-    """Return numbers of `EFFECTS` and details of the experiments of one answer, a byte for each."""
+    """Return numbers of `EFFECTS` and details of the experiments of one answer, a byte for each.
+    Raises: KernelError if its details are not theirs."""
     codes = np.frombuffer(outcomes.codes, np.uint8)
     failed = codes == _FAILED
     detail = np.zeros(len(codes), np.uint8)
-    detail[failed | (codes == _SDC)] = np.frombuffer(outcomes.details, np.uint8)
+    told = failed | (codes == _SDC)
+    if np.count_nonzero(told) != len(outcomes.details):
+        raise malformed("as many details as wrong outputs and failures are expected")
+    detail[told] = np.frombuffer(outcomes.details, np.uint8)
     effects = _NUMBERS[codes]
     effects[failed & (detail == _HANG)] = EFFECTS.index(NodeEffect.HANG)
     effects[failed & (detail == _COUNT)] = EFFECTS.index(NodeEffect.DETECTED)

@@ -22,6 +22,7 @@ __all__ = [
     "Outcome",
     "Outcomes",
     "endings",
+    "malformed",
     "unpack_outcomes",
 ]
 
@@ -97,13 +98,14 @@ def unpack_outcomes(payload: bytes) -> Outcomes:
     bits = f"{int.from_bytes(packed, 'little'):0{8 * m.len}b}"[::-1]
     found = [match for match, _ in zip(_CODE.finditer(bits), range(m.count), strict=False)]
     if len(found) != m.count:
-        raise _malformed("the outcomes are cut off")
+        raise malformed("the outcomes are cut off")
     head = (found[-1].end() + 7) // 8 if found else 0
     codes = bytes(_OUTCOMES[match.group()] for match in found)
     return Outcomes(m.position, m.path, codes, packed[head:][::-1])
 
 
-def _malformed(why: str) -> KernelError:
+def malformed(why: str) -> KernelError:
+    """Return the error of an answer that is not one, and why."""
     return KernelError(int(lib.HIL_ERR_PAYLOAD), f"campaign_outcomes: {why}")
 
 
@@ -120,7 +122,7 @@ def endings(outcomes: Outcomes, details: Detail, output_len: int) -> list[Ending
     reader = _DetailReader(outcomes.details, details, output_len)
     out = [reader.read(Outcome(code)) for code in outcomes.codes]
     if not reader.is_at_end:
-        raise _malformed("details without an outcome")
+        raise malformed("details without an outcome")
     return out
 
 
@@ -155,7 +157,7 @@ class _DetailReader:
 
     def _byte(self) -> int:
         if self._at >= len(self._packed):
-            raise _malformed("the details are cut off")
+            raise malformed("the details are cut off")
         self._at += 1
         return self._packed[self._at - 1]
 

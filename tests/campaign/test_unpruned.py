@@ -79,7 +79,8 @@ def tiny(folder: Path, board: str) -> Scenario:
 
 
 def on_a_machine_with_sve(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let emulated boards be QEMU's `virt` with all that its processors have."""
+    """Let emulated boards be QEMU's `virt` with all that its processors have. Its kernel signs
+    pointers: QEMU does that 14 times as fast by a rule of its own."""
     usual = machine._command
 
     def command(*words: object) -> list[str]:
@@ -89,7 +90,7 @@ def on_a_machine_with_sve(monkeypatch: pytest.MonkeyPatch) -> None:
             del of_pi[at : at + 2]
         at = of_pi.index("-machine")
         of_pi[at + 1] = of_pi[at + 1].replace(machine._MODEL, "virt")
-        return [*of_pi, "-cpu", "max", "-m", "1G"]
+        return [*of_pi, "-cpu", "max,pauth-impdef=on", "-m", "1G"]
 
     monkeypatch.setattr(machine, "_command", command)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from hil.campaign.exact import effects_of
 from hil.campaign.trace import unpack_trace
 from hil.errors import KernelError
 from hil.wire import campaign
@@ -127,3 +128,11 @@ def test_what_is_left_of_sites_is_every_experiment_that_was_not_done() -> None:
         every = experiments(sites)
         done = rng.randrange(len(every) + 1)
         assert experiments(campaign.remaining_sites(sites, done)) == every[done:]
+
+
+def test_details_that_are_too_few_or_too_many_are_refused() -> None:
+    outcomes = unpack_outcomes(PAYLOADS["campaign_run_answer"])
+    assert len(effects_of(outcomes)[0]) == 9
+    for details in (outcomes.details[:-1], outcomes.details + b"x"):
+        with pytest.raises(KernelError, match="details"):
+            effects_of(replace(outcomes, details=details))
