@@ -1,4 +1,4 @@
-"""What injects upsets into a run, in words: events, random sources, and radiation of the plant."""
+"""Words for what injects upsets into a run: events, random sources, and radiation of the plant."""
 
 from __future__ import annotations
 
