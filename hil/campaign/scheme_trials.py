@@ -161,10 +161,10 @@ def _run(scenario: Scenario, folder: Path, counts: _Counts, power_w: float) -> N
 
 
 def _full_power_w(scenario: Scenario) -> float:
-    """Return the power of all boards at full load [W], by their profiles."""
-    profiles = profiles_of(scenario)
+    """Return the power of all boards at full load [W], by their profiles; cold spares are off."""
+    profiles, rig = profiles_of(scenario), scenario.rig
     total = 0.0
-    for node in scenario.rig.nodes:
+    for node in rig.nodes[: rig.size - rig.cold_spares]:
         power = profiles[node.profile or scenario.rig.profile].power
         total += float(power.mode(power.full).full_w.value)
     return total

@@ -52,9 +52,11 @@ def all_hits(bench: FaultBench, target: UpsetTarget) -> FaultTable:
 
 def single_hits(scenario: Scenario) -> SingleHits | None:
     """Return the count for the voted data of the nodes of a scenario (state, input, output); None
-    if it takes too long, the workload is not one of hil, or the scheme is not modelled. Raises:
-    KernelError if the step does not end."""
-    if scenario.workload_name not in WORKLOADS or scenario.rig.scheme.value not in _SCHEMES:
+    if it takes too long, the workload is not one of hil, or its scheme, voter or spares are not
+    modelled. Raises: KernelError if the step does not end."""
+    rig = scenario.rig
+    plain = rig.scheme.value in _SCHEMES and rig.voter.is_exact and rig.size == rig.scheme.size
+    if scenario.workload_name not in WORKLOADS or not plain or rig.calm_scheme is not None:
         return None
     bench = FaultBench(partial(Golden, scenario.workload_name, scenario.seed))
     of = bench.workload

@@ -38,7 +38,10 @@ def _not_kept(scenario: Scenario) -> str:
     one_bit = all(set(rate.patterns) == {PatternKind.BIT} for rate in rates)
     together = len({event.frame_at(scenario.frame_us) for event in events}) <= 1
     assumptions = {
-        "it has three or more nodes": scenario.rig.size >= 3,
+        "it has three or more nodes and no spares": scenario.rig.size >= 3
+        and scenario.rig.size == scenario.rig.scheme.size,
+        "its nodes vote on whole outputs": scenario.rig.voter.is_exact
+        and not scenario.rig.scheme.pairs,
         "it has no plant, and a workload of hil": scenario.plant is None
         and scenario.workload_name in WORKLOADS,
         "it repairs by resync only (restarts, resets, power_cycles and rollbacks are 0)": not any(
