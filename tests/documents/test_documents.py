@@ -353,6 +353,8 @@ DRAWINGS = {
     ("csrc/README.md", "kernel            <-   wire"),
     ("csrc/SPEC.md", "7       0"),
     ("csrc/SPEC.md", "+---+------+---"),
+    ("csrc/SPEC.md", "+----------+--------+", "or continued"),
+    ("csrc/SPEC.md", "+----------+--------+", "| follow"),
     ("csrc/SPEC.md", "+-------+---", "change of the"),
     ("csrc/SPEC.md", "+------------------+---", "4 x byte + space"),
 }
