@@ -1,4 +1,4 @@
-"""One key of a scenario that takes several values: what `hil compare --over` draws a curve over."""
+"""One key of a scenario that takes several values: what `hil compare --over KEY=VALUES` draws over."""
 
 from __future__ import annotations
 
