@@ -1,4 +1,4 @@
-"""One key of a scenario that takes several values: what `hil compare --over KEY=VALUES` draws over."""
+"""One key of a scenario that takes several values, for `hil compare --over KEY=VALUES`."""
 
 from __future__ import annotations
 
