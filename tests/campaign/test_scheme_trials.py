@@ -134,6 +134,6 @@ def test_optimum_of_the_persistence_count_is_where_the_model_predicts_it(
     model = persistence_model(persistence)
     assert isinstance(model, PersistenceModel)
     predicted = key.values.index(model.best([int(value) for value in key.values]))
-    lossless = [run_scheme(key.changed(persistence, v), 24).lossless for v in key.values]
+    lossless = [run_scheme(key.changed(persistence, v), 8).lossless for v in key.values]
     assert 0 < predicted < len(key.values) - 1
     assert abs(lossless.index(max(lossless)) - predicted) <= 1
