@@ -354,7 +354,6 @@ DRAWINGS = {
     ("csrc/SPEC.md", "7       0"),
     ("csrc/SPEC.md", "+---+------+---"),
     ("csrc/SPEC.md", "+----------+--------+", "or continued"),
-    ("csrc/SPEC.md", "+----------+--------+", "| follow"),
     ("csrc/SPEC.md", "+-------+---", "change of the"),
     ("csrc/SPEC.md", "+------------------+---", "4 x byte + space"),
 }
