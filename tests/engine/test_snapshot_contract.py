@@ -268,7 +268,7 @@ def test_the_stored_layout_is_that_of_version_3() -> None:
                 ("b", "isolated", 0, True),
             )
         },
-        "power_cuts": {"a": ["plant", "upset"], "b": []},
+        "power_cuts": {"a": ["plant", "stand_by", "upset"], "b": []},
         "returning": [[60, "b"]],
         "permanent": {
             "a": [],

@@ -46,6 +46,7 @@ SHIPPED = (
     "leo-iss-day",
     "lm-saa",
     "memory-storm",
+    "mid-value",
     "nominal",
     "number-formats",
     "one-node-dies",
