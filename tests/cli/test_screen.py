@@ -166,9 +166,10 @@ def test_whatever_ends_the_screen_does_not_end_the_run(
 ) -> None:
     if how == "hang up":
         running.hang_up()
+        running.process.wait(timeout=30)
     else:
         running.process.send_signal(signal.SIGKILL if how == "kill" else signal.SIGTERM)
-    running.process.wait(timeout=30)
+        running.end()  # a terminal that nobody reads is full some time
     assert goes_on(hil.cwd / "r")
 
 
