@@ -33,6 +33,7 @@ from hil.record.campaign_file import CampaignFile
 from hil.record.campaign_rows import EFFECTS
 from hil.record.campaign_step import class_columns
 from hil.record.campaign_summary import campaign_summary
+from hil.record.flown_faults import FlownFaults
 from hil.scenario.outputs import OutputRole, output_fields
 from hil.upsets.words import NodeEffect
 
@@ -74,7 +75,7 @@ class VariantCosts:
     on this computer; `faults`: bits times instructions, of which `sdc` make the output wrong and
     `other_class` the class (None: the workload has none, or severities were not asked for);
     `standing_sdc`, `standing_class`: bits of the state whose flip before the step does. `nodes`: 3
-    where such nodes vote."""
+    where such nodes vote, and `flown` what became of faults that were flown through them."""
 
     workload: str
     memory: int
@@ -86,6 +87,7 @@ class VariantCosts:
     standing_sdc: int
     standing_class: int | None
     nodes: int = 1
+    flown: FlownFaults | None = None
 
     @property
     def open_bits(self) -> float:
@@ -131,6 +133,7 @@ class VariantCosts:
             "standing_class_bits": self.standing_class,
             "wrong": self.wrong(conditions),
             "right_per_joule": self.right_per_joule(conditions),
+            "flown": None if self.flown is None else self.flown.as_json(),
         }
 
 
@@ -170,8 +173,8 @@ def _standing_class(file: CampaignFile) -> int:
     )
 
 
-def voted(row: VariantCosts) -> VariantCosts:
-    """Return three nodes with this variant that vote."""
+def voted(row: VariantCosts, flown: FlownFaults | None = None) -> VariantCosts:
+    """Return three nodes with this variant that vote; `flown`: measured in full runs."""
     return VariantCosts(
         f"{row.workload}, TMR",
         _NODES * row.memory,
@@ -183,4 +186,5 @@ def voted(row: VariantCosts) -> VariantCosts:
         row.standing_sdc,
         row.standing_class,
         _NODES,
+        flown,
     )

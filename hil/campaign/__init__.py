@@ -34,6 +34,7 @@ scheme_proof        what a redundancy scheme makes of every upset of every node
 proof_journal, proof_result    its experiments while they go on, and its file
 scheme_model, voter_upsets    the scheme without boards; upsets of the voter and of recovery
 scheme_runs         the confirmation of a proof by full runs
+flown_faults        faults that make one node wrong, flown through three
 single_hits         every hit of a step of every node, and what the scheme makes of it
 scheme_trials, scheme_sweep    runs of one scenario with a scheme; a key that takes several values
 theory              a package: short runs of whole rigs, beside what models of them predict

@@ -29,7 +29,7 @@ from hil.scenario.upsets import UpsetsConfig
 from hil.upsets.upset import Upset, UpsetPlan
 from hil.upsets.words import SystemOutcome
 
-__all__ = ["Confirmation", "DrawnFault", "confirm", "draw_faults", "run_fault"]
+__all__ = ["Confirmation", "DrawnFault", "FlownRun", "confirm", "draw_faults", "fly", "run_fault"]
 
 _FRAMES_AFTER: Final = 12
 
@@ -120,12 +120,12 @@ def _first_bit(faults: NodeFaults, region: TargetRegion, byte: int, position: in
 
 
 class _Watcher(RunObserver):
-    """Orders one upset for its frame, and keeps what became of it."""
+    """Orders upsets of one frame, and keeps what became of them."""
 
-    def __init__(self, plan: UpsetPlan) -> None:
-        self._plan = plan
+    def __init__(self, plans: Sequence[UpsetPlan]) -> None:
+        self._plans = plans
         self.loop: Loop | None = None
-        self.upset: Upset | None = None
+        self.upsets: list[Upset] = []
         self.escaped = self.lost = 0
         self.shown = SystemOutcome.NO_EFFECT
 
@@ -140,25 +140,33 @@ class _Watcher(RunObserver):
         self._order(done.next_frame)
 
     def _order(self, next_frame: int) -> None:
-        if next_frame == self._plan.frame and self.loop is not None:
-            self.loop.controls.planner.order_plan(self._plan)
+        if next_frame == self._plans[0].frame and self.loop is not None:
+            for plan in self._plans:
+                self.loop.controls.planner.order_plan(plan)
 
     def on_event(self, event: RunEvent) -> None:
         if isinstance(event, Upset):
-            self.upset = event
+            self.upsets.append(event)
         elif isinstance(event, NodeRepair):
             resync = event.attempt.action == NodeState.RESYNC.value
             done = SystemOutcome.CORRECTED if resync else SystemOutcome.RECOVERED
             self.shown = with_repairs(done, self.shown)
 
 
-def run_fault(scenario: Scenario, frame: int, fault: DrawnFault, folder: Path) -> Confirmation:
-    """Carry out one fault in a run of `scenario`, in the new folder `folder`. Raises: SetupError if
-    it was not injected; what `Loop.run` raises."""
-    plan = UpsetPlan(
-        frame, fault.node, fault.target, PatternKind.BIT, "campaign",
-        steps=fault.position, width=1, bit=fault.bit, exact=True,
-    )  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class FlownRun:
+    """The end of a run with upsets in one frame: the upsets, the frames with a wrong output and
+    those without one, and the worst that repairs have shown."""
+
+    upsets: Sequence[Upset]
+    escaped: int
+    lost: int
+    shown: SystemOutcome
+
+
+def fly(scenario: Scenario, frame: int, plans: Sequence[UpsetPlan], folder: Path) -> FlownRun:
+    """Carry out upsets of `frame` in a run of `scenario`, in the new folder `folder`. Raises: what
+    `Loop.run` raises."""
     alone = scenario.model_copy(
         update={
             "frames": frame + _FRAMES_AFTER,
@@ -169,12 +177,23 @@ def run_fault(scenario: Scenario, frame: int, fault: DrawnFault, folder: Path) -
             "expect": "none",
         }
     )
-    watcher = _Watcher(plan)
+    watcher = _Watcher(plans)
     folder.mkdir()
     loop = Loop(alone, folder, observers=[watcher], setup=RunSetup(recorders=NullRecorder))
     watcher.loop = loop
     loop.run()
-    upset = watcher.upset
+    return FlownRun(watcher.upsets, watcher.escaped, watcher.lost, watcher.shown)
+
+
+def run_fault(scenario: Scenario, frame: int, fault: DrawnFault, folder: Path) -> Confirmation:
+    """Carry out one fault in a run of `scenario`, in the new folder `folder`. Raises: SetupError if
+    it was not injected; what `Loop.run` raises."""
+    plan = UpsetPlan(
+        frame, fault.node, fault.target, PatternKind.BIT, "campaign",
+        steps=fault.position, width=1, bit=fault.bit, exact=True,
+    )  # fmt: skip
+    flight = fly(scenario, frame, (plan,), folder)
+    upset = flight.upsets[-1] if flight.upsets else None
     if upset is None or not upset.injected:
         why = "it did not fall due" if upset is None else upset.report.detail
         raise SetupError(
@@ -186,16 +205,16 @@ def run_fault(scenario: Scenario, frame: int, fault: DrawnFault, folder: Path) -
     )
     proved = fate_in_scheme(result)
     # There is no other upset: what a run calls an anomaly, since it came late, is of this one.
-    outcome = with_repairs(upset.assessment.outcome, watcher.shown)
-    happened = _fate(outcome, watcher, proved)
+    outcome = with_repairs(upset.assessment.outcome, flight.shown)
+    happened = _fate(outcome, flight, proved)
     return Confirmation(fault, (result.worst, proved), (outcome, happened))
 
 
-def _fate(outcome: SystemOutcome, watcher: _Watcher, proved: SchemeFate) -> SchemeFate:
+def _fate(outcome: SystemOutcome, flight: FlownRun, proved: SchemeFate) -> SchemeFate:
     """Return the fate that a run has shown."""
-    if watcher.escaped:
+    if flight.escaped:
         return SchemeFate.ESCAPED
-    if watcher.lost:
+    if flight.lost:
         return SchemeFate.NO_OUTPUT
     if proved is SchemeFate.LATENT and outcome is SystemOutcome.NO_EFFECT:
         return SchemeFate.LATENT  # a run cannot tell it from none

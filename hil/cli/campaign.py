@@ -59,7 +59,7 @@ _KINDS: Final = {
     "--weights": "campaigns of weights",
 }
 _OF_SOME_KINDS: Final = {
-    "--exact": frozenset({"severity", "follow", "dask", "part", "upset_rate"}),
+    "--exact": frozenset({"severity", "follow", "dask", "part", "upset_rate", "confirm"}),
     "--sampled": frozenset(
         {
             "dask",
@@ -133,7 +133,7 @@ def campaign(  # noqa: PLR0913, PLR0917  (every option is one)
     if text_hits:
         return hit_texts(choice.scenario(), text_hits, as_json=as_json)
     if weights or (exact and choice.has_variants):
-        return choice.compared(images if weights else 0, upset_rate, shown)
+        return choice.compared(images if weights else 0, (upset_rate, confirm), shown)
     if scheme_proof:
         return choice.prove(confirm, out, shown)
     if exact:
@@ -195,12 +195,13 @@ class _Choice:
         targets = _targets(self.target_names, sampled=False)
         return VariantChoice(scenarios, targets, self.frame, self.count(scenarios[0]), self.source)
 
-    def compared(self, images: int, upset_rate: float, shown: CampaignShow) -> int:
+    def compared(self, images: int, under: tuple[float, int], shown: CampaignShow) -> int:
         """Compare workloads: flip their weights, on so many images, or carry out exact campaigns
-        (0). Return the exit code."""
+        (0); `under`: upsets of a bit and day, and how many faults are flown. Return the exit
+        code."""
         if images:
             return flip_all_weights(self.variants(), images, shown)
-        return compare_variants(self.variants(), upset_rate, shown)
+        return compare_variants(self.variants(), *under, shown)
 
     def prove(self, confirm: int, out: Path | None, shown: CampaignShow) -> int:
         """Prove the scheme, with `confirm` full runs; return the exit code."""

@@ -141,7 +141,10 @@ TextHits = Annotated[
     ),
 ]
 Confirm = Annotated[
-    int, typer.Option(metavar="N", help="With --scheme-proof: full runs of faults.", min=0)
+    int,
+    typer.Option(
+        metavar="N", help="With --scheme-proof or several workloads: full runs of faults.", min=0
+    ),
 ]
 Severity = Annotated[
     bool, typer.Option("--severity", help="With --exact: how wrong each wrong output is.")

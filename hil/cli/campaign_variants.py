@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hil.analysis.protection_costs import Conditions, VariantCosts
     from hil.campaign.weight_flips import WeightFlips
     from hil.cli.campaign_progress import CampaignShow
+    from hil.record.flown_faults import FlownFaults
     from hil.scenario import Scenario, UpsetTarget
 
 __all__ = ["VariantChoice", "compare_variants", "flip_all_weights"]
@@ -55,9 +56,12 @@ class VariantChoice:
     source: str
 
 
-def compare_variants(choice: VariantChoice, upset_rate: float, shown: CampaignShow) -> int:
-    """Carry out an exact campaign of each workload, or use the result that is there already, and
-    print one table of all; return the exit code."""
+def compare_variants(
+    choice: VariantChoice, upset_rate: float, flights: int, shown: CampaignShow
+) -> int:
+    """Carry out an exact campaign of each workload, or use the result that is there already, fly
+    `flights` faults and as many pairs of them through three nodes, and print one table of all;
+    return the exit code."""
     from hil.analysis.protection_costs import voted
     from hil.scenario.outputs import bare_name
     from hil.views.protection_costs import protection_costs_table
@@ -67,7 +71,7 @@ def compare_variants(choice: VariantChoice, upset_rate: float, shown: CampaignSh
     for scenario in choice.scenarios:
         row = _row(scenario, choice, shown)
         is_bare = bare_name(row.workload) == row.workload
-        rows += [row, voted(row)] if is_bare else [row]
+        rows += [row, voted(row, _flown(scenario, flights, shown))] if is_bare else [row]
     if shown.as_json:
         answer(
             {
@@ -91,7 +95,7 @@ def _row(scenario: Scenario, choice: VariantChoice, shown: CampaignShow) -> Vari
     from hil.campaign.step_cost import step_cost
     from hil.record.campaign_file import CampaignFile
 
-    path = Path(f"{scenario.name}.{scenario.workload_name}.campaign")
+    path = _result_of(scenario)
     if not path.exists():
         what = (scenario, choice.targets, choice.frame, path, choice.workers, None)
         carry_out_exact(ExactChoice(*what, severity=True, source=choice.source), shown)
@@ -105,6 +109,31 @@ def _row(scenario: Scenario, choice: VariantChoice, shown: CampaignShow) -> Vari
                 f"{path} is the result of another campaign", remedy="delete it, or move it away"
             )
         return variant_costs(file, memory, step_s)
+
+
+def _result_of(scenario: Scenario) -> Path:
+    return Path(f"{scenario.name}.{scenario.workload_name}.campaign")
+
+
+def _flown(scenario: Scenario, flights: int, shown: CampaignShow) -> FlownFaults | None:
+    """Fly faults of the workload; None if none are wanted, or its boards are no processes of this
+    computer."""
+    from hil.campaign.flown_faults import fly_faults
+    from hil.record.campaign_file import CampaignFile
+    from hil.scenario.words import BoardKind
+
+    if not flights or any(n.board is not BoardKind.PROCESS for n in scenario.rig.nodes):
+        return None
+    next_s = time.monotonic() + _EVERY_S
+
+    def report(done: int, total: int) -> None:
+        nonlocal next_s
+        if time.monotonic() >= next_s and not shown.quiet:
+            next_s = time.monotonic() + _EVERY_S
+            say(f"{scenario.workload_name}, three nodes: run {done} of {total}")
+
+    with CampaignFile(_result_of(scenario)) as file:
+        return fly_faults(scenario, file, flights, report)
 
 
 def flip_all_weights(choice: VariantChoice, images: int, shown: CampaignShow) -> int:

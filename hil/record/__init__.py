@@ -34,6 +34,7 @@ fault_lines         lists of faults as text
 experiment_id, recorded_experiment    the names of experiments, and one by its name
 campaign_endings    how wrong outputs are
 scheme_proof, proof_file    the proof of a scheme, and its file
+flown_faults        what became of faults that were flown through three nodes
 result_file         what the files of campaigns and proofs have in common
 campaign_journal    the outcomes of a campaign that is going on
 """

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hil.analysis.protection_costs import Conditions, VariantCosts
+from hil.record.flown_faults import FlownFaults
 from hil.views.style import BAD, DIM, HEAD, Glyphs
 
 __all__ = ["protection_costs_table"]
@@ -45,6 +46,19 @@ def protection_costs_table(
             f"{conditions.board}, {conditions.core_w:.3g} W; bytes: state, input, output, scratch.",
             style=DIM,
         ),
+        *(Text(_flown(row.workload, row.flown)) for row in rows if row.flown is not None),
+    )
+
+
+def _flown(workload: str, flown: FlownFaults) -> str:
+    """Return what was measured of three nodes, beside what is computed of them."""
+    return (
+        f"{workload}, flown: {flown.faults} faults that make one node's output wrong, each in a "
+        f"run of three: {flown.wrong} wrong outputs (computed: 0), {flown.lost} runs with a frame "
+        f"without one; {flown.pairs} pairs of them, in one frame on two nodes: "
+        f"{flown.pairs_wrong} wrong outputs (computed as the worst: {flown.pairs}), "
+        f"{flown.pairs_lost} runs with a frame without one. A node was wrong after "
+        f"{flown.effective} of these {flown.faults + 2 * flown.pairs} hits."
     )
 
 

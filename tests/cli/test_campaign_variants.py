@@ -25,7 +25,8 @@ def hil(tmp_path: Path, ready: ReadyHil) -> Hil:
 @pytest.mark.slow
 @pytest.mark.ptrace
 def test_variants_stand_in_one_table_beside_tmr(hil: Hil) -> None:
-    words = ("campaign", "mine.yaml", "--exact", "--targets", "output,heap", "--workload", PAIR)
+    of = ("--exact", "--targets", "output,heap", "--confirm", "3")
+    words = ("campaign", "mine.yaml", *of, "--workload", PAIR)
     done = hil(*words, "--json", "--upset-rate", "0.001")
     assert done.code == 0, done.err
     document = json.loads(done.out)
@@ -38,6 +39,11 @@ def test_variants_stand_in_one_table_beside_tmr(hil: Hil) -> None:
     ]
     assert tmr["memory_bytes"] == 3 * bare["memory_bytes"]
     assert tmr["joules"] == pytest.approx(3 * bare["joules"])
+    assert bare["flown"] is None and dup["flown"] is None
+    flown = tmr["flown"]
+    assert (flown["faults"], flown["pairs"]) == (3, 3)
+    assert flown["effective"] == 9  # each makes the output of its node wrong
+    assert (flown["wrong"], flown["no_output"], flown["pairs_wrong"]) == (0, 0, 0)
     assert dup["memory_bytes"] == bare["memory_bytes"] + 32 + 4  # activations again, repairs
     assert dup["instructions"] > bare["instructions"]
     assert dup["sdc"] / dup["instructions"] < bare["sdc"] / bare["instructions"]
@@ -45,6 +51,7 @@ def test_variants_stand_in_one_table_beside_tmr(hil: Hil) -> None:
     again = hil(*words, "--quiet")  # the results are there: no campaign is carried out
     assert again.code == 0 and "experiments" not in again.err
     assert "dense-int8, TMR" in again.out and "outvoted" in again.out
+    assert "flown: 3 faults" in again.out
     repeated = hil(
         *("campaign", "mine.dense-int8+dup.campaign", "--repeat", "0.0"),
         *("--workload", "dense-int8+dup"),
