@@ -21,6 +21,9 @@ from hil.errors import HilError, LinkError, NodeError, SetupError
 __all__ = ["LocalExecutor"]
 
 _BEGINS_S: Final = 1.0
+_NOTICES_S: Final = 0.5
+"""How often a wait of the main thread ends: Python misses a signal that comes just before it waits,
+until the wait is over."""
 _TRIES: Final = 3
 """So many times in a row may a board fail without an outcome in between."""
 
@@ -131,7 +134,7 @@ class LocalExecutor(Generic[Board]):
                 carry_out(place, part)
             except BaseException as error:  # noqa: BLE001  (raised again by the thread that waits)
                 failures.append(error)
-                work.failed.set()
+                work.failed = True
             finally:
                 ended.put(None)
 
@@ -147,10 +150,11 @@ class LocalExecutor(Generic[Board]):
                 thread.start()
             carry_out(places[0], parts[0])
             while running:  # not `join`: a signal that interrupts it can make it return too early
-                ended.get()
-                running -= 1
+                with contextlib.suppress(queue.Empty):
+                    ended.get(timeout=_NOTICES_S)
+                    running -= 1
         except BaseException:
-            work.failed.set()
+            work.failed = True  # not a call, which the next Ctrl-C could interrupt
             raise
         finally:
             _wait_for(ended, running, threads)
@@ -219,14 +223,14 @@ class _Round(Generic[Board]):
         keep: Callable[[int, RangeOutcomes], None],
         stopped: Callable[[], bool],
     ) -> None:
-        self.failed = threading.Event()
+        self.failed = False
         self._experiments = experiments
         self._keep = keep
         self._stopped = stopped
 
     def ended(self) -> bool:
         """Return whether no more experiments are wanted."""
-        return self._stopped() or self.failed.is_set()
+        return self._stopped() or self.failed
 
     def carry_out(self, place: _Place[Board], part: Sequence[Range]) -> list[Range]:
         """Carry out `part` at a place; return what is left if its board does not come back."""

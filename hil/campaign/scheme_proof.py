@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,9 @@ __all__ = [
     "prove_scheme",
 ]
 
+_NOTICES_S: Final = 0.5
+"""How often the wait for all nodes ends: Python misses a signal that comes just before it waits,
+until the wait is over."""
 _DETAILS: Final = Detail.DIFFERS | Detail.FATE
 
 
@@ -120,6 +123,11 @@ def prove_scheme(
         pool = stack.enter_context(ThreadPoolExecutor(min(order.workers, len(nodes))))
         stack.callback(counter.halt.set)
         work = [pool.submit(_faults_of_node, order, i, counter) for i in range(len(nodes))]
+        pending = set(work)
+        while pending:
+            done, pending = wait(pending, _NOTICES_S)
+            for one in done:
+                one.result()  # raises what went wrong on this node at once
         found = [one.result() for one in work]
     first = found[0]
     model = SchemeModel(scenario)
