@@ -80,11 +80,14 @@ class Confirmation:
 
 def draw_faults(found: Sequence[NodeFaults], count: int, seed: int) -> list[DrawnFault]:
     """Draw faults from all experiments: every second one from those of a kind that is drawn first,
-    so that rare kinds come up."""
+    so that rare kinds come up. There are none if all faults are known without an experiment."""
+    tried = [faults for faults in found if faults.plan.classes]
+    if not tried:
+        return []
     chance = random.Random(seed)  # noqa: S311  (a sample that is the same again)
     out: list[DrawnFault] = []
     for number in range(count):
-        faults = found[number % len(found)]
+        faults = tried[number % len(tried)]
         classes = faults.plan.classes
         if number % 2:
             kind = chance.randrange(len(faults.kinds))

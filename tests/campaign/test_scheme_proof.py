@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections import Counter
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -399,3 +401,9 @@ def test_a_file_that_is_no_proof_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no database")
     with pytest.raises(RecordError):
         read_proof(tmp_path / "text")
+
+
+def test_nothing_is_drawn_where_every_fault_is_known_without_an_experiment() -> None:
+    """As of the output, which a step overwrites."""
+    known = cast("NodeFaults", SimpleNamespace(plan=SimpleNamespace(classes=0)))
+    assert draw_faults([known], 4, 1) == []
