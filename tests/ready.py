@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import ctypes
 import fcntl
 import gc
 import importlib
@@ -26,8 +25,6 @@ from pathlib import Path
 from typing import Any
 
 __all__ = ["ReadyHil"]
-
-PR_SET_CHILD_SUBREAPER = 36
 
 IMPORTED = (
     "hil.cli",
@@ -185,13 +182,14 @@ class ReadyHil:
     ) -> int:
         """Return the process that is `hil` with these words from now on, a child of this one: who
         started it ends at once, and leaves it to the next process above that takes in orphans."""
-        prctl = ctypes.CDLL(None, use_errno=True).prctl
-        assert prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+        from hil.rig.offspring import ADOPTION  # noqa: PLC0415  (the server has not imported it)
+
+        ADOPTION.begin()  # boards of this process count there, too
         try:
             self._ask(fds, words, cwd, env, lead=lead, goes_on=True)
             return self._answer(words, 60)
         finally:
-            prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+            ADOPTION.end()
 
     def _ask(
         self,

@@ -220,6 +220,7 @@ class _Choice:
     ) -> int:
         """Carry out an exact campaign; `how`: cluster, severity, steps to follow. Return the exit
         code."""
+        _check_single(self.context)
         check_executor(how[0], self.workers)
         loaded = self.scenario()
         count, chosen = self.count(loaded), _targets(self.target_names, sampled=False)
@@ -293,6 +294,15 @@ def _given(context: typer.Context) -> dict[str, str]:
         if source is not None and source.name == "COMMANDLINE":
             given[name] = parameter.opts[0]
     return given
+
+
+def _check_single(context: typer.Context) -> None:
+    """Check that no option of several workloads is given for one. Raises: UsageError."""
+    given = _given(context)
+    for name, kinds in (("confirm", "proofs of schemes, and"), ("upset_rate", "")):
+        if name in given:
+            several = " ".join(f"{given[name]} is for {kinds} several workloads".split())
+            raise UsageError(several, remedy="leave it out, or --workload A,B")
 
 
 def _check_kind(context: typer.Context, kinds: tuple[bool, ...]) -> None:
