@@ -390,7 +390,8 @@ def test_a_run_is_verified_and_resumed_with_the_same_text_only(tmp_path: Path) -
     assert "mine" in hil(tmp_path, "check", "s.yaml").stdout
     hil(tmp_path, "run", "s.yaml", "--out", "r", "--quiet")
     verified = hil(tmp_path, "replay", "r", "--verify").stdout
-    assert "mine.c, which has the recorded SHA-256" in " ".join(verified.split())
+    # A long path may be broken anywhere.
+    assert "mine.c,whichhastherecordedSHA-256" in "".join(verified.split())
     manifest = json.loads((tmp_path / "r" / "manifest.json").read_text())
     workload = manifest["scenario"]["workload"]
     assert workload["c"] == str(tmp_path / "mine.c") and len(workload["sha256"]) == 64
