@@ -2,6 +2,7 @@
 
 import pytest
 
+from hil.api import FramesDone, RunObserver, open_run, parse_scenario, run
 from tests.command_line import Hil
 
 RUN = (
@@ -35,6 +36,19 @@ def test_two_runs_are_priced_and_the_price_of_a_wrong_answer_between_them(two: H
     today = [run["per_million_correct"][0]["space_5_50_95_usd"][1] for run in (simplex, tmr)]
     assert low < middle < high
     assert middle == pytest.approx((today[1] - today[0]) / 1e6, rel=0.05)
+
+
+def test_the_wrong_answers_of_a_run_that_never_ended_count(hil: Hil) -> None:
+    class Dies(RunObserver):
+        def on_frame(self, done: FramesDone) -> None:
+            if done.next_frame >= 80:
+                raise RuntimeError("the host is gone")
+
+    scenario = parse_scenario(RUN % "simplex", file="simplex.yaml")
+    with pytest.raises(RuntimeError, match="the host is gone"):
+        run(scenario, out=hil.cwd / "cut", observers=[Dies()])
+    priced = hil("cost", "cut", "--draws", 200, "--json").json["runs"][0]
+    assert priced["wrong_in_run"] == open_run(hil.cwd / "cut").frames.rows - 50 > 0
 
 
 def test_runs_without_wrong_answers_only_bound_the_price_of_one(hil: Hil) -> None:

@@ -59,7 +59,8 @@ def counts_of(
     the record has. Raises: UsageError if nothing is known of its power."""
     frames = result.frames + result.skipped
     metrics, plant = result.metrics, result.plant or {}
-    wrong = round(metrics.get("sdc_frames", 0))
+    # A run that has not ended has no metrics yet, but counts of its record.
+    wrong = round(metrics["sdc_frames"]) if result.tally is None else result.tally.sdc_frames
     return RunCounts(
         name=result.name or str(result.run_dir),
         scheme=reader.scenario.scheme,
@@ -67,7 +68,7 @@ def counts_of(
         frames=frames,
         correct=round(result.availability * frames),
         wrong=wrong,
-        escaped=round(metrics.get("sdc_upsets", 0)),
+        escaped=result.upsets.by_system_outcome.get("sdc_escaped", 0),
         ends_wrong=wrong > 0 and _ends_wrong(reader),
         frame_us=reader.frame_us,
         accel=max(1.0, result.accel),
