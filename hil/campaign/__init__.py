@@ -30,6 +30,7 @@ step_cost           memory and time of a step without faults
 severity, unread    how wrong outputs are, and what is in bytes that nothing reads
 ending_reader       what a board sends of the ends of experiments
 text_hits           how much of a text single hits cost, by their place in it
+checksum_hits, tick_step    what checksums of a workload find; steps with a flip at a tick
 scheme_proof        what a redundancy scheme makes of every upset of every node
 proof_journal, proof_result    its experiments while they go on, and its file
 scheme_model, voter_upsets    the scheme without boards; upsets of the voter and of recovery

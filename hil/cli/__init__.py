@@ -13,7 +13,7 @@ compare_schemes     redundancy schemes in runs of one scenario: options of `hil 
 outlook             protection, vulnerability and failures in orbit: options of `hil compare`
 options, run_options    options that commands share
 campaign_options, campaign_exact, campaign_variants, campaign_sampled, campaign_proof,
-campaign_texts, campaign_progress
+campaign_texts, campaign_checksums, campaign_progress
                     the options of a campaign, its kinds, and what it prints meanwhile
 prepare, announce, background    a run before it begins, and its process when a screen shows it
 record              opens the records of earlier runs

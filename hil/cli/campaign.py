@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import typer
 
 from hil.cli import campaign_options as options
+from hil.cli.campaign_checksums import hit_checksums
 from hil.cli.campaign_exact import ExactChoice, check_frame, exact_campaign
 from hil.cli.campaign_progress import CampaignShow, Dask, TableAlone, check_executor
 from hil.cli.campaign_proof import ProofChoice, prove
@@ -56,6 +57,7 @@ _KINDS: Final = {
     "--sampled": "sampled campaigns",
     "--scheme-proof": "proofs of schemes",
     "--text-hits": "hits of a text",
+    "--checksum-hits": "hits of a workload with checksums",
     "--weights": "campaigns of weights",
 }
 _OF_SOME_KINDS: Final = {
@@ -76,6 +78,7 @@ _OF_SOME_KINDS: Final = {
     ),
     "--scheme-proof": frozenset({"confirm"}),
     "--text-hits": frozenset({"text_hits"}),
+    "--checksum-hits": frozenset({"checksum_hits", "clean_steps"}),
     "--weights": frozenset({"images"}),
 }
 _OF_BOTH: Final = frozenset({"scenario", "out", "boards", "as_json", "workload"})
@@ -88,6 +91,8 @@ def campaign(  # noqa: PLR0913, PLR0917  (every option is one)
     sampled: options.Sampled = False,
     scheme_proof: options.SchemeProof = False,
     text_hits: options.TextHits = 0,
+    checksum_hits: options.ChecksumHits = 0,
+    clean_steps: options.CleanSteps = 10_000,
     targets: options.Targets = _DEFAULT_TARGETS,
     frame: options.Frame = 3,
     boards: options.Kind = None,
@@ -124,23 +129,21 @@ def campaign(  # noqa: PLR0913, PLR0917  (every option is one)
 ) -> int:
     """Carry out a campaign (see `HELP`)."""
     if _is_result(scenario, context):
-        place = (out, scenario_file, boards, as_json)
-        return use_result(ResultOrder(Path(scenario), repeat, gdb, merge, *place, workload))
-    _check_kind(context, (exact, sampled, scheme_proof, text_hits > 0, weights))
+        of = (repeat, gdb, merge, out, scenario_file, boards, as_json, workload)
+        return use_result(ResultOrder(Path(scenario), *of))
+    _check_kind(context, (exact, sampled, scheme_proof, text_hits > 0, checksum_hits > 0, weights))
     shown = CampaignShow(no_tui=no_tui, ascii_only=ascii_only, quiet=quiet, as_json=as_json)
-    of = (scenario, boards, scheme, workload, workers, targets, frame)
-    choice = _Choice(context, *of, quiet=quiet)
-    if text_hits:
-        return hit_texts(choice.scenario(), text_hits, as_json=as_json)
+    choice = _Choice(context, scenario, boards, scheme, workload, workers, targets, frame, quiet)
+    if text_hits or checksum_hits:
+        return choice.hit(text_hits, checksum_hits, clean_steps, as_json=as_json)
     if weights or (exact and choice.has_variants):
         return choice.compared(images if weights else 0, (upset_rate, confirm), shown)
     if scheme_proof:
         return choice.prove(confirm, out, shown)
     if exact:
         return choice.exact((dask, severity, follow), out, part, shown)
-    what = (frames or str(frame), samples, proportional, precision, confidence, outcome, seed)
-    sample = SampledOptions(*what, faults, write_faults, plan, _given(context))
-    return choice.sampled(sample, dask, out, part, shown)
+    size = (frames or str(frame), samples, proportional, precision, confidence, outcome, seed)
+    return choice.sampled(SampledOptions(*size, faults, write_faults, plan), dask, out, part, shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +179,12 @@ class _Choice:
                 remedy="several are for --exact and --weights",
             )
         return self._with(self.names[0] if self.names else None)
+
+    def hit(self, text_hits: int, checksum_hits: int, steps: int, *, as_json: bool) -> int:
+        """Carry out hits of a text, or of a workload with checksums; return the exit code."""
+        if text_hits:
+            return hit_texts(self.scenario(), text_hits, as_json=as_json)
+        return hit_checksums(self.scenario(), checksum_hits, steps, as_json=as_json)
 
     def variants(self) -> VariantChoice:
         """Return the workloads that are to be compared; without --workload that of the scenario.
@@ -242,7 +251,8 @@ class _Choice:
         count, chosen = self.count(loaded), _targets(self.target_names, sampled=True)
         path, share = _place(out, loaded.name, part)
         place = SampledPlace(path, count, dask, share, self.source)
-        return sampled_campaign(loaded, chosen, sample, place, shown)
+        given = replace(sample, given=_given(self.context))
+        return sampled_campaign(loaded, chosen, given, place, shown)
 
     def count(self, scenario: Scenario) -> int:
         """Return how many boards share the work."""
@@ -306,13 +316,13 @@ def _check_single(context: typer.Context) -> None:
 
 
 def _check_kind(context: typer.Context, kinds: tuple[bool, ...]) -> None:
-    """Check that one kind of campaign is named (exact, sampled, a proof or of weights), and no
-    option of another. Raises: UsageError."""
+    """Check that one kind of campaign is named (exact, sampled, a proof, of hits or of weights),
+    and no option of another. Raises: UsageError."""
     if sum(kinds) != 1:
         raise UsageError(
             "which campaign?",
-            remedy="hil campaign SCENARIO --exact, --sampled, --scheme-proof, --text-hits N or "
-            "--weights",
+            remedy="hil campaign SCENARIO --exact, --sampled, --scheme-proof, --text-hits N, "
+            "--checksum-hits N or --weights",
         )
     kind = list(_KINDS)[kinds.index(True)]
     for name, option in _given(context).items():

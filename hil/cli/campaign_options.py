@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 __all__ = [
+    "ChecksumHits",
+    "CleanSteps",
     "Confidence",
     "Confirm",
     "Exact",
@@ -138,6 +140,21 @@ TextHits = Annotated[
     int,
     typer.Option(
         "--text-hits", metavar="N", help="What N hits each cost a text, by their place.", min=0
+    ),
+]
+ChecksumHits = Annotated[
+    int,
+    typer.Option(
+        "--checksum-hits",
+        metavar="N",
+        help="What the checksums of NAME+abft find of N hits of each part.",
+        min=0,
+    ),
+]
+CleanSteps = Annotated[
+    int,
+    typer.Option(
+        metavar="N", help="With --checksum-hits: steps without upsets, for false alarms.", min=0
     ),
 ]
 Confirm = Annotated[

@@ -9,6 +9,7 @@ evidence, ending    the first frame that shows a failure, and why a run ended
 output_values       the fields of outputs as text, with units
 correctness         which nodes were right in a frame
 texts, text_listing    texts of nodes as lines, wrong characters marked; those of a span
+checksum_table      what checksums find of hits
 alarm_limits        the limits of alarms, from the record
 orbit               the survey of a flight, as text and as a picture
 orbit_sweep         many orbits compared, and up to where a scheme is enough
