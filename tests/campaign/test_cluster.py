@@ -167,7 +167,7 @@ def test_the_commands_of_readme_work(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path)
     commands = [
         command
-        for block in blocks_of(ROOT / "README.md")
+        for block in blocks_of(ROOT / "scenarios/CAMPAIGNS.md")
         if block.language == "sh" and block.first.startswith("dask scheduler")
         for command in commands_of(block.text)
     ]

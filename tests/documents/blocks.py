@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-_NOT_OURS = {".git", ".venv", "venv", "build", "dist", "node_modules", "__pycache__"}
+_NOT_OURS = {
+    ".git",
+    ".venv",
+    "venv",
+    "build",
+    "dist",
+    "node_modules",
+    "__pycache__",
+    ".pytest_cache",
+}
 
 _FENCE = re.compile(r"^(?P<indent> *)(?P<marks>`{3,}|~{3,}) *(?P<info>[^`]*)$")
 _SPAN = re.compile(r"(?<!`)`([^`\n]+(?:\n[^`\n]+)?)`(?!`)")
@@ -82,6 +91,12 @@ def prose_of(path: Path) -> str:
         else:
             kept.append(line)
     return "\n".join(kept)
+
+
+def anchors_of(path: Path) -> set[str]:
+    """The names by which links reach the headings of a document, as GitHub makes them."""
+    headings = re.findall(r"^#{1,6} (.+)$", prose_of(path), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def spans_of(path: Path) -> Iterator[tuple[int, str]]:

@@ -33,7 +33,17 @@ from hil.scenario import parse_scenario
 
 from ..emulated import why_not
 from ..ready import ReadyHil
-from .blocks import ROOT, Block, blocks_of, commands_of, documents, name_of, prose_of, spans_of
+from .blocks import (
+    ROOT,
+    Block,
+    anchors_of,
+    blocks_of,
+    commands_of,
+    documents,
+    name_of,
+    prose_of,
+    spans_of,
+)
 from .cli import misuse, own_words
 from .session import BIN, Reader, shape
 
@@ -110,14 +120,18 @@ def on_console(reader: Reader) -> str:
 
 
 DISCOVER = Rule("boards", on_ports("hil discover PORTS -o bench.yaml"))
+ON_BENCH = "hil run memory-storm --bench bench.yaml --json"
 SSH = Rule("a board that is reached by ssh")
 DASK = Rule("a cluster", by="tests/campaign/test_cluster.py")
 RULES: dict[tuple[str, str], Rule] = {
-    ("README.md", "hil run sso-dawn-dusk --scheme simplex --boards inproc --out simplex"): Rule(
+    (
+        "scenarios/COST.md",
+        "hil run sso-dawn-dusk --scheme simplex --boards inproc --out simplex",
+    ): Rule(
         instead="hil run memory-storm --scheme simplex --boards inproc --out simplex",
         code=1,  # as the whole day does
     ),
-    ("README.md", "hil run sso-dawn-dusk --scheme tmr --boards inproc --out tmr"): Rule(
+    ("scenarios/COST.md", "hil run sso-dawn-dusk --scheme tmr --boards inproc --out tmr"): Rule(
         instead="hil run memory-storm --scheme tmr --boards inproc --out tmr"
     ),
     (
@@ -128,6 +142,9 @@ RULES: dict[tuple[str, str], Rule] = {
         "README.md",
         "python3 -m venv .venv && .venv/bin/pip install -q '.[test]' && .venv/bin/pytest -q",
     ): Rule("a network; it is this very suite", by="readme_command tests"),
+    ("scenarios/RUNS.md", ON_BENCH): Rule(
+        "boards", on_ports(f"hil discover PORTS -o bench.yaml >/dev/null && {ON_BENCH}")
+    ),
     ("README.md", "hil discover -o bench.yaml"): DISCOVER,
     ("README.md", "hil bench test bench.yaml"): Rule("boards", on_one_board("")),
     ("boards/README.md", "hil bench test bench.yaml"): Rule("boards", on_one_board("--yes")),
@@ -137,35 +154,37 @@ RULES: dict[tuple[str, str], Rule] = {
     ("boards/README.md", "hil bench test bench.yaml --write"): Rule(
         "boards", on_one_board("--write")
     ),
-    ("README.md", "hil board build raspberry-pi-4b -o hil-agent"): Rule(
+    ("boards/README.md", "hil board build raspberry-pi-4b -o hil-agent"): Rule(
         "a compiler for arm64", when=has_arm64_compiler
     ),
     (
-        "README.md",
+        "boards/README.md",
         "cmake -S csrc -B agent -DHIL_EXTENSION=OFF && cmake --build agent --target hil-agent",
     ): Rule(
         "a copy of csrc/",
         f"cp -r {ROOT / 'csrc'} . && cmake -S csrc -B agent "
         "-DHIL_EXTENSION=OFF && cmake --build agent --target hil-agent",
     ),
-    ("README.md", "./agent/hil-agent --port /dev/ttyAMA0 --baud 115200"): Rule(
+    ("boards/README.md", "./agent/hil-agent --port /dev/ttyAMA0 --baud 115200"): Rule(
         "a board", "{ timeout 1 ./agent/hil-agent --port pty --baud 115200; [ $? = 124 ]; }"
     ),
-    ("README.md", "hil campaign memory-storm.campaign --gdb 101.3"): Rule("gdb", when=has_gdb),
-    ("README.md", "hil orbit leo-iss-day -o day.csv --plot day.svg"): Rule(
+    ("scenarios/CAMPAIGNS.md", "hil campaign memory-storm.campaign --gdb 101.3"): Rule(
+        "gdb", when=has_gdb
+    ),
+    ("scenarios/ORBIT.md", "hil orbit leo-iss-day -o day.csv --plot day.svg"): Rule(
         "matplotlib, an extra", "hil orbit leo-iss-day -o day.csv"
     ),
-    ("README.md", "hil run scenarios/models/own-model.yaml --out model"): Rule(
+    ("scenarios/WORKLOADS.md", "hil run scenarios/models/own-model.yaml --out model"): Rule(
         "onnxruntime, an extra", run_own_model
     ),
     # tests/campaign/test_cluster.py carries these out, with processes of this computer
-    ("README.md", "dask scheduler --port 8786"): DASK,
+    ("scenarios/CAMPAIGNS.md", "dask scheduler --port 8786"): DASK,
     (
-        "README.md",
+        "scenarios/CAMPAIGNS.md",
         "dask worker tcp://192.168.1.10:8786 --nthreads 2 --resources hil-board=2",
     ): DASK,
     (
-        "README.md",
+        "scenarios/CAMPAIGNS.md",
         "hil campaign memory-storm --exact --boards process --out far "
         "--dask tcp://192.168.1.10:8786",
     ): DASK,
@@ -277,12 +296,12 @@ RULES: dict[tuple[str, str], Rule] = {
 }
 
 SLOW = {
-    ("README.md", "cmake -S csrc -B agent"),
-    ("README.md", "hil orbit leo-iss-day"),
-    ("README.md", "hil campaign dropped-state-scrub"),
-    ("README.md", "hil compare build-b.campaign"),
-    ("README.md", "hil board build"),
-    ("README.md", "hil scenario copy own-workload"),
+    ("boards/README.md", "cmake -S csrc -B agent"),
+    ("scenarios/ORBIT.md", "hil orbit leo-iss-day"),
+    ("scenarios/CAMPAIGNS.md", "hil campaign dropped-state-scrub"),
+    ("scenarios/CAMPAIGNS.md", "hil compare build-b.campaign"),
+    ("boards/README.md", "hil board build"),
+    ("scenarios/WORKLOADS.md", "hil scenario copy own-workload"),
     ("boards/README.md", "sudo apt-get install"),
     ("boards/README.md", "hil board emulate"),
     ("csrc/README.md", "cmake -S csrc"),
@@ -290,15 +309,17 @@ SLOW = {
 }
 """Blocks that take long, or need what takes long: by document, and how they begin."""
 
-SESSION = "README.md"
-"""Its blocks are one session of minutes: each needs what those above it have made."""
+SESSIONS = {"README.md", *(f"scenarios/{path.name}" for path in (ROOT / "scenarios").glob("*.md"))}
+"""The blocks of each are one session of up to minutes: each needs what those above it have made."""
+
+COMMON = "scenarios/README.md"
+"""The readers of all documents have its files."""
 
 # YAML blocks: what each is, and under which name the commands of its document find it. A part of a
 # file is put into the place where it belongs.
 YAML = {
-    ("README.md", "alarms:"): ("part of a scenario", ""),
-    ("README.md", "schema: 1", "boards:"): ("bench", ""),
-    ("README.md", "schema: 1", "workload:"): ("scenario", "my-scenario.yaml"),
+    ("scenarios/RUNS.md", "alarms:"): ("part of a scenario", ""),
+    ("scenarios/README.md", "schema: 1", "workload:"): ("scenario", "my-scenario.yaml"),
     ("boards/README.md", "schema: 1", "name: pi"): ("bench", "bench.yaml"),
     ("boards/README.md", "workload: sha256"): ("scenario", "first.yaml"),
     ("boards/README.md", "schema: 1", "ssh:"): ("bench", ""),
@@ -319,32 +340,39 @@ BASE = {"workload": "attitude", "frames": 100}
 
 # Samples of output: the command whose output they show.
 SAMPLES = {
+    ("scenarios/RUNS.md", "✔ PASS   quickstart"): "hil run quickstart",
     (
         "README.md",
         "✔ PASS   quickstart",
     ): "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/hil run quickstart",
-    ("README.md", "frame      time  verdict"): "hil replay RUN",
-    ("README.md", "leo-iss-day: 24:00:00.000"): "hil orbit leo-iss-day",
-    ("README.md", "target  bytes     faults"): "hil campaign memory-storm --exact --boards process",
+    ("scenarios/RUNS.md", "frame      time  verdict"): "hil replay RUN",
+    ("scenarios/ORBIT.md", "leo-iss-day: 24:00:00.000"): "hil orbit leo-iss-day",
     (
-        "README.md",
+        "scenarios/CAMPAIGNS.md",
+        "target  bytes     faults",
+    ): "hil campaign memory-storm --exact --boards process",
+    (
+        "scenarios/CAMPAIGNS.md",
         "B has 1.52 times the silent corruptions",
     ): "hil compare build-a.campaign build-b.campaign",
     (
-        "README.md",
+        "scenarios/REDUNDANCY.md",
         "scheme   available  wrong",
     ): "hil compare memory-storm --schemes simplex,dmr,tmr --boards inproc --frames 500",
-    ("README.md", "target     faults  samples"): (
+    ("scenarios/CAMPAIGNS.md", "target     faults  samples"): (
         "hil campaign memory-storm --sampled --boards process --targets state,heap "
         "--frames 0:100:10 --precision 0.02 --out drawn.campaign"
     ),
     (
-        "README.md",
+        "scenarios/CAMPAIGNS.md",
         "node  target      faults",
     ): "hil campaign memory-storm --scheme-proof --confirm 2 --boards process",
-    ("README.md", "recorded    sdc:"): "hil campaign memory-storm.campaign --repeat 101.3",
+    (
+        "scenarios/CAMPAIGNS.md",
+        "recorded    sdc:",
+    ): "hil campaign memory-storm.campaign --repeat 101.3",
 }
-TABLE = ("README.md", "┌────┬")
+TABLE = ("scenarios/RUNS.md", "┌────┬")
 """What sqlite3 shows of the second query before it."""
 
 DRAWINGS = {
@@ -372,7 +400,7 @@ def key_of(table: object, block: Block) -> tuple[str, ...] | None:
 
 
 def param(block: Block) -> object:
-    marks = [pytest.mark.slow] if key_of(SLOW, block) or block.document == SESSION else []
+    marks = [pytest.mark.slow] if key_of(SLOW, block) or block.document in SESSIONS else []
     if marks and "emulat" in block.text:
         marks.append(pytest.mark.emulated)
     return pytest.param(block, id=block.place, marks=marks)
@@ -422,6 +450,33 @@ def test_no_conflict_of_a_merge_is_left() -> None:
     for path in documents():
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"^(<<<<<<< |>>>>>>> |=======$)", text, re.MULTILINE), name_of(path)
+
+
+@pytest.mark.parametrize("path", documents(), ids=name_of)
+def test_links_lead_to_files_and_headings_that_are_there(path: Path) -> None:
+    wrong = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose_of(path)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        page = (path.parent / file).resolve() if file else path
+        if not page.exists() or (anchor and anchor not in anchors_of(page)):
+            wrong.append(f"{name_of(path)}: {target}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_page_is_reached_from_readme() -> None:
+    """By links, from page to page; the forms and changes of .github are GitHub's own."""
+    reached: set[Path] = set()
+    waiting = [ROOT / "README.md"]
+    while waiting:
+        path = waiting.pop()
+        if path in reached or not path.exists():
+            continue
+        reached.add(path)
+        links = re.findall(r"\]\(([^)\s#]+\.md)[^)]*\)", prose_of(path))
+        waiting += [(path.parent / link).resolve() for link in links if ":" not in link]
+    assert [name_of(path) for path in documents() if path not in reached] == []
 
 
 def test_no_code_hides_outside_of_blocks() -> None:
@@ -511,7 +566,7 @@ def readers(
             reader = made[document] = Reader(folder, ready)
             for block in BY_LANGUAGE["yaml"]:
                 key = key_of(YAML, block)
-                if block.document == document and key is not None and YAML[key][1]:
+                if key is not None and YAML[key][1] and key[0] in {document, COMMON}:
                     text = block.text
                     if YAML[key][0] == "bench":
                         text = re.sub(r"port: [^,}\s]+", f"port: {reader.ports(1)[0]}", text)
@@ -595,14 +650,14 @@ def printed(reader: Reader, document: str, command: str) -> str:
 
 
 @pytest.mark.slow
-def test_boards_and_their_simulation_have_the_digest_that_readme_promises(
+def test_boards_and_their_simulation_have_the_digest_that_its_page_promises(
     readers: Callable[[str], Reader],
 ) -> None:
-    reader = readers("README.md")
+    reader = readers("scenarios/RUNS.md")
     told = [
-        json.loads(printed(reader, "README.md", command).splitlines()[-1])
+        json.loads(printed(reader, "scenarios/RUNS.md", command).splitlines()[-1])
         for command in (
-            "hil run memory-storm --bench bench.yaml --json",
+            ON_BENCH,
             "hil run memory-storm --boards inproc --json",
         )
     ]
@@ -611,8 +666,8 @@ def test_boards_and_their_simulation_have_the_digest_that_readme_promises(
 
 @pytest.mark.slow
 def test_what_was_ordered_is_in_the_record(readers: Callable[[str], Reader]) -> None:
-    reader = readers("README.md")
-    printed(reader, "README.md", "hil control steered status")
+    reader = readers("scenarios/RUNS.md")
+    printed(reader, "scenarios/RUNS.md", "hil control steered status")
     ordered = [
         command.split()[3]
         for command in reader.outputs
@@ -662,7 +717,7 @@ def test_yaml_is_right(block: Block, tmp_path: Path) -> None:
 def sample_param(block: Block) -> object:
     key = key_of(SAMPLES, block)
     command = "" if key is None else SAMPLES[(key[0], key[1])]  # type: ignore[index]
-    slow = block.document == SESSION or command.startswith(("hil orbit", "hil compare"))
+    slow = block.document in SESSIONS or command.startswith(("hil orbit", "hil compare"))
     return pytest.param(block, id=block.place, marks=[pytest.mark.slow] if slow else [])
 
 
@@ -697,7 +752,7 @@ def test_the_table_of_upsets_is_what_the_query_gives(readers: Callable[[str], Re
         if b.first.startswith("sqlite3") and b.document == block.document
     ]
     query_ = commands_of(before.text)[1]
-    header, *rows = json.loads(printed(readers("README.md"), "README.md", query_))
+    header, *rows = json.loads(printed(readers(block.document), block.document, query_))
     assert cells[0] == header
     portable = [row for row in cells[1:] if row[3] in ("state", "input", "output")]
     assert len(portable) >= 3, "these are the same on every board"
@@ -706,7 +761,8 @@ def test_the_table_of_upsets_is_what_the_query_gives(readers: Callable[[str], Re
 
 
 def test_the_scenarios_of_the_table_are_the_shipped_ones() -> None:
-    prose = "\n".join(prose_of(ROOT / name) for name in ("README.md", "boards/README.md"))
+    pages = ("scenarios/README.md", *sorted(SESSIONS), "boards/README.md")
+    prose = "\n".join(prose_of(ROOT / name) for name in pages)
     table = re.findall(r"^\| `([a-z-]+)` \|", prose.partition("## A scenario")[2], re.MULTILINE)
     names = set(assets.list_scenarios())
     assert {"nominal", "quickstart", "two-faults"} <= names & set(table)

@@ -1,4 +1,4 @@
-"""The written rules of the schemes: README and the transition table name all of them, and truly."""
+"""The written rules of the schemes: their page and the transition table name all, and truly."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from hil.redundancy.electorate import Scheme
 from hil.scenario.rig import RigConfig
 from hil.scenario.words import SchemeName, Unvoted
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "scenarios/REDUNDANCY.md"
 MANY = 10**9
 
 
-def readme_rows() -> dict[str, str]:
-    """What README says of each rule, by its word."""
-    text = README.read_text()
+def page_rows() -> dict[str, str]:
+    """What the page says of each rule, by its word."""
+    text = PAGE.read_text()
     table = text[text.index("| `unvoted_output` | default of |") :].split("\n\n")[0]
     rows = [line.split("|", 2) for line in table.splitlines()[2:]]
     return {row[1].strip().strip("`"): row[2] for row in rows}
@@ -42,7 +42,7 @@ def schemes_in(text: str) -> set[SchemeName]:
     return {SchemeName(name) for name in named}
 
 
-@pytest.mark.parametrize("rows", [readme_rows, transition_rows])
+@pytest.mark.parametrize("rows", [page_rows, transition_rows])
 def test_every_rule_has_a_row_with_the_schemes_whose_default_it_is(rows: object) -> None:
     assert callable(rows)
     table = rows()
