@@ -1,4 +1,4 @@
-"""The table of `hil campaign SCENARIO --checksum-hits N`."""
+"""The table of `hil campaign SCENARIO --checksum-hits 300`."""
 
 from __future__ import annotations
 
