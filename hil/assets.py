@@ -5,10 +5,12 @@ An installed package has them inside itself; a checkout has them beside the pack
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from hil.errors import SetupError
 
 __all__ = [
+    "AS_FLOWN",
     "board_path",
     "boards_dir",
     "list_scenarios",
@@ -20,6 +22,10 @@ __all__ = [
     "story_scenario_path",
 ]
 
+AS_FLOWN: Final = ("as-flown", "build-b")
+"""The names of the scenario of a story that shows what happened: it has one of them."""
+
+_STORIES: Final = "stories/"
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -76,16 +82,20 @@ def list_stories() -> tuple[str, ...]:
 
 
 def story_dir(name: str) -> Path | None:
-    """Return the folder of the shipped story `name`; None if there is none. Raises: SetupError if
-    no scenarios were installed."""
+    """Return the folder of the shipped story `name`, also written stories/NAME; None if there is
+    none. Raises: SetupError if no scenarios were installed."""
+    name = name.removeprefix(_STORIES)
     return scenarios_dir() / "stories" / name if name in list_stories() else None
 
 
 def story_scenario_path(name: str) -> Path | None:
-    """Return the file of a scenario of a shipped story, named as STORY/SCENARIO; None if there is
-    none. Raises: SetupError if no scenarios were installed."""
-    story, _, scenario = name.partition("/")
+    """Return the file of a scenario of a shipped story, named as STORY/SCENARIO; STORY alone is its
+    scenario of what happened. Either may have `stories/` in front. None if there is none. Raises:
+    SetupError if no scenarios were installed."""
+    story, _, scenario = name.removeprefix(_STORIES).partition("/")
     folder = story_dir(story)
-    if folder is None or scenario not in {path.stem for path in folder.glob("*.yaml")}:
+    if folder is None:
         return None
-    return folder / f"{scenario}.yaml"
+    shipped = {path.stem for path in folder.glob("*.yaml")}
+    wanted = [scenario] if scenario else AS_FLOWN
+    return next((folder / f"{stem}.yaml" for stem in wanted if stem in shipped), None)

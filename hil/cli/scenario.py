@@ -81,6 +81,7 @@ def copy(
     existing file is never overwritten."""
     from hil import assets
 
+    name = name.removeprefix("stories/")
     story = assets.story_dir(name.partition("/")[0])
     if story is not None:
         return _copy_story(story, name, Path(destination or story.name))

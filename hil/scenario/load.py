@@ -222,8 +222,9 @@ def parse_scenario(
 
 
 def find_scenario(source: str | Path) -> Path:
-    """Return the file of `source`: a path, or the bare name of a shipped scenario; STORY/NAME for
-    one of a shipped story, if there is no file of that name.
+    """Return the file of `source`: a path, or the bare name of a shipped scenario. STORY is what
+    happened in a shipped story, STORY/NAME another scenario of it, both also behind `stories/`,
+    unless there is a file of that name.
 
     Raises:
         UsageError: It is neither; names the nearest shipped scenario.
@@ -241,8 +242,11 @@ def find_scenario(source: str | Path) -> Path:
             return Path(text)
     except (OSError, ValueError):  # too long, or with a zero byte: not a file name
         pass
+    of_story = assets.story_scenario_path(text)
+    if of_story is not None:
+        return of_story
     names = assets.list_scenarios()
-    hint = did_you_mean(text, names)
+    hint = did_you_mean(text, [*names, *assets.list_stories()])
     raise UsageError(
         f"there is no scenario `{text[:80]}`; shipped are {', '.join(names)}",
         remedy=(f"{hint} " if hint else "") + "A scenario of your own is named by its path",
@@ -251,8 +255,8 @@ def find_scenario(source: str | Path) -> Path:
 
 def _of_story(text: str) -> Path | None:
     """Return the file of a shipped story's scenario that `text` names; None if it is a path."""
-    story, _, name = text.partition("/")
-    if not _BARE.fullmatch(story) or not _BARE.fullmatch(name) or Path(text).exists():
+    parts = text.split("/")
+    if len(parts) > 3 or not all(map(_BARE.fullmatch, parts)) or Path(text).is_file():
         return None
     return assets.story_scenario_path(text)
 

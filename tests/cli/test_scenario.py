@@ -90,3 +90,13 @@ def test_a_scenario_of_a_story_is_named_by_both(hil: Hil) -> None:
     assert hil("scenario", "show", f"{STORY}/build-a").out.startswith("# The story of")
     unknown = hil("check", f"{STORY}/build-c")
     assert unknown.code == 2
+
+
+def test_a_story_alone_is_what_happened(hil: Hil) -> None:
+    flown = hil("scenario", "show", f"{STORY}/build-b").out
+    for name in (STORY, f"stories/{STORY}", f"stories/{STORY}/build-b"):
+        assert hil("scenario", "show", name).out == flown
+        assert hil("check", name).code == 0
+    assert "did you mean" in hil("check", f"{STORY}s").err
+    assert hil("scenario", "copy", f"stories/{STORY}").code == 0
+    assert (hil.cwd / STORY / "build-b.yaml").exists()

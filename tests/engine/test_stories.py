@@ -1,0 +1,51 @@
+"""The shipped stories end as they say: an expectation fails if, and only if, its line says so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+import hil
+from hil import assets
+
+FOLDER: Final = assets.scenarios_dir() / "stories"
+FILES: Final = sorted(FOLDER.glob("*/*.yaml"))
+NAMES: Final = [f"{path.parent.name}/{path.stem}" for path in FILES]
+FAILS: Final = re.compile(r"^  ([a-z_.]+):[^#\n]*# fails: ", re.MULTILINE)
+DEFAULTS: Final = ["events.missed"]
+
+
+def expected_failures(name: str) -> list[str]:
+    """The expectations of a story that fail, by the comments in its file."""
+    text = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
+    return FAILS.findall(text.partition("\nexpect:\n")[2])
+
+
+def ends_as_it_says(name: str, boards: str, folder: Path) -> None:
+    run = hil.run(f"stories/{name}", boards=boards, out=folder / "run")
+    failed = [e.metric for e in run.result.expectations if not e.ok]
+    assert failed == expected_failures(name)
+    assert run.outcome == ("fail" if failed else "pass")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_story_ends_as_it_says(name: str, tmp_path: Path) -> None:
+    ends_as_it_says(name, "inproc", tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_story_ends_as_it_says_in_processes(name: str, tmp_path: Path) -> None:
+    ends_as_it_says(name, "process", tmp_path)
+
+
+@pytest.mark.parametrize("story", assets.list_stories())
+def test_a_story_has_what_happened_a_good_end_and_a_bad_one(story: str) -> None:
+    assert assets.story_scenario_path(story) == assets.story_scenario_path(f"stories/{story}")
+    flown = assets.story_scenario_path(story)
+    assert flown is not None and flown.stem in assets.AS_FLOWN
+    of_story = [name for name in NAMES if name.startswith(f"{story}/")]
+    assert {bool(expected_failures(name)) for name in of_story} == {False, True}
