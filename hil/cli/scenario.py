@@ -51,7 +51,7 @@ def list_(as_json: Json = False) -> int:
         answer({"scenarios": rows})
     else:
         lines = [(name, scenario.summary) for name, scenario in shipped]
-        show(lambda _: scenarios.table(lines), width=130)
+        show(lambda _: scenarios.table(lines), width=140)
     return Exit.PASS
 
 
