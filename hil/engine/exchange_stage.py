@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Final
 
 from hil.engine.catch_up import CatchUp
@@ -26,6 +27,10 @@ from hil.upsets.upset import Upset
 __all__ = ["ExchangeStage"]
 
 _LEAST_WAIT_US: Final = 1_000
+_INSTRUCTION_US: Final = 500
+"""The longest that a board takes for one instruction when it stops its worker behind each [us]:
+some 3 on an idle computer, 30 in a virtual machine, and ten times that where both wait for a
+processor each time."""
 _CAUSE_US: Final = 2_000_000
 """A line of its console explains why a node fell silent, or started again, if the node answered at
 most for so long after it [us]."""
@@ -80,7 +85,7 @@ class ExchangeStage:
         self._golden.step()
         asked = [rig.by_name[name] for name in self._recovery.in_service]
         self._forget_silence_of_others(asked, self._scheduler.take_answered())
-        timing = self._timing() if deadlines else None
+        timing = self._timing() if deadlines else self._patience(frame.upsets)
         if deadlines:
             self._lateness.begin(asked)
         asked_us = rig.clock.now_us()
@@ -214,6 +219,15 @@ class ExchangeStage:
             in_service = self._recovery.state(plan.node) is not NodeState.ISOLATED
             upsets.append(self._upsets.injector.prepare(plan, in_service=in_service))
         return upsets
+
+    def _patience(self, upsets: Sequence[Upset]) -> Timing | None:
+        """Return the timing of a frame without a deadline; None: the rig's own. A board whose
+        worker executes instructions one by one, up to an upset, answers nothing meanwhile."""
+        steps = max((upset.plan.steps for upset in upsets), default=0)
+        if not steps:
+            return None
+        timing = self._rig.requests.timing
+        return replace(timing, lost_after_us=timing.lost_after_us + steps * _INSTRUCTION_US)
 
     def _timing(self) -> Timing:
         """Return the timing with the end of the frame as deadline, with at least `_LEAST_WAIT_US`

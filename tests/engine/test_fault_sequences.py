@@ -29,7 +29,7 @@ from .sequences import POWER_RETURNS, Fault, Trial, sequences, try_all
 SIZE = {"simplex": 1, "dmr": 2, "tmr": 3, "4mr": 4, "5mr": 5}
 DISTANCES = range(25)
 FEW = (0, 1, 2, 3, 4, 8, 16, 20, 24)
-TRIPLES = 400
+TRIPLES = 120
 IN_ONE_RUN = 1000
 BOARD_LEVEL = frozenset({"reset", "power"})
 
