@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -49,3 +50,15 @@ def test_a_story_has_what_happened_a_good_end_and_a_bad_one(story: str) -> None:
     assert flown is not None and flown.stem in assets.AS_FLOWN
     of_story = [name for name in NAMES if name.startswith(f"{story}/")]
     assert {bool(expected_failures(name)) for name in of_story} == {False, True}
+
+
+def test_only_spikes_as_far_apart_as_the_hold_pass_the_filter(tmp_path: Path) -> None:
+    """The hold of 24 frames ends before frame 224: one frame sooner, or later, no spike passes."""
+    story = tmp_path / "story"
+    shutil.copytree(FOLDER / "spikes-pass-the-hold-filter", story)
+    text = (story / "as-flown.yaml").read_text(encoding="utf-8")
+    assert text.count("frame: 224") == 1
+    for frame in (223, 225):
+        (story / "as-flown.yaml").write_text(text.replace("frame: 224", f"frame: {frame}"), "utf-8")
+        run = hil.run(story / "as-flown.yaml", boards="inproc", out=tmp_path / str(frame))
+        assert run.passed
