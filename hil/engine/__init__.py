@@ -11,6 +11,7 @@ stand_by            boards that are kept off until they are needed
 repeat_stage        with time redundancy: further executions of the step, compared
 frame_ballots       the results of a frame as ballots, and as compared with the golden run
 verdict             the stages after it: verdict, record, repairs, outcomes
+offload             what frames leave behind for the ground; what comes up from there
 long_outputs        outputs that vote by their digest, and are read when their bytes are needed
 fast_forward        quiet frames, run in batches or skipped
 repair_scheduler, repair_executor    when repairs are carried out, and how one is

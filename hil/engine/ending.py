@@ -31,6 +31,7 @@ from hil.scenario.words import BoardKind, UpsetTarget
 from hil.upsets.words import SystemOutcome, UpsetState
 
 if TYPE_CHECKING:
+    from hil.engine.offload import OffloadStage
     from hil.engine.plant_coupling import PlantCoupling
 
 _BY_ADDRESS: Final = (UpsetTarget.STACK, UpsetTarget.TEXT, UpsetTarget.GPR, UpsetTarget.VECTOR)
@@ -167,6 +168,7 @@ def result_of(
     record: Recorder,
     run_dir: Path,
     coupling: PlantCoupling | None,
+    offload: OffloadStage | None,
 ) -> RunResult:
     """Return the result of the run, which has `ended` before the next frame."""
     tally, end, upsets = record.tally, times.next_frame, ended.upsets
@@ -175,6 +177,8 @@ def result_of(
         coupling.finish(end - 1)
     plant = None if coupling is None else coupling.measured(end, times.t_us(end))
     measured |= {f"plant.{name}": value for name, value in (plant or {}).items()}
+    ground = {} if offload is None else offload.measured(times.t_us(end))
+    measured |= {f"offload.{name}": value for name, value in ground.items()}
     expectations = tuple(e.evaluate(measured) for e in scenario.expectations)
     return RunResult(
         outcome=decide(

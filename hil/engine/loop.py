@@ -14,6 +14,7 @@ the loop calls them in order. In each frame:
     repair     the repairs are carried out, checkpoints are taken
     returns    boards of isolated nodes are searched for
     settle     an upset gets its final outcome when its node works again, or is isolated
+    offload    what is for the ground waits for a contact; what has come up is taken
 
 Progress, health and snapshots follow between frames, when they are due. The loop never waits for a
 viewer."""
@@ -108,10 +109,9 @@ class Loop:
     (`hil.engine.golden_source`) is computed by the constructor.
 
     `resume_run`: the run in `run_dir` is resumed from its last snapshot instead. `batch=False` runs
-    inproc boards frame by frame like all others (the record is the same). `stop` is called between
-    frames; if it returns true, the run ends as aborted. `inbox` has an operator's commands.
-    `observers` get the events of the run, which are also logged (`hil.engine.run_log`). `controls`
-    may steer the run between two frames, in the thread of the run. Not thread-safe."""
+    inproc boards frame by frame like all others. `stop` is called between frames; if it returns
+    true, the run ends as aborted. `inbox` has an operator's commands; `observers` get the events,
+    also logged (`hil.engine.run_log`). `controls` may steer it in its thread. Not thread-safe."""
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ class Loop:
         stages = stages_of(parts, (*self._observers, *logs_wanted()), stop)
         self.controls, self._coupling = stages.controls, stages.coupling
         self._recorder, self._scheduler = stages.recorder, stages.scheduler
-        self._returns = stages.returns
+        self._returns, self._offload = stages.returns, stages.offload
         exchange, verdicts = self._exchange, self._verdicts = stages.exchange, stages.verdicts
         self._conclusion = (
             verdicts.decide,
@@ -153,6 +153,7 @@ class Loop:
             verdicts.repair,
             self._returns.look_for_isolated,
             verdicts.settle,
+            *(() if self._offload is None else (self._offload.after_frame,)),
         )
         self._stages = (
             exchange.begin,
@@ -245,6 +246,8 @@ class Loop:
         self._recorder.open(record)
         if snapshot is not None:
             snapshots.restore(snapshot, parts, self._scheduler, self._verdicts, self._coupling)
+        if self._offload is not None:
+            self._offload.open(None if snapshot is None else snapshot.frame)
         self._recorder.record_nodes(parts.plant)
         # Until the run ends, and if its process is killed, its reports say that it has not ended.
         write_reports(self.run_dir, run_folder.begun(self.scenario, self.run_dir))
@@ -279,6 +282,7 @@ class Loop:
             record=record,
             run_dir=self.run_dir,
             coupling=self._coupling,
+            offload=self._offload,
         )
         ending.write_result(result, self.scenario, self._recorder)
         return result

@@ -47,7 +47,8 @@ class Repaired:
 
 class RepairExecutor:
     """Repairs nodes of one rig. Only `refresh`, which is not a repair of the system under test,
-    takes state from the golden run. Not thread-safe."""
+    and `reseed`, for which the ground computes it, take state from the golden run. Not
+    thread-safe."""
 
     def __init__(self, rig: Rig, golden: Golden, rollback: Rollback) -> None:
         self._rig = rig
@@ -135,16 +136,23 @@ class RepairExecutor:
         with contextlib.suppress(*BOARD_FAILURES):  # the next step shows a board that failed
             write_output(self._rig, node, bytes(self._golden.workload.output_len))
 
+    def reseed(self, node: Node, frame: int) -> Repaired:
+        """Give a node the state that has come up from the ground, and a new worker. The ground has
+        computed it as the golden run does."""
+        return self._given(node, frame, "from the ground")
+
     def refresh(self, node: Node, frame: int) -> Repaired:
         """Give a node without redundancy the golden state and a new worker, so that the next upset
         is an independent experiment. The test harness does that, not the system under test."""
+        return self._given(node, frame, "from the golden run")
 
+    def _given(self, node: Node, frame: int, origin: str) -> Repaired:
         def work() -> str:
             golden = self._golden
             self._rig.restart(node)
             current = read_state(self._rig, node, golden.workload.state_len)
             moved = write_state(self._rig, node, current, golden.state)
             self._rig.sync(node, frame, golden.state_digest)
-            return f"{moved} bytes from the golden run"
+            return f"{moved} bytes {origin}"
 
         return self._timed(work)

@@ -138,6 +138,24 @@ class RepairScheduler:
         )
         return self.agreed
 
+    def reseed(self, frame: int, station: str) -> None:
+        """Write the state that has come up from the ground to all nodes in service."""
+        serving = self._recovery.in_service
+        for node in self._rig.nodes:
+            if node.name not in serving or not node.link.connected:
+                continue
+            how = self._executor.reseed(node, frame)
+            self._recorder.repair(
+                frame, node.name, "reseed", f"no output; over {station}", how, ok=how.ok
+            )
+            if how.ok:
+                self.has_answered(node.name)
+                self._checkpoints.replace_all(node, Sync(frame, self._golden.state_digest))
+                self._metrics.recoveries += 1
+                boots = node.capabilities.boots
+                self._classifier.on_repaired(frame, node.name, NodeState.RESTART, boots)
+                self._classifier.mark_contaminated(node.name, False)
+
     def keep_checkpoints(self, healed: AbstractSet[str]) -> None:
         """Take checkpoints on the boards that have the agreed state, where they are due."""
         verdict, checkpoints = self.agreed, self._checkpoints

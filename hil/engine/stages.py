@@ -22,6 +22,7 @@ from hil.engine.verdict import VerdictStage
 from hil.scenario.rig import RigConfig
 
 if TYPE_CHECKING:
+    from hil.engine.offload import OffloadStage
     from hil.engine.plant_coupling import PlantCoupling
 
 __all__ = ["Stages", "fast_forward_of", "stages_of"]
@@ -30,7 +31,8 @@ __all__ = ["Stages", "fast_forward_of", "stages_of"]
 @dataclass(frozen=True, slots=True)
 class Stages:
     """The stages of one run, and all else that works on its parts. `executions` execute the step:
-    once, or with time redundancy several times. `coupling` is None in a run without a plant."""
+    once, or with time redundancy several times. `coupling` is None in a run without a plant,
+    `offload` in one without a link to the ground."""
 
     recorder: RunRecorder
     scheduler: RepairScheduler
@@ -40,6 +42,7 @@ class Stages:
     verdicts: VerdictStage
     controls: RunControls
     coupling: PlantCoupling | None
+    offload: OffloadStage | None
 
 
 def stages_of(parts: Parts, observers: Sequence[RunObserver], stop: Callable[[], bool]) -> Stages:
@@ -96,7 +99,10 @@ def stages_of(parts: Parts, observers: Sequence[RunObserver], stop: Callable[[],
     )
     coupling = _coupling_of(controls, parts)
     executions = _executions_of(parts, exchange, recorder, controls, coupling)
-    return Stages(recorder, scheduler, returns, exchange, executions, verdicts, controls, coupling)
+    offload = _offload_of(parts, recorder, scheduler)
+    return Stages(
+        recorder, scheduler, returns, exchange, executions, verdicts, controls, coupling, offload
+    )
 
 
 def _executions_of(
@@ -144,6 +150,27 @@ def _coupling_of(controls: RunControls, parts: Parts) -> PlantCoupling | None:
     return coupling
 
 
+def _offload_of(
+    parts: Parts, recorder: RunRecorder, scheduler: RepairScheduler
+) -> OffloadStage | None:
+    config = parts.scenario.offload
+    if config is None:
+        return None
+    from hil.engine.offload import OffloadStage  # noqa: PLC0415  (few scenarios have one)
+    from hil.plant.ground import scenario_contacts  # noqa: PLC0415  (heavy)
+
+    contacts = scenario_contacts(parts.scenario)
+    return OffloadStage(
+        config,
+        contacts,
+        parts.rig,
+        parts.golden,
+        parts.times,
+        recorder=recorder,
+        scheduler=scheduler,
+    )
+
+
 def fast_forward_of(
     parts: Parts, stages: Stages, conclude: Callable[[FrameWork], None], *, batches: bool
 ) -> tuple[FastForward, BatchRunner]:
@@ -158,7 +185,7 @@ def fast_forward_of(
         recorder=stages.recorder,
         scheduler=stages.scheduler,
         conclude=conclude,
-        allowed=batches,
+        allowed=batches and stages.offload is None,  # which needs the bytes of all frames
     )
     fast_forward = FastForward(
         parts.redundancy.recovery,

@@ -22,6 +22,10 @@ earth, coordinate_frames    the ellipsoid; sidereal time and geodetic coordinate
 sun, eclipse        the Sun's position, and how much of it is visible
 attitude            where the faces of the spacecraft look
 passes              passes over ground stations
+link_budget         which bit rate a radio link closes with
+ground              contacts with stations and another satellite, and their rates
+store_and_forward   what waits for a contact, what goes when, and what is dropped
+ground_link         both directions of the link: what comes down, is worked on, and goes up again
 
 spacecraft          power and heat models, from a design or sized by a rule
 solar_array, battery, power, power_block    the power system

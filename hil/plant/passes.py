@@ -13,7 +13,7 @@ import numpy.typing as npt
 from hil.plant.earth import EARTH_RADIUS_KM, FLATTENING
 from hil.plant.orbit import Orbit
 
-__all__ = ["GroundStation", "Pass", "elevation_deg", "find_passes"]
+__all__ = ["GroundStation", "Pass", "elevation_deg", "find_passes", "station_position_km"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -70,6 +70,16 @@ class Pass:
     def duration_s(self) -> float:
         """Return the time from rise to set [s]."""
         return self.set_s - self.rise_s
+
+
+def station_position_km(station: GroundStation) -> Floats:
+    """Return the position (3,) of a station in ECEF [km]."""
+    lat, lon = math.radians(station.latitude_deg), math.radians(station.longitude_deg)
+    e2 = FLATTENING * (2.0 - FLATTENING)
+    normal = EARTH_RADIUS_KM / math.sqrt(1.0 - e2 * math.sin(lat) ** 2)
+    across = (normal + station.altitude_km) * math.cos(lat)
+    along = (normal * (1.0 - e2) + station.altitude_km) * math.sin(lat)
+    return np.array([across * math.cos(lon), across * math.sin(lon), along])
 
 
 def elevation_deg(station: GroundStation, r_ecef_km: Floats) -> Floats:

@@ -19,9 +19,10 @@ from hil.board_types.channels import Effect, Particle
 from hil.plant.anomaly import anomaly_cells
 from hil.plant.attitude import Faces
 from hil.plant.footprint import Footprint
+from hil.plant.ground import station_passes
 from hil.plant.knots import KNOTS_S
 from hil.plant.orbit import Track
-from hil.plant.passes import GroundStation, Pass, find_passes
+from hil.plant.passes import Pass
 from hil.plant.power import PowerSystem
 from hil.plant.profile import Profile
 from hil.plant.radiation.blended import Along, BlendedRadiation
@@ -175,22 +176,7 @@ class Sky:
     def _passes(self) -> tuple[Pass, ...]:
         if self.orbit is None:
             return ()
-        try:
-            passes = [
-                p
-                for s in self._plant.stations
-                for p in find_passes(
-                    self.orbit,
-                    GroundStation(
-                        s.name, s.latitude_deg, s.longitude_deg, s.altitude_km, s.min_elevation_deg
-                    ),
-                    0.0,
-                    self.duration_s,
-                )
-            ]
-        except ValueError as error:
-            raise no_orbit(str(error)) from None
-        return tuple(sorted(passes, key=lambda p: p.rise_s))
+        return station_passes(self.orbit, self._plant.stations, self.duration_s)
 
     def contact(self, t_s: float) -> str:
         """Return the stations in contact with the satellite, separated by commas."""

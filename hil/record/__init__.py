@@ -25,6 +25,7 @@ row_values, record_tables    rows as values, and the tables that have ids
 run_meta, recorded_scenario    the properties of a run, and its scenario
 run_result, result_json    the result of a run, and how it is read from JSON
 written_texts, text_outcomes    the texts that nodes write, and what upsets made of them
+offload_rows, offload_figures    what went to the ground, and how much, how late, how fresh
 limit_orders        what a row of `limits` says of an order to a board
 
 campaign_file, campaign_rows, campaign_summary    the result of a campaign, and what it comes to

@@ -21,6 +21,7 @@ from hil.record.rows import (
 )
 
 if TYPE_CHECKING:  # value types only: a reader of records must not load what makes them
+    from hil.record.offload_rows import RecordedItem, RecordedItemEvent
     from hil.record.recorder_protocol import RepairAttempt
     from hil.record.row_values import (
         RecordedNode,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:  # value types only: a reader of records must not load what ma
     from hil.rig.power.monitor import PowerEvent
     from hil.upsets.outcome import Anomaly
     from hil.upsets.upset import Upset
+    from hil.wire.ground import Contact
     from hil.wire.messages import Health
 
 __all__ = ["EventWriter", "RowCounts"]
@@ -242,6 +244,19 @@ class EventWriter:
         number = self._counts.commands
         row = (number, frame, self.wall_us, *who, command, arguments, ok, answer)
         self._pending.add("commands", row)
+
+    def contacts(self, rows: Iterable[Contact]) -> None:
+        """Record the contacts with the ground, in time order."""
+        for row in rows:
+            self._pending.add("contacts", columns_of(row))
+
+    def offload_item(self, item: RecordedItem) -> None:
+        """Record an item for the ground."""
+        self._pending.add("offload", columns_of(item))
+
+    def offload_event(self, event: RecordedItemEvent) -> None:
+        """Record what became of an item for the ground."""
+        self._pending.add("offload_events", (None, *columns_of(event)))
 
     def note(self, frame: int | None, text: str) -> None:
         """Record a text that a reader of the run should know."""

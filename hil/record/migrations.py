@@ -83,6 +83,7 @@ MIGRATIONS: Final = (
             AddedColumn("upsets_at_snapshot", "activation", "TEXT NOT NULL DEFAULT ''", "''"),
         ),
     ),
+    Migration(5, ("contacts", "offload", "offload_events"), ()),
 )
 """In order; the last one leads to SCHEMA_VERSION."""
 

@@ -22,6 +22,7 @@ from hil.record.digest import (
 )
 from hil.record.event_writer import RowCounts
 from hil.record.frame_blocks import FrameBlocks
+from hil.record.offload_rows import OffloadRows
 from hil.record.outages import VoteChange, outages_of
 from hil.record.recorder_protocol import UpsetCount
 from hil.record.row_values import RecordedTransition, RecordedUpset
@@ -33,6 +34,7 @@ from hil.wire.messages import UpsetState
 
 if TYPE_CHECKING:
     from hil.json_values import JsonObject
+    from hil.record.offload_rows import RecordedItem, RecordedItemEvent
     from hil.record.outages import Outage
     from hil.record.recorder_protocol import RepairAttempt
     from hil.record.row_values import (
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from hil.rig.power.monitor import PowerEvent
     from hil.upsets.outcome import Anomaly
     from hil.upsets.upset import Upset
+    from hil.wire.ground import Contact
     from hil.wire.messages import Health
 
 __all__ = ["NullRecorder"]
@@ -69,6 +72,9 @@ class _MemoryTally:
         self.upsets: dict[int, RecordedUpset] = {}
         self.transitions: list[RecordedTransition] = []
         self.skips: dict[int, int] = {}
+        self.contacts: list[Contact] = []
+        self.items: list[RecordedItem] = []
+        self.item_events: list[RecordedItemEvent] = []
         self.counts = RowCounts()
 
     def run_digest(self) -> str:
@@ -149,6 +155,10 @@ class _MemoryTally:
             and (u.resolved_frame is None or u.resolved_frame >= since)
             for u in self.upsets.values()
         )
+
+    def offload_rows(self) -> OffloadRows:
+        """Return all that was recorded of the ground."""
+        return OffloadRows(tuple(self.contacts), tuple(self.items), tuple(self.item_events))
 
     def outages(self) -> list[Outage]:
         """Return the outages of the nodes."""
@@ -276,6 +286,18 @@ class _UnwrittenEvents:
         del frame, who, arguments, answer
         self._memory.counts.commands += 1
         self._memory.counts.carried_out[command] += ok
+
+    def contacts(self, rows: Iterable[Contact]) -> None:
+        """Note the contacts."""
+        self._memory.contacts += rows
+
+    def offload_item(self, item: RecordedItem) -> None:
+        """Note an item."""
+        self._memory.items.append(item)
+
+    def offload_event(self, event: RecordedItemEvent) -> None:
+        """Note what became of an item."""
+        self._memory.item_events.append(event)
 
     def note(self, frame: int | None, text: str) -> None:
         """Keep nothing."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:  # value types only: a reader of records must not load what makes them
     from hil.json_values import JsonObject
+    from hil.record.offload_rows import OffloadRows, RecordedItem, RecordedItemEvent
     from hil.record.outages import Outage
     from hil.record.row_values import (
         RecordedNode,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:  # value types only: a reader of records must not load what ma
     from hil.rig.resync import Damage
     from hil.upsets.outcome import Anomaly
     from hil.upsets.upset import Upset
+    from hil.wire.ground import Contact
     from hil.wire.messages import Health
 
 __all__ = ["EventRecorder", "Recorder", "Recorders", "RepairAttempt", "RunTally", "UpsetCount"]
@@ -148,6 +150,15 @@ class EventRecorder(Protocol):
     ) -> None:
         """Record what an operator asked for; `who` is user name, uid and pid."""
 
+    def contacts(self, rows: Iterable[Contact]) -> None:
+        """Record the contacts with the ground, once, in time order."""
+
+    def offload_item(self, item: RecordedItem) -> None:
+        """Record an item for the ground; ids count from 1."""
+
+    def offload_event(self, event: RecordedItemEvent) -> None:
+        """Record what became of an item for the ground."""
+
     def note(self, frame: int | None, text: str) -> None:
         """Record a text that a reader of the run should know."""
 
@@ -175,6 +186,9 @@ class RunTally(Protocol):
     def hit_its_board(self, node: str, since: int) -> bool:
         """Return whether an upset that can take a whole board away was not over before frame
         `since`: of its power, of its memory, or a reset."""
+
+    def offload_rows(self) -> OffloadRows:
+        """Return all that was recorded of the ground."""
 
     def outages(self) -> list[Outage]:
         """Return the outages of the nodes."""

@@ -31,6 +31,8 @@ _BY_FRAME: Final = (
     "clocks",
     "power",
     "link_counts",
+    "offload",
+    "offload_events",
 )
 
 
@@ -76,6 +78,8 @@ def queue_rewind(pending: PendingRows, frame: int, counts: RowCounts) -> None:
         drop(f"DELETE FROM {table} WHERE frame >= ?", frame)
     drop("DELETE FROM transitions WHERE id > ?", counts.transitions)
     drop("DELETE FROM repairs WHERE id > ?", counts.repairs)
+    if frame == 0:
+        drop("DELETE FROM contacts")
     drop("DELETE FROM plant_nodes WHERE t_us NOT IN (SELECT t_us FROM plant)")
     drop("DELETE FROM damage WHERE repair NOT IN (SELECT id FROM repairs)")
     drop("DELETE FROM meta WHERE key IN ('result', 'wall_us', 'reports', 'seal')")

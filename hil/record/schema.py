@@ -41,13 +41,19 @@ upsets_per_day a JSON object by kind, with acceleration. `skips`: before `frame`
 quiet ones were not computed, so that it began at t_us. `limits` is what boards were ordered to do,
 and what they reported (JSON objects). `commands`: what operators asked for, and what they were
 answered; `frame` is the one before which it was carried out, `who` the user's name, arguments a
-JSON object. An upset with the source "operator N" was ordered by the command with the id N."""
+JSON object. An upset with the source "operator N" was ordered by the command with the id N.
+
+The ground: `contacts` are known ahead, with the rates of the link in each. `offload` has what waits
+for it: kind result, telemetry, checkpoint, work (the inputs of a frame that the ground computes) or
+reseed (a state is asked for), the bytes themselves, and what the ground answers. `offload_events`:
+delivered, answered, or dropped (`too old`, `no room`), at which time, over which station; `frame`
+is the one after which it was noted."""
 
 from __future__ import annotations
 
 from typing import Final
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 """Whoever changes `TABLES` raises it, and adds a step to hil.record.migrations."""
 
 _UPSET_COLUMNS: Final = """
@@ -169,6 +175,19 @@ CREATE TABLE commands (
   id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, wall_us INTEGER NOT NULL, who TEXT NOT NULL,
   uid INTEGER NOT NULL, pid INTEGER NOT NULL, command TEXT NOT NULL, arguments TEXT NOT NULL,
   ok INTEGER NOT NULL, answer TEXT NOT NULL
+);
+CREATE TABLE contacts (
+  start_us INTEGER PRIMARY KEY, end_us INTEGER NOT NULL, station TEXT NOT NULL,
+  down_bit_s INTEGER NOT NULL, up_bit_s INTEGER NOT NULL
+);
+CREATE TABLE offload (
+  id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, kind TEXT NOT NULL, at_us INTEGER NOT NULL,
+  priority INTEGER NOT NULL, expires_us INTEGER, correct INTEGER NOT NULL, data BLOB NOT NULL,
+  answer_size INTEGER, ground_us INTEGER NOT NULL, answer BLOB NOT NULL
+);
+CREATE TABLE offload_events (
+  id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, item INTEGER NOT NULL, at_us INTEGER NOT NULL,
+  fate TEXT NOT NULL, station TEXT NOT NULL
 );
 CREATE TABLE pulse (
   one INTEGER PRIMARY KEY CHECK (one = 1), frame INTEGER NOT NULL, wall_us INTEGER NOT NULL,

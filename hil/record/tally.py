@@ -6,9 +6,18 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from hil.record.digest import canonical_lines, combine
+from hil.record.offload_rows import (
+    CONTACTS,
+    EVENTS,
+    ITEMS,
+    OffloadRows,
+    RecordedItem,
+    RecordedItemEvent,
+)
 from hil.record.outages import SKIPS, VOTE_CHANGES, Outage, VoteChange, outages_of
 from hil.record.recorder_protocol import UpsetCount
 from hil.record.run_meta import RunMeta
+from hil.wire.ground import Contact
 
 if TYPE_CHECKING:
     from hil.record.event_writer import RowCounts
@@ -93,6 +102,16 @@ class WrittenTally:
                 "coalesce(resolved_frame, ?) >= ?",
                 (node, since, since),
             )
+        )
+
+    def offload_rows(self) -> OffloadRows:
+        """Return all that was recorded of the ground."""
+        self._settle()
+        fetch = self._connection.fetch
+        return OffloadRows(
+            tuple(Contact(*row) for row in fetch(CONTACTS)),
+            tuple(RecordedItem(*row) for row in fetch(ITEMS)),
+            tuple(RecordedItemEvent(*row) for row in fetch(EVENTS)),
         )
 
     def outages(self) -> list[Outage]:

@@ -2,7 +2,7 @@
 
 load, overrides     from a file and options of the command line to a `Scenario`, or all its problems
 model               the scenario, and its defaults
-rig, upsets, expect, alarms, plant    its parts; `plant` is a package
+rig, upsets, expect, alarms, offload, plant    its parts; `plant` is a package
 pattern             the change of bits by an upset
 program, program_input    the program of the workload exec, and its inputs from a file
 outputs, output_meaning    the fields of the outputs of workloads; what they say to people

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hil.scenario.durations import frame_count_of, frame_us_of
+from hil.scenario.offload import OffloadConfig
 from hil.scenario.outputs import OutputField
 from hil.scenario.plant.flight import PlantConfig
 from hil.scenario.problems import Findings, did_you_mean
@@ -258,6 +259,33 @@ def plant_findings(
             f"{plant.step_s:g} s and frames of {frame_ms:g} ms do not fit; expected "
             "one to be a whole multiple of the other",
             "change one of them",
+        )
+    return findings
+
+
+def offload_findings(offload: OffloadConfig | None, plant: PlantConfig | None) -> Findings:
+    """Return the problems between the links to the ground and the plant."""
+    findings = Findings()
+    if offload is None:
+        return findings
+    if offload.downlink is not None:
+        if plant is None or plant.orbit is None:
+            findings.add(
+                ("offload", "downlink"),
+                "contacts follow from an orbit, and there is none",
+                "add `plant.orbit:`, or use only `isl:`",
+            )
+        elif not plant.stations:
+            findings.add(
+                ("offload", "downlink"),
+                "there is no ground station",
+                "add `plant.stations:`, or use only `isl:`",
+            )
+    if plant is not None and plant.skip_quiet:
+        findings.add(
+            ("plant", "skip_quiet"),
+            "frames that are skipped have no outputs that could be sent to the ground",
+            "remove it, or make frames longer (`frame_ms`)",
         )
     return findings
 

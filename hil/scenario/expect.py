@@ -75,6 +75,31 @@ KNOWN_METRICS: tuple[str, ...] = (
         )
     ),
     *(
+        f"offload.{name}"
+        for name in (
+            "contact_s",
+            "contacts",
+            "capacity_bytes",
+            "items",
+            "delivered",
+            "delivered_bytes",
+            "dropped",
+            "dropped_bytes",
+            "waiting",
+            "waiting_bytes",
+            "results",
+            "latency_s",
+            "latency_max_s",
+            "oldest_s",
+            "answered",
+            "rescued",
+            "answer_s",
+            "answer_max_s",
+            "wrong",
+            "reseeds",
+        )
+    ),
+    *(
         f"verdicts.{name}"
         for name in ("unanimous", "majority", "no_majority", "simplex", "no_quorum")
     ),

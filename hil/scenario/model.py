@@ -26,6 +26,7 @@ from hil.scenario.consistency import (
     calm_findings,
     execution_findings,
     length_findings,
+    offload_findings,
     plant_findings,
     program_findings,
     upset_findings,
@@ -41,6 +42,7 @@ from hil.scenario.expect import (
     parse_expectation,
 )
 from hil.scenario.fields import Float, FrozenModel, Int, Positive
+from hil.scenario.offload import OffloadConfig
 from hil.scenario.onnx_workload import ONNX_PROGRAM, OnnxWorkloadConfig
 from hil.scenario.output_config import declared_fields
 from hil.scenario.outputs import OutputField, output_fields
@@ -198,6 +200,9 @@ class Scenario(FrozenModel):
     )
     plant: PlantConfig | None = Field(
         default=None, description="Orbit, radiation, power and heat that act on the boards."
+    )
+    offload: OffloadConfig | None = Field(
+        default=None, description="Links to the ground, and what is sent over them."
     )
     alarms: AlarmsConfig | None = Field(
         default=None, description="Limits beyond which a screen raises an alarm."
@@ -357,6 +362,7 @@ class Scenario(FrozenModel):
         findings += execution_findings(self.rig.scheme, events)
         findings += calm_findings(self.rig, self.plant)
         findings += plant_findings(self.plant, self.rig.nodes, self.upsets, self.frame_ms)
+        findings += offload_findings(self.offload, self.plant)
         is_program = self.workload == EXEC or self.onnx_workload is not None
         if self.onnx_workload is not None and self.exec and self.exec.program != ONNX_PROGRAM:
             findings.add(

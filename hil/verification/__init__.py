@@ -4,6 +4,7 @@ replay              votes every frame again, and counts what a record holds
 value_ballots       votes frames again by the values of recorded outputs
 delivery            what was delivered without a vote
 ending              the result, its expectations and reports, and the record digest
+ground              what went to the ground, and when
 findings            the differences
 golden_run          the golden run to compare with
 """

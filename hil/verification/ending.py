@@ -22,6 +22,8 @@ from hil.engine.run_reports import MANIFEST
 from hil.errors import HilError, RecordError
 from hil.exit_codes import EXIT_OF_OUTCOME
 from hil.json_values import JsonObject, JsonValue
+from hil.record.offload_figures import offload_figures
+from hil.record.offload_rows import offload_rows
 from hil.record.outages import Outage, recorded_outages
 from hil.record.reader import Reader
 from hil.record.result_json import Fields, lost_boards_of
@@ -138,6 +140,7 @@ def _expectations(
     for name in recorded.keys() - numbers.keys():
         out.differs(None, f"metric `{name}`", recorded[name], "a number")
     measured = {**numbers, **_metrics(scenario, counted, recorded_outages(reader))}
+    measured |= _ground_metrics(reader, scenario, counted)
     for name, number in measured.items():
         if name in numbers or name not in recorded.keys() | _LATER:
             out.compare(None, f"metric `{name}`", numbers.get(name), number)
@@ -203,6 +206,14 @@ def _metrics(
     upsets = upset_counts(counted.upset_kinds, planned, made)
     computed = flat(metrics, upsets, repair_times(scenario, outages), scenario.upsets.accel)
     return {name: value for name, value in computed.items() if name not in _FROM_RECORD}
+
+
+def _ground_metrics(reader: Reader, scenario: Scenario, counted: RecordTally) -> dict[str, float]:
+    """Return the metrics that follow from what went to the ground."""
+    if scenario.offload is None:
+        return {}
+    figures = offload_figures(offload_rows(reader), counted.flown * scenario.frame_us)
+    return {f"offload.{name}": value for name, value in figures.metrics().items()}
 
 
 # --- manifest.json and junit.xml ------------------------------------------------------------------

@@ -60,6 +60,7 @@ from hil.verification.ending import (
 )
 from hil.verification.findings import Difference, Verification
 from hil.verification.golden_run import golden_of
+from hil.verification.ground import verify_ground
 from hil.verification.value_ballots import ValueBallots, value_ballots
 
 __all__ = ["Difference", "Verification", "campaign_mode", "result_of", "tally", "verify"]
@@ -207,6 +208,8 @@ def verify(reader: Reader, on_progress: Callable[[int, int], None] | None = None
             ballots = value_ballots(scenario, reader, golden)
             checks = _Checks(golden, ballots, DeliveryCheck(out, scenario))
         _all_frames(out, reader, rows, checks, on_progress)
+        if scenario is not None:
+            verify_ground(out, reader, scenario, golden)
         out.run_digest = reader.run_digest()
         if out.complete:
             verify_end(out, reader, scenario, tally(reader))

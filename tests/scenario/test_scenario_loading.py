@@ -44,6 +44,7 @@ SHIPPED = (
     "hot-case",
     "latch-up",
     "leo-iss-day",
+    "leo-offload",
     "lm-saa",
     "memory-storm",
     "mid-value",

@@ -210,3 +210,9 @@ class StationModel(FrozenModel):
     min_elevation_deg: Annotated[Float, Field(ge=0, lt=90)] = Field(
         default=5.0, description="It hears the satellite above this elevation."
     )
+    g_over_t_db_k: Annotated[Float, Field(ge=-300, le=300)] | None = Field(
+        default=None, description="Its G/T, in place of that of `offload.downlink`."
+    )
+    eirp_dbw: Annotated[Float, Field(ge=-300, le=300)] | None = Field(
+        default=None, description="Its EIRP, in place of that of `offload.uplink`."
+    )

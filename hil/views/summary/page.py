@@ -9,6 +9,7 @@ from hil.record.run_result import RunResult
 from hil.views.style import Glyphs
 from hil.views.summary.expectation_table import expectation_table
 from hil.views.summary.failures import failures
+from hil.views.summary.ground_table import ground_table
 from hil.views.summary.identity import identity, next_steps
 from hil.views.summary.node_table import node_table
 from hil.views.summary.outage_table import outage_table
@@ -40,6 +41,7 @@ def render(
         upset_tables(run),
         text_table(run),
         training_table(run),
+        ground_table(run),
         repair_table(run),
         outage_table(run),
         node_table(run),

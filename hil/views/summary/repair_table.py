@@ -15,7 +15,7 @@ from hil.views.summary.recorded_run import RecordedRun
 
 __all__ = ["repair_table"]
 
-_ACTIONS: Final = ("rollback", "resync", "restart", "reset", "power_cycle", "refresh")
+_ACTIONS: Final = ("rollback", "resync", "restart", "reset", "power_cycle", "refresh", "reseed")
 
 
 def repair_table(run: RecordedRun) -> RenderableType | None:
