@@ -223,8 +223,8 @@ def test_how_finely_time_is_advanced_does_not_matter_and_no_link_carries_too_muc
     for number, (gap_us, size, priority, age_us, answer) in enumerate(given_items):
         made_us += gap_us
         expires_us = None if age_us is None else made_us + age_us
-        item = QueuedItem(number, made_us, size, priority, expires_us)
-        queued.append(GroundItem(item, answer, ground_us=answer or 0))
+        waits = QueuedItem(number, made_us, size, priority, expires_us)
+        queued.append(GroundItem(waits, answer, ground_us=answer or 0))
     end_us = max(at_us, made_us) + S
     coarse, fine = GroundLink(contacts, order, 500), GroundLink(contacts, order, 500)
     once: list[ItemEvent] = []
