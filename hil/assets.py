@@ -22,8 +22,9 @@ __all__ = [
     "story_scenario_path",
 ]
 
-AS_FLOWN: Final = ("as-flown", "build-b")
-"""The names of the scenario of a story that shows what happened: it has one of them."""
+AS_FLOWN: Final = ("as-flown", "as-designed", "build-b")
+"""The names of the scenario of a story that shows what happened, or of a design how it works: a
+story has one of them."""
 
 _STORIES: Final = "stories/"
 _PACKAGE = Path(__file__).resolve().parent

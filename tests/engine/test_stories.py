@@ -15,7 +15,7 @@ from hil import assets
 FOLDER: Final = assets.scenarios_dir() / "stories"
 FILES: Final = sorted(FOLDER.glob("*/*.yaml"))
 NAMES: Final = [f"{path.parent.name}/{path.stem}" for path in FILES]
-FAILS: Final = re.compile(r"^  ([a-z_.]+):[^#\n]*# fails: ", re.MULTILINE)
+FAILS: Final = re.compile(r"^  ([a-z0-9_.]+):[^#\n]*# fails: ", re.MULTILINE)
 DEFAULTS: Final = ["events.missed"]
 
 
