@@ -32,7 +32,7 @@ _LOOK_S: Final = 0.1
 class BoardReturns:
     """Returns the absent boards of one run to service. `scheduler` carries out their repairs. When
     `stop` returns true, no board is waited for any longer. `awaited` are the nodes for whose boards
-    the run waits now. Not thread-safe."""
+    the run waits now; `may_wake` is that of RunControls. Not thread-safe."""
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class BoardReturns:
         self._scheme = redundancy.scheme
         self._boot_us = int(boot_s * 1e6)
         self._stop = stop
+        self.may_wake: Callable[[int, str], bool] = lambda _frame, _name: True
         self._absent_since_us: dict[str, int] = {}
         self.awaited: list[str] = []
         self._waited = False  # to the end: no board is expected any more
@@ -147,7 +148,7 @@ class BoardReturns:
                 self._classifier.deny(upset)
         if self._rig.reconnector.searches_any:
             self._repair_reconnected(frame)
-        for name in cuts.pop_due(frame) if cuts.returning else ():
+        for name in cuts.pop_due(frame, self.may_wake) if cuts.returning else ():
             if self._scheduler.agreed is not None:
                 actions = self._recovery.on_power_restored(frame - 1, name)
                 self._scheduler.carry_out(actions)

@@ -5,7 +5,7 @@ computed, and the record says so."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from hil.engine.frame_work import FrameWork
@@ -15,7 +15,6 @@ from hil.engine.repair_scheduler import RepairScheduler
 from hil.engine.run_recorder import RunRecorder
 from hil.engine.verdict import usual_kind
 from hil.kernel import Golden
-from hil.redundancy.recovery import RecoveryMachine
 from hil.redundancy.voting import Verdict, record_length, unpack
 from hil.rig.backends.inproc import run_batch
 from hil.rig.node import NodeResult
@@ -37,11 +36,12 @@ _AFTER_SKIP: Final = 2
 
 class FastForward:
     """Finds the frames in which nothing can happen, and skips them. `batches` and `skips`: whether
-    frames may be run as batches, and skipped; a paced run does neither."""
+    frames may be run as batches, and skipped; a paced run does neither. `planned`: each returns,
+    for a nominal frame, the next one from it on in which something is done by plan."""
 
     def __init__(
         self,
-        recovery: RecoveryMachine,
+        redundancy: RedundancyParts,
         upsets: UpsetParts,
         times: FrameTimes,
         *,
@@ -51,7 +51,9 @@ class FastForward:
         batches: bool,
         skips: bool,
     ) -> None:
-        self._recovery = recovery
+        self._recovery = redundancy.recovery
+        self._cold_start = redundancy.cold_start
+        self.planned: Sequence[Callable[[int], int]] = ()
         self._upsets = upsets
         self._times = times
         self._metrics = metrics
@@ -70,6 +72,8 @@ class FastForward:
         injector = self._upsets.injector
         if not is_settled(self._recovery, self._upsets):
             return frame
+        if self._cold_start is not None and self._cold_start.under_way:
+            return frame
         if injector.power.returning or any(injector.permanent.values()):
             return frame
         upset = self._upsets.planner.next_frame
@@ -77,6 +81,8 @@ class FastForward:
         if self._coupling is not None:
             until_us = self._coupling.quiet_until_us()
             until = min(until, -(-until_us // times.frame_us))
+        for next_one in self.planned:
+            until = min(until, next_one(times.nominal(frame)))
         return times.number(until)
 
     def skip(self, frame: int, until: int) -> bool:

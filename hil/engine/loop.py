@@ -146,9 +146,9 @@ class Loop:
         self.controls, self._coupling = stages.controls, stages.coupling
         self._recorder, self._scheduler = stages.recorder, stages.scheduler
         self._returns, self._offload = stages.returns, stages.offload
-        exchange, verdicts = self._exchange, self._verdicts = stages.exchange, stages.verdicts
+        _, verdicts = self._exchange, self._verdicts = stages.exchange, stages.verdicts
         self._conclusion = (
-            verdicts.decide,
+            *stages.decision,
             verdicts.record,
             verdicts.repair,
             self._returns.look_for_isolated,
@@ -156,7 +156,7 @@ class Loop:
             *(() if self._offload is None else (self._offload.after_frame,)),
         )
         self._stages = (
-            exchange.begin,
+            *stages.beginning,
             self._returns.bring_back,
             *stages.executions,
             self._report_to_plant,

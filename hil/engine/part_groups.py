@@ -11,6 +11,7 @@ from hil.engine.metrics import Metrics
 from hil.engine.repair_executor import RepairExecutor
 from hil.kernel import Golden
 from hil.redundancy.checkpoints import Checkpoints
+from hil.redundancy.cold_start import ColdStart
 from hil.redundancy.electorate import Scheme
 from hil.redundancy.recovery import RecoveryMachine
 from hil.redundancy.rollback import Rollback
@@ -62,7 +63,7 @@ class FrameTimes:
 @dataclass(frozen=True, slots=True)
 class RedundancyParts:
     """The voter, recovery and checkpoints of one run. `rollbacks`: how often an undecided frame is
-    computed again."""
+    computed again; `cold_start`: None if the scenario states none."""
 
     scheme: Scheme
     recovery: RecoveryMachine
@@ -70,6 +71,12 @@ class RedundancyParts:
     rollback: Rollback
     rollbacks: int
     executor: RepairExecutor
+    cold_start: ColdStart | None = None
+
+    def withholds(self, frames_alone: int) -> bool:
+        """Return whether a cold start withholds the output of a node in its `frames_alone`-th
+        consecutive frame alone."""
+        return self.cold_start is not None and self.cold_start.rule.withholds(frames_alone)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,11 @@ from hil.engine.part_groups import FrameTimes, RedundancyParts, UpsetParts
 from hil.engine.repair_executor import RepairExecutor
 from hil.kernel import Golden, Workload
 from hil.redundancy.checkpoints import Checkpoints
+from hil.redundancy.cold_start import ColdStart
+from hil.redundancy.electorate import Scheme
 from hil.redundancy.recovery import RUNGS, Policy, RecoveryMachine
 from hil.redundancy.rollback import Rollback
-from hil.redundancy.schemes import scheme_of
+from hil.redundancy.schemes import command_rule, scheme_of
 from hil.rig.board_kinds import build_nodes
 from hil.rig.calls import Timing
 from hil.rig.pacer import Pacer
@@ -128,7 +130,17 @@ def _redundancy(scenario: Scenario, rig: Rig, golden: Golden) -> RedundancyParts
         rollback=rollback,
         rollbacks=scenario.recovery.rollbacks,
         executor=RepairExecutor(rig, golden, rollback),
+        cold_start=_cold_start(scenario, scheme),
     )
+
+
+def _cold_start(scenario: Scenario, scheme: Scheme) -> ColdStart | None:
+    cold = scenario.recovery.cold_start
+    if cold is None:
+        return None
+    names = [node.name for node in scenario.rig.nodes]
+    order = (*cold.order, *(name for name in names if name not in cold.order))
+    return ColdStart(command_rule(scenario, scheme), order, cold.apart_frames)
 
 
 def _plant_of(scenario: Scenario, workload: Workload) -> BuiltPlant | None:

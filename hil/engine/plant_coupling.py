@@ -226,7 +226,7 @@ class PlantCoupling:
         elif at.level == PowerLevel.SUSPEND:
             if not node_power.down:
                 self._orders.suspend(frame, node_power, self._why(at))
-        elif node_power.down:
+        elif node_power.down and self._controls.may_wake(frame, node_power.node.name):
             self._give_back(frame, node_power)
         if not node_power.down and node_power.node.link.connected:
             self._orders.limit(frame, node_power, at)

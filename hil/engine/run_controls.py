@@ -22,7 +22,8 @@ __all__ = ["RunControls"]
 
 class RunControls:
     """Steers one run between its frames. Not thread-safe: only the thread of the run calls it.
-    `forget_silence` makes all nodes count as having answered."""
+    `forget_silence` makes all nodes count as having answered. `may_wake` says, by frame and name,
+    whether a node that could have power again may: in a cold start they wait for their turns."""
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class RunControls:
         self._recorder = recorder
         self._scheduler = scheduler
         self._forget_silence = forget_silence
+        self.may_wake: Callable[[int, str], bool] = lambda _frame, _name: True
 
     @property
     def next_frame(self) -> int:

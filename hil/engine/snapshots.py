@@ -39,6 +39,9 @@ def ready(parts: Parts, scheduler: RepairScheduler, *, exact: bool) -> bool:
     recovery, hidden = parts.redundancy.recovery, parts.upsets.hidden_state
     if not is_settled(recovery, parts.upsets) or not _alike(parts, scheduler):
         return False
+    cold = parts.redundancy.cold_start
+    if cold is not None and cold.under_way:
+        return False
     if parts.upsets.classifier.waiting:
         return False
     if not exact:

@@ -13,12 +13,14 @@ from hil.engine.fast_forward import BatchRunner, FastForward
 from hil.engine.frame_work import FrameWork
 from hil.engine.observers import RunObserver
 from hil.engine.parts import Parts
+from hil.engine.preventive_restarts import PreventiveRestarts
 from hil.engine.repair_scheduler import RepairScheduler
 from hil.engine.repeat_stage import RepeatStage
 from hil.engine.run_controls import RunControls
 from hil.engine.run_recorder import RunRecorder
 from hil.engine.stand_by import StandBy
 from hil.engine.verdict import VerdictStage
+from hil.engine.wake_up import WakeUp
 from hil.scenario.rig import RigConfig
 
 if TYPE_CHECKING:
@@ -32,7 +34,8 @@ __all__ = ["Stages", "fast_forward_of", "stages_of"]
 class Stages:
     """The stages of one run, and all else that works on its parts. `executions` execute the step:
     once, or with time redundancy several times. `coupling` is None in a run without a plant,
-    `offload` in one without a link to the ground."""
+    `offload` in one without a link to the ground, `wake_up` in one without a cold start. `planned`:
+    when something is done by plan, for `hil.engine.fast_forward`."""
 
     recorder: RunRecorder
     scheduler: RepairScheduler
@@ -43,6 +46,20 @@ class Stages:
     controls: RunControls
     coupling: PlantCoupling | None
     offload: OffloadStage | None
+    planned: tuple[Callable[[int], int], ...] = ()
+    wake_up: WakeUp | None = None
+
+    @property
+    def beginning(self) -> tuple[Callable[[FrameWork], None], ...]:
+        """Return what a frame begins with."""
+        begin = self.exchange.begin
+        return (begin,) if self.wake_up is None else (begin, self.wake_up.begin)
+
+    @property
+    def decision(self) -> tuple[Callable[[FrameWork], None], ...]:
+        """Return what decides a frame."""
+        decide = self.verdicts.decide
+        return (decide,) if self.wake_up is None else (decide, self.wake_up.end)
 
 
 def stages_of(parts: Parts, observers: Sequence[RunObserver], stop: Callable[[], bool]) -> Stages:
@@ -98,11 +115,31 @@ def stages_of(parts: Parts, observers: Sequence[RunObserver], stop: Callable[[],
         forget_silence=exchange.forget_silence,
     )
     coupling = _coupling_of(controls, parts)
-    executions = _executions_of(parts, exchange, recorder, controls, coupling)
+    preventive = _preventive_of(parts, controls)
+    before = [p.update for p in preventive]
+    executions = (*before, *_executions_of(parts, exchange, recorder, controls, coupling))
     offload = _offload_of(parts, recorder, scheduler)
-    return Stages(
-        recorder, scheduler, returns, exchange, executions, verdicts, controls, coupling, offload
-    )
+    wake_up = _wake_up_of(parts, recorder, returns, controls)
+    mains = (recorder, scheduler, returns, exchange, executions, verdicts, controls, coupling)
+    return Stages(*mains, offload, tuple(p.next_frame for p in preventive), wake_up)
+
+
+def _wake_up_of(
+    parts: Parts, recorder: RunRecorder, returns: BoardReturns, controls: RunControls
+) -> WakeUp | None:
+    cold = parts.redundancy.cold_start
+    if cold is None:
+        return None
+    wake_up = WakeUp(parts.rig, cold, recorder)
+    returns.may_wake = controls.may_wake = wake_up.may_wake
+    return wake_up
+
+
+def _preventive_of(parts: Parts, controls: RunControls) -> tuple[PreventiveRestarts, ...]:
+    config = parts.scenario.recovery.preventive
+    if config is None:
+        return ()
+    return (PreventiveRestarts(controls, parts.times, parts.redundancy.scheme, config),)
 
 
 def _executions_of(
@@ -188,7 +225,7 @@ def fast_forward_of(
         allowed=batches and stages.offload is None,  # which needs the bytes of all frames
     )
     fast_forward = FastForward(
-        parts.redundancy.recovery,
+        parts.redundancy,
         parts.upsets,
         parts.times,
         metrics=parts.metrics,
@@ -197,4 +234,5 @@ def fast_forward_of(
         batches=runner.possible,
         skips=plant is not None and plant.skip_quiet,
     )
+    fast_forward.planned = stages.planned
     return fast_forward, runner

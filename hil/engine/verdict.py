@@ -77,8 +77,7 @@ class VerdictStage:
         self._recovery = redundancy.recovery
         self._redundancy = redundancy
         self._upsets = upsets
-        self._injector = upsets.injector
-        self._classifier = upsets.classifier
+        self._injector, self._classifier = upsets.injector, upsets.classifier
         self._metrics = metrics
         self._outside = outside
         self._recorder = recorder
@@ -185,6 +184,7 @@ class VerdictStage:
         if self._scheme.values is not None and self._rig.setup.long_outputs:
             length = self._golden.workload.output_len
             results = frame.results = with_all_outputs(self._rig, results, length)
+        alone = self._scheduler.frames_alone
         ballots = ballots_of(self._rig, results, self._scheme, self._golden)
         offer = self._hold.held_output
         held = 0 if offer is None else HELD | (HELD_WRONG if offer.wrong else 0)
@@ -193,10 +193,10 @@ class VerdictStage:
             ballots,
             Electorate(self._recovery.voters, self._recovery.returning),
             self._golden.output_digest,
-            frames_alone=self._scheduler.frames_alone,
+            frames_alone=alone,
             re_executed=frame.rolled_back or frame.disagreed,
             held=held,
-            confirmed=frame.confirmed,
+            confirmed=frame.confirmed and not self._redundancy.withholds(alone + 1),
         )
 
     def _read_long_outputs(self, frame: FrameWork, verdict: Verdict) -> None:

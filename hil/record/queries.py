@@ -21,7 +21,9 @@ from hil.word_enum import Word
 
 __all__ = [
     "BAD_FRAME",
+    "COLD_START",
     "NO_OUTPUT",
+    "PREVENTIVE",
     "WAS_ALONE",
     "WRONG_OUTPUT",
     "BadOutput",
@@ -49,6 +51,11 @@ but not if that was wrong."""
 BAD_FRAME: Final = f"({WRONG_OUTPUT} OR {NO_OUTPUT})"
 """SQL that is true of a frame of `frames` of which no output, or a wrong one, left the system."""
 
+COLD_START: Final = "cold_start"
+"""The action of the row in `repairs` with which a cold start of the whole rig ends; those of its
+nodes have rows of their own."""
+PREVENTIVE: Final = "preventive restart"
+"""The cause of a repair of a node that works."""
 WAS_ALONE: Final = "it was alone"
 """The cause of a rollback that makes the state of a lone node fit for the repair of others."""
 _ID_MAX: Final = 2**63 - 1
@@ -96,7 +103,7 @@ def recoveries(record: Rows, after: int = 0, last: int = _ID_MAX) -> int:
     A rollback of several nodes is one; what the harness refreshes between experiments is none, nor
     is the rollback that only makes the state of a lone node fit for the repair of others."""
     rows = record.rows(
-        "SELECT count(*) FILTER (WHERE action NOT IN ('refresh', 'rollback')) + "
+        "SELECT count(*) FILTER (WHERE action NOT IN ('refresh', 'rollback', 'cold_start')) + "
         "count(DISTINCT CASE WHEN action = 'rollback' AND cause != ? THEN frame END) FROM repairs "
         "WHERE ok AND id > ? AND id <= ?",
         WAS_ALONE,
@@ -126,8 +133,8 @@ def skipped_frames(record: Rows, last: int, *, over: bool) -> tuple[int, int, in
 def repaired_before(record: Rows, frame: int, node: str) -> RecordedRepair | None:
     """Return the last repair before a frame that gave a node the state of others."""
     rows = record.rows(
-        "SELECT * FROM repairs WHERE node = ? AND frame < ? AND ok AND action != 'rollback' "
-        "ORDER BY frame DESC, id DESC LIMIT 1",
+        "SELECT * FROM repairs WHERE node = ? AND frame < ? AND ok AND "
+        "action NOT IN ('rollback', 'cold_start') ORDER BY frame DESC, id DESC LIMIT 1",
         node,
         frame,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hil.record.outages import SKIPS
-from hil.record.queries import WAS_ALONE, Rows
+from hil.record.queries import PREVENTIVE, WAS_ALONE, Rows
 from hil.record.record_tables import RecordTable
 from hil.record.recorder_protocol import UpsetCount
 from hil.record.row_values import values_of
@@ -181,12 +181,20 @@ def missed_upsets(record: Rows) -> list[MissedUpsets]:
 
 @dataclass(frozen=True, slots=True)
 class RepairCost:
-    """An attempt to repair, of one node or in a rollback of several: what it moved and took."""
+    """An attempt to repair, of one node or in a rollback of several: what it moved and took.
+    `preventive`: of a node that worked."""
 
     action: str
     ok: int
     bytes_moved: int
     duration_wall_us: int
+    preventive: int = 0
+
+    @property
+    def strategy(self) -> str:
+        """Return what was done, in words: the action, and whether it was preventive."""
+        words = self.action.replace("_", " ")
+        return f"{words}, preventive" if self.preventive else words
 
 
 def repair_costs(record: Rows) -> list[RepairCost]:
@@ -199,7 +207,7 @@ def repair_costs(record: Rows) -> list[RepairCost]:
         record.rows(
             """
             SELECT action, min(ok) AS ok, sum(bytes_moved) AS bytes_moved,
-              max(duration_wall_us) AS duration_wall_us
+              max(duration_wall_us) AS duration_wall_us, max(cause = ?) AS preventive
             FROM (
               SELECT *, CASE WHEN action = 'rollback'
                 THEN row_number() OVER (PARTITION BY action, frame, node ORDER BY id)
@@ -207,6 +215,7 @@ def repair_costs(record: Rows) -> list[RepairCost]:
               FROM repairs WHERE action != 'rollback' OR cause != ?
             ) GROUP BY action, frame, at ORDER BY min(id)
             """,
+            PREVENTIVE,
             WAS_ALONE,
         ),
     )

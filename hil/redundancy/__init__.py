@@ -11,6 +11,7 @@ pairs         self-checking pairs: which of them speak, and decide
 spares        nodes beyond those that decide
 schemes       the scheme of a rig, from its scenario
 time_redundancy          executions of the same step, compared
+cold_start    how the rig comes back when no node was in service
 recovery      the states of a node, and the repair that follows from an observation
 hold          the output that is held while there is no majority
 checkpoints, rollback    saved states, and the return to one of them

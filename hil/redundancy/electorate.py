@@ -120,7 +120,8 @@ class Scheme:
         frames before this one a single node answered. `golden_output`, `re_executed` and `held` are
         those of `hil.redundancy.voting.vote`. Voters by value need `OutputBallots`.
         `confirmed`: whether the executions of the only node confirm its output; otherwise it
-        delivers nothing. Raises: KernelError for more than 8 nodes."""
+        delivers nothing, like a node that is alone in a cold start. Raises: KernelError for more
+        than 8 nodes."""
 
         def count_votes(nodes: int) -> Verdict:
             delivers = self.delivers_unvoted(frames_alone + 1, nodes.bit_count())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from hil.redundancy.cold_start import CommandRule
 from hil.redundancy.electorate import Scheme
 from hil.redundancy.pairs import pairs_of
 from hil.redundancy.value_vote import value_voter
 from hil.scenario import Scenario
 
-__all__ = ["scheme_of"]
+__all__ = ["command_rule", "scheme_of"]
 
 
 def scheme_of(scenario: Scenario, output_len: int | None = None) -> Scheme:
@@ -26,3 +27,9 @@ def scheme_of(scenario: Scenario, output_len: int | None = None) -> Scheme:
         values=None if output_len is None else value_voter(scenario, output_len),
         hot_spares=rig.hot_spares,
     )
+
+
+def command_rule(scenario: Scenario, scheme: Scheme) -> CommandRule:
+    """Return the rule of who may command after a dead bus, as the scenario states it."""
+    cold = scenario.recovery.cold_start
+    return CommandRule(scheme, None if cold is None else cold.alone_after_frames)

@@ -3,6 +3,7 @@
 load, overrides     from a file and options of the command line to a `Scenario`, or all its problems
 model               the scenario, and its defaults
 rig, upsets, expect, alarms, offload, plant    its parts; `plant` is a package
+recovery            how faulty nodes are repaired, and what is done before they fail
 pattern             the change of bits by an upset
 program, program_input    the program of the workload exec, and its inputs from a file
 outputs, output_meaning    the fields of the outputs of workloads; what they say to people
@@ -40,10 +41,11 @@ from hil.scenario.expect import (
     parse_expectation,
 )
 from hil.scenario.load import Loaded, find_scenario, load, load_scenario, parse_scenario
-from hil.scenario.model import SCHEMA_VERSION, RecoveryConfig, Scenario, TimeoutsConfig
+from hil.scenario.model import SCHEMA_VERSION, Scenario, TimeoutsConfig
 from hil.scenario.operator_upset import ordered_event
 from hil.scenario.overrides import Overrides
 from hil.scenario.pattern import PatternConfig
+from hil.scenario.recovery import ColdStartConfig, PreventiveConfig, RecoveryConfig
 from hil.scenario.rig import NodeConfig, RigConfig
 from hil.scenario.schema import bench_schema, scenario_schema
 from hil.scenario.upsets import (
@@ -81,6 +83,7 @@ __all__ = [
     "BenchConfig",
     "BoardAction",
     "BoardKind",
+    "ColdStartConfig",
     "Direction",
     "Expectation",
     "ExpectationResult",
@@ -91,6 +94,7 @@ __all__ = [
     "Overrides",
     "PatternConfig",
     "PatternKind",
+    "PreventiveConfig",
     "RamPart",
     "RecoveryConfig",
     "RigConfig",

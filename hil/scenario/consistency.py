@@ -14,6 +14,7 @@ from hil.scenario.outputs import OutputField
 from hil.scenario.plant.flight import PlantConfig
 from hil.scenario.problems import Findings, did_you_mean
 from hil.scenario.program import ExecConfig
+from hil.scenario.recovery import RecoveryConfig
 from hil.scenario.rig import NodeConfig, RigConfig
 from hil.scenario.upsets import UpsetEventConfig, UpsetRateConfig, UpsetsConfig
 from hil.scenario.voter import VoterConfig, VoterName
@@ -29,6 +30,7 @@ from hil.scenario.yaml.document import KeyPath
 
 __all__ = [
     "calm_findings",
+    "cold_start_findings",
     "execution_findings",
     "length_findings",
     "plant_findings",
@@ -135,6 +137,21 @@ def calm_findings(rig: RigConfig, plant: PlantConfig | None) -> Findings:
             "the scheme follows the flux along an orbit, but there is no plant",
             "add `plant:` with an orbit, or remove it",
         )
+    return findings
+
+
+def cold_start_findings(recovery: RecoveryConfig, nodes: Sequence[NodeConfig]) -> Findings:
+    """Return the problems of the order in which nodes wake up."""
+    findings = Findings()
+    names = [node.name for node in nodes]
+    order = () if recovery.cold_start is None else recovery.cold_start.order
+    for index, name in enumerate(order):
+        at = ("recovery", "cold_start", "order", index)
+        if name not in names:
+            message = f"there is no node `{name}`; the rig has {', '.join(names)}"
+            findings.add(at, message, did_you_mean(name, names))
+        elif name in order[:index]:
+            findings.add(at, f"node {name} is in the order twice", "remove one")
     return findings
 
 

@@ -24,6 +24,7 @@ from hil.scenario.alarms import AlarmsConfig
 from hil.scenario.c_workload import CWorkloadConfig
 from hil.scenario.consistency import (
     calm_findings,
+    cold_start_findings,
     execution_findings,
     length_findings,
     offload_findings,
@@ -49,6 +50,7 @@ from hil.scenario.outputs import OutputField, output_fields
 from hil.scenario.plant.flight import PlantConfig
 from hil.scenario.problems import Findings, wrong, wrong_at
 from hil.scenario.program import ExecConfig
+from hil.scenario.recovery import RecoveryConfig
 from hil.scenario.rig import RigConfig
 from hil.scenario.upsets import UpsetsConfig
 from hil.scenario.words import (
@@ -56,58 +58,17 @@ from hil.scenario.words import (
     FRAMES_MAX,
     I63_MAX,
     WORKLOADS,
-    Attempts,
     BoardKind,
     ScenarioName,
 )
 from hil.scenario.workload_choice import ONNX_EXEC, WorkloadChoice, is_onnx
 from hil.scenario.yaml.messages import describe
 
-__all__ = ["SCHEMA_VERSION", "RecoveryConfig", "Scenario", "TimeoutsConfig"]
+__all__ = ["SCHEMA_VERSION", "Scenario", "TimeoutsConfig"]
 
 
 SCHEMA_VERSION = 1
 """The newest `schema:` that is understood. It grows when an old file would change its meaning."""
-
-
-class RecoveryConfig(FrozenModel):
-    """The repair of a faulty node: step by step, each with a number of attempts."""
-
-    resyncs: Attempts = Field(
-        default=2,
-        description="Attempts to send the voted state, within the window; 0 skips the step.",
-    )
-    restarts: Attempts = Field(
-        default=2, description="Attempts to restart the worker process, within the window; 0 skips."
-    )
-    resets: Attempts = Field(
-        default=1, description="Attempts to reset the board, within the window; 0 skips the step."
-    )
-    power_cycles: Attempts = Field(
-        default=1,
-        description="Attempts to switch the board off and on, within the window; 0 skips.",
-    )
-    window_frames: Annotated[Int, Field(ge=1, le=FRAMES_MAX)] = Field(
-        default=20, description="Attempts older than this many frames are forgotten."
-    )
-    reintegrate_frames: Annotated[Int, Field(ge=1, le=1_000_000)] = Field(
-        default=3,
-        description="Consecutive frames that a repaired node must agree before its vote counts.",
-    )
-    checkpoint_every: Attempts = Field(
-        default=16,
-        description="Frames between two checkpoints of the state on the boards; 0 = never. "
-        "Schemes with time redundancy take one after every frame.",
-    )
-    rollbacks: Attempts = Field(
-        default=1,
-        description="Attempts to roll back to the checkpoint when there is no majority; 0 = never: "
-        "two nodes whose states differ then stay without an output.",
-    )
-    scrub_words: Attempts = Field(
-        default=64,
-        description="Words of the checkpoint that are checked and corrected in every frame.",
-    )
 
 
 class TimeoutsConfig(FrozenModel):
@@ -361,6 +322,7 @@ class Scenario(FrozenModel):
         findings += upset_findings(frame_count, self.frame_us, boards, events, rates)
         findings += execution_findings(self.rig.scheme, events)
         findings += calm_findings(self.rig, self.plant)
+        findings += cold_start_findings(self.recovery, self.rig.nodes)
         findings += plant_findings(self.plant, self.rig.nodes, self.upsets, self.frame_ms)
         findings += offload_findings(self.offload, self.plant)
         is_program = self.workload == EXEC or self.onnx_workload is not None

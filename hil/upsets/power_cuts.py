@@ -174,11 +174,15 @@ class PowerCuts:
         self._fail_without_effect(node, cut.upset)
         return cut.upset
 
-    def pop_due(self, frame: int) -> list[str]:
+    def pop_due(
+        self, frame: int, may_wake: Callable[[int, str], bool] = lambda _frame, _name: True
+    ) -> list[str]:
         """Return the nodes whose power is to be on again in `frame`; no upset keeps it off any
-        more."""
-        due = [name for at, name in self.returning if at <= frame]
-        self.returning = [(at, name) for at, name in self.returning if at > frame]
+        more. Those that `may_wake` refuses stay off, and are asked for again in the next frame."""
+        due = [name for at, name in self.returning if at <= frame and may_wake(frame, name)]
+        self.returning = [
+            (at, name) for at, name in self.returning if at > frame or name not in due
+        ]
         for name in due:
             self._by_name[name].power_cuts.discard(PowerCut.UPSET)
         return due

@@ -14,7 +14,7 @@ from hil.record.row_values import RecordedReply
 from hil.redundancy.electorate import is_alone
 from hil.redundancy.hold import OutputHold
 from hil.redundancy.pairs import deciding
-from hil.redundancy.schemes import scheme_of
+from hil.redundancy.schemes import command_rule, scheme_of
 from hil.redundancy.time_redundancy import confirmed
 from hil.redundancy.voting import FAIL_SILENT, RE_EXECUTED, Ballot, NodeStatus, Verdict
 from hil.scenario import Scenario
@@ -31,6 +31,7 @@ class DeliveryCheck:
         self._scheme = scheme_of(scenario)
         self._hold = OutputHold(self._scheme)
         self._frames_alone = 0
+        self._command = command_rule(scenario, self._scheme)
 
     def frame(
         self, recorded: Verdict, value: bytes | None, executions: Sequence[Sequence[Ballot]]
@@ -41,6 +42,7 @@ class DeliveryCheck:
         self._decided_by_pairs(recorded)
         self._held(recorded, value)
         self._hold.update(recorded, b"")
+        self._command.update(recorded)
 
     def _is_confirmed(self, recorded: Verdict, executions: Sequence[Sequence[Ballot]]) -> bool:
         """Compare the executions of a node with what they have led to; return whether they confirm
@@ -62,6 +64,7 @@ class DeliveryCheck:
         self._frames_alone = self._frames_alone + 1 if alone else 0
         asked = recorded.voters.bit_count()
         delivers = confirmed_ and self._scheme.delivers_unvoted(self._frames_alone, asked)
+        delivers = delivers and not self._command.withholds(self._frames_alone)
         kept_back = alone and not delivers
         self._out.compare(
             recorded.frame,

@@ -18,7 +18,13 @@ from rich.text import Text
 
 from hil.json_values import JsonObject
 from hil.record.node_outputs import output_at
-from hil.record.queries import Rows, agreed_on_wrong_state, repaired_before
+from hil.record.queries import (
+    COLD_START,
+    PREVENTIVE,
+    Rows,
+    agreed_on_wrong_state,
+    repaired_before,
+)
 from hil.record.reader import Reader
 from hil.record.row_values import (
     RecordedAnomaly,
@@ -293,7 +299,9 @@ def _repair_text(r: RecordedRepair) -> str:
     what = f"{r.action.replace('_', ' ')} {r.node}"
     if not r.ok:
         return f"{what} failed: {r.detail}"
-    return f"{what} {duration(r.duration_wall_us)}"
+    planned = ", preventive" if r.cause == PREVENTIVE else ""
+    after = f", {r.detail}" if r.action == COLD_START else ""
+    return f"{what}{planned} {duration(r.duration_wall_us)}{after}"
 
 
 def _edge_texts(edges: list[RecordedTransition], repairs: list[RecordedRepair]) -> Iterator[str]:

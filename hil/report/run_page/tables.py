@@ -294,12 +294,12 @@ def recovery_section(facts: RunFacts) -> str:
     if not costs and not facts.recovery.by_node:
         return "<p>No node was repaired, and none left the vote.</p>"
     rows = []
-    for action in sorted({cost.action for cost in costs}):
-        mine = [cost for cost in costs if cost.action == action]
+    for strategy in sorted({cost.strategy for cost in costs}):
+        mine = [cost for cost in costs if cost.strategy == strategy]
         times = [cost.duration_wall_us for cost in mine]
         rows.append(
             [
-                text(action.replace("_", " ")),
+                text(strategy),
                 exact_text(len(mine)),
                 exact_text(sum(not cost.ok for cost in mine)),
                 duration(median(times)),

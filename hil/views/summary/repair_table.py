@@ -15,7 +15,16 @@ from hil.views.summary.recorded_run import RecordedRun
 
 __all__ = ["repair_table"]
 
-_ACTIONS: Final = ("rollback", "resync", "restart", "reset", "power_cycle", "refresh", "reseed")
+_ACTIONS: Final = (
+    "rollback",
+    "resync",
+    "restart",
+    "reset",
+    "power cycle",
+    "cold start",
+    "refresh",
+    "reseed",
+)
 
 
 def repair_table(run: RecordedRun) -> RenderableType | None:
@@ -25,18 +34,18 @@ def repair_table(run: RecordedRun) -> RenderableType | None:
         return None
     kinds: dict[str, list[RepairCost]] = {}
     for attempt in attempts:
-        kinds.setdefault(attempt.action, []).append(attempt)
+        kinds.setdefault(attempt.strategy, []).append(attempt)
     out = columns()
     out.add_column("repair", no_wrap=True)
     for name in ("times", "failed", "median", "worst", "moved"):
         out.add_column(name, justify="right", no_wrap=True)
     order = {name: i for i, name in enumerate(_ACTIONS)}
-    for action in sorted(kinds, key=lambda a: order.get(a, 99)):
-        done = kinds[action]
+    for strategy in sorted(kinds, key=lambda kind: order.get(kind.split(",")[0], 99)):
+        done = kinds[strategy]
         spent = [r.duration_wall_us for r in done]
         failed = sum(not r.ok for r in done)
         out.add_row(
-            action.replace("_", " "),
+            strategy,
             f"{len(done):,}",
             Text(f"{failed:,}", style=BAD) if failed else count_cell(run.glyphs, 0),
             duration(statistics.median(spent)),
