@@ -11,6 +11,7 @@ import pytest
 
 import hil
 from hil import assets
+from hil.scenario import Overrides, UpsetsConfig, load_scenario
 
 FOLDER: Final = assets.scenarios_dir() / "stories"
 FILES: Final = sorted(FOLDER.glob("*/*.yaml"))
@@ -62,3 +63,19 @@ def test_only_spikes_as_far_apart_as_the_hold_pass_the_filter(tmp_path: Path) ->
         (story / "as-flown.yaml").write_text(text.replace("frame: 224", f"frame: {frame}"), "utf-8")
         run = hil.run(story / "as-flown.yaml", boards="inproc", out=tmp_path / str(frame))
         assert run.passed
+
+
+BY_POWER: Final = {"dead-bus-wake-up/all-at-once"}
+BY_HITS: Final = [name for name in NAMES if expected_failures(name) and name not in BY_POWER]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BY_HITS)
+def test_without_its_hits_nothing_goes_wrong_in_a_story(name: str, tmp_path: Path) -> None:
+    """What goes wrong comes from the hits: the same rig, programs and rules are right without."""
+    scenario = load_scenario(name, Overrides(board="inproc"))
+    assert scenario.upsets.events or scenario.upsets.rates
+    expect = {k: v for k, v in scenario.expect.items() if not k.startswith("upsets.")}
+    update = {"upsets": UpsetsConfig(), "expect": expect}
+    run = hil.run(scenario.model_copy(update=update), out=tmp_path / "run")
+    assert run.passed

@@ -88,13 +88,13 @@ static void init(uint8_t *state, uint64_t seed) {
   set_word(state, LAST_ORDER, GAIN * NEUTRAL);
 }
 
-/* The pedal: gentle on approach; at touch-down, in cycle 600, fast and ever faster, and back. */
+/* The pedal: gentle on approach; at touch-down, in cycle 200, fast and ever faster, and back. */
 static void input(uint8_t *in, uint64_t seed, uint64_t frame) {
   const uint64_t key[2] = {seed, STREAM}, now[4] = {frame / 20, 0, 0, 0};
   uint64_t noise[4];
   philox_block(now, key, noise);
   const uint32_t gentle = (uint32_t)(noise[0] % 9u);
-  const uint32_t since = frame < 600 || frame > 650 ? 0 : (uint32_t)(frame - 600);
+  const uint32_t since = frame < 200 || frame > 250 ? 0 : (uint32_t)(frame - 200);
   const uint32_t way = since < 25 ? since : 50u - since;
   store_u32le(in, NEUTRAL + (since ? way * way / 2u : gentle));
 }
