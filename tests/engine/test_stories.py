@@ -75,6 +75,7 @@ def test_without_its_hits_nothing_goes_wrong_in_a_story(name: str, tmp_path: Pat
     """What goes wrong comes from the hits: the same rig, programs and rules are right without."""
     scenario = load_scenario(name, Overrides(board="inproc"))
     assert scenario.upsets.events or scenario.upsets.rates
+    assert scenario.expect != "none"
     expect = {k: v for k, v in scenario.expect.items() if not k.startswith("upsets.")}
     update = {"upsets": UpsetsConfig(), "expect": expect}
     run = hil.run(scenario.model_copy(update=update), out=tmp_path / "run")
