@@ -20,7 +20,9 @@ SOURCES = [
     *(ROOT / "hil").rglob("*.py"),
     *(ROOT / "boards").glob("*"),
     *ROOT.glob("*.md"),
+    *(ROOT / ".github").glob("*.md"),
     *(ROOT / "csrc").rglob("*.md"),
+    *(ROOT / "scenarios").rglob("*.md"),
 ]
 DECLARED = metadata.metadata("hil-flight").get_all("Provides-Extra") or []
 

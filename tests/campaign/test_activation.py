@@ -17,6 +17,7 @@ pytest.importorskip("capstone")
 pytestmark = pytest.mark.ptrace
 
 
+@pytest.mark.slow
 def test_debug_registers_and_def_use_analysis_agree() -> None:
     outcomes = agreement(ProcessBoard("a"), "attitude", 36, 1)
     assert outcomes.total() == 36

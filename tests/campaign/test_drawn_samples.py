@@ -104,6 +104,7 @@ targets, the second the one that continues it: without the first, the board has 
 continue."""
 
 
+@pytest.mark.slow
 @pytest.mark.ptrace
 def test_whatever_the_line_loses_nothing_is_counted_twice_or_lost(hold: Hold) -> None:
     lines: list[FaultyTransport] = []

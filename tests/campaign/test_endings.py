@@ -174,6 +174,7 @@ def test_details_change_no_outcome(board: HeldBoard) -> None:
     assert bytes(e.failure for e in found if e.outcome is Outcome.FAILED) == plain.details
 
 
+@pytest.mark.slow
 def test_a_result_file_has_severity_and_fates(tmp_path: Path) -> None:
     """Sums are those of the effects; the file is the same for any number of boards."""
     files = []

@@ -292,6 +292,7 @@ def test_a_board_that_does_something_else_is_not_admitted(other: str) -> None:
         mine.admit(board)
 
 
+@pytest.mark.slow
 def test_a_board_takes_over_the_limit_of_the_campaign() -> None:
     """So that a slower computer calls the same loops hangs."""
     with held_board(scenario("attitude"), 0, FRAME) as board:

@@ -147,6 +147,7 @@ def test_a_board_that_cannot_hold_a_step_says_so() -> None:
         rig.close()
 
 
+@pytest.mark.slow
 def test_a_held_step_is_the_golden_one(make: Callable[..., HeldBoard]) -> None:
     one = make("sha256")
     with one.hold() as held:

@@ -29,6 +29,7 @@ def campaign(hil: Hil, *words: str) -> Any:
     return done.json
 
 
+@pytest.mark.slow
 def test_a_quarter_of_what_is_read_of_the_state_matters_exactly(hil: Hil) -> None:
     state = campaign(hil, "--targets", "state")["targets"]["state"]
     effects = state["effects"]

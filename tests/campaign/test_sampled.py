@@ -156,6 +156,7 @@ def test_the_faults_are_those_of_the_exact_mode() -> None:
     assert space.frames[0].counters.tolist() == step.trace.pc.tolist()
 
 
+@pytest.mark.slow
 def test_all_targets_are_sampled_over_several_frames(tmp_path: Path) -> None:
     how = order(tmp_path / "a", sampling(64), targets=EXACT_TARGETS, frames=(1, 2, 6))
     summary = carried_out(how)
@@ -166,6 +167,7 @@ def test_all_targets_are_sampled_over_several_frames(tmp_path: Path) -> None:
     assert [row.number for row in rows] == list(range(64 * len(EXACT_TARGETS)))
 
 
+@pytest.mark.slow
 def test_machine_code_is_sampled_and_put_back(tmp_path: Path) -> None:
     """A hit of it that changes nothing else stays there: it is latent, and never masked."""
     what = order(tmp_path / "a", sampling(300), targets=(UpsetTarget.TEXT, UpsetTarget.INPUT))
@@ -240,6 +242,7 @@ def test_intervals_hold_the_exact_share_as_often_as_they_say(
     assert min(hits) / campaigns > 0.95 - error
 
 
+@pytest.mark.slow
 def test_a_campaign_that_stops_by_itself_holds_the_exact_share(
     exact: ExactEffects, tmp_path: Path
 ) -> None:
@@ -300,6 +303,7 @@ def test_targets_that_stop_by_themselves_hold_the_exact_shares(exact: ExactEffec
 # --- the result file --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_result_is_the_same_for_any_number_of_boards(tmp_path: Path) -> None:
     one = order(tmp_path / "1", frames=(2, 5))
     two = order(tmp_path / "2", frames=(2, 5), workers=3)
@@ -493,6 +497,7 @@ def test_the_command_writes_a_list_and_carries_it_out(hil: Hil) -> None:
     assert share["interval"] == list(wilson(share["count"], 50, 0.95))
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_plan_and_runs_nothing(hil: Hil) -> None:
     plan = campaign(hil, "--sampled", "--plan", "--precision", "0.05")
     assert "385" in plan.out

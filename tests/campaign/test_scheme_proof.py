@@ -94,6 +94,7 @@ def test_a_majority_corrects_every_single_upset(
     assert proof.answers.right == proof.answers.answers > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.ptrace
 def test_a_pair_detects_and_computes_again(
     effects: dict[UpsetTarget, Counter[NodeEffect]],
@@ -296,6 +297,7 @@ class _Tamperer(RunObserver):
             self.tamper(self.loop.controls.recovery)
 
 
+@pytest.mark.slow
 def test_hits_of_recovery_come_to_the_same_in_a_run(tmp_path: Path) -> None:
     """Every bit of it, in real runs of three boards without a process."""
     plan = scenario("tmr", board="inproc")

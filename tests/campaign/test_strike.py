@@ -70,6 +70,7 @@ def random_site(board: HeldBoard, length: int, rng: random.Random) -> Site:
     return Site(rng.randrange(length), space, first + rng.randrange(size), 1 << rng.randrange(8))
 
 
+@pytest.mark.slow
 def test_what_is_left_is_what_the_experiment_does(board: HeldBoard, trace: Trace) -> None:
     """Whatever is looked at, the experiment has the same outcome before and after; and its end has
     as many wrong bits, or the signal, that the outcome says."""

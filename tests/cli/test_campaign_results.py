@@ -101,6 +101,7 @@ def one_with(hil: Hil, effect: NodeEffect, result: str = "mine.campaign") -> str
 # --- the table ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_result_is_printed_again_without_a_run(mine: Hil) -> None:
     """Also where there is neither the scenario nor an agent."""
     other = Hil(mine.cwd / "elsewhere")
@@ -161,6 +162,7 @@ def test_every_other_effect_is_repeated(mine: Hil, effect: NodeEffect) -> None:
         assert bool(found["output"]) == (effect is NodeEffect.SDC)
 
 
+@pytest.mark.slow
 def test_an_outcome_that_is_not_the_recorded_one_is_said_and_exits_with_1(
     mine: Hil, tmp_path: Path
 ) -> None:
@@ -399,6 +401,7 @@ def test_what_a_sample_cannot_do_is_one_message(
     assert not (drawn.cwd / "x").exists()
 
 
+@pytest.mark.slow
 def test_gdb_stands_at_the_upset_of_a_sample(drawn: Hil, gdb: None) -> None:
     row = sample_with(drawn, "process.campaign", NodeEffect.SDC, "state")
     found = repeated(drawn, str(row.number), "process.campaign")
@@ -453,6 +456,7 @@ def is_gone(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
 
 
+@pytest.mark.slow
 def test_gdb_stands_at_the_upset(mine: Hil, gdb: None) -> None:
     """Registers, memory, single instructions and breakpoints are those of the worker; nothing is
     left of it afterwards."""

@@ -23,6 +23,7 @@ def folder(hil: Hil) -> Path:
     return hil.cwd
 
 
+@pytest.mark.slow
 def test_it_ends_with_the_table(hil: Hil, folder: Path) -> None:
     terminal = Terminal(hil, "campaign", "attitude.yaml", "--exact", "--targets", "state,heap")
     try:

@@ -56,6 +56,7 @@ def test_a_part_of_a_campaign_is_not_taken_for_the_whole(two: Hil, words: tuple[
     assert (done.code, "part is a part of a campaign: it has 2 of 4" in done.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_protection_factors_and_failures_in_orbit(two: Hil) -> None:
     words = ("compare", "a.campaign", "--protect", "all", "--factors", "--orbit", "saa-pass")
     done = two(*words, "--profile", "raspberry-pi-5", "--duty", "0.5")
@@ -96,6 +97,7 @@ def test_what_cannot_be_said_is_one_message(two: Hil, words: tuple[str, ...], me
     assert (done.code, message in done.err) == (2, True), done.err
 
 
+@pytest.mark.slow
 def test_schemes_are_compared_in_runs_of_one_scenario(hil: Hil) -> None:
     words = ("compare", "two-faults", "--schemes", "simplex,tmr", "--boards", "inproc")
     answer = hil(*words, "--json").json

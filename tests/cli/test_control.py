@@ -27,6 +27,7 @@ def going(hil: Hil) -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
+@pytest.mark.slow
 def test_a_run_is_commanded_and_ended(hil: Hil, going: subprocess.Popen[str]) -> None:
     status = hil("control", "r", "status", "--json")
     assert status.code == 0 and status.json["data"]["nodes"]["a"]["state"] == "voting"

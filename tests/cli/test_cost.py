@@ -51,6 +51,7 @@ def test_the_wrong_answers_of_a_run_that_never_ended_count(hil: Hil) -> None:
     assert priced["wrong_in_run"] == open_run(hil.cwd / "cut").frames.rows - 50 > 0
 
 
+@pytest.mark.slow
 def test_runs_without_wrong_answers_only_bound_the_price_of_one(hil: Hil) -> None:
     for scheme in ("simplex", "dmr"):
         hil.write(f"{scheme}.yaml", RUN.partition("upsets")[0] % scheme)
@@ -61,6 +62,7 @@ def test_runs_without_wrong_answers_only_bound_the_price_of_one(hil: Hil) -> Non
     assert "The runs do not show that" in hil(*words).out
 
 
+@pytest.mark.slow
 def test_a_rig_that_costs_more_and_errs_more_never_pays(two: Hil) -> None:
     """Of the single node's frames hardly any is right: each right one carries the whole cost."""
     two.write("bad.yaml", RUN.replace("frame: 50", "frame: 2") % "simplex")
@@ -71,6 +73,7 @@ def test_a_rig_that_costs_more_and_errs_more_never_pays(two: Hil) -> None:
     assert "costs less than bad (simplex), and has fewer wrong answers" in two(*words).out
 
 
+@pytest.mark.slow
 def test_what_a_user_states_replaces_what_is_shipped(two: Hil) -> None:
     two.write("mine.yaml", "usd_per_kwh: 0.5\n")
     words = ("cost", "tmr", "--draws", 200, "--json")

@@ -181,12 +181,14 @@ def test_hostile_scenarios_are_checked_flown_and_run_in_plain_text(tmp_path: Pat
     assert harmless_run("orbit", path)[0] == 0
 
 
+@pytest.mark.slow
 def test_hostile_benches_are_checked_in_plain_text(tmp_path: Path) -> None:
     assert run("check", dumped(tmp_path / "good.yaml", BENCH))[0] == 0
     codes = [harmless_run("check", dumped(tmp_path / "b.yaml", bad))[0] for bad in variants(BENCH)]
     assert codes.count(2) > 20
 
 
+@pytest.mark.slow
 def test_hostile_profiles_are_told_in_plain_text(tmp_path: Path) -> None:
     path = dumped(tmp_path / "s.yaml", SCENARIO)
     cells = PROFILE.replace("\n", ",\n,").split(",")
@@ -381,6 +383,7 @@ def test_on_a_terminal_too(tmp_path: Path) -> None:
     assert any(r"\x1b]0;owned" in re.sub(r"\x1b\[[0-9;]*m|[\r\n]", "", text) for text in shown)
 
 
+@pytest.mark.slow
 def test_random_characters_of_all_planes_in_a_scenario_and_its_name(tmp_path: Path) -> None:
     draw = random.Random(29)
     everything = [chr(c) for c in range(1, 0x3100) if chr(c) != "/"] + ["\U000e0001", "\ufeff"]
@@ -425,6 +428,7 @@ def test_what_nobody_reads_is_no_failure_and_a_full_disk_is_one_line(
     assert "No space left on device" in err and "internal error" not in err
 
 
+@pytest.mark.slow
 def test_a_result_for_which_stdout_is_closed_is_a_failure(hil: Hil) -> None:
     hil.write("s.yaml", "schema: 1\nworkload: sha256\nframes: 60\nrig: {board: inproc}\n")
     command = ["sh", "-c", '"$@" >&-', "sh", str(HIL), "run", "s.yaml", "--json"]

@@ -9,6 +9,8 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import pytest
+
 import hil
 
 PACKAGE = Path(hil.__file__).parent
@@ -36,6 +38,7 @@ def test_the_module_is_the_command(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f"hil {hil.__version__}\n")
 
 
+@pytest.mark.slow
 def test_in_a_checkout_the_installed_one_runs(tmp_path: Path) -> None:
     words = ("run", "nominal", "--boards", "inproc", "--frames", "20", "--out", "r", "-q")
     done = run_module(*words, cwd=sources_in(tmp_path))
@@ -75,6 +78,7 @@ def test_sources_that_are_started_by_their_path_say_how_to_start_them(tmp_path: 
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_sources_alone_say_that_they_must_be_installed(tmp_path: Path) -> None:
     """In a Python that has what hil needs, but not hil itself."""
     needed = tmp_path / "needed"

@@ -80,6 +80,7 @@ def sample(path: Path, wrong: int, classes: int = 100) -> None:
     write_samples(path, about, regions, [FrameRow(3, 10, "")], rows)
 
 
+@pytest.mark.slow
 def test_the_campaign_of_a_sweep_may_be_a_sample(hil: Hil) -> None:
     (hil.cwd / "s.yaml").write_text(MEASURED)
 

@@ -270,6 +270,7 @@ def test_no_command_exits_2_with_help(hil: Hil) -> None:
     assert "quickstart" in done.err
 
 
+@pytest.mark.slow
 def test_help_and_version_exit_0(hil: Hil) -> None:
     assert hil("--version").out == f"hil {__version__}\n"
     for words in ((), ("run",), ("replay",), ("check",), ("doctor",), ("schema",), ("perf",)):

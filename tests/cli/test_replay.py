@@ -90,6 +90,7 @@ def test_fresh_runs_are_verified(
     assert answer.json["run_digest"] == done.json["run_digest"]
 
 
+@pytest.mark.slow
 def test_verifying_tells_what_was_compared(hil: Hil, run: Path) -> None:
     done = hil("replay", run, "--verify")
     assert done.code == 0

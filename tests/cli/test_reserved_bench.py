@@ -54,6 +54,7 @@ def test_a_run_on_a_bench_in_use_exits_3_and_names_the_owner(hil: Hil, bench: Pa
     assert hil("run", "s.yaml", "--bench", bench).code == 0
 
 
+@pytest.mark.slow
 def test_a_run_waits_for_the_bench_and_says_for_whom(hil: Hil, bench: Path) -> None:
     held = reserved(bench)
     run = hil.start("run", "s.yaml", "--bench", bench, "--wait-bench", "10m")

@@ -71,6 +71,7 @@ def test_a_pass_exits_0_with_the_contract_as_json(hil: Hil, boards: str) -> None
     assert {p.name for p in (hil.cwd / "r").iterdir()} >= {"run.db", "manifest.json", "junit.xml"}
 
 
+@pytest.mark.slow
 def test_the_same_seed_is_the_same_digest_on_every_board(hil: Hil) -> None:
     digests = {
         hil("run", "memory-storm", "--frames", 200, "--boards", b, "--json").json["run_digest"]
@@ -465,6 +466,7 @@ def test_ctrl_c_in_a_callback_of_python_is_not_lost(hil: Hil, method: str, name:
     assert json.loads(done.stdout)["outcome"] == "aborted"
 
 
+@pytest.mark.slow
 def test_who_presses_ctrl_c_more_than_twice_gets_no_traceback(hil: Hil) -> None:
     """The third one comes while the end is told."""
     hil.write("s.yaml", TINY)
@@ -552,6 +554,7 @@ def test_an_interrupted_run_can_be_resumed_to_the_same_digest(hil: Hil) -> None:
 # --- what is shown where --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_without_a_terminal_there_are_no_control_codes(hil: Hil) -> None:
     for env in ({}, {"FORCE_COLOR": "1"}, {"CI": "true"}):
         done = hil("run", "memory-storm", "--frames", 200, "--boards", "inproc", env=env)
@@ -596,6 +599,7 @@ def on_terminal(hil: Hil, *words: object, **env: str) -> tuple[int, str]:
     return process.wait(timeout=30), shown.decode()
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_colours_and_a_moving_bar(hil: Hil) -> None:
     code, shown = on_terminal(
         hil, "run", "memory-storm", "--boards", "process", "--frames", 1500, "--no-tui"
@@ -624,6 +628,7 @@ def test_ci_with_a_terminal_gets_plain_lines(hil: Hil) -> None:
 # --- defects --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_internal_error_is_a_line_and_a_file(hil: Hil) -> None:
     hil.write("s.yaml", TINY)
     code = (

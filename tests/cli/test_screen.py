@@ -185,6 +185,7 @@ def test_resizing_and_stopping_the_screen_do_not_touch_the_run(hil: Hil, running
     running.wait_for("VERDICTS")
 
 
+@pytest.mark.slow
 def test_ctrl_c_asks_and_then_aborts_the_run(hil: Hil, running: Terminal) -> None:
     running.keys("\x03")
     running.wait_for("End the run?")
@@ -196,6 +197,7 @@ def test_ctrl_c_asks_and_then_aborts_the_run(hil: Hil, running: Terminal) -> Non
     assert hil("replay", "r", "--verify").code == 0
 
 
+@pytest.mark.slow
 def test_a_run_that_cannot_begin_says_why(hil: Hil, started: Callable[..., Terminal]) -> None:
     hil.write(
         "bench.yaml",

@@ -25,6 +25,7 @@ def bench_of(hil: Hil, agent: TcpAgent, file: str = "token") -> Path:
     return hil.write("bench.yaml", f"schema: 1\nboards:\n  - {board}\n")
 
 
+@pytest.mark.slow
 def test_a_run_on_a_tcp_port_has_the_digest_of_any_board(hil: Hil, agent: TcpAgent) -> None:
     bench = bench_of(hil, agent)
     far = hil("run", "s.yaml", "--bench", bench, "--json")

@@ -84,6 +84,7 @@ def test_third_node_votes_where_the_flux_is_high_and_is_off_elsewhere(tmp_path: 
     assert differences(tmp_path / "run") == []
 
 
+@pytest.mark.slow
 def test_digest_is_the_same_on_boards_of_each_kind_and_when_resumed(tmp_path: Path) -> None:
     results = [run(scenario(board), tmp_path / board) for board in ("inproc", "process")]
     assert results[0].upsets.injected > 0 and results[0].run_digest == results[1].run_digest

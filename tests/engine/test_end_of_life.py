@@ -45,6 +45,7 @@ def rows(out: Path, sql: str) -> list[tuple[Any, ...]]:
         reader.close()
 
 
+@pytest.mark.slow
 def test_boards_die_one_after_another_and_the_others_vote_on(tmp_path: Path) -> None:
     end = build_plant(DYING).end_of_life
     assert end is not None
@@ -62,6 +63,7 @@ def test_boards_die_one_after_another_and_the_others_vote_on(tmp_path: Path) -> 
     assert dead == [(node, "isolated") for node in reached]
 
 
+@pytest.mark.slow
 def test_the_dose_of_a_run_is_that_of_its_survey() -> None:
     s = scenario(wear={"before_krad": 1.0, "accel": 365.25})
     built = build_plant(s)
@@ -92,12 +94,14 @@ def test_limits_differ_by_board_and_seed_and_not_without_spread() -> None:
     assert len(set(limits())) == 3 and all(20.0 < x < 45.0 for x in limits())
 
 
+@pytest.mark.slow
 def test_a_board_that_is_spent_before_the_run_is_dead_from_its_start(tmp_path: Path) -> None:
     s = scenario(wear={"before_krad": 60.0})
     result = Loop(s, tmp_path).run()
     assert result.metrics["plant.worn_out"] == 3 and result.availability == 0
 
 
+@pytest.mark.slow
 def test_a_run_that_is_taken_up_again_after_a_death_ends_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

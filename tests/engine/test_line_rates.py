@@ -16,6 +16,7 @@ from hil.scenario import Scenario
 from tests.rig.cable import cables
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_a_run_raises_its_lines_and_records_that(tmp_path: Path) -> None:
     """One board has a good line, one is only good up to 460800, one is told of no faster rate."""

@@ -70,6 +70,7 @@ def brown_out(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunResult
     return out, run(scenario(SHORT, "process", frame_ms=2000.0), out)
 
 
+@pytest.mark.slow
 def test_three_nodes_become_two_and_one_and_come_back(brown_out: tuple[Path, RunResult]) -> None:
     out, result = brown_out
     assert result.availability == 1 and not result.unexplained
@@ -121,6 +122,7 @@ def test_boards_say_what_they_do(brown_out: tuple[Path, RunResult]) -> None:
     assert [n for n, _ in cut] == ["c", "b"] and all("battery at" in c for _, c in cut)
 
 
+@pytest.mark.slow
 def test_the_run_is_the_same_on_other_boards(
     brown_out: tuple[Path, RunResult], tmp_path: Path
 ) -> None:
@@ -144,6 +146,7 @@ STORM = {
 FAST = {"accel": 4.0, "orbit": {"voted_accel": 8e7}}
 
 
+@pytest.mark.slow
 def test_protons_become_upsets_that_are_read_back(tmp_path: Path) -> None:
     s = scenario(STORM, duration="3h", upsets=FAST)
     result = run(s, tmp_path)
@@ -169,6 +172,7 @@ def test_quiet_time_is_skipped_and_said_so(tmp_path: Path, board: str) -> None:
     assert skips == [(result.skipped,)]
 
 
+@pytest.mark.slow
 def test_skipping_gives_the_same_digest_on_every_kind_of_board(tmp_path: Path) -> None:
     found = set()
     for board in ("inproc", "process"):
@@ -258,6 +262,7 @@ def test_the_flight_goes_on_to_the_end_of_the_run(tmp_path: Path, skip: bool) ->
     assert last_us == 1_800_000_000 and soc == pytest.approx(result.plant["min_soc"], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_orbit_stands_in_the_record_an_hour_ahead(tmp_path: Path) -> None:
     run(
         scenario(

@@ -78,6 +78,7 @@ def test_boards_that_come_up_within_the_time_to_wait_take_part(tmp_path: Path, a
     assert result.frames == 20 and result.availability == 1
 
 
+@pytest.mark.slow
 def test_a_board_that_does_not_come_up_in_the_time_to_wait_is_named(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     with bench(tmp_path) as boards:

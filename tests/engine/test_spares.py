@@ -100,6 +100,7 @@ def test_cold_spare_is_off_until_a_node_is_isolated(board: str, tmp_path: Path) 
     assert differences(out) == []
 
 
+@pytest.mark.slow
 def test_digest_is_the_same_on_boards_of_each_kind_and_when_resumed(tmp_path: Path) -> None:
     rig = {"cold_spares": 1, "hot_spares": 1}
     upsets = {"rates": [{"targets": ["state", "output"], "per_s": 1.5}]}

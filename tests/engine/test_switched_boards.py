@@ -26,6 +26,7 @@ from tests.command_line import Hil
 from tests.engine.cabled_boards import Acts, Board, Socket, bench, powered, powered_run, rows
 
 
+@pytest.mark.slow
 def test_a_board_that_is_off_is_switched_on_at_the_start(tmp_path: Path) -> None:
     with bench(tmp_path) as boards:
         boards["b"].kill()
@@ -128,6 +129,7 @@ def test_a_board_that_hangs_is_switched_off_and_on_while_the_others_go_on(tmp_pa
     assert back["frame"] > gone["frame"] + 20, "nobody waits for it"
 
 
+@pytest.mark.slow
 def test_a_latch_up_is_cut_off_recorded_and_cleared_by_a_power_cycle(tmp_path: Path) -> None:
     with bench(tmp_path) as boards:
         sockets: list[Socket] = []

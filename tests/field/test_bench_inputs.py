@@ -54,6 +54,7 @@ def test_f01_an_aborted_run_is_an_error_in_its_report(hil: Hil) -> None:
     assert message.endswith(" are missing")
 
 
+@pytest.mark.slow
 def test_f02_boards_that_are_lost_for_good_are_an_error(hil: Hil) -> None:
     with subprocess.Popen(
         [str(find_agent()), "--port", "pty", "--exit-with-parent"],

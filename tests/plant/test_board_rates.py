@@ -318,6 +318,7 @@ def test_a_shipped_flight_has_ten_hits_of_voted_data_at_the_printed_acceleration
     )
 
 
+@pytest.mark.slow
 def test_the_end_of_the_range_that_is_flown_is_chosen() -> None:
     def flown(estimate: str) -> float:
         scenario = with_board("google-tpu-v6e", estimate=estimate)

@@ -198,6 +198,7 @@ def test_the_part_of_the_disc_is_that_of_400_000_rays(
         assert track.illumination == pytest.approx(by_rays, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_umbra_and_full_light_are_not_mistaken_far_from_the_limb() -> None:
     """What is settled without looking at the limb agrees with rays to the disc's edge."""
     track = day_of("ISS", 7.0)

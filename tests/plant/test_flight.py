@@ -215,6 +215,7 @@ def test_what_is_remembered_goes_on_in_the_same_way() -> None:
 # --- radiation ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_r6_the_tpu_closure() -> None:
     """Google: about 8.8 SDC per chip-year at 650 km dawn-dusk behind some 10 mm of aluminium."""
     rates = []
@@ -284,6 +285,7 @@ def test_acceleration_multiplies_every_rate_and_no_flux() -> None:
         assert b.rates["a"][kind] == pytest.approx(250.0 * rate)
 
 
+@pytest.mark.slow
 def test_strikes_come_in_order_and_as_often_as_the_rates_say() -> None:
     plant = built(duration="12h", upsets={"accel": 3000.0})
     strikes = [s for _ in range(12) for s in plant.strikes.next_block()]
@@ -333,6 +335,7 @@ def test_a_profile_alone_feeds_the_boards(tmp_path: Path) -> None:
     assert seen[450] == "ooo"
 
 
+@pytest.mark.slow
 def test_what_is_written_can_be_read_and_says_the_same(tmp_path: Path) -> None:
     found = survey(scenario(duration="30m"), every_s=5.0)
     for name in ("p.csv", "p.npz"):

@@ -432,6 +432,7 @@ def _fuzz(folder: Path, count: int, seed: int) -> dict[str, int]:
     return outcomes
 
 
+@pytest.mark.slow
 def test_damaged_files_are_profiles_or_configuration_errors(tmp_path: Path) -> None:
     found = _fuzz(tmp_path, 3000, seed=9)
     assert found["refused"] > 1500 and found["read"] > 20
@@ -449,6 +450,7 @@ def test_what_is_good_stays_good(tmp_path: Path) -> None:
             assert len(read_profile(written(tmp_path, content, name)).t_s) == 20
 
 
+@pytest.mark.slow
 def test_a_long_file_takes_the_room_of_its_numbers(tmp_path: Path) -> None:
     """They are kept as numbers while they are read, not as texts."""
     path = tmp_path / "p.csv"

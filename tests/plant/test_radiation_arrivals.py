@@ -38,6 +38,7 @@ def humps(length: int = 1000) -> Floats:
 # --- R4 -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_r4_counts_have_the_mean_and_the_variance_of_the_integral() -> None:
     rates = humps()
     expected = float(rates.sum())

@@ -481,6 +481,7 @@ def test_a_run_whose_host_was_killed_is_readable_and_resumes_to_the_same_digest(
     reader.close()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_before_its_first_snapshot_starts_from_the_beginning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -626,6 +627,7 @@ def pages_of(path: Path) -> int:
         db.close()
 
 
+@pytest.mark.slow
 def test_a_disk_that_becomes_full_at_any_point_is_an_error_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,7 @@ def figures(result: Path) -> CampaignFigures:
         return figures_of(file)
 
 
+@pytest.mark.slow
 def test_bytes_and_bits_add_up_to_the_summary(figures: CampaignFigures) -> None:
     for region, totals in zip(figures.regions, figures.summary.targets, strict=True):
         wanted = [totals.effects[effect] for effect in EFFECTS]
@@ -55,6 +56,7 @@ def test_the_path_executes_each_instruction_as_often_as_the_step_did(
     assert executions == [row.executions for row in figures.instructions]
 
 
+@pytest.mark.slow
 def test_counts_are_those_of_a_walk_through_the_rows(figures: CampaignFigures) -> None:
     """Class by class, with plain arithmetic."""
     classes = figures.classes

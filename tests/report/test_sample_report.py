@@ -76,6 +76,7 @@ def rows_after(page: str, heading: str) -> list[list[str]]:
     return [[html.unescape(re.sub(r"<[^>]+>", "", cell)) for cell in row] for row in cells if row]
 
 
+@pytest.mark.slow
 def test_the_page_is_one_file_that_asks_for_nothing(page: str) -> None:
     structure = Structure(page)
     assert structure.open == []

@@ -118,6 +118,7 @@ loop.run()
 """
 
 
+@pytest.mark.slow
 def test_the_capture_of_a_killed_run_can_be_read(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL

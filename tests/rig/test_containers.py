@@ -51,6 +51,7 @@ def without_ptrace(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() not in PTRACE, reason="the number of ptrace is not known")
 def test_without_ptrace_a_run_names_it_and_says_what_allows_it(tmp_path: Path) -> None:
     done = without_ptrace(
@@ -64,6 +65,7 @@ def test_without_ptrace_a_run_names_it_and_says_what_allows_it(tmp_path: Path) -
     assert "errno" not in told and "Traceback" not in told
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() not in PTRACE, reason="the number of ptrace is not known")
 def test_without_ptrace_the_doctor_does_not_advise_to_install_again() -> None:
     done = without_ptrace("doctor")

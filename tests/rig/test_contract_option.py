@@ -75,6 +75,7 @@ def test_the_contract_runs_on_the_boards_of_a_bench_file(tmp_path: Path) -> None
     assert "skipped" not in last and "failed" not in last, last
 
 
+@pytest.mark.slow
 def test_without_a_bench_it_is_skipped_with_the_reason(pytestconfig: pytest.Config) -> None:
     command = [
         sys.executable,

@@ -29,6 +29,7 @@ def dense_gpu(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.mark.slow
 def test_memory_of_a_gpu_is_hit_and_read_back(make_rig: MakeRig, dense_gpu: Path) -> None:
     """It computes what the NumPy example does, until a weight in device memory is flipped."""
     if shutil.which("nvidia-smi") is None:

@@ -525,6 +525,7 @@ def run(tmp_path: Path, name: str, scenario: Scenario) -> RunResult:
     return Loop(scenario, tmp_path / name).run()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_a_program_is_voted_and_healed_like_any_workload(
     tmp_path: Path, allow: Callable[..., None]

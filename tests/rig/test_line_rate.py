@@ -235,6 +235,7 @@ def test_without_an_agreement_both_stay_at_the_safe_rate(bench: Bench, lost: int
     assert bench.rates() == (termios.B115200, termios.B115200)
 
 
+@pytest.mark.slow
 def test_a_confirmation_that_never_arrives_brings_both_back(bench: Bench) -> None:
     """The agent hears the HELLO at the new rate; none of its answers there comes through."""
     bench.cable.mute = lambda source, _: (

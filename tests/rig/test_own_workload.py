@@ -292,6 +292,7 @@ def test_the_stack_that_a_step_is_tried_on_is_that_of_a_worker() -> None:
     assert f"WORKER_STACK_LEN = {STACK_BYTES >> 10} * 1024" in header.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_what_the_compiler_warns_of_is_said(tmp_path: Path) -> None:
     """Each time, although it is compiled once; and nothing of the shipped template."""
     assert loaded(scenario_of(tmp_path, "mine")).warnings == ()

@@ -213,6 +213,7 @@ def test_an_upset_changes_what_was_planned(make_rig: Callable[..., Rig], target:
     assert is_golden(one(rig, 0, golden.input), golden)
 
 
+@pytest.mark.slow
 def test_the_reported_instruction_position_is_the_real_one(make_rig: Callable[..., Rig]) -> None:
     """An invalid instruction put where the position is told to be is the next to be run."""
     rig = make_rig("sha256")
@@ -319,6 +320,7 @@ def test_registers_cannot_be_stuck(make_rig: Callable[..., Rig]) -> None:
         assert refused == "argument out of range"
 
 
+@pytest.mark.slow
 def test_upsets_kill_corrupt_and_vanish_and_the_agent_outlives_them(
     make_rig: Callable[..., Rig],
 ) -> None:

@@ -195,6 +195,7 @@ def test_a_frozen_program_can_still_be_hit_and_stays_frozen(make_rig: MakeRig) -
     assert report_of(rig, rig.nodes[0], 2).verified
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_a_run_survives_hits_of_all_parts_of_its_programs(tmp_path: Path, allow: object) -> None:
     scenario = Scenario.model_validate(

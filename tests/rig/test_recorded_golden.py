@@ -163,6 +163,7 @@ def test_a_run_needs_no_program_on_this_computer(
         run(tmp_path / "other", scenario(golden_sha256="0" * 64))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_a_run_is_resumed_with_its_golden_run_only(
     tmp_path: Path, allow: Callable[..., None]

@@ -69,6 +69,7 @@ def reservation(*ports: str, **more: Any) -> BenchReservation:
     )
 
 
+@pytest.mark.slow
 def test_who_has_reserved_a_port_is_named_with_user_time_and_run() -> None:
     url = own_url()
     with (
@@ -84,6 +85,7 @@ def test_who_has_reserved_a_port_is_named_with_user_time_and_run() -> None:
     assert "--wait-bench" in (caught.value.remedy or "")
 
 
+@pytest.mark.slow
 def test_the_reservation_of_a_process_that_was_killed_is_none() -> None:
     url = own_url()
     with reserved_elsewhere(url) as holder:
@@ -93,6 +95,7 @@ def test_the_reservation_of_a_process_that_was_killed_is_none() -> None:
             ours.acquire()
 
 
+@pytest.mark.slow
 def test_a_reserved_port_is_closed_to_others_also_while_nobody_has_it_open() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"socket://127.0.0.1:{server.getsockname()[1]}"
@@ -112,6 +115,7 @@ def test_a_reserved_port_is_closed_to_others_also_while_nobody_has_it_open() -> 
         SerialTransport(url).close()
 
 
+@pytest.mark.slow
 def test_all_is_reserved_or_nothing() -> None:
     first, second = own_url(), own_url()
     with reserved_elsewhere(second):

@@ -48,6 +48,7 @@ def test_an_agent_that_writes_much_to_stderr_starts_and_its_text_is_in_the_conso
     assert sum(len(line.content) + 1 for line in lines) < 40_000 * 24
 
 
+@pytest.mark.slow
 def test_an_agent_that_never_stops_writing_answers_all_the_same(tmp_path: Path) -> None:
     board = ProcessBoard("a", agent_that(tmp_path, "(while :; do echo noise; done >&2) &"))
     node = Node("a", 0, board)

@@ -204,12 +204,14 @@ def test_an_anchor_that_contains_itself_is_refused() -> None:
     assert "contains itself" in only_problem("a: &a {<<: *a}").message
 
 
+@pytest.mark.slow
 def test_a_billion_laughs_are_not_laughed() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [" + ", ".join([f"*a{n - 1}"] * 10) + "]" for n in range(1, 12)]
     assert "expands to more than" in only_problem("\n".join(lines)).message
 
 
+@pytest.mark.slow
 def test_a_billion_laughs_through_merge_keys_are_not_laughed_either() -> None:
     lines = ["m0: &m0 {x: 1}"]
     lines += [

@@ -264,6 +264,7 @@ def test_instructions_behind_a_tick_are_counted_on_the_board_itself(tmp_path: Pa
     assert (row["state"], row["tick"], row["steps"]) == ("injected", 1, 50)
 
 
+@pytest.mark.slow
 def test_all_drawn_upsets_behind_ticks_are_made(tmp_path: Path) -> None:
     rates = {"rates": [{"target": "vector", "per_s": 40, "steps_max": 2000}], "one_at_a_time": True}
     found = scenario(upsets=rates, frames=300, rig={"scheme": "simplex"})

@@ -112,6 +112,7 @@ def test_targets_and_nodes_are_hit_alike() -> None:
     assert scipy.stats.chisquare(list(by_node.values())).pvalue > 1e-3
 
 
+@pytest.mark.slow
 def test_weights_of_patterns_noises_and_sefis_are_honoured() -> None:
     patterns = {"bit": 4, "adjacent": 3, "stuck": 2, "zero_word": 1, "random_word": 0}
     noises = {"corrupt": 1, "drop": 2, "duplicate": 3, "truncate": 4}

@@ -7,6 +7,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from hil.engine.loop import Loop
 from hil.record.reader import Reader
 from hil.rig.backends.process import ProcessBoard
@@ -60,6 +62,7 @@ def run(path: Path, kill: str) -> tuple[list[Any], list[Any]]:
     return upsets, anomalies
 
 
+@pytest.mark.slow
 def test_a_killed_agent_is_an_anomaly_and_no_upset_before_it_changes(tmp_path: Path) -> None:
     undisturbed, nothing = run(tmp_path / "undisturbed", "")
     assert nothing == []

@@ -211,6 +211,7 @@ def test_equal_numbers_and_texts_of_other_types_are_other_values() -> None:
         assert len(seen) == 8
 
 
+@pytest.mark.slow
 def test_every_entry_of_meta_is_covered(honest: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(honest / "run.db")) as db:
         keys = [key for (key,) in db.execute("SELECT key FROM meta")]
@@ -250,6 +251,7 @@ def copied(honest: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(honest, tmp_path / "copy"))
 
 
+@pytest.mark.slow
 def test_every_entry_of_the_manifest_is_covered(honest: Path, tmp_path: Path) -> None:
     copy = copied(honest, tmp_path)
     path = copy / "manifest.json"

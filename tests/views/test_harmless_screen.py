@@ -8,6 +8,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from hil.views.screen.app import ScreenApp
 from hil.views.screen.model.playback import Player
 from tests.views.story import Story
@@ -18,6 +20,7 @@ RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u
 PAGES = ("1", "2", "3", "4", "5", "question_mark", "escape")
 
 
+@pytest.mark.slow
 def test_no_page_holds_a_control_character(tmp_path: Path) -> None:
     with Story(tmp_path / "run.db", frames=400, summary=HOSTILE) as story:
         story.agree(12).outvoted("b").agree(3).anomaly("c").isolate("c").agree(20).end()

@@ -301,6 +301,7 @@ def test_limits_of_the_scenario_hold(tmp_path: Path) -> None:
     assert set(all_of(watch, 14)) == {("cpu_temp_c", name) for name in "abc"}
 
 
+@pytest.mark.slow
 def test_a_screen_attached_late_shows_present_alarms_at_once_and_all_soon(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -470,6 +471,7 @@ def test_neighbours_are_the_notable_frames(tmp_path: Path) -> None:
 # --- long records ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_opening_and_seeking_do_not_read_the_whole_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

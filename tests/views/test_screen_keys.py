@@ -114,6 +114,7 @@ def test_nodes_are_chosen_with_arrows_or_hjkl(run: Path, keys: tuple[str, ...], 
     drive([run], flow)
 
 
+@pytest.mark.slow
 def test_an_event_leads_to_its_frame(run: Path) -> None:
     async def flow(b: Bench) -> None:
         await b.press("4", "down", "down", "down", "down", "enter")
@@ -124,6 +125,7 @@ def test_an_event_leads_to_its_frame(run: Path) -> None:
     drive([run], flow)
 
 
+@pytest.mark.slow
 def test_a_filter_says_what_it_hides(run: Path) -> None:
     async def flow(b: Bench) -> None:
         await b.press("4")
@@ -174,6 +176,7 @@ def footer_of(run: Path, width: int, *keys: str, runs: int = 1, **more: Any) -> 
     return seen[0]
 
 
+@pytest.mark.slow
 def test_the_wider_the_footer_the_more_keys_and_none_is_cut(run: Path) -> None:
     narrow, wide = footer_of(run, 40), footer_of(run, 120)
     assert "? Help" in narrow and "q Quit" in narrow and "5 Map" not in narrow
@@ -186,6 +189,7 @@ def test_the_wider_the_footer_the_more_keys_and_none_is_cut(run: Path) -> None:
         assert {"Run", "Help", "Quit"} <= set(words) <= known
 
 
+@pytest.mark.slow
 def test_the_footer_tells_only_of_what_changes_the_page(run: Path) -> None:
     assert "Newest" not in footer_of(run, 160) and "Speed" not in footer_of(run, 160)
     playing = footer_of(run, 160, player=Player(following=False, playing=True))
@@ -205,6 +209,7 @@ def test_in_a_decision_steps_are_from_its_frame(run: Path) -> None:
     drive([run], flow)
 
 
+@pytest.mark.slow
 def test_a_recording_is_played_paused_stepped_and_sought(run: Path) -> None:
     async def flow(b: Bench) -> None:
         assert b.presenter.head == 0 and "REPLAY 1x" in b.text
@@ -234,6 +239,7 @@ def test_a_recording_is_played_paused_stepped_and_sought(run: Path) -> None:
     drive([run], flow, player=Player(False, True))
 
 
+@pytest.mark.slow
 def test_a_live_run_is_followed_paused_and_followed_again(tmp_path: Path) -> None:
     with Story(tmp_path / "run.db") as story:
         story.agree(50).commit()
@@ -258,6 +264,7 @@ def test_a_live_run_is_followed_paused_and_followed_again(tmp_path: Path) -> Non
         drive([tmp_path], flow)
 
 
+@pytest.mark.slow
 def test_a_run_that_begins_later_and_one_that_vanishes(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
@@ -405,6 +412,7 @@ def test_quitting_a_run_that_goes_on_asks_and_leaves_it_alone(tmp_path: Path) ->
         assert ended == []
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_run_of_ones_own_after_asking(tmp_path: Path) -> None:
     ended: list[str] = []
     with Story(tmp_path / "run.db") as story:
@@ -459,6 +467,7 @@ class Remote:
         return True, "done"
 
 
+@pytest.mark.slow
 def test_commands_are_sent_only_after_asking(run: Path) -> None:
     remote = Remote()
 

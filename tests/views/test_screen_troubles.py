@@ -250,6 +250,7 @@ def test_a_decision_that_is_opened_before_the_first_frame_shows_the_newest(tmp_p
         presenter.source.close()
 
 
+@pytest.mark.slow
 def test_keys_before_the_first_frame_do_not_keep_it_from_being_followed(tmp_path: Path) -> None:
     async def flow(b: Bench) -> None:
         for key in ("space", "home", "comma", "full_stop", "left", "pagedown", "plus", "minus"):
@@ -397,6 +398,7 @@ def test_a_command_for_a_node_asks_for_which_unless_one_was_chosen(run: Path) ->
     assert remote.told == [("isolate", ["node=c"])]
 
 
+@pytest.mark.slow
 def test_a_quote_left_open_is_a_message(run: Path) -> None:
     async def flow(b: Bench) -> None:
         b.app.send_command(KeyCommand("note", "a remark", more="text="))

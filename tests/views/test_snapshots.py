@@ -116,6 +116,7 @@ def test_every_page_in_every_severity(
     compare(name, asyncio.run(pictures(Path("run"))))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fresh")
 def test_ascii_is_ascii(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -163,6 +163,7 @@ def pty_that(answers: Callable[[bytes], bytes]) -> Iterator[str]:
         os.close(master)
 
 
+@pytest.mark.slow
 def test_an_echo_is_named_and_the_others_are_tested(
     hil: Hil, stack: ExitStack, bench: Make
 ) -> None:
@@ -186,6 +187,7 @@ def test_a_console_that_echoes_is_no_crossed_cable(stack: ExitStack, bench: Make
     assert "raspberrypi login:" in report.findings[0].message
 
 
+@pytest.mark.slow
 def test_a_wrong_rate_is_named_with_the_one_that_answers(
     stack: ExitStack, bench: Make, tmp_path: Path
 ) -> None:
@@ -287,6 +289,7 @@ def test_a_line_that_changes_bytes_is_named(stack: ExitStack, bench: Make) -> No
     assert "telnet mode" in report.findings[0].message
 
 
+@pytest.mark.slow
 def test_a_port_that_is_not_there_and_one_where_nothing_answers_are_told_apart(
     stack: ExitStack, bench: Make
 ) -> None:

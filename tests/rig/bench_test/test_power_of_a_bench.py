@@ -242,6 +242,7 @@ def test_supply_cables_that_are_exchanged_in_a_circle_are_each_named(bench: FedB
     assert bench.off_now() == set()
 
 
+@pytest.mark.slow
 def test_a_switch_that_does_nothing_is_known_by_what_its_supply_reads(bench: FedBench) -> None:
     bench.supply.order("stuck 2")
     report = bench.test()
@@ -256,6 +257,7 @@ def test_a_switch_that_does_nothing_is_known_by_what_its_supply_reads(bench: Fed
     ]
 
 
+@pytest.mark.slow
 def test_a_back_fed_board_is_known_by_what_its_supply_reads(bench: FedBench) -> None:
     bench.supply.order("backfed 3")
     report = bench.test()

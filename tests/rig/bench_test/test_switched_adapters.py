@@ -91,6 +91,7 @@ def boards(tmp_path: Path) -> Iterator[list[PluggedBoard]]:
         yield made
 
 
+@pytest.mark.slow
 def test_an_adapter_on_the_switched_port_vanishes_with_its_board_and_comes_back(
     boards: list[PluggedBoard], tmp_path: Path
 ) -> None:
