@@ -40,7 +40,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__version__ = "0.1.0"
+__version__: str
+"""That of the compiled kernel, which the package takes its own from."""
 
 __all__ = [
     "Campaign",
@@ -63,7 +64,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Return what `hil.api` has under this name. Raises: AttributeError for any other."""
+    """Return the version, or what `hil.api` has under this name. Raises: AttributeError for any
+    other name, ModuleNotFoundError for sources whose kernel is not compiled."""
+    if name == "__version__":
+        return importlib.import_module("hil.kernel").VERSION
     if name not in __all__:
         raise AttributeError(f"module 'hil' has no attribute {name!r}")
     return getattr(importlib.import_module("hil.api"), name)

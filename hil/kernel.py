@@ -21,6 +21,7 @@ __all__ = [
     "ELEMENTS",
     "FANOUT",
     "PAYLOAD_MAX",
+    "VERSION",
     "WIRE_VERSION",
     "Decoder",
     "Frame",
@@ -47,6 +48,8 @@ __all__ = [
 CHUNK: Final[int] = lib.DIGEST_CHUNK
 FANOUT: Final[int] = lib.DIGEST_FANOUT
 WIRE_VERSION: Final[int] = lib.WIRE_VERSION
+VERSION: Final[str] = ffi.string(lib.agent_version()).decode()
+"""That of this release, as compiled in."""
 PAYLOAD_MAX: Final[int] = lib.WIRE_PAYLOAD_MAX
 _FRAME_MAX: Final[int] = lib.WIRE_FRAME_MAX
 

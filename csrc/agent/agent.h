@@ -247,6 +247,9 @@ void agent_recall_memory_hit(hil_agent_t *a, const hil_report_t *report);
 /* cffi:begin */
 /* [byte] that TARGET_AGENT spans in an agent of this program's processor. */
 size_t agent_memory_len(void);
+
+/* HIL_VERSION, of the program that this is compiled into. */
+const char *agent_version(void);
 /* cffi:end */
 
 #endif

@@ -467,3 +467,5 @@ void agent_request(hil_agent_t *a, const hil_wire_frame_t *frame) {
   }
   if (!agent_answer_again(a, q.type, q.seq)) dispatch(a, &q);
 }
+
+const char *agent_version(void) { return HIL_VERSION; }

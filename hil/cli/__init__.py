@@ -1,7 +1,7 @@
 """The command line: what each `hil ...` command does, prints, and exits with.
 
 entry               all commands, in the order of `hil --help`
-run, orbit, watch, replay, console, control, check, scenario, board, board_install, discover,
+demo, run, orbit, watch, replay, console, control, check, scenario, board, board_install, discover,
 bench, power, doctor, campaign, report, verify, compare, cost, training, theory, export
                     the commands, a module for each, or for a group of them
 orbit_options, orbit_sweep    the options of `hil orbit`; one scenario in many orbits
@@ -11,6 +11,8 @@ evidence            the evidence file that runs and campaigns write
 compare_options     the options of `hil compare`
 compare_schemes     redundancy schemes in runs of one scenario: options of `hil compare`
 outlook             protection, vulnerability and failures in orbit: options of `hil compare`
+versions            what `hil --version` prints
+help_texts, completion    how help looks, its examples, and what a shell offers for a value
 options, run_options    options that commands share
 campaign_options, campaign_exact, campaign_variants, campaign_sampled, campaign_proof,
 campaign_texts, campaign_checksums, campaign_progress

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from hil.cli.help_texts import App
 from hil.cli.options import Json
 from hil.cli.output import answer, say, show
 from hil.cli.signals import deferred_interrupts
@@ -28,7 +29,7 @@ __all__ = ["bench_app"]
 _BOOT_WAIT_S: Final = 120.0
 """At least twice the `boot_s` of the bench file, which may be measured again."""
 
-bench_app = typer.Typer(
+bench_app = App(
     no_args_is_help=True, help="A bench: test its boards, cables and supplies without a run."
 )
 

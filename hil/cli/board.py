@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
+from hil.cli import completion
 from hil.cli.board_install import c_sources, install, target_for
+from hil.cli.help_texts import App
 from hil.cli.options import AnyCompiler, AnyTarget, Json, Workloads
 from hil.cli.output import answer, out, say, show
 from hil.cli.signals import ended_by_signals
@@ -18,12 +20,15 @@ from hil.exit_codes import Exit
 
 __all__ = ["board_app"]
 
-board_app = typer.Typer(
-    no_args_is_help=True, help="Boards: profiles, the agent on them, emulation."
-)
+board_app = App(no_args_is_help=True, help="Boards: profiles, the agent on them, emulation.")
 
 Profile = Annotated[
-    str, typer.Argument(metavar="PROFILE", help="A board profile: a name, or a file.")
+    str,
+    typer.Argument(
+        metavar="PROFILE",
+        help="A board profile: a name, or a file.",
+        autocompletion=completion.profiles,
+    ),
 ]
 
 

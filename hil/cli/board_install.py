@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hil.cli import completion
 from hil.cli.options import AnyCompiler, AnyTarget, Json, Workloads
 from hil.cli.output import answer, out, say, show
 from hil.errors import SetupError, UsageError
@@ -37,7 +38,10 @@ Use = Annotated[
     typer.Option(metavar="BOARD,...", help="With --bench: these only; default: all present ones."),
 ]
 ProfileOption = Annotated[
-    str | None, typer.Option(metavar="PROFILE", help="What kind of board it is.")
+    str | None,
+    typer.Option(
+        metavar="PROFILE", help="What kind of board it is.", autocompletion=completion.profiles
+    ),
 ]
 Device = Annotated[
     str | None, typer.Option(metavar="DEV", help="Serial device on it; default: PROFILE's.")

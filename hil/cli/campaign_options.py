@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from hil.cli import completion
+
 __all__ = [
     "ChecksumHits",
     "CleanSteps",
@@ -43,7 +45,12 @@ __all__ = [
 _SAMPLE = "With --sampled"
 
 Source = Annotated[
-    str, typer.Argument(metavar="SCENARIO|RESULT", help="A file, or a shipped scenario.")
+    str,
+    typer.Argument(
+        metavar="SCENARIO|RESULT",
+        help="A file, or a shipped scenario.",
+        autocompletion=completion.scenarios_or_results,
+    ),
 ]
 Exact = Annotated[bool, typer.Option("--exact", help="All single-bit faults of one step.")]
 Sampled = Annotated[
@@ -58,14 +65,19 @@ Targets = Annotated[
 Frame = Annotated[int, typer.Option(metavar="N", help="The step of this frame.", min=0)]
 Kind = Annotated[
     str | None,
-    typer.Option(metavar="KIND", help="process, emulated or inproc, instead of its own."),
+    typer.Option(
+        metavar="KIND",
+        help="process, emulated or inproc, instead of its own.",
+        autocompletion=completion.board_kinds,
+    ),
 ]
 Workers = Annotated[
     int | None,
     typer.Option(metavar="N", help="Boards that share the work; default: cores.", min=1),
 ]
 ResultFile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="The result; default: SCENARIO.campaign.")
+    Path | None,
+    typer.Option("-o", "--out", metavar="FILE", help="The result; default: SCENARIO.campaign."),
 ]
 ManyFrames = Annotated[
     str | None,
@@ -131,7 +143,12 @@ Plan = Annotated[
     ),
 ]
 Scheme = Annotated[
-    str | None, typer.Option(metavar="NAME", help="simplex, dmr, tmr, 4mr, ..., of --boards.")
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="simplex, dmr, tmr, 4mr, ..., of --boards.",
+        autocompletion=completion.schemes,
+    ),
 ]
 SchemeProof = Annotated[
     bool, typer.Option("--scheme-proof", help="What the redundancy makes of every single upset.")

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from hil.cli import completion
 from hil.cli.options import Json
 from hil.cli.output import answer, out, say, show
 from hil.exit_codes import Exit
@@ -23,6 +24,7 @@ def check(
         typer.Argument(
             metavar="FILE...",
             help="Scenarios, bench files, board profiles: files, or names of shipped ones.",
+            autocompletion=completion.scenarios,
         ),
     ],
     as_json: Json = False,

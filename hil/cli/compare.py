@@ -13,6 +13,8 @@ import typer
 
 from hil.cli.compare_options import (
     First,
+    Orbit,
+    OrbitProfile,
     Runs,
     SchemeBoards,
     SchemeFrames,
@@ -67,13 +69,8 @@ def compare(  # noqa: PLR0913, PLR0917  (every option is one)
     factors: Annotated[
         bool, typer.Option("--factors", help="AVF, program and parameter vulnerability factor.")
     ] = False,
-    orbit: Annotated[
-        str | None,
-        typer.Option(metavar="SCENARIO", help="Failures a day, FIT and MTTF in this flight."),
-    ] = None,
-    profile: Annotated[
-        str | None, typer.Option(metavar="NAME", help="In orbit: on this board, not its own.")
-    ] = None,
+    orbit: Orbit = None,
+    profile: OrbitProfile = None,
     duty: Annotated[
         float | None,
         typer.Option(metavar="X", help="In orbit: share of the time that the step runs, 0 to 1."),
@@ -99,7 +96,7 @@ def compare(  # noqa: PLR0913, PLR0917  (every option is one)
         return Exit.PASS
     if not all(option is None for option in (over, runs, boards, frames, picture)):
         raise UsageError(
-            "--over, --runs, --boards, --frames and --output are for schemes",
+            "--over, --runs, --boards, --frames and --out are for schemes",
             remedy=f"hil compare {a} --schemes simplex,dmr,tmr",
         )
     if top < 0:

@@ -7,8 +7,12 @@ from typing import Annotated
 
 import typer
 
+from hil.cli import completion
+
 __all__ = [
     "First",
+    "Orbit",
+    "OrbitProfile",
     "Runs",
     "SchemeBoards",
     "SchemeFrames",
@@ -38,12 +42,33 @@ Runs = Annotated[
     int | None, typer.Option(metavar="N", help="Schemes: runs of each, with N seeds; 1.")
 ]
 SchemeBoards = Annotated[
-    str | None, typer.Option(metavar="KIND", help="Schemes: inproc or process, for all nodes.")
+    str | None,
+    typer.Option(
+        metavar="KIND",
+        help="Schemes: inproc or process, for all nodes.",
+        autocompletion=completion.board_kinds,
+    ),
 ]
 SchemeFrames = Annotated[
     int | None, typer.Option("--frames", metavar="N", help="Schemes: length of each run.")
 ]
 SchemePicture = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Schemes: draw .png, .svg or .pdf."),
+    typer.Option("-o", "--out", metavar="FILE", help="Schemes: draw .png, .svg or .pdf."),
+]
+Orbit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SCENARIO",
+        help="Failures a day, FIT and MTTF in this flight.",
+        autocompletion=completion.scenarios,
+    ),
+]
+OrbitProfile = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="In orbit: on this board, not its own.",
+        autocompletion=completion.profiles,
+    ),
 ]

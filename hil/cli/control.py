@@ -8,8 +8,8 @@ import sys
 from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperCommand
 
+from hil.cli.help_texts import HelpedCommand
 from hil.cli.options import Json, RunFolder
 from hil.cli.output import answer, out, say
 from hil.exit_codes import Exit
@@ -27,7 +27,7 @@ HELP: Final = (
 )
 
 
-class ControlCommand(TyperCommand):
+class ControlCommand(HelpedCommand):
     """The command `hil control`; its help lists the commands of a run, which only the help
     loads."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from hil.cli import completion
 from hil.cli.options import Json
 from hil.cli.output import answer, show
 from hil.cli.record import opened
@@ -36,7 +37,8 @@ HELP: Final = (
 
 def cost(  # noqa: PLR0917  (every option is one)
     runs: Annotated[
-        list[Path] | None, typer.Argument(metavar="RUN...", help="Folders of runs.")
+        list[Path] | None,
+        typer.Argument(metavar="RUN...", help="Folders of runs.", autocompletion=completion.runs),
     ] = None,
     prices: Annotated[
         bool, typer.Option("--prices", help="List all prices with their sources, and end.")

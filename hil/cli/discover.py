@@ -35,7 +35,7 @@ def discover(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="Bench file to write or merge."),
+        typer.Option("-o", "--out", metavar="FILE", help="Bench file to write or merge."),
     ] = None,
     baud: Annotated[
         list[int] | None,

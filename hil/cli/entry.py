@@ -1,5 +1,7 @@
 """All commands, in the order in which `hil --help` lists them, and where a command line begins."""
 
+# ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
+
 from __future__ import annotations
 
 import contextlib
@@ -10,9 +12,7 @@ from functools import partial
 from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
-from typer.core import TyperGroup
 
-from hil import __version__
 from hil.cli import (
     bench,
     board,
@@ -22,6 +22,7 @@ from hil.cli import (
     console,
     control,
     cost,
+    demo,
     discover,
     doctor,
     export,
@@ -37,8 +38,9 @@ from hil.cli import (
     watch,
 )
 from hil.cli.failures import Interrupted, guarded
+from hil.cli.help_texts import App, HelpedGroup
 from hil.cli.loading import held
-from hil.cli.output import ClosedStream, out, write
+from hil.cli.output import ClosedStream, answer, out, write
 from hil.cli.session import session
 from hil.cli.signals import ended_by_signals, return_lost_interrupts
 from hil.errors import SetupError, UsageError
@@ -46,7 +48,7 @@ from hil.errors import SetupError, UsageError
 __all__ = ["main"]
 
 
-class _Commands(TyperGroup):
+class _Commands(HelpedGroup):
     """The group of all commands. Newer versions of typer turn Ctrl-C into an exit code, without a
     message, JSON or reports; so it is raised as `Interrupted`, which they do not catch."""
 
@@ -67,7 +69,7 @@ def _ctrl_c() -> Iterator[None]:
         raise Interrupted from error
 
 
-app = typer.Typer(
+app = App(
     name="hil",
     cls=_Commands,
     no_args_is_help=False,
@@ -80,17 +82,37 @@ app = typer.Typer(
 @app.callback(invoke_without_command=True)
 def _top(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the versions of package, kernel, wire and schemas, and exit."
+        ),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --version: as one JSON object.")
+    ] = False,
 ) -> None:
     if version:
-        out(f"hil {__version__}")
+        _print_versions(as_json)
         raise typer.Exit
+    if as_json:
+        raise UsageError("--json stands behind its command", remedy="hil --version --json")
     session.command = context.invoked_subcommand or ""
     held.release()
     if context.invoked_subcommand is None:
         raise UsageError("which command?", remedy="hil run quickstart, or hil --help")
 
 
+def _print_versions(as_json: bool) -> None:
+    from hil.cli.versions import sentences, versions
+
+    if as_json:
+        answer(versions())
+    else:
+        out(sentences(versions()))
+
+
+app.command(help=demo.HELP)(demo.demo)
 app.command(help=run.HELP)(run.run)
 app.command()(watch.watch)
 app.command(help=replay.HELP)(replay.replay)

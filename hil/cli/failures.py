@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from hil import __version__
 from hil.cli.output import answer, quoted, say
 from hil.cli.session import recorded, session
 from hil.cli.signals import ignore_interrupts
@@ -151,9 +150,12 @@ def _failed_run(failure: Failure, result: RunResult | None) -> FailedRun:
 def _report(run: FailedRun) -> None:
     """Write manifest and JUnit with the same failure, if a folder is known that this command may
     write to: that of the run, or the one that --out names if it holds no run."""
-    from hil.engine.run_identity import environment
-    from hil.engine.run_reports import RunReport, may_be_replaced, write_reports
-    from hil.record.run_lock import refuse_if_running
+    try:
+        from hil.engine.run_identity import environment
+        from hil.engine.run_reports import RunReport, may_be_replaced, write_reports
+        from hil.record.run_lock import refuse_if_running
+    except ModuleNotFoundError:  # sources whose kernel was not compiled have run nothing
+        return
 
     folder = session.reports
     with contextlib.suppress(HilError, OSError, ValueError):
@@ -172,10 +174,19 @@ def _report(run: FailedRun) -> None:
         write_reports(folder, report)
 
 
+def _version() -> str:
+    """Return the version, or that there is none: without a compiled kernel."""
+    try:
+        from hil.kernel import VERSION
+    except ModuleNotFoundError:
+        return "without a kernel"
+    return VERSION
+
+
 def _internal_text(error: Exception) -> str:
     """Return an unexpected exception in a line; write its traceback to a file."""
     what = f"internal error: {type(error).__name__}: {error}".rstrip(": ")
-    text = f"hil {__version__}, Python {sys.version}\ncommand: {sys.argv}\n\n" + "".join(
+    text = f"hil {_version()}, Python {sys.version}\ncommand: {sys.argv}\n\n" + "".join(
         traceback.format_exception(error)
     )
     saved = None

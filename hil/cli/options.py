@@ -7,11 +7,15 @@ from typing import Annotated
 
 import typer
 
+from hil.cli import completion
+
 __all__ = ["AnyCompiler", "AnyTarget", "Ascii", "Json", "RunFolder", "Workloads"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead.")]
 Ascii = Annotated[bool, typer.Option("--ascii", help="The screen in ASCII.")]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
+RunFolder = Annotated[
+    Path, typer.Argument(metavar="RUN", help="Folder of a run.", autocompletion=completion.runs)
+]
 AnyCompiler = Annotated[
     str | None, typer.Option("--compiler", metavar="CC", help="Use this compiler, no other.")
 ]

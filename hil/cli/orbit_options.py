@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from hil.cli import completion
+
 __all__ = [
     "Accel",
     "Campaign",
@@ -22,17 +24,22 @@ __all__ = [
 ]
 
 Source = Annotated[
-    str, typer.Argument(metavar="SCENARIO", help="A file, or a shipped one; or a TLE, OMM, OEM.")
+    str,
+    typer.Argument(
+        metavar="SCENARIO",
+        help="A file, or a shipped one; or a TLE, OMM, OEM.",
+        autocompletion=completion.scenarios,
+    ),
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("-o", "--output", metavar="FILE", help="Write a profile: .csv or .npz."),
+    typer.Option("-o", "--out", metavar="FILE", help="Write a profile: .csv or .npz."),
 ]
 Plot = Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it: .png, .svg or .pdf.")]
 Every = Annotated[
     float | None, typer.Option(metavar="SECONDS", help="Time between rows; default: the step.")
 ]
-Duration = Annotated[str | None, typer.Option(help="As 90s, 2h, 7d.")]
+Duration = Annotated[str | None, typer.Option(metavar="TIME", help="As 90s, 2h, 7d.")]
 Accel = Annotated[float | None, typer.Option(metavar="X", help="Multiply upset rates.")]
 Sweep = Annotated[
     list[str] | None,
@@ -48,10 +55,15 @@ Campaign = Annotated[
         help="With --sweep: up to which altitude a scheme is enough, by a campaign.",
     ),
 ]
-Mission = Annotated[str, typer.Option(help="With --campaign: the length of the mission.")]
+Mission = Annotated[
+    str, typer.Option(metavar="TIME", help="With --campaign: the length of the mission.")
+]
 Reliability = Annotated[
     float, typer.Option(metavar="P", help="With --campaign: of no failure in the mission.")
 ]
 Scrub = Annotated[
-    str, typer.Option(help="With --campaign: mean time until a failed node is repaired.")
+    str,
+    typer.Option(
+        metavar="TIME", help="With --campaign: mean time until a failed node is repaired."
+    ),
 ]

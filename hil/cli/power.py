@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hil.cli.help_texts import App
 from hil.cli.options import Json
 from hil.cli.output import answer, say, show
 from hil.cli.signals import Interrupts, deferred_interrupts, ended_by_signals
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["power_app"]
 
-power_app = typer.Typer(
+power_app = App(
     no_args_is_help=True,
     help="The supplies of a bench: read, switch and cycle the power of a board.",
 )

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
+from hil.cli import completion
 from hil.cli.options import Json
 from hil.cli.output import answer, say
 from hil.errors import UsageError
@@ -31,7 +32,11 @@ HELP: Final = (
 def report(
     of: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN...|RESULT", help="Run folders, or a campaign's result file."),
+        typer.Argument(
+            metavar="RUN...|RESULT",
+            help="Run folders, or a campaign's result file.",
+            autocompletion=completion.runs_or_results,
+        ),
     ],
     out: Annotated[
         Path | None,

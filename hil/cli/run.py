@@ -44,10 +44,11 @@ from hil.exit_codes import Exit
 
 if TYPE_CHECKING:
     from hil.control.inbox import Inbox
+    from hil.engine.result import RunResult
     from hil.scenario import Overrides, Scenario
     from hil.views.progress import Progress
 
-__all__ = ["HELP", "run"]
+__all__ = ["HELP", "Waits", "flown", "run"]
 
 HELP: Final = (
     "Run a scenario: compute, inject upsets, vote, repair, record.\n\n"
@@ -222,6 +223,27 @@ def _run(
     capture: bool,
     waits: Waits,
 ) -> int:
+    result = flown(prepared, stop, control=control, quiet=quiet, capture=capture, waits=waits)
+    if result.error:
+        say(f"hil: {result.error}\n  try: {result.remedy}")
+    if as_json:
+        answer(result.as_answer())
+    else:
+        print_summary(prepared.run_dir, result, quiet=quiet)
+    return result.exit_code
+
+
+def flown(
+    prepared: Prepared,
+    stop: Stop,
+    *,
+    control: bool = False,
+    quiet: bool = False,
+    capture: bool = False,
+    waits: Waits = Waits(),  # noqa: B008  (frozen)
+) -> RunResult:
+    """Carry out a run in this process, with a progress display unless `quiet`; return its
+    result."""
     from hil.engine.loop import Loop, RunSetup
     from hil.engine.observers import ProgressObserver
     from hil.engine.run_reports import may_be_replaced
@@ -265,13 +287,7 @@ def _run(
     stop.running = False
     session.reports = None
     keep_evidence(run_dir)
-    if result.error:
-        say(f"hil: {result.error}\n  try: {result.remedy}")
-    if as_json:
-        answer(result.as_answer())
-    else:
-        print_summary(run_dir, result, quiet=quiet)
-    return result.exit_code
+    return result
 
 
 @contextlib.contextmanager

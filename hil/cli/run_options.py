@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from hil.cli import completion
+
 __all__ = [
     "Accel",
     "Bench",
@@ -30,12 +32,18 @@ __all__ = [
 
 Source = Annotated[
     str | None,
-    typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped one."),
+    typer.Argument(
+        metavar="SCENARIO",
+        help="A scenario file, or the name of a shipped one.",
+        autocompletion=completion.scenarios,
+    ),
 ]
 Boards = Annotated[
     str | None,
     typer.Option(
-        metavar="KIND", help="Put every node on this kind of board: inproc, process, emulated."
+        metavar="KIND",
+        help="Put every node on this kind of board: inproc, process, emulated.",
+        autocompletion=completion.board_kinds,
     ),
 ]
 Bench = Annotated[
@@ -65,19 +73,30 @@ WaitBench = Annotated[
 ]
 SchemeName = Annotated[
     str | None,
-    typer.Option(metavar="S", help="simplex, dmr, tmr, 4mr to 7mr, ..."),
+    typer.Option(
+        metavar="S", help="simplex, dmr, tmr, 4mr to 7mr, ...", autocompletion=completion.schemes
+    ),
 ]
 Seed = Annotated[int | None, typer.Option(metavar="N", help="Everything random is drawn from it.")]
 Frames = Annotated[int | None, typer.Option(metavar="N", help="Length in frames.")]
 Duration = Annotated[
     str | None, typer.Option(metavar="TIME", help="Length in simulated time: 90s, 2h, 7d.")
 ]
-Pace = Annotated[str | None, typer.Option(metavar="P", help="realtime, 60x or free.")]
+Pace = Annotated[
+    str | None,
+    typer.Option(metavar="P", help="realtime, 60x or free.", autocompletion=completion.paces),
+]
 Accel = Annotated[float | None, typer.Option(metavar="X", help="Multiply all upset rates by this.")]
 Out = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Folder of the run; default: runs/TIME-NAME.")
+    Path | None,
+    typer.Option("-o", "--out", metavar="DIR", help="Folder of the run; default: runs/TIME-NAME."),
 ]
-Resume = Annotated[Path | None, typer.Option(metavar="RUN", help="Continue an interrupted run.")]
+Resume = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="RUN", help="Continue an interrupted run.", autocompletion=completion.runs
+    ),
+]
 Control = Annotated[
     bool, typer.Option("--control", help="Take commands from `hil control` and screens.")
 ]

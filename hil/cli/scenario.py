@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hil.cli import completion
+from hil.cli.help_texts import App
 from hil.cli.options import Json
 from hil.cli.output import answer, out, quoted, say, show
 from hil.errors import SetupError, UsageError
@@ -20,11 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = ["scenario_app"]
 
-scenario_app = typer.Typer(
+scenario_app = App(
     no_args_is_help=True, help="Shipped scenarios: list them, show one, copy one to change it."
 )
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A shipped scenario.")]
+Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="A shipped scenario.", autocompletion=completion.scenarios),
+]
 
 
 @scenario_app.command("list")

@@ -52,10 +52,12 @@ class Session:
         """Return the folder that `--out` names, even on an invalid command line; None without
         it."""
         for word, following in zip(self.words, [*self.words[1:], ""], strict=True):
-            if word == "--out" and following:
+            if word in {"-o", "--out"} and following:
                 return Path(following)
             if word.startswith("--out="):
                 return Path(word.removeprefix("--out="))
+            if word.startswith("-o") and word != "-o":
+                return Path(word[2:])
         return None
 
 

@@ -47,7 +47,7 @@ def theory(
     ] = 1,
     picture: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Draw it: .png, .svg or .pdf."),
+        typer.Option("-o", "--out", metavar="FILE", help="Draw it: .png, .svg or .pdf."),
     ] = None,
     names: Annotated[bool, typer.Option("--list", help="List the experiments.")] = False,
     as_json: Json = False,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from hil.cli import completion
 from hil.cli.options import Json
 from hil.cli.output import answer, say, show
 from hil.errors import UsageError
@@ -34,7 +35,12 @@ HELP: Final = (
 
 def training(  # noqa: PLR0917  (every option is one)
     scenario: Annotated[
-        str, typer.Argument(metavar="SCENARIO", help="A file, or the name of a shipped scenario.")
+        str,
+        typer.Argument(
+            metavar="SCENARIO",
+            help="A file, or the name of a shipped scenario.",
+            autocompletion=completion.scenarios,
+        ),
     ],
     upsets: Annotated[
         int, typer.Option(metavar="N", min=1, max=100_000, help="How many upsets are drawn.")
@@ -48,7 +54,12 @@ def training(  # noqa: PLR0917  (every option is one)
         ),
     ] = None,
     boards: Annotated[
-        str | None, typer.Option(metavar="KIND", help="inproc or process, for all nodes.")
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="inproc or process, for all nodes.",
+            autocompletion=completion.board_kinds,
+        ),
     ] = None,
     frames: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="The length of each run.")

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
+from hil.cli import completion
 from hil.cli.options import Json
 from hil.cli.output import answer, out, say
 from hil.exit_codes import Exit
@@ -30,7 +31,10 @@ def verify(
     record: Annotated[
         Path | None,
         typer.Option(
-            "--record", metavar="RUN|RESULT", help="Its record; default: the one beside it."
+            "--record",
+            metavar="RUN|RESULT",
+            help="Its record; default: the one beside it.",
+            autocompletion=completion.runs_or_results,
         ),
     ] = None,
     as_json: Json = False,

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from hil.cli import completion
 from hil.cli.options import Ascii
 from hil.cli.output import has_screen, say, show, wants_ascii
 from hil.cli.record import must_be_run
@@ -24,7 +25,11 @@ __all__ = ["on_screen", "watch"]
 def watch(
     runs: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[RUN]...", help="Folders of runs; default: the newest in runs/."),
+        typer.Argument(
+            metavar="[RUN]...",
+            help="Folders of runs; default: the newest in runs/.",
+            autocompletion=completion.runs,
+        ),
     ] = None,
     web: Annotated[
         bool, typer.Option("--web", help="In a browser on this computer, read-only.")

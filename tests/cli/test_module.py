@@ -35,7 +35,7 @@ def sources_in(folder: Path) -> Path:
 
 def test_the_module_is_the_command(tmp_path: Path) -> None:
     done = run_module("--version", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (0, f"hil {hil.__version__}\n")
+    assert done.returncode == 0 and done.stdout.startswith(f"hil {hil.__version__}\n")
 
 
 @pytest.mark.slow

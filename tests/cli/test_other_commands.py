@@ -272,7 +272,7 @@ def test_no_command_exits_2_with_help(hil: Hil) -> None:
 
 @pytest.mark.slow
 def test_help_and_version_exit_0(hil: Hil) -> None:
-    assert hil("--version").out == f"hil {__version__}\n"
+    assert hil("--version").out.startswith(f"hil {__version__}\nkernel {__version__}, wire ")
     for words in ((), ("run",), ("replay",), ("check",), ("doctor",), ("schema",), ("perf",)):
         done = hil(*words, "--help")
         assert done.code == 0

@@ -38,6 +38,7 @@ SHIPPED = (
     "board-ram-storm",
     "brown-out",
     "cold-case",
+    "demo",
     "emulated-rpi",
     "end-of-life",
     "hang",

@@ -48,7 +48,7 @@ _FAILED: Final = "failed: "
 """The beginning of the note on what ended a run."""
 _ALONE: Final = frozenset({"--json", "--no-tui", "--quiet", "-q", "--ascii", "--control"})
 """Options that change only what is printed."""
-_WITH_VALUE: Final = frozenset({"--out", "--wait-boards", "--wait-bench"})
+_WITH_VALUE: Final = frozenset({"-o", "--out", "--wait-boards", "--wait-bench"})
 """Options with a value that are not the run's."""
 
 

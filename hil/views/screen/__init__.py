@@ -13,6 +13,7 @@ app                 Textual: the screen of a terminal, and how often the record 
 canvas, footer, dialogs    the widgets: lines that are drawn only when they change, keys, questions
 key_bindings, page_actions    the keys, and what each does
 command_dialog, run_control, run_commands    commands to a run with `--control`
+leaving             when a screen leaves by itself
 open                starts the screen, or prints it once
 picture             the screen as an SVG picture
 web, web_server     the screen in a browser

@@ -25,6 +25,7 @@ from hil.views.screen.command_dialog import CommandDialog
 from hil.views.screen.dialogs import Confirm, Help, Palette
 from hil.views.screen.footer import Keys
 from hil.views.screen.key_bindings import BINDINGS, footer_place, key_text, key_works
+from hil.views.screen.leaving import Leaving
 from hil.views.screen.model.playback import Player
 from hil.views.screen.page_actions import PageActions
 from hil.views.screen.pages.help import help_lines
@@ -43,7 +44,8 @@ _AGES_S: Final = 1.0
 class ScreenApp(PageActions):
     """The screen of `runs`. `player` is the playback at the beginning; `control` sends commands to
     the runs, None for a read-only screen. `end_run` is called when the user ends the run; None if
-    this process did not start it. `over`: whether the process of the run has ended."""
+    this process did not start it. `over`: whether the process of the run has ended;
+    `leave_after_s` [s] later the screen leaves by itself."""
 
     TITLE = "hil"
     ENABLE_COMMAND_PALETTE = True
@@ -70,6 +72,7 @@ class ScreenApp(PageActions):
         control: Control | None = None,
         end_run: Callable[[], None] | None = None,
         over: Callable[[], bool] = lambda: False,
+        leave_after_s: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
@@ -82,6 +85,7 @@ class ScreenApp(PageActions):
         self._commands = None if control is None else CommandDialog(self, control)
         self._end_run = end_run
         self._over = over
+        self._leaves = Leaving(leave_after_s)
         self.failure: Exception | None = None
         self._asked: list[Callable[[], object]] = []
         self._looking = asyncio.Lock()
@@ -134,8 +138,9 @@ class ScreenApp(PageActions):
             return
         over = self._over()  # before the look: a short run may end between them
         looked = await self.look()
-        if over and looked and self.presenter.source.epoch == 0:  # nothing was recorded
-            self.exit("over")  # the run ended before it had anything to show
+        empty = looked and self.presenter.source.epoch == 0  # it ended with nothing to show
+        if over and (empty or self._leaves.now(self._clock())):
+            self.exit("over")
 
     async def look(self) -> bool:
         """Read what is new, do what was requested, and draw; return whether there was a page."""

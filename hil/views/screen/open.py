@@ -28,12 +28,14 @@ def show(
     control: Control | None = None,
     end_run: Callable[[], None] | None = None,
     over: Callable[[], bool] = lambda: False,
+    leave_after_s: float | None = None,
 ) -> str:
     """Show `runs` until the user leaves; return the reason: left, detached, interrupted, over or
     failed.
 
     `replay` begins at the first frame, playing. `end_run` ends the (one) run, `over` returns
-    whether its process has ended. Raises: the error that ended the screen."""
+    whether its process has ended; `leave_after_s` [s] later the screen leaves by itself.
+    Raises: the error that ended the screen."""
     with contextlib.suppress(OSError):
         os.nice(10)  # the run has priority on the processor
     player = Player(following=not replay, playing=replay, since_s=time.monotonic())
@@ -44,6 +46,7 @@ def show(
         control=control,
         end_run=end_run,
         over=over,
+        leave_after_s=leave_after_s,
     )
     result = app.run()
     if app.failure is not None:
