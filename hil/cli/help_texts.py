@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 __all__ = ["EXAMPLES", "App", "HelpedCommand", "HelpedGroup"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "hil": ("hil demo", "hil run quickstart", "hil doctor"),
@@ -128,6 +131,7 @@ class App(typer.Typer):
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"cls": HelpedGroup, **options})
 
-    def command(self, name: str | None = None, **options: Any) -> Any:
+    def command(self, name: str | None = None, **options: Any) -> Callable[[_F], _F]:
         """Register a command as `typer.Typer.command` does."""
-        return super().command(name, **{"cls": HelpedCommand, **options})
+        register: Callable[[_F], _F] = super().command(name, **{"cls": HelpedCommand, **options})
+        return register

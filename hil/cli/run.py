@@ -44,7 +44,7 @@ from hil.exit_codes import Exit
 
 if TYPE_CHECKING:
     from hil.control.inbox import Inbox
-    from hil.engine.result import RunResult
+    from hil.record.run_result import RunResult
     from hil.scenario import Overrides, Scenario
     from hil.views.progress import Progress
 

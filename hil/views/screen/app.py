@@ -296,13 +296,8 @@ class ScreenApp(PageActions):
                 self._end_run()
                 self.say("ending the run after this frame")
 
-        self.push_screen(
-            Confirm(
-                "End the run? It will be recorded as aborted.",
-                "Continue it later with: hil run --resume",
-            ),
-            answered,
-        )
+        question = "End the run? It will be recorded as aborted."
+        self.push_screen(Confirm(question, "Continue it later with: hil run --resume"), answered)
 
     # --- commands -----------------------------------------------------------------------------
 

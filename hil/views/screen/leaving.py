@@ -1,4 +1,4 @@
-"""When a screen that nobody leaves does so by itself."""
+"""Decides when a screen leaves by itself, with nobody at the keys."""
 
 from __future__ import annotations
 
