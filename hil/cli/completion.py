@@ -1,4 +1,4 @@
-"""The values that a shell offers for arguments and options (`hil --install-completion`).
+"""The values that a shell offers for arguments and options, where completion is installed.
 
 Each function gets the beginning of a word and returns what may stand there; where it returns
 nothing, shells offer files. None of them opens a file or raises."""

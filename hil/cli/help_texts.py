@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 __all__ = ["EXAMPLES", "App", "HelpedCommand", "HelpedGroup"]
 
@@ -83,10 +83,10 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
 def _without_types(parameters: list[Any]) -> list[Any]:
     """Hide the type of flags and arguments: a flag has none, an argument's name says it."""
     for parameter in parameters:
-        if getattr(parameter, "is_flag", False):
+        if isinstance(parameter, TyperOption) and parameter.is_flag:
             parameter.metavar = ""
-        elif parameter.param_type_name == "argument":
-            parameter.display_type_rich = _nothing  # of newer typers only
+        elif isinstance(parameter, TyperArgument):
+            parameter.__dict__["display_type_rich"] = _nothing  # of newer typers only
     return parameters
 
 

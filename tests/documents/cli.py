@@ -20,6 +20,7 @@ def misuse(line: str, *, whole: bool = True) -> str:
     of a choice, or, of a `whole` one, something that is missing. Empty if it is right."""
     words = shlex.split(line, comments=True)
     assert words[0] == "hil", line
+    assert not any("completion" in word for word in words), "it would be carried out, at home"
     command, name, parent, rest = _COMMAND, "hil", None, words[1:]
     try:
         while True:
