@@ -12,6 +12,8 @@ preventive_restarts    nodes that work are started again by plan
 stand_by            boards that are kept off until they are needed
 repeat_stage        with time redundancy: further executions of the step, compared
 frame_ballots       the results of a frame as ballots, and as compared with the golden run
+frame_vote          the vote on a frame
+voter_replicas      the replicas of the voter: their views, their exchange, their decision
 verdict             the stages after it: verdict, record, repairs, outcomes
 offload             what frames leave behind for the ground; what comes up from there
 long_outputs        outputs that vote by their digest, and are read when their bytes are needed

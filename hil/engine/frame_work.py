@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hil.redundancy.recovery import Action
@@ -24,7 +25,10 @@ class FrameWork:
 
     With time redundancy (`hil.engine.repeat_stage`): `later` are the upsets of further executions;
     `repeated`: the step was executed several times, and its upsets are classified; `confirmed`: the
-    executions confirm the node's output; `disagreed`: one of them differs from another."""
+    executions confirm the node's output; `disagreed`: one of them differs from another.
+
+    With replicas of the voter (`hil.engine.voter_replicas`): `replicas` are their verdicts, where
+    their views differ; `copies_differed`: some copy of a reply was not what was sent."""
 
     number: int
     upsets: list[Upset] = field(default_factory=list)
@@ -40,6 +44,8 @@ class FrameWork:
     repeated: bool = False
     confirmed: bool = True
     disagreed: bool = False
+    replicas: Mapping[int, Verdict] = field(default_factory=dict)
+    copies_differed: bool = False
 
     @property
     def verdict(self) -> Verdict:

@@ -9,12 +9,13 @@ frames only.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Final
 
 from hil.record.outages import Outage, mean_time_to_repair_s, timed_by_host
 from hil.record.run_result import UpsetEvents, UpsetTotals
+from hil.redundancy.byzantine import decision_of, splits_outputs
 from hil.redundancy.voting import Verdict, VerdictKind
 from hil.scenario import Scenario, UpsetTarget
 from hil.upsets.words import (
@@ -41,7 +42,10 @@ class Metrics:
     trips. `cuts`: boards that were switched off for an over-current; `reconnects`: how often a link
     was established again. `wall_us`: real time [us] of the run before it was resumed. With time
     redundancy: `executions` of steps, and `executions_disagreed`, the frames in which they
-    differed.
+    differed. With a
+    voter per node: `copies_differed`, the frames in which some copy of a reply was not what was
+    sent; `split_frames`, those in which the voters decided differently; and `split_outputs`, those
+    in which they let different outputs pass, or one of them let none pass.
     """
 
     frames: int = 0
@@ -63,6 +67,9 @@ class Metrics:
     wall_us: int = 0
     executions: int = 0
     executions_disagreed: int = 0
+    copies_differed: int = 0
+    split_frames: int = 0
+    split_outputs: int = 0
     voting: Counter[int] = field(default_factory=Counter)
     verdicts: Counter[VerdictKind] = field(default_factory=Counter)
 
@@ -82,6 +89,15 @@ class Metrics:
         self.verdicts[verdict.kind] += 1
         self._weigh(verdict, 1 + self.pending)
         self.pending = 0
+
+    def count_replicas(self, replicas: Mapping[int, Verdict], differed: bool) -> None:
+        """Count a computed frame of replicas of the voter, with their verdicts where their views
+        differed. `differed`: some copy of a reply was not what was sent."""
+        self.copies_differed += differed
+        if replicas:
+            verdicts = list(replicas.values())
+            self.split_frames += len({decision_of(verdict) for verdict in verdicts}) > 1
+            self.split_outputs += splits_outputs(verdicts)
 
     def count_quiet(self, count: int, kind: VerdictKind, voters: int) -> None:
         """Count the frames of a batch, and the skipped ones before them. All were delivered and
@@ -186,7 +202,12 @@ def repair_times(scenario: Scenario, outages: Sequence[Outage]) -> RepairTimes:
 
 
 def flat(
-    metrics: Metrics, upsets: UpsetTotals, repair: RepairTimes, accel: float
+    metrics: Metrics,
+    upsets: UpsetTotals,
+    repair: RepairTimes,
+    accel: float,
+    *,
+    voter_per_node: bool = False,
 ) -> dict[str, float]:
     """Return metrics under the dotted names that `expect:` uses; `accel` multiplied all rates."""
     out: dict[str, float] = {
@@ -222,9 +243,7 @@ def flat(
         out[f"voting.{voters}"] = metrics.voting[voters]
     for kind in VerdictKind:
         out[f"verdicts.{kind.word}"] = metrics.verdicts[kind]
-    if metrics.executions:  # of schemes with time redundancy
-        out["executions"] = metrics.executions
-        out["executions_disagreed"] = metrics.executions_disagreed
+    out |= _of_some_schemes(metrics, voter_per_node=voter_per_node)
     for name, count in (
         ("injected", upsets.injected),
         ("verified", upsets.verified),
@@ -241,4 +260,17 @@ def flat(
     ):
         for name, count in counts.items():
             out[f"{group}.{name}"] = count
+    return out
+
+
+def _of_some_schemes(metrics: Metrics, *, voter_per_node: bool) -> dict[str, float]:
+    """Return the metrics of time redundancy and of replicas of the voter, if a run has them."""
+    out: dict[str, float] = {}
+    if metrics.executions:
+        out["executions"] = metrics.executions
+        out["executions_disagreed"] = metrics.executions_disagreed
+    if voter_per_node:
+        out["copies_differed"] = metrics.copies_differed
+        out["split_frames"] = metrics.split_frames
+        out["split_outputs"] = metrics.split_outputs
     return out

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hil.engine.hidden_state import HiddenState
 from hil.engine.metrics import Metrics
 from hil.engine.repair_executor import RepairExecutor
+from hil.engine.voter_replicas import VoterReplicas
 from hil.kernel import Golden
 from hil.redundancy.checkpoints import Checkpoints
 from hil.redundancy.cold_start import ColdStart
@@ -63,7 +64,8 @@ class FrameTimes:
 @dataclass(frozen=True, slots=True)
 class RedundancyParts:
     """The voter, recovery and checkpoints of one run. `rollbacks`: how often an undecided frame is
-    computed again; `cold_start`: None if the scenario states none."""
+    computed again; `cold_start`: None if the scenario states none; `replicas`: those of the voter,
+    if it has several."""
 
     scheme: Scheme
     recovery: RecoveryMachine
@@ -72,6 +74,7 @@ class RedundancyParts:
     rollbacks: int
     executor: RepairExecutor
     cold_start: ColdStart | None = None
+    replicas: VoterReplicas | None = None
 
     def withholds(self, frames_alone: int) -> bool:
         """Return whether a cold start withholds the output of a node in its `frames_alone`-th

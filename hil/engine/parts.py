@@ -16,6 +16,7 @@ from hil.engine.metrics import Metrics
 from hil.engine.outside_influence import OutsideInfluence
 from hil.engine.part_groups import FrameTimes, RedundancyParts, UpsetParts
 from hil.engine.repair_executor import RepairExecutor
+from hil.engine.voter_replicas import VoterReplicas
 from hil.kernel import Golden, Workload
 from hil.redundancy.checkpoints import Checkpoints
 from hil.redundancy.cold_start import ColdStart
@@ -29,6 +30,7 @@ from hil.rig.pacer import Pacer
 from hil.rig.pair_cores import cores_text, usable_cores
 from hil.rig.program import PREFIX, golden_run, has_long_output
 from hil.rig.program_options import ProgramOptions
+from hil.rig.receiver_lines import ReceiverLines
 from hil.rig.rig import Rig
 from hil.scenario import BoardKind, Scenario
 from hil.upsets.injection import Injector
@@ -91,7 +93,8 @@ def assemble(
     if plant is None or not plant.sky.footprint.sizes:  # those of a program are known only now
         plant = _plant_of(scenario, golden.workload)
     virtual = all(n.board is BoardKind.INPROC for n in scenario.rig.nodes)
-    redundancy = _redundancy(scenario, rig, golden)
+    injector = Injector(rig, golden.workload.state_len, scenario.checkpoint_every)
+    redundancy = _redundancy(scenario, rig, golden, injector.lines)
     return Parts(
         scenario=scenario,
         rig=rig,
@@ -103,7 +106,7 @@ def assemble(
             planner=UpsetPlanner(
                 scenario, golden.workload, None if plant is None else plant.strikes
             ),
-            injector=Injector(rig, golden.workload.state_len, scenario.checkpoint_every),
+            injector=injector,
             classifier=UpsetClassifier(
                 [node.name for node in nodes],
                 programs=scenario.exec is not None,
@@ -119,7 +122,9 @@ def assemble(
     )
 
 
-def _redundancy(scenario: Scenario, rig: Rig, golden: Golden) -> RedundancyParts:
+def _redundancy(
+    scenario: Scenario, rig: Rig, golden: Golden, lines: ReceiverLines
+) -> RedundancyParts:
     scheme = scheme_of(scenario, golden.workload.output_len)
     checkpoints = Checkpoints(rig, scenario.checkpoint_every, golden.state)
     rollback = Rollback(rig, golden, checkpoints, shares_states=not scheme.ignores_states)
@@ -131,6 +136,7 @@ def _redundancy(scenario: Scenario, rig: Rig, golden: Golden) -> RedundancyParts
         rollbacks=scenario.recovery.rollbacks,
         executor=RepairExecutor(rig, golden, rollback),
         cold_start=_cold_start(scenario, scheme),
+        replicas=_replicas(scenario, rig, lines),
     )
 
 
@@ -141,6 +147,13 @@ def _cold_start(scenario: Scenario, scheme: Scheme) -> ColdStart | None:
     names = [node.name for node in scenario.rig.nodes]
     order = (*cold.order, *(name for name in names if name not in cold.order))
     return ColdStart(command_rule(scenario, scheme), order, cold.apart_frames)
+
+
+def _replicas(scenario: Scenario, rig: Rig, lines: ReceiverLines) -> VoterReplicas | None:
+    if not scenario.rig.voter_per_node:
+        return None
+    rig.replies = {}
+    return VoterReplicas(rig, lines, exchange=scenario.rig.exchange)
 
 
 def _plant_of(scenario: Scenario, workload: Workload) -> BuiltPlant | None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from hil.engine.frame_ballots import Worth, ballots_of, delivered_output
+from hil.engine.frame_ballots import Worth, delivered_output
+from hil.engine.frame_vote import FrameVote
 from hil.engine.frame_work import FrameWork
-from hil.engine.long_outputs import with_all_outputs, with_long_outputs
+from hil.engine.long_outputs import with_long_outputs
 from hil.engine.metrics import Metrics
 from hil.engine.outside_influence import OutsideInfluence
 from hil.engine.part_groups import RedundancyParts, UpsetParts, is_settled
@@ -19,13 +20,13 @@ from hil.engine.repair_executor import Repaired
 from hil.engine.repair_scheduler import RepairScheduler
 from hil.engine.run_recorder import RunRecorder
 from hil.kernel import Golden
-from hil.redundancy.electorate import Electorate, is_alone
+from hil.redundancy.electorate import is_alone
 from hil.redundancy.field_vote import FieldMemory
 from hil.redundancy.hold import HoldSnapshot, OutputHold
 from hil.redundancy.observation import observation
 from hil.redundancy.recovery import IT_WAS_LATE, THE_HOST_WAS_BUSY, Action, NodeState
 from hil.redundancy.rollback import RollbackSpacing
-from hil.redundancy.voting import HELD, HELD_WRONG, Verdict, VerdictKind
+from hil.redundancy.voting import Verdict, VerdictKind
 from hil.rig.node import DONE, EXCLUDED_RESULT, Node, NodeResult, can_go_back
 from hil.rig.rig import Rig
 from hil.upsets.words import UpsetTarget
@@ -85,6 +86,7 @@ class VerdictStage:
         self._spacing = RollbackSpacing()
         self._hold = OutputHold(redundancy.scheme)
         self._worth = Worth(redundancy.scheme, golden)
+        self._frame_vote = FrameVote(rig, golden, redundancy, scheduler)
 
     def snapshot(self) -> VerdictSnapshot:
         """Return the state between two frames, for a run that is resumed."""
@@ -115,7 +117,7 @@ class VerdictStage:
     def decide(self, frame: FrameWork) -> None:
         """Vote, roll back and vote again if needed, and have recovery order repairs."""
         scheduler = self._scheduler
-        verdict = scheduler.agreed = self._vote(frame, frame.results)
+        verdict = scheduler.agreed = self._frame_vote.vote(frame, self._hold.held_output)
         frame.quiet = self._is_quiet(frame, verdict)
         self._read_long_outputs(frame, verdict)
         if not frame.quiet:
@@ -130,11 +132,14 @@ class VerdictStage:
             self._scheme.values.settle(verdict)
         scheduler.frames_alone = scheduler.frames_alone + 1 if is_alone(verdict) else 0
         self._metrics.count(verdict)
+        self._metrics.count_replicas(frame.replicas, frame.copies_differed)
         frame.decided = verdict
         if not frame.quiet:
             if self._scheme.is_compared(verdict):
                 self._spacing.reset()
-            self._classifier.classify_system(verdict, rolled_back=frame.rolled_back)
+            self._classifier.classify_system(
+                verdict, rolled_back=frame.rolled_back, lines=frame.copies_differed
+            )
             frame.actions = self._observe(frame, verdict)
         if self._hold.in_use or not frame.quiet:
             offer = self._hold.held_output
@@ -145,6 +150,8 @@ class VerdictStage:
         """Record the frame, with all replies unless it is quiet."""
         if not frame.quiet:
             self._recorder.notable(frame.verdict, frame.results, frame.executions, frame.output)
+            if frame.replicas:
+                self._recorder.record.replicas(frame.number, frame.replicas)
         self._recorder.record.frame(frame.verdict.record)
 
     def repair(self, frame: FrameWork) -> None:
@@ -174,30 +181,12 @@ class VerdictStage:
             and not any(r.miscounted for r in frame.results.values())
             and not frame.upsets
             and not frame.repeated
+            and not frame.copies_differed
             and is_settled(self._recovery, self._upsets)
             and not (self._scheme.compares_others and _another_deviates(frame, verdict))
         )
 
     # --- the vote -----------------------------------------------------------------------------
-
-    def _vote(self, frame: FrameWork, results: dict[str, NodeResult]) -> Verdict:
-        if self._scheme.values is not None and self._rig.setup.long_outputs:
-            length = self._golden.workload.output_len
-            results = frame.results = with_all_outputs(self._rig, results, length)
-        alone = self._scheduler.frames_alone
-        ballots = ballots_of(self._rig, results, self._scheme, self._golden)
-        offer = self._hold.held_output
-        held = 0 if offer is None else HELD | (HELD_WRONG if offer.wrong else 0)
-        return self._scheme.decide(
-            frame.number,
-            ballots,
-            Electorate(self._recovery.voters, self._recovery.returning),
-            self._golden.output_digest,
-            frames_alone=alone,
-            re_executed=frame.rolled_back or frame.disagreed,
-            held=held,
-            confirmed=frame.confirmed and not self._redundancy.withholds(alone + 1),
-        )
 
     def _read_long_outputs(self, frame: FrameWork, verdict: Verdict) -> None:
         """Read the outputs that are too long for an answer, if this frame needs their bytes."""
@@ -264,7 +253,7 @@ class VerdictStage:
         for name, result in back.results.items():
             if result.status == DONE:
                 self._scheduler.has_answered(name)
-        verdict = self._vote(frame, frame.results)
+        verdict = self._frame_vote.vote(frame, self._hold.held_output)
         self._read_long_outputs(frame, verdict)
         ok = not back.failure and self._scheme.is_compared(verdict)
         if not ok:
@@ -340,6 +329,8 @@ class VerdictStage:
             if state is NodeState.ISOLATED:
                 self._classifier.settle(frame.number, node.name, isolated=True)
             elif state is NodeState.VOTING and not self._injector.watch.is_watched(node.name):
+                if self._injector.lines.hits(node.name, frame.number):
+                    continue  # a fault of its lines lasts
                 if node.name in frame.healed or self._is_clean(frame, node):
                     self._classifier.settle(frame.number, node.name)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -94,6 +94,11 @@ class EventWriter:
         self._pending.add("frames", frame_row(verdict, t_us, golden, value))
         for row in reply_rows(verdict.frame, executions):
             self._pending.add("replies", row)
+
+    def replicas(self, frame: int, verdicts: Mapping[int, Verdict]) -> None:
+        """Record what the replicas of the voter decided in a frame, by the index of their nodes."""
+        for node, verdict in sorted(verdicts.items()):
+            self._pending.add("replicas", (frame, node, verdict.record))
 
     def upset(self, u: Upset) -> None:
         """Record an upset as it is now. If it was made before the last snapshot, its row is kept

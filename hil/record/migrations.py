@@ -84,6 +84,7 @@ MIGRATIONS: Final = (
         ),
     ),
     Migration(5, ("contacts", "offload", "offload_events"), ()),
+    Migration(6, ("replicas",), ()),
 )
 """In order; the last one leads to SCHEMA_VERSION."""
 

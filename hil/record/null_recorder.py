@@ -214,6 +214,9 @@ class _UnwrittenEvents:
     ) -> None:
         """Keep nothing."""
 
+    def replicas(self, frame: int, verdicts: Mapping[int, Verdict]) -> None:
+        """Keep nothing."""
+
     def upset(self, u: Upset) -> None:
         """Keep an upset as it is now."""
         self._memory.upsets[u.plan.id] = RecordedUpset(*map(_plain, upset_row(u)))

@@ -88,6 +88,10 @@ class EventRecorder(Protocol):
         `golden` has the fault-free digests of output and state, `value` is the output that left
         the system."""
 
+    def replicas(self, frame: int, verdicts: Mapping[int, Verdict]) -> None:
+        """Record what the replicas of the voter decided in a frame, by the index of their nodes, on
+        views that differed."""
+
     def upset(self, u: Upset) -> None:
         """Record an upset as it is now: when it was made, when it is settled, when a dormant one
         strikes."""

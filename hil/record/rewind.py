@@ -16,6 +16,7 @@ __all__ = ["queue_rewind", "read_blocks", "read_counts"]
 _BY_FRAME: Final = (
     "frames",
     "replies",
+    "replicas",
     "upsets",
     "transitions",
     "anomalies",

@@ -160,6 +160,15 @@ class RecordedReply:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedReplica:
+    """A row of `replicas`: the packed verdict of the replica of the voter at a node, in a frame."""
+
+    frame: int
+    node: int
+    verdict: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedUpset:
     """A row of `upsets`."""
 

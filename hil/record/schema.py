@@ -11,6 +11,9 @@ outputs themselves. `upsets_at_snapshot` has the rows of `upsets` as they were a
 those that have changed since. Digests are hex text. Simulated times are integer microseconds;
 `*_wall_us` are real ones, and no part of the run digest.
 
+`replicas`: with a voter per node, what the replica at a node decided on its own view of the
+replies, packed like a frame, in the frames in which the views differed.
+
 `pulse` is renewed with every commit: the next frame, and the real time, so that a viewer knows how
 old what it sees is, and whether process `pid` of this computer still writes. `health` has a row a
 second and node (round_trip_us: from the last step's request to its answer; power_mw: of the whole
@@ -53,7 +56,7 @@ from __future__ import annotations
 
 from typing import Final
 
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 """Whoever changes `TABLES` raises it, and adds a step to hil.record.migrations."""
 
 _UPSET_COLUMNS: Final = """
@@ -92,6 +95,9 @@ CREATE TABLE replies (
   signal INTEGER NOT NULL, reason TEXT NOT NULL, output_digest TEXT NOT NULL,
   state_digest TEXT NOT NULL, output BLOB NOT NULL, ticks INTEGER NOT NULL, cpu_us INTEGER NOT NULL,
   PRIMARY KEY (frame, execution, node)
+) WITHOUT ROWID;
+CREATE TABLE replicas (
+  frame INTEGER NOT NULL, node INTEGER NOT NULL, verdict BLOB NOT NULL, PRIMARY KEY (frame, node)
 ) WITHOUT ROWID;
 CREATE TABLE upsets ({_UPSET_COLUMNS});
 CREATE INDEX upsets_by_frame ON upsets (frame);

@@ -10,6 +10,7 @@ from hil.record.row_values import (
     RecordedNode,
     RecordedNote,
     RecordedRepair,
+    RecordedReplica,
     RecordedReply,
     RecordedSlip,
     RecordedTransition,
@@ -29,6 +30,7 @@ __all__ = [
     "last_states",
     "open_upsets",
     "repairs_between",
+    "replicas_between",
     "replies_between",
     "rows_from",
     "upsets_between",
@@ -58,6 +60,16 @@ def replies_between(record: Rows, first: int, last: int) -> list[RecordedReply]:
     )
 
 
+def replicas_between(record: Rows, first: int, last: int) -> list[RecordedReplica]:
+    """Return what replicas of the voter decided in those frames, by frame and node."""
+    return values_of(
+        RecordedReplica,
+        record.rows(
+            "SELECT * FROM replicas WHERE frame BETWEEN ? AND ? ORDER BY frame, node", first, last
+        ),
+    )
+
+
 def answers_between(record: Rows, first: int, last: int) -> list[RecordedReply]:
     """Return the same without the outputs themselves, which may be many."""
     return values_of(
@@ -72,10 +84,12 @@ def answers_between(record: Rows, first: int, last: int) -> list[RecordedReply]:
 
 
 def rows_from(record: Rows, frame: int) -> list[int]:
-    """Return the frames from `frame` on that have rows in `frames` or `replies`, in order."""
+    """Return the frames from `frame` on that have rows in `frames`, `replies` or `replicas`, in
+    order."""
     rows = record.rows(
         "SELECT frame FROM frames WHERE frame >= ? UNION SELECT frame FROM replies "
-        "WHERE frame >= ? ORDER BY 1",
+        "WHERE frame >= ? UNION SELECT frame FROM replicas WHERE frame >= ? ORDER BY 1",
+        frame,
         frame,
         frame,
     )

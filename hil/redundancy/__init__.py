@@ -6,6 +6,7 @@ agreement     values that agree within a tolerance, and their clusters
 value_rules   the rules of voters by value: mid-value, tolerance and the like
 field_vote    the vote on one field of the output, and its memory
 value_vote    one frame's verdict by the values of all fields
+byzantine     replicas of the voter with views of their own, and the exchange between them
 observation   what one frame's result shows of one node
 pairs         self-checking pairs: which of them speak, and decide
 spares        nodes beyond those that decide

@@ -108,10 +108,10 @@ class Verdict(NamedTuple):
         return bool(self.flags & CORRECT)
 
     def dissents(self, node: int, output_digest: int) -> bool:
-        """Return whether a node, by its index, answered with another output than the agreed one. By
-        value, several outputs agree."""
+        """Return whether a node, by its index, answered with another output than the agreed one, or
+        its replica of the voter decided differently. By value, several outputs agree."""
         if self.values is None:
-            return output_digest != self.output
+            return output_digest != self.output or bool(self.dissent >> node & 1)
         return not self.agree >> node & 1
 
     def with_flags(self, flags: int) -> Verdict:

@@ -14,6 +14,7 @@ requests, calls, exchange    one request to a node; calls to several, and the wa
 series_call         requests to one node, of which the next waits there for the one before
 resync              finds and replaces the chunks of a state that differ
 link, link_state    frames over a transport, and the state of the connection
+receiver_lines      the copies of replies for several voters, and faults of single ones
 low_latency         an adapter's driver that passes on at once what arrives
 transport, tcp_transport, agent_token    a port; that of an agent on TCP, and its token
 port_lock, lock_file, reservation    exclusive use of ports, of anything, and of a bench

@@ -84,6 +84,7 @@ class Rig:
         supplies = (node.capabilities.power for node in self.nodes)
         self.power = PowerMonitor([s for s in supplies if s is not None], clock=clock)
         self.rates = self.requests.rates
+        self.replies: dict[str, bytes] | None = None  # as they arrived, where copies are needed
         self.notes: tuple[str, ...] = ()
         """Remarks on the boards, for the record."""
         self._bringup = BringUp(self.nodes, self.requests, self.reconnector, self.absent)
@@ -147,6 +148,8 @@ class Rig:
         for node, call in zip(nodes, calls, strict=True):
             result = call.result
             if isinstance(result, bytes):
+                if self.replies is not None:
+                    self.replies[node.name] = result
                 try:
                     out[node.name] = result_of_reply(
                         decoding.reply(result, only_digest=only_digest)

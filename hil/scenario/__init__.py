@@ -13,6 +13,7 @@ models              where models have their weights
 c_workload          a C file of the user as the workload, and the text of it
 onnx_workload       an ONNX model of the user as the workload
 workload_choice     the forms in which `workload:` is written
+receivers           faults of the copies of a reply for some receivers
 consistency         the rules between these parts
 problems            pydantic's errors as messages for users
 words, fields, durations, numerals    the types of single values

@@ -35,6 +35,7 @@ __all__ = [
     "length_findings",
     "plant_findings",
     "program_findings",
+    "receiver_findings",
     "upset_findings",
     "voter_findings",
 ]
@@ -124,6 +125,35 @@ def execution_findings(scheme: SchemeName, events: Mapping[int, UpsetEventConfig
                 f"scheme {scheme} executes each step {often}; there is no execution "
                 f"{event.execution}",
                 "remove `execution:`, or choose a scheme such as triple_execution",
+            )
+    return findings
+
+
+def receiver_findings(rig: RigConfig, events: Mapping[int, UpsetEventConfig]) -> Findings:
+    """Return the problems of events that hit copies of replies for voters that the rig does not
+    have, or messages that these do not exchange."""
+    findings = Findings()
+    names = {node.name: node for node in rig.nodes}
+    for index, event in events.items():
+        at: KeyPath = ("upsets", "events", index)
+        keys: list[tuple[KeyPath, str]] = [((*at, "to", n), to) for n, to in enumerate(event.to)]
+        if event.passes_on is not None:
+            keys.append(((*at, "passes_on"), event.passes_on))
+        for path, name in keys:
+            if name not in names:
+                what = f"there is no node `{name}`; the rig has {', '.join(names)}"
+                findings.add(path, what, did_you_mean(name, names))
+        if event.to and not rig.voter_per_node:
+            findings.add(
+                (*at, "to"),
+                "the rig has one voter, which gets one copy of each reply",
+                "add `voter_per_node: true` to the rig, or remove it",
+            )
+        elif event.passes_on is not None and not rig.exchange:
+            findings.add(
+                (*at, "passes_on"),
+                "the voters pass nothing on",
+                "add `exchange: true` to the rig, or remove it",
             )
     return findings
 

@@ -30,6 +30,7 @@ from hil.scenario.consistency import (
     offload_findings,
     plant_findings,
     program_findings,
+    receiver_findings,
     upset_findings,
     voter_findings,
 )
@@ -321,6 +322,7 @@ class Scenario(FrozenModel):
         rates = dict(enumerate(self.upsets.rates))
         findings += upset_findings(frame_count, self.frame_us, boards, events, rates)
         findings += execution_findings(self.rig.scheme, events)
+        findings += receiver_findings(self.rig, events)
         findings += calm_findings(self.rig, self.plant)
         findings += cold_start_findings(self.recovery, self.rig.nodes)
         findings += plant_findings(self.plant, self.rig.nodes, self.upsets, self.frame_ms)

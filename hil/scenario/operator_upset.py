@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from hil.errors import ConfigError
 from hil.json_values import JsonKey
-from hil.scenario.consistency import upset_findings
+from hil.scenario.consistency import receiver_findings, upset_findings
 from hil.scenario.model import Scenario
 from hil.scenario.problems import translate
 from hil.scenario.upsets import UpsetEventConfig
@@ -38,7 +38,10 @@ def ordered_event(keys: Sequence[JsonKey], scenario: Scenario, frame: int) -> Up
     boards = {node.name: node.board for node in scenario.rig.nodes}
     problems = [
         document.problem(path[3:], message, remedy)
-        for path, message, remedy in upset_findings(None, None, boards, {0: event}, {})
+        for path, message, remedy in (
+            *upset_findings(None, None, boards, {0: event}, {}),
+            *receiver_findings(scenario.rig, {0: event}),
+        )
     ]
     if problems:
         raise ConfigError(problems)

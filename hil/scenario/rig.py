@@ -162,6 +162,16 @@ class RigConfig(FrozenModel):
         default=0,
         description="Nodes at the end of the list that are off until another is isolated.",
     )
+    voter_per_node: bool = Field(
+        default=False,
+        description="Every node has a replica of the voter, which gets its own copy of each reply; "
+        "the verdict is that of most replicas. dmr, tmr and 4mr to 7mr with the exact voter.",
+    )
+    exchange: bool = Field(
+        default=False,
+        description="With `voter_per_node`: the replicas pass on what they have received, and take "
+        "what most of them have (interactive consistency, OM(1)); 4 nodes stand one two-faced one.",
+    )
     calm_scheme: SchemeWord | None = Field(
         default=None,
         description="With a plant: a smaller scheme, as dmr, while the flux of protons is below "
@@ -308,8 +318,28 @@ class RigConfig(FrozenModel):
                 "choose a smaller one of simplex, dmr, tmr and 4mr to 7mr",
             )
 
+    def _check_replicas(self, findings: Findings) -> None:
+        if self.exchange and not self.voter_per_node:
+            findings.add(
+                "exchange",
+                "there is only one voter; expected `voter_per_node: true`",
+                "add it, or remove `exchange`",
+            )
+        if not self.voter_per_node:
+            return
+        plain = not (self.scheme.pairs or self.scheme.executions > 1) and self.scheme.size > 1
+        for key, possible, what in (
+            ("scheme", plain, f"{self.scheme} has no replicas of the voter; dmr, tmr and 4mr have"),
+            ("voter", self.voter == VoterConfig(), "replicas of the voter are exact"),
+            ("unvoted_output", self.unvoted is not Unvoted.HOLD, "replicas hold no output"),
+            ("calm_scheme", self.calm_scheme is None, "replicas have one scheme"),
+        ):
+            if not possible:
+                findings.add(key, what, "remove `voter_per_node`, or change this")
+
     def _check_size(self, findings: Findings) -> None:
         self._check_calm(findings)
+        self._check_replicas(findings)
         if self.scheme.pairs and self.unvoted in (Unvoted.LAST_NODE, Unvoted.DELIVER):
             findings.add(
                 "unvoted_output",

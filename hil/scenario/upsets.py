@@ -17,8 +17,10 @@ from hil.scenario.fields import FrozenModel, Int, Positive
 from hil.scenario.pattern import PatternConfig
 from hil.scenario.plant.radiation import Duration
 from hil.scenario.problems import Findings, one_of, wrong, wrong_at
+from hil.scenario.receivers import copy_findings
 from hil.scenario.words import (
     AGENT_TARGETS,
+    ASYMMETRIC_NOISES,
     FRAMES_MAX,
     I63_MAX,
     MEMORY_TARGETS,
@@ -108,6 +110,19 @@ class UpsetEventConfig(FrozenModel):
     direction: DirectionWord | None = Field(
         default=None, description="link: which way the message goes (to_board)."
     )
+    to: tuple[NodeName, ...] = Field(
+        default=(),
+        description="link, with `voter_per_node`: only the copies of the reply for the voters of "
+        "these nodes are hit; `node` is two-faced, or its link asymmetric.",
+    )
+    passes_on: NodeName | None = Field(
+        default=None,
+        description="With `to` and `exchange`: what `node` passes on of the reply of this other "
+        "node is hit, not its own reply.",
+    )
+    lasts_frames: Annotated[Int, Field(ge=0, le=FRAMES_MAX)] = Field(
+        default=1, description="With `to`: for how many frames; 0 = to the end of the run."
+    )
     part: PartWord | None = Field(
         default=None, description="board-ram: which part of the memory, all or kernel (all)."
     )
@@ -126,7 +141,8 @@ class UpsetEventConfig(FrozenModel):
             return data
         target = data.get("target")
         if target == UpsetTarget.LINK:
-            return {"noise": LinkNoiseKind.CORRUPT, "direction": Direction.TO_BOARD, **data}
+            way = Direction.TO_HOST if data.get("to") else Direction.TO_BOARD
+            return {"noise": LinkNoiseKind.CORRUPT, "direction": way, **data}
         if target == UpsetTarget.BOARD:
             return {"action": BoardAction.POWER_LOSS, **data}
         if target == UpsetTarget.BOARD_RAM:
@@ -148,7 +164,7 @@ class UpsetEventConfig(FrozenModel):
         return parse_duration_us(self.at) // frame_us
 
     def _when_findings(self) -> Findings:
-        findings = Findings()
+        findings = copy_findings(self)
         if (self.frame is None) == (self.at is None):
             what = "neither `frame` nor `at` is given" if self.at is None else "both are given"
             findings.add("frame", f"{what}; expected one of them", "add `frame: 100` or `at: 90s`")
@@ -197,7 +213,7 @@ class UpsetEventConfig(FrozenModel):
         if (
             self.target is UpsetTarget.LINK
             and self.bit is not None
-            and self.noise is not LinkNoiseKind.CORRUPT
+            and self.noise not in (LinkNoiseKind.CORRUPT, LinkNoiseKind.ALTER)
         ):
             findings.add("bit", f"`bit` has no meaning for noise {self.noise}", "remove it")
         if self.tick is not None and self.us is not None:
@@ -307,6 +323,12 @@ class UpsetRateConfig(FrozenModel):
                 )
             elif target in self.targets[:index]:
                 findings.add(("targets", index), f"`{target}` is named twice", "remove one")
+        for noise in sorted(ASYMMETRIC_NOISES & self.noises.keys()):
+            findings.add(
+                ("noises", noise),
+                f"`{noise}` has receivers, and so is a single event",
+                "move it to `upsets.events`, with `to:`",
+            )
         registers = [target for target in self.targets if target in NEVER_STUCK]
         if registers and self.patterns.get(PatternKind.STUCK, 0) > 0:
             findings.add(

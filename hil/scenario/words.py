@@ -171,6 +171,12 @@ class LinkNoiseKind(Word):
     DROP = "drop"
     DUPLICATE = "duplicate"
     TRUNCATE = "truncate"
+    ALTER = "alter"  # a valid message with another value: the sender is two-faced
+    DELAY = "delay"  # it arrives with the message of the next frame
+
+
+ASYMMETRIC_NOISES = frozenset({LinkNoiseKind.ALTER, LinkNoiseKind.DELAY})
+"""Noises of single copies of a reply only, each for one receiver (`to:`)."""
 
 
 class Direction(Word):

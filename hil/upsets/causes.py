@@ -160,6 +160,12 @@ class NodeBook:
         self.earlier = [*self.earlier, *self.blamed] if again else []
         self.blamed = []
 
+    def involved(self, *, lines: bool) -> list[Upset]:
+        """Return the upsets to which a deviation of this frame is attributed, with `lines` also the
+        open ones of lines to several voters."""
+        of_lines = [u for u in self.open if u.plan.to and u not in self.blamed] if lines else []
+        return [*self.earlier, *self.blamed, *of_lines]
+
     def lay_dormant(self, upset: Upset, frame: int) -> None:
         """Take an upset that was settled in `frame` as the latest of the dormant ones. Those that
         are over, and those that it supersedes, are dropped: however long a run is, few remain."""

@@ -13,7 +13,8 @@ from typing import Final
 
 from hil.errors import SetupError
 from hil.rig.link import LinkNoise
-from hil.rig.node import EXCLUDED, EXCLUDED_RESULT, SILENT, Node, NodeResult
+from hil.rig.node import DONE, EXCLUDED, EXCLUDED_RESULT, SILENT, Node, NodeResult
+from hil.rig.receiver_lines import CopyFault, ReceiverLines
 from hil.rig.rig import Rig
 from hil.scenario import (
     CHECKPOINT_TARGETS,
@@ -50,7 +51,8 @@ class Injector:
 
     `notes`: remarks for the record; `permanent`: damaged cells by node; `power`: the power cuts;
     `watch`: checkpoint upsets that have not been detected yet; `uncollected`: upsets that their
-    board has not reported yet; `latch_up`: carries out latch-ups (the plant's coupling)."""
+    board has not reported yet; `lines`: faults of single copies of replies; `latch_up`: carries out
+    latch-ups (the plant's coupling)."""
 
     def __init__(self, rig: Rig, state_len: int, checkpoint_every: int) -> None:
         self._rig = rig
@@ -65,6 +67,7 @@ class Injector:
         self.notes: list[str] = []
         self.power = PowerCuts(rig, self._note)
         self.watch = CheckpointWatch(rig, state_len, checkpoint_every)
+        self.lines = ReceiverLines()
         self.latch_up: Callable[[Upset], None] = _no_latch_up
 
     def _note(self, text: str) -> None:
@@ -79,6 +82,8 @@ class Injector:
         node = self._by_name[plan.node]
         if not in_service and plan.target is not UpsetTarget.BOARD:
             upset.refuse("the node is isolated, or boots")
+        elif plan.target is UpsetTarget.LINK and plan.to:
+            self._hit_copies(upset)
         elif plan.target is UpsetTarget.LINK:
             noise = LinkNoise(LinkNoiseKind(plan.kind), plan.direction, plan.bit)
             self._noises[plan.id] = noise
@@ -92,6 +97,24 @@ class Injector:
         else:
             self._arm(node, upset)
         return upset
+
+    def _hit_copies(self, upset: Upset) -> None:
+        plan = upset.plan
+        if self._rig.replies is None:
+            upset.refuse("the rig has one voter, which gets one copy of each reply")
+            return
+        self.lines.add(
+            CopyFault(
+                plan.id,
+                LinkNoiseKind(plan.kind),
+                plan.node,
+                frozenset(plan.to),
+                plan.bit,
+                plan.frame,
+                plan.lasts_frames,
+                plan.passes_on,
+            )
+        )
 
     def _arm(self, node: Node, upset: Upset) -> None:
         plan = upset.plan
@@ -178,7 +201,7 @@ class Injector:
         if upset.state is not UpsetState.ARMED or plan.kind is BoardAction.LATCH_UP:
             return
         if plan.target is UpsetTarget.LINK:
-            self._collect_noise(node, upset)
+            self._collect_noise(node, upset, results)
             return
         result = results.get(plan.node, EXCLUDED_RESULT)
         if plan.target is UpsetTarget.BOARD:
@@ -227,7 +250,36 @@ class Injector:
             self._unwatched.add(node.name)
             self._note(f"node {node.name}: activation of upsets is not known: {report.reason}")
 
-    def _collect_noise(self, node: Node, upset: Upset) -> None:
+    def _collect_copies(self, upset: Upset, results: dict[str, NodeResult]) -> None:
+        """Report what becomes of the first copies that a fault of lines hits. It is missed if there
+        is no reply to hit in its first frame."""
+        plan, fault = upset.plan, self.lines.fault(upset.plan.id)
+        sender = plan.passes_on or plan.node
+        reply = (self._rig.replies or {}).get(sender)
+        done = results.get(sender, EXCLUDED_RESULT).status == DONE
+        if fault is None or reply is None or not done:
+            self.lines.drop(plan.id)
+            upset.miss()
+            return
+        change = fault.change(reply, plan.frame & 0xFFFF)
+        whose = "its reply" if plan.passes_on is None else f"the reply of {plan.passes_on}"
+        upset.report = InjectionReport(
+            UpsetState.INJECTED,
+            f"{whose} to {' and '.join(plan.to)}",
+            verified=True,
+            changed=True,
+            bit=change.position,
+            space=change.space,
+            before=change.before,
+            after=change.after,
+        )
+        if plan.kind is not LinkNoiseKind.DUPLICATE:
+            upset.assessment.detect(plan.frame)
+
+    def _collect_noise(self, node: Node, upset: Upset, results: dict[str, NodeResult]) -> None:
+        if upset.plan.to:
+            self._collect_copies(upset, results)
+            return
         noise = self._noises.pop(upset.plan.id)
         node.link.noises.remove(noise)
         if not noise.done:

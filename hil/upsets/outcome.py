@@ -327,10 +327,10 @@ class UpsetClassifier:
         book.blamed.append(upset)
         self._begun.append(upset)
 
-    def classify_system(self, verdict: Verdict, *, rolled_back: bool) -> None:
-        """Set the outcomes that follow from what the frame delivered; `verdict` is the final one.
-        Only upsets to which a deviation of this frame is attributed have a part in it."""
-        opened = [u for book in self._books.values() for u in (*book.earlier, *book.blamed)]
+    def classify_system(self, verdict: Verdict, *, rolled_back: bool, lines: bool = False) -> None:
+        """Set the outcomes that follow from what the final `verdict` delivered, of upsets to which
+        deviations of its frame are attributed; with `lines` also of those of lines to voters."""
+        opened = [u for b in self._books.values() for u in b.involved(lines=lines)]
         if verdict.delivered and not verdict.correct:
             self._worst(opened, SystemOutcome.SDC_ESCAPED)
         elif not verdict.delivered:

@@ -150,7 +150,12 @@ def _of_event(
         execution=event.execution,
     )
     if target is UpsetTarget.LINK:
-        return plan._replace(direction=event.direction or Direction.TO_BOARD)
+        return plan._replace(
+            direction=event.direction or Direction.TO_BOARD,
+            to=event.to,
+            passes_on=event.passes_on,
+            lasts_frames=event.lasts_frames,
+        )
     if target is UpsetTarget.BOARD:
         return plan._replace(returns_after_frames=event.returns_after_frames)
     plan = plan._replace(tick=event.tick or 0, us=event.us, steps=event.steps)

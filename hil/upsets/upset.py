@@ -31,7 +31,9 @@ class UpsetPlan(NamedTuple):
     before. `direction` is that of link noise, `part` that of board-ram; they mean nothing for other
     targets. `until_power_cycle`: nothing on the board starts again until its power is cut, because
     its storage does not answer, or for another reason. `execution`: in which execution of the step
-    it is injected, of a scheme that executes each step several times."""
+    it is injected, of a scheme that executes each step several times. `to`: the nodes whose voters
+    get the copies that are hit, for `lasts_frames` frames (0: to the end of the run); with
+    `passes_on` those that `node` passes on of the reply of that node."""
 
     frame: int
     node: str
@@ -53,6 +55,9 @@ class UpsetPlan(NamedTuple):
     exact: bool = False
     until_power_cycle: bool = False
     execution: int = 1
+    to: tuple[str, ...] = ()
+    passes_on: str | None = None
+    lasts_frames: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 replay              votes every frame again, and counts what a record holds
 value_ballots       votes frames again by the values of recorded outputs
+replica_check       replicas of the voter vote on their views again
 delivery            what was delivered without a vote
 ending              the result, its expectations and reports, and the record digest
 ground              what went to the ground, and when

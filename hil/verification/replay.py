@@ -47,7 +47,6 @@ from hil.redundancy.voting import (
     VerdictKind,
     record_length,
     unpack,
-    vote_again,
 )
 from hil.scenario import Scenario
 from hil.verification.delivery import DeliveryCheck, executions_of
@@ -61,6 +60,7 @@ from hil.verification.ending import (
 from hil.verification.findings import Difference, Verification
 from hil.verification.golden_run import golden_of
 from hil.verification.ground import verify_ground
+from hil.verification.replica_check import ReplicaCheck
 from hil.verification.value_ballots import ValueBallots, value_ballots
 
 __all__ = ["Difference", "Verification", "campaign_mode", "result_of", "tally", "verify"]
@@ -203,15 +203,16 @@ def verify(reader: Reader, on_progress: Callable[[int, int], None] | None = None
     scenario = _scenario(out, reader)
     golden = None if scenario is None else golden_of(out, scenario, reader.path.parent)
     try:
-        checks = _Checks(golden)
+        checks = _Checks(golden, ReplicaCheck(out, reader))
         if scenario is not None:
             ballots = value_ballots(scenario, reader, golden)
-            checks = _Checks(golden, ballots, DeliveryCheck(out, scenario))
+            checks = checks._replace(values=ballots, delivery=DeliveryCheck(out, scenario))
         _all_frames(out, reader, rows, checks, on_progress)
         if scenario is not None:
             verify_ground(out, reader, scenario, golden)
         out.run_digest = reader.run_digest()
         if out.complete:
+            checks.replicas.end()
             verify_end(out, reader, scenario, tally(reader))
     except NONSENSE as error:
         out.differs(None, "record", "one that makes sense", f"nonsense ({error})")
@@ -230,6 +231,7 @@ class _Checks(NamedTuple):
     """What the frames are compared with; None where it is not known, or does not apply."""
 
     golden: Golden | None
+    replicas: ReplicaCheck
     values: ValueBallots | None = None
     delivery: DeliveryCheck | None = None
 
@@ -287,7 +289,9 @@ def _one_frame(
     try:
         recorded = unpack(packed)
         again = (
-            vote_again(recorded) if values is None else values.again(recorded, rows.replies(number))
+            checks.replicas.again(recorded)
+            if values is None
+            else values.again(recorded, rows.replies(number))
         )
     except KernelError as error:
         out.differs(number, "packed frame", packed[:16].hex() + "..", f"nonsense ({error.message})")

@@ -4,7 +4,7 @@ Every function raises KernelError if a value does not fit its field. Thread-safe
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from hil._kernel import ffi, lib
 from hil.errors import KernelError
@@ -104,6 +104,39 @@ def spans_request(region: Region, span: int, first: int, count: int) -> bytes:
 def read_request(region: Region, offset: int, length: int) -> bytes:
     """Encode READ: ask for `length` bytes of a region from `offset` on."""
     return _new("range", region=int(region), offset=offset, len=length)
+
+
+class AlteredReply(NamedTuple):
+    """An answer to a STEP with another value: its payload, which bit of how many was flipped, and
+    the byte there before and after."""
+
+    payload: bytes
+    bit: int
+    space: int
+    before: bytes
+    after: bytes
+
+
+def altered_reply(payload: bytes, bit: int) -> AlteredReply:
+    """Return an answer to a STEP with one bit of its output flipped, and the digest of that output:
+    what a two-faced node sends. `bit` is taken modulo the size of the output; of an answer that has
+    only the digest of its output, that of the digest. Raises: KernelError if `payload` is not an
+    answer to a STEP."""
+    m = ffi.new("hil_reply_t *")
+    if lib.hil_reply_unpack(m, payload, len(payload)) < 0:
+        raise KernelError(lib.HIL_ERR_PAYLOAD, "reply_unpack")
+    space = 8 * (m.len or ffi.sizeof("uint64_t"))
+    position = bit % space
+    value = ffi.buffer(m.output, m.len)[:] if m.len else int(m.output_digest).to_bytes(8, "little")
+    at, mask = position // 8, 1 << position % 8
+    before, after = value[at : at + 1], bytes([value[at] ^ mask])
+    changed = value[:at] + after + value[at + 1 :]
+    if m.len:
+        ffi.memmove(m.output, changed, len(changed))
+        m.output_digest = lib.hil_digest64(m.output, m.len, 0)
+    else:
+        m.output_digest = int.from_bytes(changed, "little")
+    return AlteredReply(pack("reply", m), position, space, before, after)
 
 
 def unknown_type_answer(type_: int) -> bytes:
