@@ -197,8 +197,7 @@ def verify(reader: Reader, on_progress: Callable[[int, int], None] | None = None
 
     Raises: RecordError if the database itself cannot be read; contents that make no sense are
     differences."""
-    outcome = reader.meta.get("outcome", "unknown")
-    out = Verification(complete=reader.is_complete, outcome=outcome)
+    out = Verification(complete=reader.is_complete, outcome=reader.meta.get("outcome", "unknown"))
     rows = _Rows(reader)
     scenario = _scenario(out, reader)
     golden = None if scenario is None else golden_of(out, scenario, reader.path.parent)
@@ -276,13 +275,7 @@ def _scenario(out: Verification, reader: Reader) -> Scenario | None:
         return None
 
 
-def _one_frame(
-    out: Verification,
-    rows: _Rows,
-    number: int,
-    packed: bytes,
-    checks: _Checks,
-) -> None:
+def _one_frame(out: Verification, rows: _Rows, number: int, packed: bytes, checks: _Checks) -> None:
     golden, values, delivery = checks.golden, checks.values, checks.delivery
     if golden is not None:
         golden.step()
