@@ -27,7 +27,10 @@ SOURCES = [
 DECLARED = metadata.metadata("hil-flight").get_all("Provides-Extra") or []
 
 
-NAMED = ("campaign", "cross", "dask", "labgrid", "onnx", "parquet", "plot", "visa", "web")
+NAMED = (
+    *("campaign", "ccsds", "cross", "dask", "labgrid", "mcap", "onnx", "parquet", "plot"),
+    *("prometheus", "visa", "web"),
+)
 
 
 def named_extras() -> set[str]:

@@ -2,7 +2,7 @@
 
 entry               all commands, in the order of `hil --help`
 demo, run, orbit, watch, replay, console, control, check, scenario, board, board_install, discover,
-bench, power, doctor, campaign, report, verify, compare, cost, training, theory, export
+bench, power, doctor, campaign, report, verify, compare, cost, training, theory, export, feed
                     the commands, a module for each, or for a group of them
 orbit_options, orbit_sweep    the options of `hil orbit`; one scenario in many orbits
 workload_sizes      the sizes of a C file that is flown without boards

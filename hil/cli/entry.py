@@ -26,6 +26,7 @@ from hil.cli import (
     discover,
     doctor,
     export,
+    feed,
     orbit,
     power,
     replay,
@@ -132,6 +133,7 @@ app.command(help=theory.HELP)(theory.theory)
 app.command(help=report.HELP)(report.report)
 app.command(help=verify.HELP)(verify.verify)
 app.command(help=export.HELP)(export.export)
+app.command(help=feed.HELP)(feed.feed)
 app.add_typer(board.board_app, name="board")
 app.add_typer(bench.bench_app, name="bench")
 app.add_typer(power.power_app, name="power")

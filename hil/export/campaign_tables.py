@@ -3,12 +3,11 @@ target, frame or instruction."""
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 from hil.errors import UsageError
+from hil.export.table import Cell, Column, ColumnType, Table
 from hil.record.campaign_file import CampaignFile
 from hil.record.campaign_path import step_path
 from hil.record.campaign_rows import EFFECTS, ClassRow, InstructionRow, RegionRow
@@ -16,32 +15,7 @@ from hil.record.campaign_summary import campaign_summary
 from hil.upsets.words import NodeEffect
 from hil.word_enum import Word
 
-__all__ = ["CampaignTable", "Cell", "Column", "ColumnType", "Table", "campaign_table_of"]
-
-Cell: TypeAlias = int | str | None
-
-
-class ColumnType(enum.Enum):
-    """The type of a column."""
-
-    INTEGER = "integer"
-    TEXT = "text"
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of a table."""
-
-    name: str
-    type: ColumnType
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table: its columns, and its rows in their order, which can be read once."""
-
-    columns: tuple[Column, ...]
-    rows: Iterator[Sequence[Cell]]
+__all__ = ["CampaignTable", "campaign_table_of"]
 
 
 class CampaignTable(Word):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hil.errors import SetupError
-from hil.export.campaign_tables import Table
+from hil.export.table import Table
 
 __all__ = ["complete_file", "write_csv"]
 

@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from hil.errors import SetupError
-from hil.export.campaign_tables import ColumnType, Table
 from hil.export.csv_file import complete_file, write_csv
+from hil.export.table import ColumnType, Table
 from hil.extras import install_command
 
 __all__ = ["write_parquet"]
 
-_TYPES: Final = {ColumnType.INTEGER: "BIGINT", ColumnType.TEXT: "VARCHAR"}
+_TYPES: Final = {
+    ColumnType.INTEGER: "BIGINT",
+    ColumnType.REAL: "DOUBLE",
+    ColumnType.BOOLEAN: "BOOLEAN",
+    ColumnType.TEXT: "VARCHAR",
+}
 
 
 def write_parquet(table: Table, path: Path) -> int:

@@ -16,12 +16,14 @@ opening             opens the database, and makes a plain file of it
 digest, seal        what makes two runs equal, and what shows that a record was changed
 
 reader, live        a record as its readers see it; live, while it is written
+run_follower        all that it has gained since the last time, for feeds and exports
 packed_frames, id_search, timeline    finding frames, rows and times in it
 queries, event_queries, telemetry_queries    what several views, and the screen, ask
 node_outputs        the outputs of one node
+frame_array         packed frames as a NumPy array
 run_tables, column_table    all that a run recorded, as tables of NumPy columns
 span_rows, first_rows, row_counts, outages    rows of a span, first rows, sums, outages
-row_values, record_tables    rows as values, and the tables that have ids
+row_values, measured_rows, record_tables    rows as values, and the tables that have ids
 run_meta, recorded_scenario    the properties of a run, and its scenario
 run_result, result_json    the result of a run, and how it is read from JSON
 written_texts, text_outcomes    the texts that nodes write, and what upsets made of them

@@ -81,6 +81,11 @@ class RunMeta:
             result=object_in(texts.get("result", "")),
         )
 
+    @property
+    def texts(self) -> dict[str, str]:
+        """Return all properties that there are as texts, by key; others than texts as JSON."""
+        return dict(self.rows())
+
     def rows(self) -> Iterator[tuple[str, str]]:
         """Yield key and text of all properties that there are: texts as they are, others as
         JSON."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hil.errors import RecordError
 from hil.record.column_table import ColumnTable
+from hil.record.frame_array import frame_array
 from hil.record.reader import Reader
 from hil.record.schema import TABLES
 from hil.redundancy.voting import (
@@ -26,11 +27,10 @@ from hil.redundancy.voting import (
     STATE_SPLIT,
     NodeStatus,
     VerdictKind,
-    record_length,
 )
 from hil.word_enum import Word
 
-__all__ = ["RunTable", "run_table"]
+__all__ = ["RunTable", "run_table", "stored_types"]
 
 Column = NDArray[Any]
 
@@ -69,26 +69,21 @@ def run_table(reader: Reader, table: RunTable) -> ColumnTable:
     return ColumnTable(table.value, _stored(reader, table))
 
 
+def stored_types(table: RunTable) -> dict[str, str]:
+    """Return the types of the columns that the database has for a table, INTEGER, REAL, TEXT or
+    BLOB; none for `frames` and `ballots`, which are unpacked."""
+    return {} if table in {RunTable.FRAMES, RunTable.BALLOTS} else dict(_COLUMNS[table.value])
+
+
 # --- packed frames ------------------------------------------------------------------------------
 
 
 def _packed(reader: Reader, nodes: int) -> Column:
     """Return all packed frames of the record as one structured array (hil.record.schema)."""
-    ballot = np.dtype([("status", "u1"), ("signal", "u1"), ("output", "<u8"), ("state", "<u8")])
-    layout = np.dtype(
-        [
-            ("frame", "<u8"),
-            *((name, "u1") for name in ("verdict", "nodes", "voters", "flags")),
-            *((name, "u1") for name in ("agree", "dissent", "latent", "zero")),
-            ("output", "<u8"),
-            ("state", "<u8"),
-            ("node", ballot, (nodes,)),
-        ]
-    )
-    data = b"".join(block for _, _, block in reader.blocks())
-    if layout.itemsize != record_length(nodes) or len(data) % layout.itemsize:
-        raise RecordError(f"{reader.path} is damaged: its frames have another length")
-    return np.frombuffer(data, layout)
+    try:
+        return frame_array(b"".join(block for _, _, block in reader.blocks()), nodes)
+    except RecordError as error:
+        raise RecordError(f"{reader.path} is damaged: {error.message}") from error
 
 
 def _times_us(reader: Reader, frames: Column) -> Column:

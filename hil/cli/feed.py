@@ -1,0 +1,183 @@
+"""`hil feed`: a run for other programs, while it goes on."""
+
+# ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the record)
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+
+import typer
+
+from hil.cli.options import Json
+from hil.cli.output import answer, say
+from hil.cli.record import must_be_run
+from hil.errors import UsageError
+from hil.exit_codes import Exit
+
+if TYPE_CHECKING:
+    from hil.export.ccsds_feed import PacketFeed
+    from hil.export.prometheus_feed import PrometheusFeed
+    from hil.json_values import JsonValue
+
+__all__ = ["HELP", "feed"]
+
+HELP: Final = (
+    "Feed a run, while it goes on or afterwards, to other programs: Prometheus and Grafana, or as "
+    "CCSDS space packets over TCP to Yamcs and OpenC3.\n\n"
+    "It reads the record, in a process of its own with a low priority: it never slows or ends "
+    "the run. Ports are open to this computer only, unless an address says otherwise. Ctrl-C "
+    "ends it."
+)
+
+_LOOPBACK: Final = "127.0.0.1"
+_LOOK_S: Final = 0.2
+_NICE: Final = 10
+
+
+class _Address(NamedTuple):
+    host: str
+    port: int
+
+    @property
+    def is_local(self) -> bool:
+        return self.host in {_LOOPBACK, "::1", "localhost"}
+
+
+def feed(
+    run: Annotated[
+        Path | None, typer.Argument(metavar="[RUN]", help="Folder of a run; default: the newest.")
+    ] = None,
+    prometheus: Annotated[
+        str, typer.Option(metavar="[HOST:]PORT", help="Serve /metrics there, 0: a free port.")
+    ] = "",
+    ccsds: Annotated[
+        str, typer.Option(metavar="[HOST:]PORT", help="Serve space packets there over TCP.")
+    ] = "",
+    files: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write dashboard, layout and packet definitions into a folder.",
+        ),
+    ] = None,
+    until_end: Annotated[
+        bool,
+        typer.Option("--until-end", help="End with the run, when a client has all packets."),
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Feed a run to other programs (see `HELP`)."""
+    where = {
+        name: _address(text, f"--{name}")
+        for name, text in (("prometheus", prometheus), ("ccsds", ccsds))
+        if text
+    }
+    if not where and files is None:
+        raise UsageError(
+            "nothing to do", remedy="--prometheus PORT, --ccsds PORT, --files DIR, or several"
+        )
+    report: dict[str, JsonValue] = {}
+    if files is not None:
+        from hil.export.feed_files import FEED_FILES, write_feed_files
+
+        report["files"] = [str(path) for path in write_feed_files(files)]
+        if not as_json:
+            say(f"written to {files}: {', '.join(FEED_FILES)}")
+    if not where:
+        if as_json:
+            answer(report)
+        return Exit.PASS
+    chosen = _chosen(run)
+    with contextlib.suppress(OSError):
+        os.nice(_NICE)
+    with _feeds(chosen, where) as feeds:
+        if as_json:
+            answer({"run": str(chosen), **report, **{each.name: each.where for each in feeds}})
+        else:
+            for each in feeds:
+                say(f"{each.name}: {each.url}")
+        for each in feeds:
+            if not each.address.is_local:
+                say(f"warning: anybody who reaches {each.where} can read the run there")
+        _serve(chosen, feeds, until_end=until_end)
+    return Exit.PASS
+
+
+def _address(text: str, option: str) -> _Address:
+    """Return host and port of `PORT` or `HOST:PORT`. Raises: UsageError."""
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") or _LOOPBACK
+    if not (port.isascii() and port.isdigit() and int(port) < 1 << 16):
+        raise UsageError(f"{option} {text}: `{port}` is not a valid port", remedy=f"{option} 9464")
+    return _Address(host, int(port))
+
+
+def _chosen(run: Path | None) -> Path:
+    from hil.record.live import newest_run
+
+    chosen = run or newest_run()
+    if chosen is None:
+        raise UsageError("there is no run in runs/", remedy="hil run quickstart, or name a folder")
+    if not chosen.is_dir():
+        must_be_run(chosen)
+    return chosen
+
+
+class _Feed(NamedTuple):
+    name: str
+    address: _Address
+    port: int
+    server: PrometheusFeed | PacketFeed
+
+    @property
+    def where(self) -> str:
+        host = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
+        return f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        is_http = self.name == "prometheus"
+        return f"http://{self.where}/metrics" if is_http else f"tcp://{self.where}"
+
+
+@contextlib.contextmanager
+def _feeds(run: Path, where: dict[str, _Address]) -> Iterator[list[_Feed]]:
+    """Open the feeds of a run, and close them in the end."""
+    from hil.export.ccsds_feed import PacketFeed
+    from hil.export.prometheus_feed import PrometheusFeed
+
+    kinds: dict[str, type[PrometheusFeed | PacketFeed]] = {
+        "prometheus": PrometheusFeed,
+        "ccsds": PacketFeed,
+    }
+    with contextlib.ExitStack() as stack:
+        feeds = []
+        for name, address in where.items():
+            server = kinds[name](run, address.host, address.port)
+            stack.callback(server.close)
+            feeds.append(_Feed(name, address, server.port, server))
+        yield feeds
+
+
+def _serve(run: Path, feeds: list[_Feed], *, until_end: bool) -> None:
+    """Wait until Ctrl-C, or for the end of the run and of its clients."""
+    from hil.record.live import LiveRecord, State
+
+    record = LiveRecord(run)
+    waiting = threading.Event()
+    try:
+        while True:
+            if until_end and not any(feed.server.is_waited_for for feed in feeds):
+                record.poll()
+                if record.state in {State.ENDED, State.LOST} or record.writer_is_gone():
+                    return
+            waiting.wait(_LOOK_S)
+    except KeyboardInterrupt:
+        return
+    finally:
+        record.close()

@@ -1,0 +1,125 @@
+"""A run as one MCAP file, by the package `mcap`: an extra. Foxglove opens it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from hil import __version__
+from hil.errors import RecordError, SetupError
+from hil.export.csv_file import complete_file
+from hil.export.event_lines import listed_event
+from hil.export.mcap_topics import (
+    EVENTS,
+    FRAMES,
+    LOCATION,
+    SCHEMAS,
+    TOPICS,
+    frame_messages,
+    location_message,
+    log_message,
+    row_message,
+)
+from hil.export.run_time import start_us, time_of_row
+from hil.extras import install_command
+from hil.json_values import JsonObject
+from hil.record.live import LiveRecord, State
+from hil.record.row_values import RecordedOrbit
+from hil.record.run_follower import FollowedRow, RunFollower, RunNews
+
+__all__ = ["write_mcap"]
+
+_ATTACHED: Final = ("scenario", "result")
+"""Properties of the run that are long JSON texts: files in the file."""
+
+
+def write_mcap(run: Path, path: Path) -> int:
+    """Write all that a run has recorded so far to a new MCAP file; return its messages' number.
+    The time of a message is the beginning of the run plus simulated time.
+
+    Raises: SetupError if mcap is not installed or the file cannot be written; RecordError if the
+    record cannot be read."""
+    writer_type = _writer_type()
+    follower = RunFollower(LiveRecord(run))
+    try:
+        with complete_file(path) as draft, draft.open("wb") as file:
+            writer = writer_type(file)
+            writer.start(profile="", library=f"hil {__version__}")
+            messages = _Messages(writer, follower)
+            while (news := follower.news()) is not None:
+                messages.add(news)
+            if follower.record.state is State.LOST or not follower.record.names:
+                raise RecordError(f"{run}: {follower.record.reason}")
+            messages.close()
+            return messages.count
+    finally:
+        follower.record.close()
+
+
+def _writer_type() -> Any:
+    try:
+        from mcap.writer import Writer  # noqa: PLC0415  (an extra)
+    except ImportError:
+        raise SetupError(
+            "an MCAP file needs the package mcap, which is not installed",
+            remedy=f"{install_command('mcap')}, or write a CSV file: -o FILE.csv",
+        ) from None
+    return Writer
+
+
+class _Messages:
+    """Writes messages of a run by a `writer` of mcap; its first message opens a topic."""
+
+    def __init__(self, writer: Any, follower: RunFollower) -> None:
+        self.count = 0
+        self._writer = writer
+        self._follower = follower
+        self._channels: dict[str, int] = {}
+        self._zero_us: int | None = None
+
+    def add(self, news: RunNews) -> None:
+        """Write what is new."""
+        names = self._follower.record.names
+        for t_us, message in frame_messages(news.frames, news.times_us, names):
+            self._write(FRAMES, t_us, message)
+        for row in news.rows:
+            self._row(row, names)
+
+    def close(self) -> None:
+        """Write who ran what, and the indexes of the file."""
+        meta = self._follower.record.meta
+        texts = {"name": meta.scenario.name, **meta.texts}
+        now = self._ns(0)
+        for name in _ATTACHED:
+            if (text := texts.pop(name, None)) is not None:
+                data = text.encode("utf-8")
+                self._writer.add_attachment(now, now, f"{name}.json", "application/json", data)
+        self._writer.add_metadata("hil.run", texts)
+        self._writer.finish()
+
+    def _row(self, row: FollowedRow, names: tuple[str, ...]) -> None:
+        t_us = time_of_row(row, self._follower.t_us)
+        self._write(TOPICS[type(row)], t_us, row_message(row, t_us, names))
+        if (line := listed_event(row)) is not None:
+            self._write(EVENTS, t_us, log_message(line, self._ns(t_us)))
+        if isinstance(row, RecordedOrbit):
+            fix = location_message(row, self._ns(t_us))
+            if fix is not None:
+                self._write(LOCATION, t_us, fix)
+
+    def _ns(self, t_us: int) -> int:
+        if self._zero_us is None:
+            self._zero_us = start_us(self._follower.record.meta)
+        return (self._zero_us + t_us) * 1000
+
+    def _write(self, topic: str, t_us: int, message: JsonObject) -> None:
+        channel = self._channels.get(topic)
+        if channel is None:
+            name, schema = SCHEMAS[topic]
+            encoded = json.dumps(schema).encode("utf-8")
+            number = self._writer.register_schema(name, "jsonschema", encoded)
+            channel = self._channels[topic] = self._writer.register_channel(topic, "json", number)
+        now = self._ns(t_us)
+        self._writer.add_message(channel, now, json.dumps(message).encode("utf-8"), now)
+        self.count += 1
