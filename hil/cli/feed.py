@@ -174,7 +174,8 @@ def _serve(run: Path, feeds: list[_Feed], *, until_end: bool) -> None:
         while True:
             if until_end and not any(feed.server.is_waited_for for feed in feeds):
                 record.poll()
-                if record.state in {State.ENDED, State.LOST} or record.writer_is_gone():
+                gone = record.state is State.LOST and record.epoch > 0
+                if record.state is State.ENDED or gone or record.writer_is_gone():
                     return
             waiting.wait(_LOOK_S)
     except KeyboardInterrupt:

@@ -106,8 +106,11 @@ class RunFollower:
 
     @property
     def has_all(self) -> bool:
-        """Return whether the run has ended and everything of it was returned."""
-        return self._at_end and self.record.state in {State.ENDED, State.LOST}
+        """Return whether the run has ended, or its record is gone, and everything of it was
+        returned. A record that has not been there yet is waited for."""
+        state = self.record.state
+        over = state is State.ENDED or (state is State.LOST and self.record.epoch > 0)
+        return self._at_end and over
 
     def news(self) -> RunNews | None:
         """Read the record and return what is new in it, a part of it if it is much; None if
@@ -118,7 +121,7 @@ class RunFollower:
             return None
         pulse = self.record.pulse
         source = (self.record.epoch, None if pulse is None else pulse.pid)
-        if source != self._source:
+        if source != self._source or self.record.last < self._next - 1:
             self.generation += self._source is not None
             self._source = source
             self._begin()

@@ -1,0 +1,143 @@
+"""The endpoint for Prometheus, read over HTTP with Prometheus's own parser."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import sqlite3
+import sys
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hil.errors import SetupError
+from hil.export import prometheus_feed
+from hil.export.prometheus_feed import PrometheusFeed
+from hil.export.run_metrics import METRICS
+
+DASHBOARD = Path(prometheus_feed.__file__).parent / "files" / "grafana.json"
+
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+@pytest.fixture
+def feed(flown: Path) -> Iterator[PrometheusFeed]:
+    pytest.importorskip("prometheus_client")
+    served = PrometheusFeed(flown, "127.0.0.1", 0)
+    yield served
+    served.close()
+
+
+def text_of(feed: PrometheusFeed) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{feed.port}/metrics", timeout=10) as answer:
+        content: bytes = answer.read()
+    return content.decode()
+
+
+def read(text: str) -> tuple[set[str], Samples]:
+    """The names of all families, and all samples by name and labels."""
+    parser = pytest.importorskip("prometheus_client.parser")
+    families = list(parser.text_string_to_metric_families(text))
+    samples = [s for family in families for s in family.samples]
+    found = {(s.name, frozenset(s.labels.items())): s.value for s in samples}
+    assert len(found) == len(samples), "no sample is there twice"
+    names = {f"{f.name}_total" if f.type == "counter" else f.name for f in families}
+    return names, found
+
+
+def test_all_metrics_are_served_and_no_others(feed: PrometheusFeed) -> None:
+    names, _ = read(text_of(feed))
+    assert names == {metric.name for metric in METRICS} | {"hil_run_info"}
+
+
+def test_counts_are_those_of_the_record(feed: PrometheusFeed, database: sqlite3.Connection) -> None:
+    for _ in range(2):  # a second request counts nothing again
+        _, samples = read(text_of(feed))
+        counted: Counter[str] = Counter()
+        for (name, _), value in samples.items():
+            counted[name] += value  # type: ignore[assignment]
+        result = json.loads(
+            database.execute("SELECT value FROM meta WHERE key='result'").fetchone()[0]
+        )
+        for verdict, frames in result["verdicts"].items():
+            assert samples["hil_frames_total", frozenset({("verdict", verdict)})] == frames
+        assert counted["hil_upsets_total"] == result["upsets"]["injected"] > 0
+        outcomes: Counter[str] = Counter()
+        for (name, labels), value in samples.items():
+            if name == "hil_upset_outcomes_total":
+                outcomes[dict(labels)["outcome"]] += int(value)
+        known = {k: v for k, v in result["upsets"]["by_system_outcome"].items() if v}
+        assert dict(outcomes) == known
+        for name, sql in {
+            "hil_transitions_total": "SELECT count(*) FROM transitions",
+            "hil_repairs_total": "SELECT count(*) FROM repairs",
+            "hil_repair_bytes_total": "SELECT sum(bytes_moved) FROM repairs",
+            "hil_outputs_total": "SELECT sum(count) FROM blocks",
+            "hil_link_bytes_total": "SELECT sum(tx_bytes + rx_bytes) FROM links",
+        }.items():
+            assert counted[name] == database.execute(sql).fetchone()[0], name
+
+
+def test_gauges_are_the_newest_rows_of_the_record(
+    feed: PrometheusFeed, database: sqlite3.Connection
+) -> None:
+    _, samples = read(text_of(feed))
+    soc, bus = database.execute("SELECT soc, bus_v FROM plant ORDER BY t_us DESC").fetchone()
+    assert samples["hil_plant_charge_ratio", frozenset()] == soc
+    assert samples["hil_plant_bus_volts", frozenset()] == bus
+    for node in "abc":
+        states = {
+            dict(labels)["state"]: value
+            for (name, labels), value in samples.items()
+            if name == "hil_node_state" and dict(labels)["node"] == node
+        }
+        assert sum(states.values()) == states["voting"] == 1
+    assert samples["hil_run_outcome", frozenset({("outcome", "pass")})] == 1
+
+
+def test_the_dashboard_asks_only_for_metrics_and_labels_that_the_endpoint_has(
+    feed: PrometheusFeed,
+) -> None:
+    names, _ = read(text_of(feed))
+    labels = {metric.name: set(metric.labels) for metric in METRICS}
+    labels["hil_run_info"] = {"scenario", "scheme", "seed"}
+    dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+    targets = [target for panel in dashboard["panels"] for target in panel["targets"]]
+    asked = {name for t in targets for name in re.findall(r"\bhil_\w+", t["expr"])}
+    assert asked <= names
+    assert names - asked <= {"hil_run_simulated_seconds", "hil_board_uptime_seconds",
+                             "hil_orbit_altitude_meters"}  # fmt: skip
+    for target in targets:
+        of_target = set().union(*(labels[n] for n in re.findall(r"\bhil_\w+", target["expr"])))
+        in_legend = set(re.findall(r"{{(\w+)}}", target.get("legendFormat", "")))
+        grouped = {
+            name.strip()
+            for by in re.findall(r"by \(([^)]*)\)", target["expr"])
+            for name in by.split(",")
+        }
+        assert in_legend | grouped <= of_target, target["expr"]
+    variables = [variable["query"] for variable in dashboard["templating"]["list"]]
+    assert "label_values(hil_run_info, instance)" in json.dumps(variables)
+
+
+def test_the_endpoint_answers_at_its_own_address_only(feed: PrometheusFeed) -> None:
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", feed.port), timeout=5)
+
+
+def test_a_port_that_is_taken_is_one_message(feed: PrometheusFeed, flown: Path) -> None:
+    with pytest.raises(SetupError, match=f"cannot serve at 127.0.0.1:{feed.port}"):
+        PrometheusFeed(flown, "127.0.0.1", feed.port)
+
+
+def test_without_prometheus_client_the_message_says_what_to_install(
+    flown: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    with pytest.raises(SetupError, match="prometheus_client, which is not installed") as refused:
+        PrometheusFeed(flown, "127.0.0.1", 0)
+    assert "pip install" in str(refused.value)
