@@ -20,7 +20,7 @@ _CAMPAIGN_TABLES: Final = ("experiments", "classes", "targets", "frames", "instr
 _RUN_TABLES: Final = (
     *("frames", "ballots", "upsets", "transitions", "repairs", "anomalies", "slips", "health"),
     *("power", "link_counts", "link_events", "orbit", "plant", "plant_nodes", "skips", "limits"),
-    *("commands", "notes", "nodes"),
+    *("commands", "notes", "nodes", "contacts", "offload", "offload_events"),
 )
 _TABLES: Final = (".csv", ".parquet")
 _OF_CAMPAIGNS: Final = (*_TABLES, ".faults")

@@ -93,8 +93,7 @@ def feed(
             answer(report)
         return Exit.PASS
     chosen = _chosen(run)
-    with contextlib.suppress(OSError):
-        os.nice(_NICE)
+    _give_way()
     with _feeds(chosen, where) as feeds:
         if as_json:
             answer({"run": str(chosen), **report, **{each.name: each.where for each in feeds}})
@@ -106,6 +105,13 @@ def feed(
                 say(f"warning: anybody who reaches {each.where} can read the run there")
         _serve(chosen, feeds, until_end=until_end)
     return Exit.PASS
+
+
+def _give_way() -> None:
+    """Take a low priority, at which nothing of this process interrupts what has a higher one."""
+    with contextlib.suppress(OSError):
+        os.nice(_NICE)
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _address(text: str, option: str) -> _Address:

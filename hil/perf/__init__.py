@@ -10,6 +10,7 @@ computing, plant_cost    vote, digest and codec of the kernel; a day of the plan
 orbit_cost, basilisk_day    `hil orbit` over a day and a year, beside Basilisk
 lm_cost, numpy_lm   a character of the language model, beside the same model in NumPy
 run_rate            whole runs: frames per second, memory, size of the record
+feed_cost, feed_client    runs with live feeds, and their client
 sampled_rate        experiments of sampled campaigns
 wire_cost           messages, bulk transfers, latency, resync
 screen_cost         the screen on a long record

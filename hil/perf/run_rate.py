@@ -7,7 +7,8 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -102,13 +103,21 @@ class _Stopwatch(RunObserver):
             self.rss.append((done.next_frame, _resident()))
 
 
-def run_measured(text: str, *, batch: bool = True, sample_s: float | None = None) -> _Measured:
-    """Run a scenario in a temporary folder and measure it."""
+def run_measured(
+    text: str,
+    *,
+    batch: bool = True,
+    sample_s: float | None = None,
+    beside: Callable[[Path], AbstractContextManager[None]] = lambda _: nullcontext(),
+) -> _Measured:
+    """Run a scenario in a temporary folder and measure it. `beside` is entered with the folder
+    before the run, and left after it."""
     scenario = parse_scenario(text)
     watch = _Stopwatch(sample_s)
     with tempfile.TemporaryDirectory(prefix="hil-perf-") as folder:
         cpu = _cpu_s()
-        result = Loop(scenario, Path(folder), batch=batch, observers=[watch]).run()
+        with beside(Path(folder)):
+            result = Loop(scenario, Path(folder), batch=batch, observers=[watch]).run()
         cpu = _cpu_s() - cpu
     frames, wall = watch.last[0] - watch.first[0], watch.last[1] - watch.first[1]
     return _Measured(result, frames, wall, cpu, tuple(watch.rss))

@@ -115,7 +115,9 @@ class RunFollower:
     def news(self) -> RunNews | None:
         """Read the record and return what is new in it, a part of it if it is much; None if
         nothing is. Raises: RecordError if its frames are damaged."""
-        self.record.poll()
+        changed = self.record.poll()
+        if self._at_end and not changed:
+            return None
         if self.record.state in {State.WAITING, State.LOST} or not self.record.names:
             self._at_end = True
             return None

@@ -58,6 +58,9 @@ class RunTable(Word):
     COMMANDS = "commands"
     NOTES = "notes"
     NODES = "nodes"
+    CONTACTS = "contacts"
+    OFFLOAD = "offload"
+    OFFLOAD_EVENTS = "offload_events"
 
 
 def run_table(reader: Reader, table: RunTable) -> ColumnTable:

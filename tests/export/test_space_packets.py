@@ -133,10 +133,10 @@ def test_the_openc3_file_decodes_like_the_xtce_document(
         match line.split():
             case ["TELEMETRY", "HIL", _, "BIG_ENDIAN", *_]:
                 items = []
-            case ["APPEND_ITEM", name, bits, kind]:
-                items.append((name, int(bits), kind, {}))
-            case ["APPEND_ID_ITEM", name, bits, "UINT", number]:
-                items.append((name, int(bits), "UINT", {}))
+            case ["APPEND_ITEM", name, width_text, kind]:
+                items.append((name, int(width_text), kind, {}))
+            case ["APPEND_ID_ITEM", name, width_text, "UINT", number]:
+                items.append((name, int(width_text), "UINT", {}))
                 targets[int(number)] = items
             case ["STATE", word, value]:
                 items[-1][3][int(value)] = word
@@ -144,13 +144,13 @@ def test_the_openc3_file_decodes_like_the_xtce_document(
     at, seen = 0, set()
     for packet in decoded:
         size = 7 + packet["PKT_LEN"]
-        bits = int.from_bytes(stream[at : at + size], "big")
+        whole = int.from_bytes(stream[at : at + size], "big")
         left = 8 * size
         for (_, width, kind, words), value in zip(
             targets[packet["PKT_APID"]], packet.values(), strict=True
         ):
             left -= width
-            raw = bits >> left & ((1 << width) - 1)
+            raw = whole >> left & ((1 << width) - 1)
             if kind == "STRING":
                 assert raw.to_bytes(width // 8, "big").partition(b"\0")[0].decode() == value
             elif kind == "UINT":
