@@ -20,6 +20,7 @@ __all__ = [
     "scenarios",
     "scenarios_or_results",
     "schemes",
+    "tables",
 ]
 
 
@@ -67,6 +68,13 @@ def _scheme_names() -> list[str]:
     return [word.value for word in SchemeName]
 
 
+def _table_names() -> list[str]:
+    from hil.export.campaign_tables import CampaignTable
+    from hil.record.run_tables import RunTable
+
+    return sorted({word.value for words in (RunTable, CampaignTable) for word in words})
+
+
 def _kind_names() -> list[str]:
     from hil.scenario.words import BoardKind
 
@@ -87,4 +95,5 @@ scenarios_or_results = _beginning(lambda: [*_scenario_names(), *_result_files()]
 schemes = _beginning(_scheme_names)
 board_kinds = _beginning(_kind_names)
 profiles = _beginning(_profile_names)
+tables = _beginning(_table_names)
 paces = _beginning(lambda: ["realtime", "free", "60x"])

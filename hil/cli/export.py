@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
+from hil.cli import completion
 from hil.cli.options import Json
 from hil.cli.output import answer, say
 from hil.errors import UsageError
@@ -42,7 +43,11 @@ HELP: Final = (
 def export(
     source: Annotated[
         Path,
-        typer.Argument(metavar="RUN|RESULT", help="Folder of a run, or result of `hil campaign`."),
+        typer.Argument(
+            metavar="RUN|RESULT",
+            help="Folder of a run, or result of `hil campaign`.",
+            autocompletion=completion.runs_or_results,
+        ),
     ],
     out: Annotated[
         Path,
@@ -55,6 +60,7 @@ def export(
         typer.Option(
             metavar="NAME",
             help="The table, for .csv and .parquet; default: experiments, of a run frames.",
+            autocompletion=completion.tables,
         ),
     ] = "",
     as_json: Json = False,

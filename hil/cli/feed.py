@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
+from hil.cli import completion
 from hil.cli.options import Json
 from hil.cli.output import answer, say
 from hil.cli.record import must_be_run
@@ -50,7 +51,12 @@ class _Address(NamedTuple):
 
 def feed(
     run: Annotated[
-        Path | None, typer.Argument(metavar="[RUN]", help="Folder of a run; default: the newest.")
+        Path | None,
+        typer.Argument(
+            metavar="[RUN]",
+            help="Folder of a run; default: the newest.",
+            autocompletion=completion.runs,
+        ),
     ] = None,
     prometheus: Annotated[
         str, typer.Option(metavar="[HOST:]PORT", help="Serve /metrics there, 0: a free port.")

@@ -52,7 +52,12 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "hil theory": ("hil theory --list", "hil theory tmr --runs 10"),
     "hil report": ("hil report RUN -o report.html", "hil report drawn.campaign --pdf drawn.pdf"),
     "hil verify": ("hil verify RUN/evidence.json",),
-    "hil export": ("hil export drawn.campaign -o experiments.csv",),
+    "hil export": (
+        "hil export RUN -o run.mcap",
+        "hil export RUN -o upsets.csv --table upsets",
+        "hil export drawn.campaign -o experiments.csv",
+    ),
+    "hil feed": ("hil feed RUN --prometheus 9464 --ccsds 10015", "hil feed --files monitor"),
     "hil board": ("hil board list",),
     "hil board list": ("hil board list",),
     "hil board show": ("hil board show raspberry-pi-4b",),
