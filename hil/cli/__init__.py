@@ -8,6 +8,7 @@ orbit_options, orbit_sweep    the options of `hil orbit`; one scenario in many o
 workload_sizes      the sizes of a C file that is flown without boards
 campaign_results    what `hil campaign` does with a result file
 evidence            the evidence file that runs and campaigns write
+cost_subjects       what `hil cost` does with runs, scenarios and campaigns
 compare_options     the options of `hil compare`
 compare_schemes     redundancy schemes in runs of one scenario: options of `hil compare`
 outlook             protection, vulnerability and failures in orbit: options of `hil compare`

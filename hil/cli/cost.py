@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from hil.cli import completion
+from hil.cli.cost_subjects import priced_subject
 from hil.cli.options import Json
+from hil.cli.outlook import OutlookOptions
 from hil.cli.output import answer, show
-from hil.cli.record import opened
 from hil.errors import UsageError
 from hil.exit_codes import Exit
 
 if TYPE_CHECKING:
     from hil.analysis.economics.price_table import PriceTable
-    from hil.analysis.economics.priced_run import PricedRun, Terms
 
 __all__ = ["HELP", "cost"]
 
@@ -29,16 +28,21 @@ _WIDTH: Final = 100
 HELP: Final = (
     "Price the correct answers of runs: in orbit, with the power, redundancy, recoveries and "
     "escapes of the run, and of the same work on the ground.\n\n"
+    "A scenario is run for that, on its own software boards. The result of a campaign is taken to "
+    "the orbit of a scenario (--orbit): one computer, with the exact shares of its outcomes.\n\n"
     "An answer is what the workload computes in one frame. Prices are stated with source and date "
     "(--prices shows them), each as low, most likely and high; all may be replaced. Of two or more "
     "runs: from which price of a wrong answer the safer one pays."
 )
 
 
-def cost(  # noqa: PLR0917  (every option is one)
-    runs: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="RUN...", help="Folders of runs.", autocompletion=completion.runs),
+def cost(  # noqa: PLR0913, PLR0917  (every option is one)
+    subjects: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SCENARIO|RUN|CAMPAIGN]...",
+            help="Scenarios, folders of runs, results of campaigns.",
+        ),
     ] = None,
     prices: Annotated[
         bool, typer.Option("--prices", help="List all prices with their sources, and end.")
@@ -63,6 +67,16 @@ def cost(  # noqa: PLR0917  (every option is one)
     ground_nodes: Annotated[
         int, typer.Option(metavar="N", min=1, max=7, help="Computers that do it on the ground.")
     ] = 1,
+    orbit: Annotated[
+        str | None, typer.Option(metavar="SCENARIO", help="Of campaigns: the orbit.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of campaigns: the board that flies.")
+    ] = None,
+    duty: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Of campaigns: of the time that the step runs."),
+    ] = None,
     draws: Annotated[
         int, typer.Option(metavar="N", min=100, max=1_000_000, help="Draws of all prices.")
     ] = 4000,
@@ -81,27 +95,20 @@ def cost(  # noqa: PLR0917  (every option is one)
     if prices:
         _list_prices(table, as_json=as_json)
         return Exit.PASS
-    if not runs:
+    if not subjects:
         raise UsageError("the answers of which run?", remedy="hil cost RUN, or hil cost --prices")
     _check_positive("--wrong-answer", wrong_answer, or_zero=True)
     if node_w is not None:
         _check_positive("--node-w", node_w)
     terms = Terms(table, wrong_answer, node_w, ground_nodes, draws, seed)
-    priced = [_priced(run, terms) for run in runs]
+    outlook = OutlookOptions(None, factors=False, orbit=orbit, profile=profile, duty=duty)
+    priced = [priced_subject(subject, terms, outlook) for subject in subjects]
     pairs = [pair_price(priced[0], other) for other in priced[1:]]
     if as_json:
         answer({"runs": [p.as_json() for p in priced], "pairs": [p.as_json() for p in pairs]})
     else:
         show(lambda _: cost_tables(priced, pairs), width=_WIDTH)
     return Exit.PASS
-
-
-def _priced(run: Path, terms: Terms) -> PricedRun:
-    from hil.analysis.economics.priced_run import price_run
-    from hil.verification.replay import result_of
-
-    with opened(run) as reader:
-        return price_run(reader, result_of(reader), terms)
 
 
 def _list_prices(table: PriceTable, *, as_json: bool) -> None:

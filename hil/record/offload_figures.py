@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hil.record.offload_rows import OffloadRows, RecordedItemEvent
 from hil.wire.ground import ItemFate, ItemKind
 
-__all__ = ["FlowFigures", "OffloadFigures", "offload_figures"]
+__all__ = ["FlowFigures", "OffloadFigures", "offload_figures", "waiting_bytes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,22 @@ def offload_figures(rows: OffloadRows, end_us: int) -> OffloadFigures:
         wrong=sum(i.kind == ItemKind.RESULT and not i.correct for i in rows.items if i.id in down),
         reseeds=sum(i.kind == ItemKind.RESEED for i in rows.items if i.id in up),
     )
+
+
+def waiting_bytes(rows: OffloadRows) -> list[tuple[int, int]]:
+    """Return how many bytes wait on board from each time on, at which that changes [us, byte]."""
+    sizes = {item.id: len(item.data) for item in rows.items}
+    changes = Counter[int]()
+    for item in rows.items:
+        changes[item.at_us] += sizes[item.id]
+    for event in rows.events:
+        if event.fate != ItemFate.ANSWERED:
+            changes[event.at_us] -= sizes.get(event.item, 0)
+    out, waiting = [(0, 0)], 0
+    for at_us in sorted(changes):
+        waiting += changes[at_us]
+        out.append((at_us, waiting))
+    return out
 
 
 def _flow(

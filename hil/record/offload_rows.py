@@ -9,9 +9,17 @@ from hil.record.row_values import values_of
 from hil.wire.ground import Contact
 
 __all__ = [
+    "CONTACTS",
+    "EVENTS",
+    "ITEMS",
+    "ItemSize",
     "OffloadRows",
     "RecordedItem",
     "RecordedItemEvent",
+    "contact_at",
+    "has_contacts",
+    "item_events_between",
+    "item_sizes_between",
     "offload_rows",
 ]
 
@@ -57,6 +65,47 @@ class OffloadRows:
     contacts: tuple[Contact, ...]
     items: tuple[RecordedItem, ...]
     events: tuple[RecordedItemEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemSize:
+    """An item of `offload` without its bytes."""
+
+    id: int
+    kind: str
+    at_us: int
+    size: int
+
+
+def has_contacts(record: Rows) -> bool:
+    """Return whether the run has a link to the ground."""
+    return bool(record.rows("SELECT 1 FROM contacts LIMIT 1"))
+
+
+def contact_at(record: Rows, t_us: int) -> Contact | None:
+    """Return the contact at a time; None without one."""
+    rows = record.rows(
+        "SELECT start_us, end_us, station, down_bit_s, up_bit_s FROM contacts "
+        "WHERE start_us <= ? ORDER BY start_us DESC LIMIT 1",
+        t_us,
+    )
+    contacts = values_of(Contact, rows)
+    return contacts[0] if contacts and t_us < contacts[0].end_us else None
+
+
+def item_sizes_between(record: Rows, after: int, head: int) -> list[ItemSize]:
+    """Return the items of the frames after `after` up to `head`."""
+    sql = "SELECT id, kind, at_us, length(data) AS size FROM offload WHERE frame > ? AND frame <= ?"
+    return values_of(ItemSize, record.rows(sql, after, head))
+
+
+def item_events_between(record: Rows, after: int, head: int) -> list[RecordedItemEvent]:
+    """Return what became of items in the frames after `after` up to `head`."""
+    sql = "SELECT frame, item, at_us, fate, station FROM offload_events "
+    return values_of(
+        RecordedItemEvent,
+        record.rows(f"{sql} WHERE frame > ? AND frame <= ? ORDER BY id", after, head),
+    )
 
 
 def offload_rows(record: Rows) -> OffloadRows:

@@ -59,7 +59,11 @@ def _facts(run: PricedRun) -> Table:
     table.add_column(style=DIM, no_wrap=True)
     table.add_column()
     table.add_row("correct", f"{work.correct_per_s:,.4g} a second, {_frames(work.availability)}")
-    if work.counts.wrong:
+    if work.counts.predicted:
+        text = f"{wrong.best:.3g} a day ({wrong.low:.3g} to {wrong.high:.3g})"
+        table.add_row("wrong", f"{text}, predicted from {work.counts.predicted}")
+        table.add_row("", "damage that lasts counts once: repair it, or reckon with more")
+    elif work.counts.wrong:
         text = f"{wrong.best:.3g} a day ({wrong.low:.3g} to {wrong.high:.3g}), from"
         after = f"after {plural(work.counts.escaped, 'upset')}"
         table.add_row("wrong", f"{text} {work.counts.wrong:,} in the run {after}")
@@ -71,6 +75,10 @@ def _facts(run: PricedRun) -> Table:
     if work.counts.voted_accel > 1.0 or work.counts.accel > 1.0:
         factors = f"{work.counts.accel:,.4g}, of the voted data {work.counts.voted_accel:,.4g}"
         table.add_row("accelerated", f"upsets by {factors}: losses are divided by it")
+    if work.contact_share:
+        per_day, minutes = work.rescued_per_s * _DAY_S, work.contact_share * _DAY_S / 60.0
+        text = f"answers {per_day:,.4g} frames a day that have no right output on board"
+        table.add_row("ground", f"{text}, in {minutes:,.3g} minutes of contact")
     table.add_row("sunlight", f"{run.sunlight.share:.1%}, {run.sunlight.source}")
     sizes = (
         f"array {satellite.array_w[0]:.3g} W, battery {satellite.battery_wh[0]:.3g} Wh, "
@@ -91,7 +99,11 @@ def _frames(availability: float) -> str:
 def _costs(run: PricedRun) -> Table:
     table = Table(box=None, pad_edge=True, header_style=HEAD)
     table.add_column("launch USD/kg", justify="right", no_wrap=True)
-    for heading in ("orbit USD/million", "5 to 95 %", "ground", "orbit/ground", "cheaper in"):
+    hybrid = ("both",) if run.rows[0].hybrid_draws_usd else ()
+    for heading in (
+        *("orbit USD/million", "5 to 95 %", "ground", "orbit/ground", "cheaper in"),
+        *hybrid,
+    ):
         table.add_column(heading, justify="right", no_wrap=True)
     today = run.terms.prices["launch_usd_per_kg"].mode
     for row in run.rows:
@@ -112,6 +124,7 @@ def _cost_row(row: AtLaunchPrice, today: float) -> list[Text]:
         Text(f"{row.ground_draws_usd[1]:,.3g}"),
         Text(f"{ratio:,.3g} times", style=GOOD if ratio <= 1.0 else BAD),
         Text(f"{row.cheaper:.0%} of draws"),
+        *([Text(f"{row.hybrid_draws_usd[1]:,.4g}")] if row.hybrid_draws_usd else []),
     ]
 
 
@@ -123,6 +136,13 @@ def _decisive(run: PricedRun) -> list[Text]:
     else:
         dearer = "Even free launches do not make orbit as cheap as the ground"
         lines = [Text(f"{dearer}: what flies is dearer by itself.")]
+    if run.rows[0].hybrid_draws_usd:
+        lines.append(
+            Text(
+                "both: orbit, the ground for what is missing there, and all minutes of contact of "
+                "one such satellite: contact_usd_per_minute is that of its share of a station."
+            )
+        )
     total = {influence.name: influence.total for influence in run.influences}
     parts = [
         f"{swing.name} ({swing.low:,.3g} to {swing.high:,.3g} times; {total[swing.name]:.0%} of "

@@ -1,9 +1,14 @@
 """`hil cost`: from a recorded run to the price of its correct answers."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from hil.api import FramesDone, RunObserver, open_run, parse_scenario, run
 from tests.command_line import Hil
+
+from ..analysis.small_campaigns import small_campaign
 
 RUN = (
     "schema: 1\nworkload: sha256\nframes: 100\nrig: {scheme: %s, board: inproc}\n"
@@ -116,3 +121,52 @@ def test_all_prices_are_listed_with_their_sources(hil: Hil) -> None:
 def test_bad_words_get_a_message(hil: Hil, words: tuple[str, ...], said: str) -> None:
     done = hil(*words)
     assert done.code == 2 and said in done.err
+
+
+def test_a_scenario_is_run_to_be_priced_and_says_so(two: Hil) -> None:
+    done = two("cost", "tmr.yaml", "--draws", 200, "--json")
+    assert done.code == 0, done.err
+    assert "tmr: runs now to be priced, 100 frames on inproc boards" in done.err
+    of_run = two("cost", "tmr", "--draws", 200, "--json").json["runs"]
+    assert done.json["runs"] == of_run
+
+
+def test_a_campaign_is_taken_to_an_orbit_with_its_own_rates(hil: Hil, tmp_path: Path) -> None:
+    small_campaign(tmp_path / "a.campaign")
+    words = ("a.campaign", "--orbit", "saa-pass", "--duty", "0.5", "--json")
+    done = hil("cost", *words, "--node-w", 4, "--draws", 200)
+    assert done.code == 0, done.err
+    assert "nothing runs" in done.err
+    (priced,) = done.json["runs"]
+    silent = hil("compare", *words).json["orbit"]["sdc"]["per_day"]
+    assert {k: v * 86_400 for k, v in priced["wrong_per_s"].items()} == pytest.approx(silent)
+    assert priced["predicted"] == "an exact campaign of state, output"
+    assert (priced["nodes"], priced["power_w"]) == (1, 4)
+    refused = hil("cost", "a.campaign")
+    assert refused.code == 2 and "in which orbit does it fly?" in refused.err
+
+
+def test_what_the_ground_computes_is_priced_with_its_contacts(hil: Hil) -> None:
+    hil.write(
+        "g.yaml",
+        "schema: 1\nworkload: sha256\nframes: 400\nframe_ms: 6000\n"
+        "rig: {scheme: dmr, board: inproc}\n"
+        "recovery: {rollbacks: 0, checkpoint_every: 0}\n"
+        "plant:\n  orbit: {epoch_utc: 2026-03-20T00:00:00Z, altitude_km: 550.0, "
+        "inclination_deg: 97.6, raan_deg: 85.0, mean_anomaly_deg: 40.0}\n"
+        "  stations: [{name: svalbard, latitude_deg: 78.2, longitude_deg: 15.4}]\n"
+        "offload:\n  downlink: &x {frequency_mhz: 2245, eirp_dbw: 0, g_over_t_db_k: 10}\n"
+        "  uplink: *x\n  work: {}\n  reseed: {}\n"
+        "upsets: {events: [{frame: 5, node: a, target: state, bit: 9}]}\nexpect: none\n",
+    )
+    hil("run", "g.yaml", "--out", "g", "--quiet")
+    done = hil("cost", "g", "--draws", 200, "--json")
+    assert done.code == 0, done.err
+    (priced,) = done.json["runs"]
+    metrics = json.loads(hil("replay", "g", "--summary", "--json").out)["metrics"]
+    assert metrics["offload.reseeds"] == 1 and metrics["offload.rescued"] > 0
+    flown_s = 400 * 6.0
+    assert priced["rescued_per_s"] == pytest.approx(metrics["offload.rescued"] / flown_s)
+    assert priced["contact_share"] == pytest.approx(metrics["offload.contact_s"] / flown_s)
+    assert all(row["hybrid_5_50_95_usd"] for row in priced["per_million_correct"])
+    assert "in all but" in hil("cost", "g", "--draws", 200).out

@@ -9,6 +9,7 @@ ground_site     the costs of the same computers on the ground
 work            the answers of a run: correct and wrong ones a second, and the power they took
 answer_cost     the cost of a million correct answers here and there, and where they meet
 recorded_work   the work of a recorded run, its sunlight, and the sizes of its spacecraft
+campaign_work   the work of one computer, predicted from a campaign and an orbit
 priced_run      a run with all of this, and two of them beside each other
 uncertainty     what draws from all prices come to, and which price decides (tornado, Sobol)
 

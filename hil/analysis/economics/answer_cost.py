@@ -3,6 +3,8 @@
 in orbit       levelized cost of the satellite over its correct answers (`satellite`, `bill`)
 on the ground  the same number of answers a second by one computer, with the ground's own
                availability and its own wrong answers
+both together  where the ground computes what is missing in orbit: its answers at its own cost, and
+               the minutes of contact with its stations
 wrong answers  each costs what the user says; nothing by default
 launch price where both cost the same: the cost in orbit is a line in it, so two points of it
                give the price; below 0 there is none: even a free launch is dearer
@@ -32,6 +34,7 @@ __all__ = [
 
 _YEAR_S: Final = 365.25 * 86_400.0
 _HOUR_S: Final = 3600.0
+_MINUTE_S: Final = 60.0
 _MILLION: Final = 1e6
 _LAUNCH: Final = "launch_usd_per_kg"
 
@@ -55,11 +58,13 @@ class Question:
 @dataclass(frozen=True)
 class AnswerCosts:
     """The cost of a million correct answers [USD], in orbit and on the ground, for each draw of the
-    prices, with the satellite that was priced."""
+    prices, with the satellite that was priced. `hybrid_usd`: of both together, where the ground
+    computes what is missing in orbit."""
 
     space_usd: FloatArray
     ground_usd: FloatArray
     satellite: Satellite
+    hybrid_usd: FloatArray | None = None
 
     @property
     def ratio(self) -> FloatArray:
@@ -81,7 +86,13 @@ def answer_costs(question: Question, prices: Mapping[str, FloatArray]) -> Answer
     ground = bill.unit_cost_usd(ground_per_s * _YEAR_S, life, rate)
     wrong_per_s = prices["ground_wrong_per_hour"] * question.ground_computers / _HOUR_S
     ground += wrong_per_s / ground_per_s * question.wrong_answer_usd
-    return AnswerCosts(space * _MILLION, ground * _MILLION, satellite)
+    hybrid = None
+    if work.contact_share > 0.0:
+        contacts_per_s = prices["contact_usd_per_minute"] * work.contact_share / _MINUTE_S
+        both_per_s = work.correct_per_s + work.rescued_per_s
+        hybrid = work.correct_per_s * space + work.rescued_per_s * ground + contacts_per_s
+        hybrid *= _MILLION / both_per_s
+    return AnswerCosts(space * _MILLION, ground * _MILLION, satellite, hybrid)
 
 
 def break_even_launch_usd_per_kg(

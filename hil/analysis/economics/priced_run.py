@@ -42,7 +42,15 @@ from hil.record.run_result import RunResult
 if TYPE_CHECKING:
     from hil.json_values import JsonObject
 
-__all__ = ["AtLaunchPrice", "PairPrice", "PricedRun", "Terms", "pair_price", "price_run"]
+__all__ = [
+    "AtLaunchPrice",
+    "PairPrice",
+    "PricedRun",
+    "Terms",
+    "pair_price",
+    "price_run",
+    "price_work",
+]
 
 _LAUNCH: Final = "launch_usd_per_kg"
 _LAUNCH_PRICES: Final = (300.0, 200.0, 100.0)
@@ -67,7 +75,8 @@ class Terms:
 class AtLaunchPrice:
     """The cost of a million correct answers [USD] at one launch price (None: as it is drawn): with
     all prices at their modes, and below which 5, 50 and 95 % of the draws lie; the same of orbit
-    over ground. `cheaper`: the share of draws in which orbit is cheaper than the ground."""
+    over ground. `cheaper`: the share of draws in which orbit is cheaper than the ground. `hybrid`:
+    of both together, None where the ground computes nothing."""
 
     launch_usd_per_kg: float | None
     space_usd: float
@@ -76,6 +85,8 @@ class AtLaunchPrice:
     ground_draws_usd: tuple[float, ...]
     ratio_draws: tuple[float, ...]
     cheaper: float
+    hybrid_usd: float | None = None
+    hybrid_draws_usd: tuple[float, ...] | None = None
 
     def as_json(self) -> JsonObject:
         """Return it as JSON."""
@@ -87,6 +98,8 @@ class AtLaunchPrice:
             "space_5_50_95_usd": list(self.space_draws_usd),
             "ground_5_50_95_usd": list(self.ground_draws_usd),
             "share_of_draws_cheaper_in_orbit": self.cheaper,
+            "hybrid_at_modes_usd": self.hybrid_usd,
+            "hybrid_5_50_95_usd": self.hybrid_draws_usd and list(self.hybrid_draws_usd),
         }
 
 
@@ -120,6 +133,9 @@ class PricedRun:
             "power_w": work.power_w,
             "availability": work.availability,
             "correct_per_s": work.correct_per_s,
+            "rescued_per_s": work.rescued_per_s,
+            "contact_share": work.contact_share,
+            "predicted": work.counts.predicted,
             "wrong_per_s": {"low": wrong.low, "best": wrong.best, "high": wrong.high},
             "wrong_in_run": work.counts.wrong,
             "escaped_upsets": work.counts.escaped,
@@ -182,7 +198,11 @@ def price_run(reader: Reader, result: RunResult, terms: Terms) -> PricedRun:
         work = work_of(counts_of(reader, result, scenario, terms.node_w))
     except ValueError as error:
         raise UsageError(f"{result.run_dir} cannot be priced: {error}") from None
-    sunlight, sizes = sunlight_of(reader), plant_sizes(scenario)
+    return price_work(work, sunlight_of(reader), plant_sizes(scenario), terms)
+
+
+def price_work(work: Work, sunlight: Sunlight, sizes: PlantSizes | None, terms: Terms) -> PricedRun:
+    """Return the priced answers of some work, counted or predicted."""
     question = Question(
         work, load_of(work, sunlight, sizes), terms.ground_computers, terms.wrong_answer_usd
     )
@@ -228,6 +248,8 @@ def _at_launch_price(
         percentiles(draw.ground_usd, _SHARES),
         percentiles(draw.ratio, _SHARES),
         float(np.mean(draw.space_usd < draw.ground_usd)),
+        None if mode.hybrid_usd is None else float(mode.hybrid_usd[0]),
+        None if draw.hybrid_usd is None else percentiles(draw.hybrid_usd, _SHARES),
     )
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypedDict
 
 from hil.analysis.economics.satellite import SatelliteLoad
 from hil.analysis.economics.work import RunCounts, Work
 from hil.board_types.catalogue import profiles_of
 from hil.plant.build import boards_of
+from hil.plant.ground import ISL
 from hil.plant.scenario_orbit import orbit_of
 from hil.plant.spacecraft import BuiltSpacecraft, build_spacecraft
 from hil.plant.thermal import NOMINAL
+from hil.record.offload_rows import offload_rows
 from hil.record.reader import Reader
 from hil.record.run_result import RunResult
 from hil.record.telemetry_queries import illuminations, mean_power_w
@@ -21,8 +23,18 @@ from hil.redundancy.voting import unpack
 from hil.scenario import Scenario
 from hil.scenario.plant.battery import BatteryModel
 from hil.scenario.plant.thermal import Pointing
+from hil.wire.ground import ItemFate, ItemKind
 
-__all__ = ["PlantSizes", "Sunlight", "counts_of", "load_of", "plant_sizes", "sunlight_of"]
+__all__ = [
+    "LOW_ORBIT",
+    "ORBIT_S",
+    "PlantSizes",
+    "Sunlight",
+    "counts_of",
+    "load_of",
+    "plant_sizes",
+    "sunlight_of",
+]
 
 _LOW_ORBIT_SUNLIT: Final = 0.628
 _LOW_ORBIT_ECLIPSE_S: Final = 2130.0
@@ -30,7 +42,13 @@ _LOW_ORBIT_ECLIPSE_S: Final = 2130.0
 = 0.372 of its 95.5 minutes."""
 _DARK: Final = 0.5
 """Below this share of sunlight a satellite counts as in eclipse."""
-_ORBIT_US: Final = 5400 * 1_000_000
+ORBIT_S: Final = 5400
+"""Below this the sunlight of a flight is not that of its orbit."""
+
+
+class _GroundHelp(TypedDict, total=False):
+    rescued: int
+    contact_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +68,9 @@ class PlantSizes:
     array_w: float
     battery_wh: float
     radiator_m2: float
+
+
+LOW_ORBIT: Final = Sunlight(_LOW_ORBIT_SUNLIT, _LOW_ORBIT_ECLIPSE_S, "a circular orbit at 550 km")
 
 
 def counts_of(
@@ -74,7 +95,27 @@ def counts_of(
         accel=max(1.0, result.accel),
         voted_accel=max(1.0, plant.get("voted_accel", result.accel)),
         node_w=_node_power(reader, scenario, node_w),
+        **_ground_help(reader, scenario),
     )
+
+
+def _ground_help(reader: Reader, scenario: Scenario) -> _GroundHelp:
+    """Return how many frames the ground computed, and the time in contact with stations [s]."""
+    if scenario.offload is None or scenario.offload.work is None:
+        return {}
+    rows = offload_rows(reader)
+    answered = {event.item for event in rows.events if event.fate == ItemFate.ANSWERED}
+    return {
+        "rescued": sum(
+            item.kind == ItemKind.WORK and not item.correct and item.id in answered
+            for item in rows.items
+        ),
+        "contact_s": sum(
+            (contact.end_us - contact.start_us) / 1e6
+            for contact in rows.contacts
+            if contact.station != ISL
+        ),
+    }
 
 
 def _ends_wrong(reader: Reader) -> bool:
@@ -137,8 +178,8 @@ def sunlight_of(reader: Reader) -> Sunlight:
     """Return the sunlight of a run; that of a usual low orbit if the record has less than an
     orbit of it."""
     rows = illuminations(reader)
-    if not rows or rows[-1][0] - rows[0][0] < _ORBIT_US:
-        return Sunlight(_LOW_ORBIT_SUNLIT, _LOW_ORBIT_ECLIPSE_S, "a circular orbit at 550 km")
+    if not rows or rows[-1][0] - rows[0][0] < ORBIT_S * 1_000_000:
+        return LOW_ORBIT
     lit_us = dark_us = longest_us = 0.0
     for (t_us, light), (next_us, _) in itertools.pairwise(rows):
         lit_us += light * (next_us - t_us)

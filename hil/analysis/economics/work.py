@@ -29,7 +29,9 @@ class RunCounts:
     led to the wrong ones. `ends_wrong`: the last output was wrong, so that the damage had not been
     repaired when the run ended. `accel` is how
     many times more upsets there were than in flight, `voted_accel` how many times more of those
-    that hit the voted data. `node_w` has the mean power of each node [W]."""
+    that hit the voted data. `node_w` has the mean power of each node [W]. `rescued`: frames without
+    a correct output that the ground computed, over `contact_s` seconds with stations. `predicted`
+    says from what the rates were computed, where no run has counted anything."""
 
     name: str
     scheme: str
@@ -43,12 +45,17 @@ class RunCounts:
     accel: float
     voted_accel: float
     node_w: Sequence[float]
+    rescued: int = 0
+    contact_s: float = 0.0
+    predicted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """The answers of a rig in flight: correct and wrong ones a second (with the 95 % interval of
-    the counted wrong ones), the share of frames that had a correct one, and the power [W]."""
+    the counted wrong ones), the share of frames that had a correct one, and the power [W].
+    `rescued_per_s`: answers of the ground in place of missing ones; `contact_share`: of the time
+    in contact with stations."""
 
     counts: RunCounts
     correct_per_s: float
@@ -56,6 +63,8 @@ class Work:
     availability: float
     nodes: int
     power_w: float
+    rescued_per_s: float = 0.0
+    contact_share: float = 0.0
 
     @property
     def wrong_per_correct(self) -> Spread:
@@ -81,4 +90,6 @@ def work_of(counts: RunCounts) -> Work:
         availability,
         len(counts.node_w),
         sum(counts.node_w),
+        counts.rescued / flown_s / counts.accel,
+        min(1.0, counts.contact_s / flown_s),
     )

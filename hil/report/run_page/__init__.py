@@ -6,6 +6,7 @@ facts          all that a page says of a run, asked of its record once
 verdict        the sentence, the story of the first dissent, and the command that repeats the run
 dissents       each frame that was more than agreement: its bits, cause and healing
 figures        lanes of nodes, orbit, power, temperatures, recovery, latency
+ground         what went to the ground, when, and what was dropped
 ground_map     where upsets struck, on the ground track
 meaning        texts and loss curves, where the workload has them
 tables, boards    the tables; who computed, and what its console printed

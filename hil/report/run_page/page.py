@@ -13,6 +13,7 @@ from hil.report.run_page.dissents import Dissent
 from hil.report.run_page.facts import RunFacts, run_facts
 from hil.report.run_page.figures import run_figures
 from hil.report.run_page.frames import SCRIPT_POLICY, vote_section
+from hil.report.run_page.ground import ground_section
 from hil.report.run_page.ground_map import ground_map
 from hil.report.run_page.meaning import curve_charts, text_section
 from hil.report.run_page.svg import time_axis
@@ -109,6 +110,7 @@ def _sections(reader: Reader, facts: RunFacts) -> str:
         theory_section(facts),
         f"<h2>Dissents</h2>{dissent_section(facts)}",
         f"<h2>Recovery</h2>{recovery_section(facts)}",
+        ground_section(reader, time_axis(facts.end_us)),
         curve_charts(reader, facts.node_names, time_axis(facts.end_us)),
         text_section(reader),
         f"<h2>All upsets</h2>{upset_section(facts)}",

@@ -1,5 +1,7 @@
 """Where the costs of answers meet, and what they follow from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import assume
@@ -105,3 +107,19 @@ def test_wrong_answers_after_one_upset_are_one_event() -> None:
 def test_a_run_without_a_correct_answer_has_no_price() -> None:
     with pytest.raises(ValueError, match="no frame with a correct output"):
         work_of(counts(1, wrong=1000))
+
+
+def test_both_together_are_the_mean_of_their_answers_and_the_contacts() -> None:
+    """90 of 100 frames have an answer in orbit, 8 of the other ones on the ground; a tenth of the
+    time a station listens."""
+    part = replace(counts(1, correct=900), rescued=80, contact_s=10.0)
+    work = work_of(part)
+    assert (work.correct_per_s, work.rescued_per_s) == pytest.approx((9.0, 0.8))
+    assert work.contact_share == pytest.approx(0.1)
+    prices = modes(PRICES)
+    costs = answer_costs(question(work), prices)
+    contacts_usd_per_s = 0.1 * float(prices["contact_usd_per_minute"][0]) / 60.0
+    of_all = 9.0 * costs.space_usd[0] + 0.8 * costs.ground_usd[0] + contacts_usd_per_s * 1e6
+    assert costs.hybrid_usd is not None
+    assert float(costs.hybrid_usd[0]) == pytest.approx(of_all / 9.8)
+    assert answer_costs(question(work_of(counts(1))), prices).hybrid_usd is None

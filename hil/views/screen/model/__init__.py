@@ -2,7 +2,7 @@
 
 scene               reads the scene of one frame
 facts               its values
-node_facts, plant_facts, run_facts    read these values
+node_facts, plant_facts, ground_facts, run_facts    read these values
 recorded_values     rows and packed verdicts as these values
 health              the health of the system, from its facts. Pure
 pairs               self-checking pairs: who commands, who is silent. Pure

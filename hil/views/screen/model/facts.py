@@ -186,6 +186,19 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class GroundReading:
+    """The link to the ground: the station in contact (empty: none) and its rate, what waits on
+    board, how many items were dropped, and when the newest result on the ground was made."""
+
+    station: str
+    rate_bit_s: int
+    waiting: int
+    waiting_bytes: int
+    dropped: int
+    newest_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class PlantReading:
     """Power and heat of the satellite."""
 
@@ -251,6 +264,7 @@ class Scene:
     plant: PlantReading | None = None
     places: tuple[Place, ...] = ()
     plants: tuple[PlantReading, ...] = ()
+    ground: GroundReading | None = None
     expectations: tuple[tuple[str, str, str, bool], ...] = ()
     ending: str = ""
     texts: TextSpan | None = None

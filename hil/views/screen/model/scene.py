@@ -24,6 +24,7 @@ from hil.views.ending import ended_by, lost_boards, untested
 from hil.views.screen.model.event_counts import EventCounts
 from hil.views.screen.model.events import newest_events
 from hil.views.screen.model.facts import Scene, SceneRun
+from hil.views.screen.model.ground_facts import GroundFacts
 from hil.views.screen.model.node_facts import NodeFactsReader
 from hil.views.screen.model.plant_facts import PlantFacts
 from hil.views.screen.model.recorded_values import vote_of
@@ -50,6 +51,7 @@ class SceneReader:
         self._counts = EventCounts(source)
         self._nodes = NodeFactsReader(source)
         self._plant = PlantFacts(source)
+        self._ground = GroundFacts(source)
         self._texts = TextFacts(source)
         self._paused: tuple[int, str] = (-1, "")
 
@@ -65,6 +67,7 @@ class SceneReader:
             self.history.forget(source.last + 1)
             self._counts.restart()
             self._nodes.forget()
+            self._ground.restart()
             self._texts.forget()
         self._known = source.last
         self.history.read_on(_READ_ON_S)
@@ -110,6 +113,7 @@ class SceneReader:
             plant=plant,
             places=self._plant.orbit(head),
             plants=self._plant.recent,
+            ground=self._ground.at(head, source.time.t_us(head)),
             expectations=self._expectations(),
             ending=self._ending(),
             texts=self._texts.span(head),

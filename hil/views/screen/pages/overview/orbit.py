@@ -7,7 +7,7 @@ from typing import Final
 
 from rich.text import Text
 
-from hil.views.screen.model.facts import Place, Scene
+from hil.views.screen.model.facts import GroundReading, Place, Scene
 from hil.views.screen.pages.overview.power import power_lines
 from hil.views.screen.pages.overview.timeline import bin_us, orbit_line
 from hil.views.screen.pages.style import Marks, fit, line, rule
@@ -50,6 +50,9 @@ def orbit(scene: Scene, width: int, height: int, marks: Marks) -> list[Text]:
     else:
         merged = "".join(g if b == marks.none else b for b, g in zip(belt, ground, strict=True))
         out.append(orbit_line("saa, gnd", merged, now, marks))
+    if scene.ground is not None:
+        words = fit(_link(scene.ground, scene.t_us), room, marks)
+        out.append(line(f" {'link':<{label}}", words))
     out += power_lines(scene, begin, room, now, marks)
     if tall:
         legend = (
@@ -58,6 +61,15 @@ def orbit(scene: Scene, width: int, height: int, marks: Marks) -> list[Text]:
         )
         out.append(line(" " * (label + 1), (fit(legend, room, marks), DIM)))
     return out
+
+
+def _link(ground: GroundReading, t_us: int) -> str:
+    """Return the link to the ground in words: its rate, what waits, and what was dropped."""
+    rate = f"{ground.station} {ground.rate_bit_s / 1000:,.3g} kbit/s" if ground.station else "none"
+    words = [rate, f"{ground.waiting:,} waiting ({ground.waiting_bytes / 1024:,.3g} KiB)"]
+    words += [f"{ground.dropped:,} dropped"] if ground.dropped else []
+    words.append(f"newest result {duration(max(0, t_us - ground.newest_us))} old")
+    return ", ".join(words)
 
 
 def _ends_by(scene: Scene, t_us: int) -> bool:

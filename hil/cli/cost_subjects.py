@@ -1,0 +1,98 @@
+"""The subjects of `hil cost`: a run is read, a scenario is run, a campaign is taken to an orbit."""
+
+# ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load the engine)
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hil.cli.outlook import OutlookOptions, flown_rates, outlook_of
+from hil.cli.output import say
+from hil.cli.record import must_be_run, opened
+from hil.errors import UsageError
+
+if TYPE_CHECKING:
+    from hil.analysis.economics.priced_run import PricedRun, Terms
+    from hil.scenario import Scenario
+
+__all__ = ["priced_subject"]
+
+
+def priced_subject(subject: str, terms: Terms, outlook: OutlookOptions) -> PricedRun:
+    """Return the priced answers of the folder of a run, of the result of a campaign, or of a
+    scenario, which is run for that.
+
+    Raises: UsageError and ConfigError if it is none of these, or has no answers; RecordError; what
+    a run raises."""
+    from hil import assets
+    from hil.record.campaign_file import is_database
+
+    path = Path(subject)
+    if path.is_file() and is_database(path) and path.suffix != ".db":
+        return _campaign(path, terms, outlook)
+    if path.is_file() and path.suffix != ".db":
+        return _scenario(subject, terms)
+    if not path.exists() and assets.scenario_path(subject) is not None:
+        return _scenario(subject, terms)
+    must_be_run(path)
+    return _run(path, terms)
+
+
+def _run(run: Path, terms: Terms) -> PricedRun:
+    from hil.analysis.economics.priced_run import price_run
+    from hil.verification.replay import result_of
+
+    with opened(run) as reader:
+        return price_run(reader, result_of(reader), terms)
+
+
+def _scenario(subject: str, terms: Terms) -> PricedRun:
+    """Run a scenario, and price what it did; the record is not kept."""
+    from hil.api import run
+    from hil.scenario import BoardKind, load_scenario
+
+    scenario = load_scenario(subject)
+    kinds = {node.board for node in scenario.rig.nodes}
+    if not kinds <= {BoardKind.INPROC, BoardKind.PROCESS}:
+        raise UsageError(
+            f"{subject} needs boards other than software boards, and is not run only to be priced",
+            remedy=f"hil run {subject} --out DIR, then hil cost DIR",
+        )
+    say(f"{scenario.name}: runs now to be priced, {_length(scenario)}; the record is not kept")
+    with tempfile.TemporaryDirectory(prefix="hil-cost-") as folder:
+        done = run(subject, out=Path(folder) / "run")
+        say(f"{scenario.name}: {done.outcome}, run digest {done.digest}")
+        return _run(Path(folder) / "run", terms)
+
+
+def _length(scenario: Scenario) -> str:
+    kinds = ", ".join(sorted({str(node.board) for node in scenario.rig.nodes}))
+    return f"{scenario.frame_count:,} frames on {kinds} boards"
+
+
+def _campaign(path: Path, terms: Terms, outlook: OutlookOptions) -> PricedRun:
+    """Price one computer in orbit by the outcomes of a campaign; nothing runs."""
+    from hil.analysis.economics.campaign_work import power_at, predicted_work, sunlight_of_orbit
+    from hil.analysis.economics.priced_run import price_work
+    from hil.analysis.economics.recorded_work import LOW_ORBIT
+    from hil.board_types.catalogue import load_board_profile
+    from hil.record.campaign_file import CampaignFile
+    from hil.scenario import load_scenario
+
+    if outlook.orbit is None:
+        raise UsageError(
+            f"{path} is the result of a campaign: in which orbit does it fly?",
+            remedy=f"hil cost {path} --orbit leo-iss-day",
+        )
+    with CampaignFile(path) as file:
+        meta, rates = file.meta, outlook_of(file, outlook, flown_rates(outlook)).rates
+    assert rates is not None, "an orbit was given"
+    node_w = terms.node_w
+    if node_w is None:
+        profile = load_board_profile(outlook.profile or rates.rates.profile)
+        node_w = power_at(profile.power, rates.duty)
+    say(f"{path}: priced by its outcomes and the upsets in {outlook.orbit}; nothing runs")
+    sunlight = sunlight_of_orbit(load_scenario(outlook.orbit)) or LOW_ORBIT
+    return price_work(predicted_work(meta, rates, node_w), sunlight, None, terms)
