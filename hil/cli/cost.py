@@ -36,27 +36,39 @@ HELP: Final = (
 )
 
 
+_Subjects = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[SCENARIO|RUN|CAMPAIGN]...",
+        help="Scenarios, folders of runs, results of campaigns.",
+    ),
+]
+_Prices = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="Replace a price: one number, or LOW..MODE..HIGH; repeatable.",
+    ),
+]
+_Orbit = Annotated[str | None, typer.Option(metavar="SCENARIO", help="Of campaigns: the orbit.")]
+_Profile = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Of campaigns: the board that flies.")
+]
+_Duty = Annotated[
+    float | None,
+    typer.Option(metavar="SHARE", help="Of campaigns: of the time that the step runs."),
+]
+
+
 def cost(  # noqa: PLR0913, PLR0917  (every option is one)
-    subjects: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[SCENARIO|RUN|CAMPAIGN]...",
-            help="Scenarios, folders of runs, results of campaigns.",
-        ),
-    ] = None,
+    subjects: _Subjects = None,
     prices: Annotated[
         bool, typer.Option("--prices", help="List all prices with their sources, and end.")
     ] = False,
     price_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="YAML file with prices of your own.")
     ] = None,
-    price: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE",
-            help="Replace a price: one number, or LOW..MODE..HIGH; repeatable.",
-        ),
-    ] = None,
+    price: _Prices = None,
     wrong_answer: Annotated[
         float, typer.Option(metavar="USD", help="What each wrong answer costs its user.")
     ] = 0.0,
@@ -67,16 +79,9 @@ def cost(  # noqa: PLR0913, PLR0917  (every option is one)
     ground_nodes: Annotated[
         int, typer.Option(metavar="N", min=1, max=7, help="Computers that do it on the ground.")
     ] = 1,
-    orbit: Annotated[
-        str | None, typer.Option(metavar="SCENARIO", help="Of campaigns: the orbit.")
-    ] = None,
-    profile: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of campaigns: the board that flies.")
-    ] = None,
-    duty: Annotated[
-        float | None,
-        typer.Option(metavar="SHARE", help="Of campaigns: of the time that the step runs."),
-    ] = None,
+    orbit: _Orbit = None,
+    profile: _Profile = None,
+    duty: _Duty = None,
     draws: Annotated[
         int, typer.Option(metavar="N", min=100, max=1_000_000, help="Draws of all prices.")
     ] = 4000,

@@ -319,6 +319,7 @@ COMMON = "scenarios/README.md"
 # file is put into the place where it belongs.
 YAML = {
     ("scenarios/RUNS.md", "alarms:"): ("part of a scenario", ""),
+    ("scenarios/ORBIT.md", "plant:", "offload:"): ("part of a scenario", ""),
     ("scenarios/README.md", "schema: 1", "workload:"): ("scenario", "my-scenario.yaml"),
     ("boards/README.md", "schema: 1", "name: pi"): ("bench", "bench.yaml"),
     ("boards/README.md", "workload: sha256"): ("scenario", "first.yaml"),

@@ -1,4 +1,4 @@
-"""What went to the ground: figures of the link, and a table of the kinds of items."""
+"""The ground section of a run's page: figures of the link, and a table of the kinds of items."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What waits for the ground, from the record: rows are read once, and forgotten when a viewer goes
-back."""
+"""The link to the ground up to a frame, from the record: rows are read once, and forgotten when a
+viewer goes back."""
 
 from __future__ import annotations
 
