@@ -13,6 +13,7 @@ from pathlib import Path
 __all__ = [
     "board_kinds",
     "paces",
+    "priced",
     "profiles",
     "results",
     "runs",
@@ -92,6 +93,7 @@ runs = _beginning(_run_folders)
 results = _beginning(_result_files)
 runs_or_results = _beginning(lambda: [*_run_folders(), *_result_files()])
 scenarios_or_results = _beginning(lambda: [*_scenario_names(), *_result_files()])
+priced = _beginning(lambda: [*_scenario_names(), *_run_folders(), *_result_files()])
 schemes = _beginning(_scheme_names)
 board_kinds = _beginning(_kind_names)
 profiles = _beginning(_profile_names)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from hil.cli import completion
 from hil.cli.cost_subjects import priced_subject
 from hil.cli.options import Json
 from hil.cli.outlook import OutlookOptions
@@ -41,6 +42,7 @@ _Subjects = Annotated[
     typer.Argument(
         metavar="[SCENARIO|RUN|CAMPAIGN]...",
         help="Scenarios, folders of runs, results of campaigns.",
+        autocompletion=completion.priced,
     ),
 ]
 _Prices = Annotated[
@@ -50,9 +52,21 @@ _Prices = Annotated[
         help="Replace a price: one number, or LOW..MODE..HIGH; repeatable.",
     ),
 ]
-_Orbit = Annotated[str | None, typer.Option(metavar="SCENARIO", help="Of campaigns: the orbit.")]
+_Orbit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SCENARIO",
+        help="Of campaigns: the orbit.",
+        autocompletion=completion.scenarios,
+    ),
+]
 _Profile = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Of campaigns: the board that flies.")
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Of campaigns: the board that flies.",
+        autocompletion=completion.profiles,
+    ),
 ]
 _Duty = Annotated[
     float | None,

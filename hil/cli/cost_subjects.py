@@ -26,7 +26,6 @@ def priced_subject(subject: str, terms: Terms, outlook: OutlookOptions) -> Price
 
     Raises: UsageError and ConfigError if it is none of these, or has no answers; RecordError; what
     a run raises."""
-    from hil import assets
     from hil.record.campaign_file import is_database
 
     path = Path(subject)
@@ -34,10 +33,20 @@ def priced_subject(subject: str, terms: Terms, outlook: OutlookOptions) -> Price
         return _campaign(path, terms, outlook)
     if path.is_file() and path.suffix != ".db":
         return _scenario(subject, terms)
-    if not path.exists() and assets.scenario_path(subject) is not None:
+    if not path.exists() and _is_shipped(subject):
         return _scenario(subject, terms)
     must_be_run(path)
     return _run(path, terms)
+
+
+def _is_shipped(subject: str) -> bool:
+    """Return whether there is a shipped scenario of that name, one of a story included."""
+    from hil.scenario import find_scenario
+
+    try:
+        return find_scenario(subject).is_file()
+    except UsageError:
+        return False
 
 
 def _run(run: Path, terms: Terms) -> PricedRun:
