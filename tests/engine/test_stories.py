@@ -80,3 +80,9 @@ def test_without_its_hits_nothing_goes_wrong_in_a_story(name: str, tmp_path: Pat
     update = {"upsets": UpsetsConfig(), "expect": expect}
     run = hil.run(scenario.model_copy(update=update), out=tmp_path / "run")
     assert run.passed
+
+
+def test_each_story_has_its_row_in_the_table() -> None:
+    table = (FOLDER / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z0-9-]+)` \|", table, re.MULTILINE)
+    assert sorted(rows) == sorted(assets.list_stories())

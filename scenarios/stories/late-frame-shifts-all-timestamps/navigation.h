@@ -49,7 +49,9 @@ enum {
 #define STREAM UINT64_C(0x6e61766967617465) /* "navigate" */
 
 TEXT static uint32_t word(const uint8_t *block, uint32_t at) { return load_u32le(block + 4u * at); }
-TEXT static void set_word(uint8_t *block, uint32_t at, uint32_t value) { store_u32le(block + 4u * at, value); }
+TEXT static void set_word(uint8_t *block, uint32_t at, uint32_t value) {
+  store_u32le(block + 4u * at, value);
+}
 
 /* A quotient of a signed number in two's complement, rounded towards zero. */
 TEXT static uint32_t part(uint32_t value, uint32_t divisor) {

@@ -37,8 +37,8 @@ enum {
   WORDS = PEDAL + SEEN,
 
   NEUTRAL = 32768,
-  GAIN = 4,         /* order of a pedal of 1 */
-  LIMIT = 250,      /* of the difference of both orders [0.01 deg] */
+  GAIN = 4, /* order of a pedal of 1 */
+  LIMIT = 250, /* of the difference of both orders [0.01 deg] */
   SKEW_ALLOWED = 8, /* [cycles], for the build that allows for it */
   CONFIRM = 3,
   TICKS = 2 /* both lanes, the result */
@@ -46,7 +46,9 @@ enum {
 #define STREAM UINT64_C(0x7275646465720000) /* "rudder" */
 
 TEXT static uint32_t word(const uint8_t *block, uint32_t at) { return load_u32le(block + 4u * at); }
-TEXT static void set_word(uint8_t *block, uint32_t at, uint32_t value) { store_u32le(block + 4u * at, value); }
+TEXT static void set_word(uint8_t *block, uint32_t at, uint32_t value) {
+  store_u32le(block + 4u * at, value);
+}
 
 TEXT static uint32_t apart(uint32_t a, uint32_t b) { return a > b ? a - b : b - a; }
 

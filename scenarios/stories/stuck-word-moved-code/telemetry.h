@@ -32,7 +32,7 @@ enum {
   CHIP_AT = 16, /* the words of one chip */
   CHIP_WORDS = 8,
   OPERATIONS_MAX = 48, /* of a step; then it ends, wherever the program is */
-  TICKS = 2            /* the program has ended, the result is complete */
+  TICKS = 2 /* the program has ended, the result is complete */
 };
 #define STREAM UINT64_C(0x74656c656d657472) /* "telemetr" */
 
@@ -41,9 +41,9 @@ enum { NOTHING, READ, WRITE, SUM, NUMBER, JUMP, END };
 
 /* The program, in the order in which it is carried out. */
 static const uint32_t program[] = {
-    CODE(READ, 0),  CODE(WRITE, 0), CODE(READ, 1),   CODE(WRITE, 1), CODE(READ, 2), CODE(WRITE, 2),
-    CODE(READ, 3),  CODE(WRITE, 3), CODE(READ, 4),   CODE(WRITE, 4), CODE(READ, 5), CODE(WRITE, 5),
-    CODE(SUM, 0),   CODE(WRITE, 6), CODE(NUMBER, 0), CODE(WRITE, 7), CODE(END, 0),
+    CODE(READ, 0), CODE(WRITE, 0), CODE(READ, 1),   CODE(WRITE, 1), CODE(READ, 2), CODE(WRITE, 2),
+    CODE(READ, 3), CODE(WRITE, 3), CODE(READ, 4),   CODE(WRITE, 4), CODE(READ, 5), CODE(WRITE, 5),
+    CODE(SUM, 0),  CODE(WRITE, 6), CODE(NUMBER, 0), CODE(WRITE, 7), CODE(END, 0),
 };
 enum { PROGRAM_WORDS = sizeof program / sizeof *program };
 
@@ -90,19 +90,19 @@ static void input(uint8_t *in, uint64_t seed, uint64_t frame) {
 
 static void put(uint8_t *state, uint32_t at, uint32_t word) { store_u32le(state + 4 * at, word); }
 
-#define TELEMETRY(build)              \
-  {                                   \
-      .name = #build,                 \
-      .state_len = 4 * WORDS,         \
-      .input_len = 4 * MEASUREMENTS,  \
-      .output_len = 4 * FIELDS,       \
-      .scratch_len = 0,               \
-      .ticks = TICKS,                 \
-      .init = init,                   \
-      .input = input,                 \
-      .step = step,                   \
-      .text_begin = BEGIN_OF(build),  \
-      .text_end = END_OF(build),      \
+#define TELEMETRY(build)             \
+  {                                  \
+      .name = #build,                \
+      .state_len = 4 * WORDS,        \
+      .input_len = 4 * MEASUREMENTS, \
+      .output_len = 4 * FIELDS,      \
+      .scratch_len = 0,              \
+      .ticks = TICKS,                \
+      .init = init,                  \
+      .input = input,                \
+      .step = step,                  \
+      .text_begin = BEGIN_OF(build), \
+      .text_end = END_OF(build),     \
   }
 
 #endif
