@@ -40,7 +40,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from hil.redundancy.pairs import deciding
+from hil.redundancy.pairs import deciding, identical
 from hil.redundancy.spares import first_of
 from hil.redundancy.value_vote import OutputBallots, ValueVoter
 from hil.redundancy.voting import (
@@ -162,8 +162,9 @@ class Scheme:
         """Return the verdict of the pairs that speak; without any, that of pairs with returning
         nodes. If none speaks, there is no output: the nodes of silent pairs do not vote."""
         asked = electorate.voters
+        alike = identical if self.values is None else self.values.are_alike
         for mask in (asked, asked | electorate.returning):
-            voters = deciding(self.pairs, ballots, mask, by_priority=self.by_priority)
+            voters = deciding(self.pairs, ballots, mask, by_priority=self.by_priority, alike=alike)
             if voters:
                 return count_votes(voters)
         return count_votes(0)

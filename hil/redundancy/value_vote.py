@@ -173,6 +173,20 @@ class ValueVoter:
             rule.matches(_part(rule, output), _part(rule, golden)) for rule in self.rules
         )
 
+    def are_alike(self, ballots: Sequence[Ballot], first: int, second: int) -> bool:
+        """Return whether two nodes that have answered have outputs that agree in all fields, and
+        the same state where states are compared."""
+        a, b = ballots[first], ballots[second]
+        if self.state is StateVote.EXACT and a.state_digest != b.state_digest:
+            return False
+        if a.output_digest == b.output_digest:
+            return True
+        if not isinstance(ballots, OutputBallots):
+            return False
+        outputs = ballots.outputs.nodes
+        known = len(outputs[first]) == self._length
+        return known and self.is_right(outputs[second], outputs[first])
+
     def vote(
         self,
         frame: int,

@@ -13,7 +13,7 @@ from hil.record.digest import hex64
 from hil.record.row_values import RecordedReply
 from hil.redundancy.electorate import is_alone
 from hil.redundancy.hold import OutputHold
-from hil.redundancy.pairs import deciding
+from hil.redundancy.pairs import Alike, deciding, identical
 from hil.redundancy.schemes import command_rule, scheme_of
 from hil.redundancy.time_redundancy import confirmed
 from hil.redundancy.voting import FAIL_SILENT, RE_EXECUTED, Ballot, NodeStatus, Verdict
@@ -24,10 +24,12 @@ __all__ = ["DeliveryCheck", "executions_of"]
 
 
 class DeliveryCheck:
-    """The rule of `scenario`, applied to the frames of its record; differences go to `out`."""
+    """The rule of `scenario`, applied to the frames of its record; differences go to `out`. `alike`
+    compares the two nodes of a pair in the frame that is checked."""
 
-    def __init__(self, out: Verification, scenario: Scenario) -> None:
+    def __init__(self, out: Verification, scenario: Scenario, alike: Alike = identical) -> None:
         self._out = out
+        self._alike = alike
         self._scheme = scheme_of(scenario)
         self._hold = OutputHold(self._scheme)
         self._frames_alone = 0
@@ -80,7 +82,13 @@ class DeliveryCheck:
         if not scheme.pairs:
             return
         whole = [pair for pair in scheme.pairs if not pair & ~recorded.voters]
-        by_rule = deciding(whole, recorded.ballots, recorded.voters, by_priority=scheme.by_priority)
+        by_rule = deciding(
+            whole,
+            recorded.ballots,
+            recorded.voters,
+            by_priority=scheme.by_priority,
+            alike=self._alike,
+        )
         self._out.compare(recorded.frame, "nodes of pairs that speak", recorded.voters, by_rule)
 
     def _held(self, recorded: Verdict, value: bytes | None) -> None:

@@ -37,6 +37,7 @@ from hil.record.row_counts import (
 from hil.record.row_values import RecordedFrame, RecordedReply
 from hil.record.run_result import RecordTally, RunResult, UpsetEvents, UpsetTotals
 from hil.record.span_rows import frames_between, replies_between, rows_from
+from hil.redundancy.pairs import identical
 from hil.redundancy.voting import (
     CORRECT,
     DELIVERED,
@@ -205,7 +206,9 @@ def verify(reader: Reader, on_progress: Callable[[int, int], None] | None = None
         checks = _Checks(golden, ReplicaCheck(out, reader))
         if scenario is not None:
             ballots = value_ballots(scenario, reader, golden)
-            checks = checks._replace(values=ballots, delivery=DeliveryCheck(out, scenario))
+            alike = identical if ballots is None else ballots.are_alike
+            delivery = DeliveryCheck(out, scenario, alike)
+            checks = checks._replace(values=ballots, delivery=delivery)
         _all_frames(out, reader, rows, checks, on_progress)
         if scenario is not None:
             verify_ground(out, reader, scenario, golden)

@@ -12,7 +12,7 @@ from hil.record.reader import Reader
 from hil.record.row_counts import longest_output
 from hil.record.row_values import RecordedReply
 from hil.redundancy.electorate import Scheme
-from hil.redundancy.value_vote import OutputBytes, ValueVoter, value_voter
+from hil.redundancy.value_vote import OutputBallots, OutputBytes, ValueVoter, value_voter
 from hil.redundancy.voting import (
     CORRECT,
     DELIVERED,
@@ -20,6 +20,7 @@ from hil.redundancy.voting import (
     HELD,
     HELD_WRONG,
     RE_EXECUTED,
+    Ballot,
     Verdict,
 )
 from hil.scenario import Scenario
@@ -35,6 +36,7 @@ class ValueBallots:
         self._voter = voter
         self._golden = golden
         self._scheme = Scheme(scenario.rig.size, scenario.rig.unvoted, values=voter)
+        self._outputs = OutputBytes(())
 
     def again(self, recorded: Verdict, replies: Sequence[RecordedReply]) -> Verdict:
         """Return the verdict on a frame; `replies` are its rows, of all executions."""
@@ -43,18 +45,23 @@ class ValueBallots:
             if 0 <= reply.node < len(outputs):
                 outputs[reply.node] = reply.output
         golden = None if self._golden is None else self._golden.output
+        self._outputs = OutputBytes(outputs, golden)
         kept = RE_EXECUTED | FAIL_SILENT | HELD | HELD_WRONG
         verdict = self._voter.vote(
             recorded.frame,
             recorded.ballots,
             recorded.voters,
-            OutputBytes(outputs, golden),
+            self._outputs,
             flags=recorded.flags & kept,
         )
         self._voter.settle(verdict)
         if golden is None and verdict.flags & DELIVERED:
             return verdict.with_flags(verdict.flags | recorded.flags & CORRECT)
         return verdict
+
+    def are_alike(self, ballots: Sequence[Ballot], first: int, second: int) -> bool:
+        """Return whether two nodes of the frame that was voted on last agree by value."""
+        return self._voter.are_alike(OutputBallots(ballots, self._outputs), first, second)
 
     def needs_rows(self, recorded: Verdict) -> bool:
         """Return whether the outputs of a frame must be in the record."""

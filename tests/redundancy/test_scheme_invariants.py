@@ -1,46 +1,91 @@
 """All schemes in any order of faults, repairs and orders: what must hold in every frame.
 
 The model of a node is its state and whether it answers. `hil.redundancy` decides, the model carries
-the repairs out as the engine does, from the state that the frame has agreed on."""
+the repairs out as the engine does, from the state that the frame has agreed on; it keeps as many
+nodes in service as the engine does with cold spares and with a smaller scheme in calm times, and
+executes a step several times where the scheme says so."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from hil.kernel import digest64
 from hil.redundancy.electorate import Electorate, is_alone
 from hil.redundancy.observation import observation
 from hil.redundancy.recovery import RUNGS, NodeState, Observation, Policy, RecoveryMachine
 from hil.redundancy.schemes import scheme_of
+from hil.redundancy.spares import STANDS_BY
+from hil.redundancy.time_redundancy import confirmed, wants_another
+from hil.redundancy.value_vote import OutputBallots, OutputBytes, ValueVoter, rules_of
 from hil.redundancy.voting import Ballot, NodeStatus, Verdict
 from hil.rig.node import CRASHED, DONE, EXCLUDED_RESULT, NodeResult
 from hil.scenario import Scenario
+from hil.scenario.outputs import OutputField
+from hil.scenario.voter import VoterConfig
+from hil.scenario.words import SchemeName
 from tests.properties import few_or_many, run_state_machine
 
 RIGHT = 1
-SCHEMES = ("dmr", "tmr", "4mr", "5mr", "triple_pairs", "priority_pairs")
+FIELD = OutputField("x", "f64", 0)
+NOISE, TOLERANCE = 0.125, 1.0
+"""Right values of nodes differ by up to seven times the noise: less than is tolerated."""
 WHO = st.integers(0, 7)
 ATTEMPTS = st.fixed_dictionaries({rung: st.integers(0, 2) for rung in RUNGS})
+VOTERS = st.sampled_from(["exact", "exact", "mid_value", "tolerance", "history"])
+SPARES = st.sampled_from([(0, 0), (0, 0), (1, 0), (2, 0), (0, 1), (0, 2), (1, 1)])
 
 
 class Flight(RuleBasedStateMachine):
-    """The nodes of a rig. `states`: the digest of the state of each, `RIGHT` without a fault."""
+    """The nodes of a rig. `states`: the digest of the state of each, `RIGHT` without a fault;
+    `wanted`: how many are to be in service; `passing`: what one execution of a node comes to;
+    `met`: how often each kind of rig was in all examples."""
 
-    @initialize(name=st.sampled_from(SCHEMES), spares=st.integers(0, 2), attempts=ATTEMPTS)
-    def begin(self, name: str, spares: int, attempts: dict[NodeState, int]) -> None:
-        rig: dict[str, Any] = {"scheme": name, "board": "inproc"}
-        if "pairs" not in name:
-            rig["hot_spares"] = spares
+    met: ClassVar[Counter[str]] = Counter()
+
+    @initialize(
+        name=st.sampled_from(SchemeName),
+        spares=SPARES,
+        attempts=ATTEMPTS,
+        voter=VOTERS,
+        calm=st.booleans(),
+    )
+    def begin(
+        self,
+        name: SchemeName,
+        spares: tuple[int, int],
+        attempts: dict[NodeState, int],
+        voter: str,
+        calm: bool,
+    ) -> None:
+        rig: dict[str, Any] = {"scheme": name.value, "board": "inproc"}
+        plain = not name.pairs and name.executions == 1
+        hot, cold = spares if plain and name.size + sum(spares) <= 8 else (0, 0)
+        rig |= {"hot_spares": hot, "cold_spares": cold}
         scenario = Scenario.model_validate({"workload": "infer", "frames": 9, "rig": rig})
-        self.scheme = scheme_of(scenario)
         self.names = [node.name for node in scenario.rig.nodes]
+        self.scheme = scheme_of(scenario)
+        self.kind = voter
+        self.by_value = voter != "exact" and name.executions == 1
+        if self.by_value:
+            config = VoterConfig.model_validate({"kind": voter, "tolerance": TOLERANCE})
+            values = ValueVoter(rules_of(config, (FIELD,), 8), config.state, len(self.names))
+            self.scheme = replace(self.scheme, values=values)
         self.recovery = RecoveryMachine(self.names, Policy(attempts, 20, 2))
         self.states = dict.fromkeys(self.names, RIGHT)
+        self.passing: int | None = None
         self.crashed: set[str] = set()
         self.frame = self.fresh = 1
         self.alone = 0
+        self.most = self.wanted = len(self.names) - cold
+        self.least = 2 if calm and plain and not (hot or cold) and name.size > 2 else self.most
+        kind = "values" if self.by_value else "exact"
+        self.met[f"{name} {kind}"] += 1
+        self.met[f"{hot} hot, {cold} cold{', calm' if self.least < self.most else ''}"] += 1
 
     # --- faults and orders ------------------------------------------------------------------------
 
@@ -48,7 +93,11 @@ class Flight(RuleBasedStateMachine):
     def upset(self, who: int, wrong: int) -> None:
         """A fault of its own, so that no two nodes are wrong in the same way."""
         self.fresh += 1
-        self.states[self.names[who % len(self.names)]] = 10 * self.fresh + wrong
+        name = self.names[who % len(self.names)]
+        if self.scheme.executions > 1:
+            self.passing = 10 * self.fresh + wrong  # one execution, and the next one is another
+        else:
+            self.states[name] = 10 * self.fresh + wrong
 
     @rule(who=WHO)
     def crash(self, who: int) -> None:
@@ -64,24 +113,37 @@ class Flight(RuleBasedStateMachine):
         name = self.names[who % len(self.names)]
         self._repair(self.recovery.reintegrate(self.frame, name, NodeState.RESTART, "order"), None)
 
+    @precondition(lambda self: self.least < self.most)
+    @rule(calm=st.booleans())
+    def flux_changes(self, calm: bool) -> None:
+        self.wanted = self.least if calm else self.most
+
     # --- one frame --------------------------------------------------------------------------------
 
     @rule()
     def fly(self) -> None:
-        results = {name: self._result(name) for name in self.recovery.in_service}
-        ballots = []
+        results, confirms = {}, True
+        for name in self.recovery.in_service:
+            results[name], confirms = self._result(name)
+        ballots = OutputBallots([], OutputBytes([], FIELD.encode([1.0])))
+        outputs = []
         for name in self.names:
             r = results.get(name, EXCLUDED_RESULT)
             ballots.append(Ballot(r.status, r.signal, r.output_digest, r.state_digest))
+            outputs.append(r.output)
+        ballots.outputs = OutputBytes(outputs, FIELD.encode([1.0]))
         electorate = Electorate(self.recovery.voters, self.recovery.returning)
         verdict = self.scheme.decide(
-            self.frame, ballots, electorate, RIGHT, frames_alone=self.alone
-        )
+            self.frame, ballots, electorate, self._digest(RIGHT, 0), frames_alone=self.alone,
+            confirmed=confirms,
+        )  # fmt: skip
         self._check_vote(verdict, electorate, ballots)
+        if self.scheme.values is not None:
+            self.scheme.values.settle(verdict)
         self.alone = self.alone + 1 if is_alone(verdict) else 0
         healthy = [n for n in results if results[n].status == DONE and self.states[n] == RIGHT]
         for name, result in results.items():
-            seen = observation(result, verdict, self.names.index(name))
+            seen = observation(result, verdict, self.names.index(name), confirmed=confirms)
             if seen is None:
                 continue
             if verdict.correct and name in healthy:
@@ -90,14 +152,49 @@ class Flight(RuleBasedStateMachine):
         if verdict.correct:
             for name in healthy:
                 assert self.recovery.state(name) is not NodeState.ISOLATED, "it was right"
+        self._keep_wanted(verdict)
         self.frame += 1
 
-    def _result(self, name: str) -> NodeResult:
-        if name in self.crashed:
-            return NodeResult(CRASHED, 11)
-        return NodeResult(DONE, 0, self.states[name], self.states[name])
+    def _digest(self, state: int, node: int) -> int:
+        return digest64(self._output(state, node)) if self.by_value else state
 
-    def _check_vote(self, verdict: Verdict, electorate: Electorate, ballots: list[Ballot]) -> None:
+    def _output(self, state: int, node: int) -> bytes:
+        return FIELD.encode([1.0 + NOISE * node if state == RIGHT else 1000.0 * state])
+
+    def _result(self, name: str) -> tuple[NodeResult, bool]:
+        """Return what the host takes of a node, and whether its executions confirm it."""
+        if self.scheme.executions > 1:
+            return self._executed(name)
+        if name in self.crashed:
+            return NodeResult(CRASHED, 11), True
+        node, state = self.names.index(name), self.states[name]
+        return NodeResult(
+            DONE, 0, self._digest(state, node), state, self._output(state, node)
+        ), True
+
+    def _executed(self, name: str) -> tuple[NodeResult, bool]:
+        """Execute a step as often as the scheme says. A worker that has crashed is started again
+        for the next execution, which begins with the right state."""
+        ballots: list[Ballot] = []
+        crashed = name in self.crashed
+        while wants_another(ballots, self.scheme.executions):
+            first = not ballots
+            if first and crashed:
+                ballots.append(Ballot(NodeStatus.CRASHED, 11))
+            else:
+                came = self.passing if len(ballots) == int(crashed) and self.passing else RIGHT
+                ballots.append(Ballot(NodeStatus.DONE, 0, came, came))
+        self.passing = None
+        self.crashed.discard(name)
+        agreed = confirmed(ballots)
+        wrong = sum(b != Ballot(NodeStatus.DONE, 0, RIGHT, RIGHT) for b in ballots)
+        if agreed is None:
+            assert wrong > 1, "one wrong execution of three is outvoted"
+            return NodeResult(DONE, 0, ballots[-1].output_digest, ballots[-1].state_digest), False
+        assert agreed.output_digest == RIGHT, "no two executions are wrong alike"
+        return NodeResult(DONE, 0, agreed.output_digest, agreed.state_digest), True
+
+    def _check_vote(self, verdict: Verdict, electorate: Electorate, ballots: OutputBallots) -> None:
         asked = electorate.voters | electorate.returning
         assert not verdict.voters & ~asked, "an excluded node has no part in a verdict"
         if self.scheme.by_priority and verdict.delivered:
@@ -106,10 +203,29 @@ class Flight(RuleBasedStateMachine):
             assert verdict.voters.bit_count() <= self.scheme.members
         if verdict.delivered:
             who = [i for i in range(len(self.names)) if verdict.voters >> i & 1]
-            said = {ballots[i].output_digest for i in who if ballots[i].status == NodeStatus.DONE}
-            assert verdict.output in said, "what is delivered was said by a node that decides"
-        if not is_alone(verdict) and verdict.delivered:
+            done = [i for i in who if ballots[i].status == NodeStatus.DONE]
+            if verdict.values is None or verdict.values.output is None:
+                said = {ballots[i].output_digest for i in done}
+                assert verdict.output in said, "what is delivered was said by a node that decides"
+            else:
+                (value,) = FIELD.numbers(verdict.values.output)
+                all_said = [FIELD.numbers(ballots.outputs.nodes[i])[0] for i in done]
+                assert min(all_said) <= value <= max(all_said), "a value among those that decide"
+        if (
+            not is_alone(verdict)
+            and verdict.delivered
+            and self._needs_no_majority_of_right(verdict)
+        ):
             assert verdict.correct, "all faults differ, so two that agree are right"
+
+    def _needs_no_majority_of_right(self, verdict: Verdict) -> bool:
+        """Return whether a voted output must be right. A middle of values is that only if most of
+        them are."""
+        if self.kind not in ("mid_value", "history"):
+            return True
+        voters = [b for i, b in enumerate(verdict.ballots) if verdict.voters >> i & 1]
+        heard = [b for b in voters if b.status == NodeStatus.DONE]
+        return 2 * sum(b.state_digest == RIGHT for b in heard) > len(heard)
 
     def _repair(self, actions: list[Any], verdict: Verdict | None) -> None:
         due = list(actions)
@@ -126,7 +242,29 @@ class Flight(RuleBasedStateMachine):
             else:
                 due += self.recovery.result(self.frame, action, False)
 
+    def _keep_wanted(self, verdict: Verdict) -> None:
+        """Switch nodes on or off as `hil.engine.stand_by` does."""
+        serving = self.recovery.in_service
+        standing = [name for name in self.names if self.recovery.is_shed(name)]
+        if len(serving) < self.wanted and standing:
+            actions = self.recovery.readmit(
+                self.frame, standing[0], NodeState.POWER_CYCLE, "a node is needed"
+            )
+            self._repair(actions, verdict)
+        elif len(serving) > self.wanted and self.recovery.settled:
+            for name in serving[self.wanted - len(serving) :]:
+                self.recovery.exclude(self.frame, name, STANDS_BY)
+            assert len(self.recovery.in_service) == self.wanted > 0
+        if verdict.correct and not is_alone(verdict):
+            assert self.recovery.in_service, "whoever agrees stays in service"
+
 
 @few_or_many(quick=60, slow=600)
 def test_invariants_of_all_schemes_hold_in_any_order_of_events(examples: int) -> None:
+    Flight.met.clear()
     run_state_machine(Flight, examples=examples, steps=40)
+    if examples > 500:
+        for name in SchemeName:
+            kinds = ("exact",) if name.executions > 1 else ("exact", "values")
+            assert all(Flight.met[f"{name} {kind}"] for kind in kinds), name
+        assert {", calm" in rig for rig in Flight.met} == {True, False}
