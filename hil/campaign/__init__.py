@@ -34,6 +34,8 @@ checksum_hits, tick_step    what checksums of a workload find; steps with a flip
 scheme_proof        what a redundancy scheme makes of every upset of every node
 proof_journal, proof_result    its experiments while they go on, and its file
 scheme_model, voter_upsets    the scheme without boards; upsets of the voter and of recovery
+scheme_answers                the answers of a node that the model of a scheme takes
+stubborn_nodes, link_upsets   nodes that go on to answer wrongly; every hit of a message on the link
 scheme_runs         the confirmation of a proof by full runs
 flown_faults        faults that make one node wrong, flown through three
 single_hits         every hit of a step of every node, and what the scheme makes of it

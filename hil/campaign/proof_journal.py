@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import starmap
 from pathlib import Path
@@ -20,13 +21,15 @@ _BITS: Final = 8
 
 class Kind(NamedTuple):
     """The behaviour of a node after an upset, as far as the scheme can tell: all upsets of a kind
-    are one and the same to it."""
+    are one and the same to it. `output`: a wrong output that stands for all with which a voter by
+    value decides alike; empty for the exact majority."""
 
     outcome: Outcome
     failure: int
     differs: Differs
     fate: Fate
     fate_step: int
+    output: bytes = b""
 
 
 def node_journal(result: Path, node: str) -> Path:
@@ -36,14 +39,17 @@ def node_journal(result: Path, node: str) -> Path:
 
 class ProofJournal:
     """The kinds of answers of a node with `classes` classes of faults, as far as they are known:
-    kept in memory, and, if there is to be a `result`, in a journal beside it. `identity` names the
-    proof. Use it as a context manager. Raises: RecordError, as all methods."""
+    kept in memory, and, if there is to be a `result`, in a journal beside it, which has no wrong
+    outputs. `identity` names the proof. Use it as a context manager. Raises: RecordError, as all
+    methods."""
 
     def __init__(
         self, result: Path | None, node: str, identity: Mapping[str, str], classes: int
     ) -> None:
         self._classes = classes
         self._kept: dict[int, bytes] = {}
+        self._outputs: dict[bytes, int] = {}
+        self._output_numbers: dict[int, array[int]] = {}
         self._journal: CampaignJournal | None = None
         if result is not None:
             self._journal = CampaignJournal(node_journal(result, node), identity)
@@ -74,17 +80,26 @@ class ProofJournal:
 
     def add(self, first: int, kinds: Sequence[Kind]) -> None:
         """Keep the kinds of the classes from `first` on, eight of each."""
-        packed = bytes(number for kind in kinds for number in map(int, kind))
+        packed = bytes(number for kind in kinds for number in map(int, kind[:_KIND_BYTES]))
         if self._journal is not None:
             nothing = bytes(len(kinds))
             self._journal.add(first, nothing, nothing, packed)
         self._kept[first] = packed
+        if any(kind.output for kind in kinds):
+            table = self._outputs
+            known = (table.setdefault(kind.output, len(table)) for kind in kinds)
+            self._output_numbers[first] = array("I", known)
 
     def parts(self) -> Iterator[tuple[int, list[Kind]]]:
         """Yield what is known, by class: where it begins, and its kinds."""
         for first, packed in sorted(self._kept.items()):
             fields = zip(*(iter(packed),) * _KIND_BYTES, strict=True)
-            yield first, list(starmap(_kind, fields))
+            kinds = list(starmap(_kind, fields))
+            numbers = self._output_numbers.get(first)
+            if numbers is not None:
+                outputs = list(self._outputs)
+                kinds = [k._replace(output=outputs[n]) for k, n in zip(kinds, numbers, strict=True)]
+            yield first, kinds
 
 
 def _kind(outcome: int, failure: int, differs: int, fate: int, step: int) -> Kind:

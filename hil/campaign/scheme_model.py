@@ -1,10 +1,14 @@
 """The scheme of a rig without its boards: what the real voter, recovery and classification make of
 the answers of one node while all others are right.
 
-It has the order of `hil.engine.verdict`: vote -> (roll back, vote again) -> effects and outcomes ->
-recovery orders repairs -> repairs -> settle. What boards do is modelled: a repair succeeds, and a
-rollback computes right results, because an upset strikes once. `hil.campaign.scheme_runs` confirms
-that on real runs."""
+It has the order of `hil.engine.verdict`: (execute again, with time redundancy) -> vote -> (roll
+back, vote again) -> effects and outcomes -> recovery orders repairs -> repairs -> settle. Cold
+spares are switched on as by `hil.engine.stand_by`.
+
+What boards do is modelled: a repair succeeds, and a rollback computes right results, because an
+upset strikes once. `hil.campaign.scheme_runs` confirms that on real runs, and
+`hil.campaign.stubborn_nodes` does without: there a node goes on to answer wrongly, and its repairs
+fail."""
 
 from __future__ import annotations
 
@@ -12,7 +16,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from hil.errors import ConfigError, KernelError, Problem
+from hil.campaign.scheme_answers import (
+    STATE,
+    ModelVote,
+    NodeFault,
+    excluded_or,
+)
+from hil.errors import KernelError
 from hil.redundancy.electorate import Electorate, Scheme, is_alone
 from hil.redundancy.observation import observation
 from hil.redundancy.recovery import (
@@ -22,7 +32,8 @@ from hil.redundancy.recovery import (
     Policy,
     RecoveryMachine,
 )
-from hil.redundancy.schemes import scheme_of
+from hil.redundancy.spares import STANDS_BY
+from hil.redundancy.time_redundancy import confirmed, wants_another
 from hil.redundancy.voting import Ballot, Verdict, Voter, vote
 from hil.rig.node import ABSENT, CRASHED, DONE, EXCLUDED_RESULT, HUNG, NodeResult
 from hil.scenario import PatternKind, Scenario, UpsetTarget
@@ -31,62 +42,16 @@ from hil.upsets.upset import InjectionReport, Upset, UpsetPlan
 from hil.upsets.words import NodeEffect, SystemOutcome, UpsetState
 
 __all__ = [
-    "GOLDEN",
-    "NodeFault",
     "SchemeModel",
     "SchemeResult",
-    "WrongAnswer",
     "scheme_parts",
     "with_repairs",
 ]
 
-_OUTPUT: Final = 0x60_1DE0
-_STATE: Final = 0x60_1DE5
-_OTHER: Final = 0xBAD
-GOLDEN: Final = NodeResult(DONE, 0, _OUTPUT, _STATE)
-"""The right answer."""
 _BEGINNING: Final = 100
 """The frame of the upset; all before it were right."""
-
-
-@dataclass(frozen=True, slots=True)
-class WrongAnswer:
-    """The answer of one step: `status` and `signal` as in NodeResult; whether its output and state
-    are right, and the number of its progress ticks."""
-
-    status: int = DONE
-    signal: int = 0
-    output_right: bool = True
-    state_right: bool = True
-    ticks_right: bool = True
-
-    @property
-    def result(self) -> NodeResult:
-        """Return what the host receives."""
-        if self.status != DONE:
-            return NodeResult(self.status, self.signal)
-        return NodeResult(
-            DONE,
-            0,
-            _OUTPUT if self.output_right else _OTHER,
-            _STATE if self.state_right else _OTHER,
-            miscounted=not self.ticks_right,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class NodeFault:
-    """The answers of a node after an upset, as long as it is not repaired: to the step that was
-    hit, and to those that follow, after which it answers right.
-
-    `in_state`: what follows comes from the state, which a resync puts right; otherwise from what
-    else a worker keeps, which only another worker puts right. `unsettled`: it is not known what
-    follows after these answers. `target`: what was hit."""
-
-    target: UpsetTarget
-    answers: tuple[WrongAnswer, ...]
-    in_state: bool = False
-    unsettled: bool = False
+_SETTLING_MAX: Final = 2
+"""The most executions that bring back the agreed state (`hil.engine.repeat_stage`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +86,9 @@ def with_repairs(outcome: SystemOutcome, shown: SystemOutcome) -> SystemOutcome:
     return max(outcome, shown, key=_BY_REPAIR.index)
 
 
-def scheme_parts(scenario: Scenario) -> tuple[Scheme, Policy]:
-    """Return the scheme and the recovery policy of a scenario, as a run has them. Raises:
-    ConfigError for a voter by value: answers are right or wrong here, and have no values."""
-    if not scenario.rig.voter.is_exact:
-        what = (
-            f"the voter `{scenario.rig.voter.kind}` decides by values, which are not modelled here"
-        )
-        raise ConfigError(
-            [Problem("", 0, 0, "$.rig.voter", what, "use `exact`, or measure by runs")]
-        )
+def scheme_parts(scenario: Scenario, golden: bytes | None = None) -> tuple[ModelVote, Policy]:
+    """Return the vote and the recovery policy of a scenario, as a run has them. `golden`: the right
+    output, for a voter by value. Raises: ConfigError for one without it."""
     recovery = scenario.recovery
     attempts = (recovery.resyncs, recovery.restarts, recovery.resets, recovery.power_cycles)
     policy = Policy(
@@ -138,17 +96,20 @@ def scheme_parts(scenario: Scenario) -> tuple[Scheme, Policy]:
         recovery.window_frames,
         recovery.reintegrate_frames,
     )
-    return scheme_of(scenario), policy
+    return ModelVote(scenario, golden), policy
 
 
 class SchemeModel:
     """The nodes of a scenario, and what its scheme makes of a fault in one of them. Each call of
-    `carry_out` begins anew. Not thread-safe."""
+    `carry_out` begins anew. `golden`: the right output, for a voter by value. Not thread-safe.
+    Raises: ConfigError for one without it."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, golden: bytes | None = None) -> None:
         self.names = [node.name for node in scenario.rig.nodes]
-        self._scheme, self._policy = scheme_parts(scenario)
-        self._rollbacks = scenario.recovery.rollbacks
+        self.vote, self._policy = scheme_parts(scenario, golden)
+        self._scheme = self.vote.scheme
+        self.wanted = len(self.names) - scenario.rig.cold_spares
+        self._rollbacks = 0 if self._scheme.executions > 1 else scenario.recovery.rollbacks
         self._patience = self._policy.reintegrate_frames + 2
 
     def carry_out(
@@ -158,13 +119,20 @@ class SchemeModel:
         *,
         voter: Voter = vote,
         tamper: Callable[[RecoveryMachine], None] | None = None,
+        execution: int = 1,
+        repairs_fail: bool = False,
     ) -> SchemeResult:
-        """Return what becomes of `fault` in `node`. Instead of it, `voter` decides the first frame,
-        or `tamper` changes the state of recovery before it."""
+        """Return what becomes of `fault` in `node`, which strikes in this `execution` of its step.
+        Instead of it, `voter` decides the first frame, or `tamper` changes the state of recovery
+        before it. `repairs_fail`: no repair of the node succeeds."""
         recovery = RecoveryMachine(list(self.names), self._policy)
+        for name in self.names[self.wanted :]:
+            recovery.exclude(_BEGINNING - 1, name, STANDS_BY)
+        recovery.take_transitions()
+        self.vote.begin()
         if tamper is not None:
             tamper(recovery)
-        frames = _Frames(self, recovery, node, fault)
+        frames = _Frames(self, recovery, node, fault, execution, repairs_fail=repairs_fail)
         length = self._patience + (len(fault.answers) if fault is not None else 0)
         try:
             frames.run(replace(self._scheme, voter=voter))
@@ -173,6 +141,11 @@ class SchemeModel:
         except (KernelError, KeyError):  # a value that none of the voter's code expects
             return replace(frames.result(), host_failed=True, restored=False)
         return frames.result()
+
+    @property
+    def executions(self) -> int:
+        """Return how often each step is executed, where nothing fails."""
+        return self._scheme.executions
 
     @property
     def rollbacks(self) -> int:
@@ -189,15 +162,23 @@ class _Frames:
         recovery: RecoveryMachine,
         node: str | None,
         fault: NodeFault | None,
+        execution: int,
+        *,
+        repairs_fail: bool,
     ) -> None:
         self._names = model.names
+        self._wanted = model.wanted
+        self._answers = model.vote
+        self._execution = execution
+        self._repairs_fail = repairs_fail
         self._rollbacks = model.rollbacks
         self._recovery = recovery
         self._node = node
         self._fault = fault
         self._left = list(fault.answers) if fault is not None else []
         self._unsettled = fault is not None and fault.unsettled
-        self._classifier = UpsetClassifier(list(model.names))
+        ignored = model.vote.scheme.ignores_states
+        self._classifier = UpsetClassifier(list(model.names), states_ignored=ignored)
         self._upset = None if node is None or fault is None else _upset(node, fault.target)
         if self._upset is not None:
             self._classifier.add(self._upset)
@@ -211,18 +192,25 @@ class _Frames:
     def run(self, scheme: Scheme) -> None:
         """Run one frame."""
         recovery, classifier = self._recovery, self._classifier
-        results = dict.fromkeys(recovery.in_service, GOLDEN)
-        if self._left and self._node in results:
-            results[str(self._node)] = self._left.pop(0).result
-        verdict = self._vote(scheme, results)
-        classifier.classify_nodes(self._frame, results, (_OUTPUT, _STATE))
+        self._stand_by()
+        results = dict.fromkeys(recovery.in_service, self._answers.right)
+        if self._node in results and self._execution == 1:
+            results[str(self._node)] = self._next_answer()
+        self._classify(results)
+        confirms, disagreed = True, False
+        if scheme.executions > 1 and results:
+            confirms, disagreed = self._repeat(scheme, results)
+        verdict = self._vote(scheme, results, again=disagreed, confirmed=confirms)
         verdict, rolled_back = self._roll_back(scheme, verdict, results)
+        if scheme.values is not None:
+            scheme.values.settle(verdict)
         self._alone = self._alone + 1 if is_alone(verdict) else 0
         self._count(verdict)
         classifier.classify_system(verdict, rolled_back=bool(rolled_back))
         actions: list[Action] = []
         for name, result in results.items():
-            observed = observation(result, verdict, self._names.index(name))
+            node = self._names.index(name)
+            observed = observation(result, verdict, node, confirmed=confirms)
             if observed is not None:
                 actions += recovery.observe(self._frame, name, observed)
         self._note_repairs(actions, rolled_back)
@@ -231,6 +219,59 @@ class _Frames:
         recovery.take_transitions()
         self._frame += 1
 
+    def _next_answer(self) -> NodeResult:
+        """Return the next answer of the node that was hit."""
+        return self._answers.result_of(self._left.pop(0)) if self._left else self._answers.right
+
+    def _classify(self, results: Mapping[str, NodeResult], *, again: bool = False) -> None:
+        golden = (self._answers.output_digest, STATE)
+        compared = self._answers.compared(results)
+        self._classifier.classify_nodes(self._frame, compared, golden, again=again)
+
+    def _stand_by(self) -> None:
+        """Switch a cold spare on if a node is missing, as `StandBy` does."""
+        recovery = self._recovery
+        standing = [name for name in self._names if recovery.is_shed(name)]
+        if standing and len(recovery.in_service) < self._wanted:
+            for action in recovery.readmit(
+                self._frame - 1, standing[0], NodeState.POWER_CYCLE, "a node is needed"
+            ):
+                recovery.result(self._frame - 1, action, True)
+
+    def _repeat(self, scheme: Scheme, results: dict[str, NodeResult]) -> tuple[bool, bool]:
+        """Execute the step of the only node again, as `RepeatStage` does. Its last result remains;
+        return whether it is confirmed, and whether executions disagreed."""
+        (name,) = results
+        ballots = self._answers.ballots([results[name]])
+        while wants_another(ballots, scheme.executions):
+            self._execute(name, results, ballots)
+        self._execution = 1  # in the frames that follow
+        agreed = confirmed(ballots)
+        if agreed is not None:
+            for _ in range(_SETTLING_MAX):
+                if ballots[-1] != agreed:
+                    self._execute(name, results, ballots)
+        return agreed is not None and ballots[-1] == agreed, len(set(ballots)) > 1
+
+    def _execute(self, name: str, results: dict[str, NodeResult], ballots: list[Ballot]) -> None:
+        """Execute a step once more, from the state before it; a worker that failed is started
+        again."""
+        failed = results[name].status != DONE
+        stays = self._fault is not None and self._fault.stays
+        if failed and not stays:
+            self._new_worker(name)
+        if self._execution > 1:
+            self._execution -= 1
+        elif self._fault is not None and self._fault.in_state and not stays:
+            self._left.clear()
+        hit = self._execution == 1
+        results[name] = self._next_answer() if hit else self._answers.right
+        ballots += self._answers.ballots([results[name]])
+        if failed:
+            self._shown = SystemOutcome.RECOVERED
+            self._classifier.on_repaired(self._frame, name, NodeState.RESTART)
+        self._classify(results, again=True)
+
     def _note_repairs(self, actions: Sequence[Action], rolled_back: Sequence[str]) -> None:
         if rolled_back or any(action.rung is not NodeState.RESYNC for action in actions):
             self._shown = SystemOutcome.RECOVERED
@@ -238,15 +279,21 @@ class _Frames:
             self._shown = SystemOutcome.CORRECTED
 
     def _vote(
-        self, scheme: Scheme, results: Mapping[str, NodeResult], *, again: bool = False
+        self,
+        scheme: Scheme,
+        results: Mapping[str, NodeResult],
+        *,
+        again: bool = False,
+        confirmed: bool = True,
     ) -> Verdict:
-        ballots = []
-        for name in self._names:
-            r = results.get(name, EXCLUDED_RESULT)
-            ballots.append(Ballot(r.status, r.signal, r.output_digest, r.state_digest))
-        electorate = Electorate(self._recovery.voters, self._recovery.returning)
         return scheme.decide(
-            self._frame, ballots, electorate, _OUTPUT, frames_alone=self._alone, re_executed=again
+            self._frame,
+            self._answers.ballots(excluded_or(results, self._names)),
+            Electorate(self._recovery.voters, self._recovery.returning),
+            self._answers.output_digest,
+            frames_alone=self._alone,
+            re_executed=again,
+            confirmed=confirmed,
         )
 
     def _count(self, verdict: Verdict) -> None:
@@ -272,9 +319,10 @@ class _Frames:
             for name in chosen:
                 if attempt or results[name].status != DONE:
                     self._new_worker(name)
-                elif name == self._node and self._fault is not None and self._fault.in_state:
-                    self._left.clear()
-                results[name] = GOLDEN
+                else:
+                    self._right_state(name)
+                stays = name == self._node and self._fault is not None and self._fault.stays
+                results[name] = self._next_answer() if stays else self._answers.right
             rolled += chosen
             verdict = self._vote(replace(scheme, voter=vote), results, again=True)
         return verdict, rolled
@@ -298,24 +346,35 @@ class _Frames:
 
     def _new_worker(self, name: str) -> None:
         """Note that a node computes with another worker, from a right state."""
-        if name == self._node:
+        if name == self._node and self._fault is not None and not self._fault.stays:
             self._left.clear()
             self._unsettled = False
+
+    def _right_state(self, name: str) -> bool:
+        """Note that a node has a right state; return whether that ends its fault."""
+        ends = name == self._node and self._fault is not None and self._fault.in_state
+        if ends:
+            self._left.clear()
+        return ends
 
     def _repair(self, actions: Sequence[Action], verdict: Verdict) -> set[str]:
         """Carry out repairs: each gives the node the agreed state, or one that it computes from a
         checkpoint."""
         healed: set[str] = set()
-        for action in actions:
+        due = list(actions)
+        while due:
+            action = due.pop(0)
             name = action.node
+            if self._repairs_fail and name == self._node:
+                due += self._recovery.result(self._frame, action, False)
+                continue
             if action.rung is not NodeState.RESYNC:
                 self._new_worker(name)
-            elif name == self._node and self._fault is not None and self._fault.in_state:
-                self._left.clear()
+            elif self._right_state(name):
                 self._unsettled = False
             self._recovery.result(self._frame, action, True)
             self._classifier.on_repaired(self._frame, name, action.rung)
-            wrong = verdict.state not in (0, _STATE)
+            wrong = verdict.state not in (0, STATE)
             self._classifier.mark_contaminated(name, wrong)
             healed.add(name)
         return healed
@@ -326,7 +385,8 @@ class _Frames:
             if state is NodeState.ISOLATED:
                 self._classifier.settle(self._frame, name, isolated=True)
             elif state is NodeState.VOTING:
-                right = results.get(name, EXCLUDED_RESULT).state_digest == _STATE
+                right = results.get(name, EXCLUDED_RESULT).state_digest == STATE
+                right |= self._answers.scheme.ignores_states
                 if name in healed or right:
                     self._classifier.settle(self._frame, name)
 
@@ -336,10 +396,11 @@ class _Frames:
         """Return what became of the upset so far."""
         for name in self._names:
             self._classifier.settle(self._frame, name, at_end=True)
-        upset, everybody = self._upset, (1 << len(self._names)) - 1
-        voting = all(self._recovery.state(name) is NodeState.VOTING for name in self._names)
+        upset, everybody = self._upset, (1 << self._wanted) - 1
+        first = self._names[: self._wanted]
+        voting = all(self._recovery.state(name) is NodeState.VOTING for name in first)
         usual = self._recovery.voters == everybody and self._recovery.settled
-        whole = usual and len(self._recovery.in_service) == len(self._names)
+        whole = usual and len(self._recovery.in_service) == self._wanted
         return SchemeResult(
             NodeEffect.UNKNOWN if upset is None else upset.assessment.effect,
             SystemOutcome.UNKNOWN if upset is None else upset.assessment.outcome,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +16,7 @@ from hil.campaign.scheme_proof import (
     Kind,
     NodeFaults,
     fate_in_scheme,
-    fault_of,
+    fault_in,
 )
 from hil.engine.loop import Loop, RunSetup
 from hil.engine.observers import FramesDone, NodeRepair, RunEvent, RunObserver
@@ -37,13 +37,16 @@ _FRAMES_AFTER: Final = 12
 @dataclass(frozen=True, slots=True)
 class DrawnFault:
     """A fault that was drawn: before instruction `position` of the step, bit `bit` of `target` as
-    an upset counts it; its kind."""
+    an upset counts it; its kind. `output`: the right one of the step; `execution`: in which
+    execution of the step it strikes, with time redundancy."""
 
     node: str
     target: UpsetTarget
     position: int
     bit: int
     kind: Kind
+    output: bytes = b""
+    execution: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +81,12 @@ class Confirmation:
         )
 
 
-def draw_faults(found: Sequence[NodeFaults], count: int, seed: int) -> list[DrawnFault]:
+def draw_faults(
+    found: Sequence[NodeFaults], count: int, seed: int, executions: int = 1
+) -> list[DrawnFault]:
     """Draw faults from all experiments: every second one from those of a kind that is drawn first,
-    so that rare kinds come up. There are none if all faults are known without an experiment."""
+    so that rare kinds come up. They strike in each of the `executions` of a step in turn. There are
+    none if all faults are known without an experiment."""
     tried = [faults for faults in found if faults.plan.classes]
     if not tried:
         return []
@@ -96,7 +102,8 @@ def draw_faults(found: Sequence[NodeFaults], count: int, seed: int) -> list[Draw
             class_, bit = int(places[0][chosen]), int(places[1][chosen])
         else:
             class_, bit = chance.randrange(classes), chance.randrange(faults.numbers.shape[1])
-        out.append(_drawn(faults, class_, bit, chance))
+        drawn = _drawn(faults, class_, bit, chance)
+        out.append(replace(drawn, execution=1 + number % executions))
     return out
 
 
@@ -109,7 +116,7 @@ def _drawn(faults: NodeFaults, class_: int, bit: int, chance: random.Random) -> 
         position -= chance.randrange(int(plan.weight[class_]))
     kind = faults.kinds[int(faults.numbers[class_, bit])]
     at = _first_bit(faults, region, byte, position) + bit
-    return DrawnFault(faults.node, region.target, position, at, kind)
+    return DrawnFault(faults.node, region.target, position, at, kind, faults.output)
 
 
 def _first_bit(faults: NodeFaults, region: TargetRegion, byte: int, position: int) -> int:
@@ -193,7 +200,7 @@ def run_fault(scenario: Scenario, frame: int, fault: DrawnFault, folder: Path) -
     it was not injected; what `Loop.run` raises."""
     plan = UpsetPlan(
         frame, fault.node, fault.target, PatternKind.BIT, "campaign",
-        steps=fault.position, width=1, bit=fault.bit, exact=True,
+        steps=fault.position, width=1, bit=fault.bit, exact=True, execution=fault.execution,
     )  # fmt: skip
     flight = fly(scenario, frame, (plan,), folder)
     upset = flight.upsets[-1] if flight.upsets else None
@@ -203,9 +210,9 @@ def run_fault(scenario: Scenario, frame: int, fault: DrawnFault, folder: Path) -
             f"bit {fault.bit} of the {fault.target} of node {fault.node} was not hit before "
             f"instruction {fault.position}: {why}"
         )
-    result = SchemeModel(scenario).carry_out(
-        fault.node, fault_of(fault.kind, fault.target, voted=scenario.rig.size > 1)
-    )
+    in_node = fault_in(scenario, fault.kind, fault.target)
+    model = SchemeModel(scenario, fault.output)
+    result = model.carry_out(fault.node, in_node, execution=fault.execution)
     proved = fate_in_scheme(result)
     # There is no other upset: what a run calls an anomaly, since it came late, is of this one.
     outcome = with_repairs(upset.assessment.outcome, flight.shown)

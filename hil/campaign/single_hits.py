@@ -11,7 +11,8 @@ import numpy as np
 from hil.analysis.scheme_figures import SingleHits
 from hil.campaign.inproc_samples import FaultBench, fault_array
 from hil.campaign.sampling import FaultTable
-from hil.campaign.scheme_model import NodeFault, SchemeModel, WrongAnswer
+from hil.campaign.scheme_answers import NodeFault, WrongAnswer
+from hil.campaign.scheme_model import SchemeModel
 from hil.kernel import Golden
 from hil.record.campaign_rows import EFFECTS
 from hil.rig.node import CRASHED, HUNG

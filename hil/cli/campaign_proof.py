@@ -83,7 +83,8 @@ def _confirm(
     from hil.record.scheme_proof import RunCheck
 
     say(f"{count} full runs")
-    faults = draw_faults(found, count, proof.seed)
+    executions = order.scenario.rig.scheme.executions
+    faults = draw_faults(found, count, proof.seed, executions)
     ends = confirm(order.scenario, order.frame, faults, _Reporter().report)
     differences = tuple(end.difference for end in ends if not end.agrees)
     return RunCheck(len(ends), differences, sum(end.escapes for end in ends))

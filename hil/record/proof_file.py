@@ -31,6 +31,7 @@ from hil.record.scheme_proof import (
     RunCheck,
     SchemeFate,
     SchemeProof,
+    StubbornCheck,
 )
 from hil.upsets.words import UpsetTarget
 
@@ -96,13 +97,15 @@ def write_proof(
 
 
 def _write(db: sqlite3.Connection, proof: SchemeProof, version: str) -> None:
-    answers, runs = proof.answers, proof.runs
+    answers, runs, stubborn = proof.answers, proof.runs, proof.stubborn
     meta = {
         **{key: getattr(proof, key) for key in _META},
         "hil_version": version,
         "holds": proof.holds,
         "answers": [answers.answers, answers.right, answers.wrong, answers.none],
         "runs": [runs.runs, runs.escapes],
+        "stubborn": [stubborn.frames, stubborn.orders, stubborn.escaped, stubborn.lost],
+        "may_repeat": proof.may_repeat,
     }
     rows = ((key, json.dumps(value)) for key, value in sorted(meta.items()))
     db.executemany(insert("meta", 2), rows)
@@ -159,4 +162,6 @@ def _proof(db: sqlite3.Connection) -> SchemeProof:
         answers=AnswerCheck(*meta["answers"]),
         host=tuple(HostRow(*place, counts) for place, counts in host.items()),
         runs=RunCheck(runs, texts, escapes),
+        stubborn=StubbornCheck(*meta.get("stubborn", (0, 0, 0, 0))),  # older files have none
+        may_repeat=meta.get("may_repeat", 0),
     )

@@ -21,6 +21,7 @@ __all__ = [
     "RunCheck",
     "SchemeFate",
     "SchemeProof",
+    "StubbornCheck",
 ]
 
 
@@ -52,9 +53,11 @@ the proof: where that leaves open what comes after."""
 
 
 class HostFate(Word):
-    """The fate of an upset of the voter or of recovery; the values are words for people."""
+    """The fate of an upset of the voter, of recovery or of the link; the values are words for
+    people."""
 
     HARMLESS = "no lasting effect"
+    REPEATED = "sent again"
     NODE_OUT = "a node stays out"
     LOST = "a frame without output"
     STOPS = "the voter stops"
@@ -72,7 +75,8 @@ class ProofRow:
 
 @dataclass(frozen=True, slots=True)
 class HostRow:
-    """One field of the host: `part` is the voter before or after its decision, or recovery.
+    """One field of the host: `part` is the voter before or after its decision, the same of one of
+    three voters, recovery, or the link, of which `bits` has cuts, too.
     `bits`: how many of its bits come to what."""
 
     part: str
@@ -92,6 +96,17 @@ class AnswerCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class StubbornCheck:
+    """Every order of answers of one node in some `frames`, whatever is repaired: how many `orders`
+    there are, in how many a wrong output left the system, and in how many a frame had none."""
+
+    frames: int
+    orders: int
+    escaped: int
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunCheck:
     """Faults drawn at random that were carried out in full runs: how many there were, what those
     came to that did not end as proved, and how many escaped although none should have."""
@@ -104,7 +119,9 @@ class RunCheck:
 @dataclass(frozen=True, slots=True)
 class SchemeProof:
     """The proof: `rows` by node and target; `answers` of one node that were put to the voter;
-    `host`: the upsets of the voter and of recovery; `runs`: its confirmation."""
+    `host`: the upsets of the voter, of recovery and of the link; `runs`: its confirmation;
+    `stubborn`: nodes that go on to answer wrongly; `may_repeat`: recovered faults whose damage may
+    show again, since no repair has started that worker again."""
 
     scheme: str
     workload: str
@@ -118,6 +135,8 @@ class SchemeProof:
     answers: AnswerCheck
     host: tuple[HostRow, ...]
     runs: RunCheck = RunCheck(0, ())
+    stubborn: StubbornCheck = StubbornCheck(0, 0, 0, 0)
+    may_repeat: int = 0
 
     @property
     def total(self) -> Counter[SchemeFate]:
@@ -133,9 +152,16 @@ class SchemeProof:
     def holds(self) -> bool:
         """Return whether no upset of a node escapes, nor one of those that were carried out in
         runs. Where states are compared, damage that is latent is that of a worker: when it shows,
-        it is one more wrong answer of one node. A single node may have a wrong state for good."""
-        alone = len(self.nodes) == 1 and self.total[SchemeFate.LATENT] > 0
-        return not (self.total[SchemeFate.ESCAPED] or alone or self.runs.escapes)
+        it is one more wrong answer of one node: then `stubborn` has no escape, either. A single
+        node may have a wrong state, or a damaged worker, for good."""
+        open_ = self.total[SchemeFate.LATENT] + self.total[SchemeFate.OUTVOTED]
+        unknown = open_ > 0 if len(self.nodes) == 1 else self.stubborn.escaped > 0
+        return not (self.total[SchemeFate.ESCAPED] or unknown or self.runs.escapes)
+
+    @property
+    def hits_outside_nodes(self) -> Counter[HostFate]:
+        """Return how many hits of voter, recovery and link come to what."""
+        return sum((row.bits for row in self.host), Counter())
 
     def as_json(self) -> JsonObject:
         """Return the proof as a JSON object: all counts are exact."""
@@ -166,6 +192,13 @@ class SchemeProof:
                 "wrong": self.answers.wrong,
                 "none": self.answers.none,
             },
+            "stubborn": {
+                "frames": self.stubborn.frames,
+                "orders": self.stubborn.orders,
+                "escaped": self.stubborn.escaped,
+                "lost": self.stubborn.lost,
+            },
+            "may_repeat": self.may_repeat,
             "host": [
                 {
                     "part": row.part,

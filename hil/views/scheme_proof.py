@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hil.record.scheme_proof import HostFate, SchemeFate, SchemeProof
+from hil.scenario.words import SchemeName
 from hil.views.style import BAD, DIM, GOOD, HEAD, Glyphs
 
 __all__ = ["proof_table"]
@@ -24,6 +25,15 @@ _DEFINITIONS: Final = {
     "later is a wrong answer of one node: then a full run ends as corrected or recovered.",
 }
 """What fates leave open: `MAY_END_AS`, for people."""
+_NOT_REPEATED: Final = (
+    "Latent, outvoted: with a right state and a wrong worker the same step was not executed again "
+    "on a board. Whether its executions are then wrong alike, which nothing detects, is open."
+)
+_BY_VALUE: Final = (
+    "The voter by value took the wrong outputs of the step byte by byte; how far off those of "
+    "later steps are is open, and such faults are latent or outvoted. It is a program of the host: "
+    "its own memory was not hit."
+)
 _LATENT_ALONE: Final = (
     "Latent: nothing has shown in the steps that were followed. What shows later escapes: there is "
     "no other node."
@@ -73,7 +83,7 @@ def _host(proof: SchemeProof, glyphs: Glyphs) -> Table:
     parts: dict[str, Counter[HostFate]] = {}
     for row in proof.host:
         parts.setdefault(row.part, Counter()).update(row.bits)
-    table = _table("on the host", "bits", *(fate.value for fate in HostFate), texts=1)
+    table = _table("beside the nodes", "hits", *(fate.value for fate in HostFate), texts=1)
     for part, bits in parts.items():
         cells = [Text(f"{bits[f]:,}" if bits[f] else glyphs.none) for f in HostFate]
         table.add_row(part, f"{bits.total():,}", *cells)
@@ -102,11 +112,22 @@ def _notes(proof: SchemeProof) -> list[str]:
     ]
     if len(proof.nodes) > 1:
         notes += [text for fate, text in _DEFINITIONS.items() if proof.total[fate]]
+    elif SchemeName(proof.scheme).executions > 1:
+        if proof.total[SchemeFate.LATENT] or proof.total[SchemeFate.OUTVOTED]:
+            notes.append(_NOT_REPEATED)
     elif proof.total[SchemeFate.LATENT]:
         notes.append(_LATENT_ALONE)
+    if not any(row.part.startswith("voter") for row in proof.host):
+        notes.append(_BY_VALUE)
+    if proof.may_repeat:
+        notes.append(
+            f"{proof.may_repeat:,} of the recovered faults left damage in what a worker keeps "
+            "beside its state, and no repair has started it again: it may show again."
+        )
+    notes += _stubborn(proof)
     single: dict[str, list[str]] = {}
     for row in proof.host:
-        if row.bits.total() > row.bits[HostFate.HARMLESS]:
+        if set(row.bits) - {HostFate.HARMLESS, HostFate.REPEATED}:
             text = f"{row.field} ({', '.join(_named(row.bits))})"
             single.setdefault(row.part, []).append(text)
     points = "; ".join(f"{part}: {', '.join(fields)}" for part, fields in single.items())
@@ -114,11 +135,28 @@ def _notes(proof: SchemeProof) -> list[str]:
         *notes,
         "Voter and recovery run on the host, which this bench trusts. Their single points of "
         f"failure, while all nodes answer right: {points or 'none'}.",
+        f"{proof.hits_outside_nodes.total():,} hits of voter, recovery and link in all: "
+        f"{proof.hits_outside_nodes[HostFate.WRONG]:,} escapes.",
+    ]
+
+
+def _stubborn(proof: SchemeProof) -> list[str]:
+    """Return what is said of nodes that go on to answer wrongly."""
+    stubborn = proof.stubborn
+    if not stubborn.orders:  # of a proof that an earlier hil has made
+        return []
+    return [
+        "Each fault is followed with repairs that succeed. Without that assumption, and whatever "
+        f"damage shows again: {stubborn.orders:,} orders of answers of one node in "
+        f"{stubborn.frames} consecutive frames or executions (right, wrong output, wrong state, "
+        "crash, silence), half of them with repairs that all fail: "
+        f"{stubborn.escaped:,} with an escape, {stubborn.lost:,} with a frame without an output."
     ]
 
 
 def _named(bits: Counter[HostFate]) -> list[str]:
-    return [f"{bits[f]} {f.value}" for f in HostFate if f is not HostFate.HARMLESS and bits[f]]
+    named = (f for f in HostFate if f not in (HostFate.HARMLESS, HostFate.REPEATED) and bits[f])
+    return [f"{bits[fate]} {fate.value}" for fate in named]
 
 
 def _statement(proof: SchemeProof) -> Text:

@@ -13,7 +13,8 @@ import pytest
 
 from hil.campaign.exact_campaign import ExactOrder, run_exact_campaign
 from hil.campaign.proof_result import write_proof_result
-from hil.campaign.scheme_model import NodeFault, SchemeModel, WrongAnswer
+from hil.campaign.scheme_answers import NodeFault, WrongAnswer
+from hil.campaign.scheme_model import SchemeModel
 from hil.campaign.scheme_proof import (
     Kind,
     NodeFaults,
