@@ -5,8 +5,9 @@ take that answer beside the right ones of all other nodes (`hil.campaign.scheme_
 overwritten, or read by nobody, is right without an experiment (`hil.campaign.def_use`).
 
     time redundancy   each fault strikes in each of the planned executions. What a wrong worker,
-                      with a right state, makes of the same step again is not tried: such damage is
-                      `latent`, or `outvoted` if it has shown, and the proof does not hold then
+                      with a right state, makes of the same step again is not tried, but taken from
+                      the steps that follow, with wrong outputs alike. Such damage is `latent`, or
+                      `outvoted` if it has shown, and the proof does not hold then
     voter by value    takes the wrong outputs themselves, byte by byte. That of a later step is not
                       known: what shows there is `latent`, or `outvoted` if some has shown before
     cold spares       are off until a node is isolated: their own steps are not hit

@@ -26,8 +26,9 @@ _DEFINITIONS: Final = {
 }
 """What fates leave open: `MAY_END_AS`, for people."""
 _NOT_REPEATED: Final = (
-    "Latent, outvoted: with a right state and a wrong worker the same step was not executed again "
-    "on a board. Whether its executions are then wrong alike, which nothing detects, is open."
+    "With a right state and a damaged worker the same step was not executed again on a board: what "
+    "it answers is taken from the steps that follow, wrong outputs as alike, which nothing "
+    "detects. Such faults are latent, outvoted, without an output or escaped."
 )
 _BY_VALUE: Final = (
     "The voter by value took the wrong outputs of the step byte by byte; how far off those of "
@@ -113,7 +114,7 @@ def _notes(proof: SchemeProof) -> list[str]:
     if len(proof.nodes) > 1:
         notes += [text for fate, text in _DEFINITIONS.items() if proof.total[fate]]
     elif SchemeName(proof.scheme).executions > 1:
-        if proof.total[SchemeFate.LATENT] or proof.total[SchemeFate.OUTVOTED]:
+        if not proof.holds or proof.may_repeat:
             notes.append(_NOT_REPEATED)
     elif proof.total[SchemeFate.LATENT]:
         notes.append(_LATENT_ALONE)
