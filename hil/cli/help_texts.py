@@ -48,7 +48,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "hil compare memory-storm --schemes simplex,dmr,tmr --boards inproc",
     ),
     "hil training": ("hil training train-upsets --boards inproc --upsets 1",),
-    "hil cost": ("hil cost simplex tmr", "hil cost --prices"),
+    "hil cost": ("hil cost simplex tmr", "hil cost leo-offload", "hil cost --prices"),
     "hil theory": ("hil theory --list", "hil theory tmr --runs 10"),
     "hil report": ("hil report RUN -o report.html", "hil report drawn.campaign --pdf drawn.pdf"),
     "hil verify": ("hil verify RUN/evidence.json",),

@@ -21,11 +21,14 @@ _END: Final = " the run ends"
 
 
 def orbit(scene: Scene, width: int, height: int, marks: Marks) -> list[Text]:
-    """Return the last half hour and the next hour: light, anomaly, ground contact, battery. Empty
-    without an orbit."""
-    if not scene.places:
-        return []
+    """Return the last half hour and the next hour: light, anomaly, ground contact, battery. Without
+    an orbit, only the link to the ground; empty without one."""
     label = 9
+    if not scene.places:
+        if scene.ground is None:
+            return []
+        words = fit(_link(scene.ground, scene.t_us), width - label - 2, marks)
+        return [rule("GROUND", width, marks), line(f" {'link':<{label}}", words)]
     room = width - label - 2
     tall = height >= TALL
     begin = scene.t_us - room // 3 * bin_us(room)
