@@ -100,17 +100,30 @@ def feed(
         return Exit.PASS
     chosen = _chosen(run)
     _give_way()
-    with _feeds(chosen, where) as feeds:
+    with contextlib.suppress(KeyboardInterrupt):  # the usual end of a feed
+        _feed_it(chosen, where, report, as_json=as_json, until_end=until_end)
+    return Exit.PASS
+
+
+def _feed_it(
+    run: Path,
+    where: dict[str, _Address],
+    report: dict[str, JsonValue],
+    *,
+    as_json: bool,
+    until_end: bool,
+) -> None:
+    """Open the feeds of a run, say where they are, and wait for their end."""
+    with _feeds(run, where) as feeds:
         if as_json:
-            answer({"run": str(chosen), **report, **{each.name: each.where for each in feeds}})
+            answer({"run": str(run), **report, **{each.name: each.where for each in feeds}})
         else:
             for each in feeds:
                 say(f"{each.name}: {each.url}")
         for each in feeds:
             if not each.address.is_local:
                 say(f"warning: anybody who reaches {each.where} can read the run there")
-        _serve(chosen, feeds, until_end=until_end)
-    return Exit.PASS
+        _serve(run, feeds, until_end=until_end)
 
 
 def _give_way() -> None:
@@ -190,7 +203,5 @@ def _serve(run: Path, feeds: list[_Feed], *, until_end: bool) -> None:
                 if record.state is State.ENDED or gone or record.writer_is_gone():
                     return
             waiting.wait(_LOOK_S)
-    except KeyboardInterrupt:
-        return
     finally:
         record.close()

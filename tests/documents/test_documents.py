@@ -119,11 +119,18 @@ def on_console(reader: Reader) -> str:
     return "hil console left --bench console.yaml"
 
 
+FEED = "hil feed RUN --prometheus 9464"
 DISCOVER = Rule("boards", on_ports("hil discover PORTS -o bench.yaml"))
 ON_BENCH = "hil run memory-storm --bench bench.yaml --json"
 SSH = Rule("a board that is reached by ssh")
 DASK = Rule("a cluster", by="tests/campaign/test_cluster.py")
 RULES: dict[tuple[str, str], Rule] = {
+    ("scenarios/RUNS.md", f"{FEED} --until-end"): Rule(
+        instead="hil feed RUN --prometheus 0 --until-end"  # the port may be taken here
+    ),
+    ("scenarios/RUNS.md", f"{FEED} --ccsds 10015"): Rule(
+        instead="hil feed RUN --prometheus 0 --ccsds 0", says="prometheus: http://127.0.0.1:"
+    ),
     (
         "scenarios/COST.md",
         "hil run sso-dawn-dusk --scheme simplex --boards inproc --out simplex",
