@@ -22,7 +22,7 @@ verification, views, report, export
                     a record computed again; what people see of a run; pages for a browser; tables
                     for other programs
 api                 the Python interface, the only stable one
-perf, doctor        measurements, and checks of this computer
+perf, doctor, testing    measurements, and checks of this computer; the pytest plugin, on `api` alone
 cli                 the command line
 
 Modules that all rooms may import:
@@ -52,6 +52,7 @@ __all__ = [
     "RunObserver",
     "RunOptions",
     "Scenario",
+    "SteppedRun",
     "SurveyedFlight",
     "load_scenario",
     "open_campaign",
@@ -59,6 +60,7 @@ __all__ = [
     "orbit",
     "parse_scenario",
     "run",
+    "stepped_run",
 ]
 """Those of `hil.api`."""
 

@@ -25,9 +25,11 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from hil.campaign.exact_campaign import ExactOrder, run_exact_campaign
 from hil.campaign.regions import EXACT_TARGETS
+from hil.control.answers import UpsetOrdered
 from hil.engine.loop import Loop, RunSetup
-from hil.engine.observers import FramesDone, RunEvent, RunObserver
-from hil.engine.run_preparation import prepare_new_run
+from hil.engine.observers import FramesDone, NodeRepair, RunEvent, RunObserver, TimeSlip
+from hil.engine.run_preparation import NewRun, prepare_new_run
+from hil.engine.stepped_run import BOARD_CAPABILITIES, SteppedNode, SteppedRun
 from hil.errors import UsageError
 from hil.plant.survey import Survey, survey
 from hil.plant.survey_figures import SurveyFigures
@@ -37,7 +39,18 @@ from hil.record.column_table import ColumnTable, html_table
 from hil.record.reader import Reader
 from hil.record.run_result import RunResult
 from hil.record.run_tables import RunTable, run_table
-from hil.scenario import Overrides, Scenario, load_scenario, parse_scenario
+from hil.redundancy.recovery import NodeState, Transition
+from hil.redundancy.voting import Verdict, VerdictKind
+from hil.scenario import (
+    Overrides,
+    Scenario,
+    load_bench,
+    load_scenario,
+    parse_expectation,
+    parse_scenario,
+)
+from hil.upsets.outcome import Anomaly
+from hil.upsets.upset import Assessment, Upset
 from hil.verification.findings import Verification
 from hil.verification.replay import result_of, verify
 
@@ -45,22 +58,39 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 __all__ = [
+    "BOARD_CAPABILITIES",
+    "Anomaly",
+    "Assessment",
     "Campaign",
     "ColumnTable",
     "FramesDone",
+    "NodeRepair",
+    "NodeState",
     "Run",
     "RunEvent",
     "RunObserver",
     "RunOptions",
+    "RunResult",
     "Scenario",
+    "SteppedNode",
+    "SteppedRun",
     "SurveyedFlight",
+    "TimeSlip",
+    "Transition",
+    "Upset",
+    "UpsetOrdered",
+    "Verdict",
+    "VerdictKind",
     "campaign",
+    "load_bench",
     "load_scenario",
     "open_campaign",
     "open_run",
     "orbit",
+    "parse_expectation",
     "parse_scenario",
     "run",
+    "stepped_run",
 ]
 
 
@@ -246,14 +276,42 @@ def run(
     Raises: UsageError and ConfigError if the scenario or an option cannot be used; SetupError,
     LinkTimeout and other subclasses of HilError if the rig fails; TypeError for an unknown
     option."""
+    new = _prepared(scenario, out, options)
+    setup = RunSetup(capture=capture, plant=new.plant, left_out=new.left_out)
+    Loop(new.scenario, new.run_dir, stop=stop, observers=observers, setup=setup).run()
+    return Run(new.run_dir)
+
+
+def stepped_run(
+    scenario: str | Path | Scenario,
+    *,
+    out: str | Path | None = None,
+    observers: Sequence[RunObserver] = (),
+    capture: bool = False,
+    who: str = "stepped run",
+    **options: Unpack[RunOptions],
+) -> SteppedRun:
+    """Return a run that its caller steps, frame by frame, and gives orders in between:
+
+        with hil.stepped_run("memory-storm", boards="inproc") as run:
+            run.step(100)
+            run.order("inject", node="b", target="state", bit=7)
+            run.step(10)
+        recorded = hil.open_run(run.folder)
+
+    The arguments are those of `run`; `who` gives the orders, for the record. Raises: as `run`."""
+    new = _prepared(scenario, out, options)
+    return SteppedRun(new, observers, capture=capture, who=who)
+
+
+def _prepared(
+    scenario: str | Path | Scenario, out: str | Path | None, options: RunOptions
+) -> NewRun:
     if unknown := sorted(set(options) - set(RunOptions.__annotations__)):
         known = ", ".join(RunOptions.__annotations__)
         raise TypeError(f"run has no option {unknown[0]!r}; options: {known}")
     given: dict[str, Any] = {"board" if k == "boards" else k: v for k, v in options.items()}
-    new = prepare_new_run(scenario, Overrides(**given), None if out is None else Path(out))
-    setup = RunSetup(capture=capture, plant=new.plant, left_out=new.left_out)
-    Loop(new.scenario, new.run_dir, stop=stop, observers=observers, setup=setup).run()
-    return Run(new.run_dir)
+    return prepare_new_run(scenario, Overrides(**given), None if out is None else Path(out))
 
 
 def open_run(folder: str | Path) -> Run:

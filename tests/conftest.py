@@ -14,19 +14,6 @@ from tests.command_line import Hil
 from tests.ready import ReadyHil
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--bench", metavar="FILE", help="run the node contract on the boards of this bench file"
-    )
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Tests change the working directory, and workers of xdist may have another one."""
-    given = config.getoption("--bench")
-    if given:
-        config.option.bench = str(Path(given).absolute())
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection(session: pytest.Session) -> None:
     """Modules and tests stay until the end: the collector of garbage would go through them again

@@ -31,6 +31,7 @@ node_power, board_orders, plant_rows    power of a node, orders to its board, ro
 temperature_alarm_limits, firmware_flags    the alarm limits and the notes of hot boards
 operator, run_controls    an operator's commands, and what they may use of a run
 observers           objects that follow a run in its own process
+stepped_run         a run that its caller steps, and gives orders between two frames
 
 run_recorder        writes what happens to the parts into the record
 snapshots, resume   takes and restores the state of a run; reads it from a record

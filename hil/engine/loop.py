@@ -22,7 +22,7 @@ viewer."""
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -111,7 +111,11 @@ class Loop:
     `resume_run`: the run in `run_dir` is resumed from its last snapshot instead. `batch=False` runs
     inproc boards frame by frame like all others. `stop` is called between frames; if it returns
     true, the run ends as aborted. `inbox` has an operator's commands; `observers` get the events,
-    also logged (`hil.engine.run_log`). `controls` may steer it in its thread. Not thread-safe."""
+    also logged (`hil.engine.run_log`). `controls` may steer it in its thread. `batches_until`: the
+    frame of the flight before which batches of quiet frames end, None for no limit. `result` is
+    there after the end of the run. Not thread-safe."""
+
+    result: RunResult
 
     def __init__(
         self,
@@ -139,6 +143,7 @@ class Loop:
         self._stop = stop
         self._observers = tuple(observers)
         self._setup = setup
+        self._aborted_by = ""
         self._tape: Capture | None = None
         self._due = _Due()
         parts = self._parts = assemble(scenario, setup.clock, setup.plant, program)
@@ -170,17 +175,38 @@ class Loop:
         )
         self._health_poll = HealthPoll(self.controls, self._coupling)
         self._operator = None if inbox is None else Operator(self.controls, inbox)
+        self.batches_until: int | None = None
 
     @property
     def next_frame(self) -> int:
         """Return the number of the frame that is run next."""
         return self._parts.golden.next_frame
 
+    @property
+    def flown(self) -> int:
+        """Return the number of frames that were run or skipped."""
+        return self.next_frame + self._parts.metrics.skipped
+
+    def carry_out_commands(self) -> None:
+        """Carry out the commands in the inbox now, between two frames."""
+        if self._operator is not None:
+            self._operator.carry_out_commands()
+
     # --- the whole run ------------------------------------------------------------------------
 
     def run(self) -> RunResult:
         """Run to the end and return the result. In every case boards and links are closed, and the
         record is kept. Raises: subclasses of HilError for failures of the rig itself."""
+        with self.steps() as steps:
+            for _ in steps:
+                pass
+        return self.result
+
+    @contextlib.contextmanager
+    def steps(self) -> Iterator[Iterator[None]]:
+        """Open the run, and yield an iterator that runs it: from one item to the next, one frame, a
+        batch of quiet frames that ends before `batches_until`, or a wait in which no frame is due.
+        The run ends with the `with` block; `result` is set then. Raises: as `run`."""
         with contextlib.ExitStack() as stack:
             if self._setup.lock is None:
                 stack.enter_context(RunLock(self.run_dir))
@@ -203,9 +229,9 @@ class Loop:
             self._open_record(self._prepare())
             for observer in self._observers:
                 observer.on_start(self.next_frame)
-            aborted_by = self._all_frames()
+            yield self._all_frames()
             consoles.close()  # what is missing in them is noted in the record
-            return self._finish(aborted_by)
+            self.result = self._finish(self._aborted_by)
 
     def _check_record(self) -> None:
         """Check, now that the folder is locked, that nothing else has begun or ended this run.
@@ -295,25 +321,28 @@ class Loop:
 
     # --- frames -------------------------------------------------------------------------------
 
-    def _all_frames(self) -> str:
-        """Run all frames; return who ended the run early, empty if nobody did."""
+    def _all_frames(self) -> Iterator[None]:
+        """Run all frames, and yield after each pass; `_aborted_by` tells who ended the run early,
+        empty if nobody did."""
         self._due.health_us = self._parts.rig.clock.now_us()
         self._due.snapshot_us = self._parts.rig.clock.now_us() + _SNAPSHOT_US
         times, golden, metrics = self._parts.times, self._parts.golden, self._parts.metrics
         while (frame := golden.next_frame) + metrics.skipped < times.frame_count:
             if self._stop():
                 self.controls.record.note(frame, "aborted by the user")
-                return "the user"
+                self._aborted_by = "the user"
+                return
             next_step = NextStep.GO if self._operator is None else self._operator.poll()
             if next_step is NextStep.END:
-                return _ended_by(self._operator)
+                self._aborted_by = _ended_by(self._operator)
+                return
             go, skipped = next_step is NextStep.GO, metrics.skipped
             computed = go and not self._returns.waits(frame) and self._run_some(frame)
             self._between_frames(computed)
             if go and self._observers:
                 self._report_frames(frame, skipped)
+            yield
         self._returns.finish(self.next_frame, lambda: self._between_frames(computed=False))
-        return ""
 
     def _report_frames(self, next_before: int, skipped_before: int) -> None:
         computed = self.next_frame - next_before
@@ -331,6 +360,9 @@ class Loop:
             if frame == 0 or t_us >= self._coupling.next_us:
                 self._coupling.step(frame, t_us)
         quiet_until = self._fast_forward.until(frame)
+        if self.batches_until is not None:
+            # Never before `frame`, which is due.
+            quiet_until = max(frame, min(quiet_until, self._parts.times.number(self.batches_until)))
         if self._fast_forward.skip(frame, quiet_until):
             return False
         if not self._batches.run(frame, quiet_until, snapshot_us=self._due.snapshot_us):

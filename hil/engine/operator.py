@@ -78,7 +78,7 @@ class Operator:
         """Carry out the commands that have arrived; return what the loop does next. Before WAIT is
         returned, up to 0.1 s have passed in which nothing was due."""
         if self._inbox:
-            self._execute()
+            self.carry_out_commands()
         if self.ended:
             return NextStep.END
         if self.paused:
@@ -91,7 +91,8 @@ class Operator:
             return NextStep.WAIT
         return NextStep.GO
 
-    def _execute(self) -> None:
+    def carry_out_commands(self) -> None:
+        """Carry out the commands that have arrived, up to 16 of them."""
         for _ in range(_ORDERS_MAX):
             order = self._inbox.take()
             if order is None or self.ended:

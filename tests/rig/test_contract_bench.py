@@ -1,4 +1,4 @@
-"""The node contract on your own boards: `pytest -n 0 --bench bench.yaml -k TestBench`.
+"""The node contract on your own boards: `pytest -n 0 --hil-bench bench.yaml -k TestBench`.
 
 Boards are taken in the order of the file. What a board cannot show (because nothing switches its
 power, or because the bench has too few) is skipped, and says why.
@@ -24,9 +24,9 @@ pytestmark = [pytest.mark.hardware, pytest.mark.timeout(1800)]
 @pytest.fixture
 def boards(request: pytest.FixtureRequest) -> list[BenchBoardConfig]:
     """The boards of the bench that was given."""
-    given = request.config.getoption("--bench")
+    given = request.config.getoption("--hil-bench")
     if not given:
-        pytest.skip("no bench was given (--bench FILE)")
+        pytest.skip("no bench was given (--hil-bench FILE)")
     return [board for board in load_bench(given).boards if not board.absent]
 
 

@@ -1,4 +1,4 @@
-"""`pytest --bench`: the contract on boards that somebody else started. Tried with three agents on
+"""`pytest --hil-bench`: the contract on boards that somebody else started. Tried with three agents on
 cables of ptys, whose power is a command that starts and kills them."""
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def test_the_contract_runs_on_the_boards_of_a_bench_file(tmp_path: Path) -> None
             "-n",
             "0",
             "-q",
-            "--bench",
+            "--hil-bench",
             str(bench),
             "-p",
             "no:cacheprovider",
@@ -93,5 +93,5 @@ def test_without_a_bench_it_is_skipped_with_the_reason(pytestconfig: pytest.Conf
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=HERE.parents[1], timeout=100, check=False
     )
-    assert done.returncode == 0 and "no bench was given (--bench FILE)" in done.stdout
+    assert done.returncode == 0 and "no bench was given (--hil-bench FILE)" in done.stdout
     assert "passed" not in done.stdout

@@ -1,0 +1,46 @@
+"""What a failure of a test says: what its rig has seen, its recording, and how to repeat it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from hil.testing.observations import Observation
+
+__all__ = ["failure_text", "reproduce_line"]
+
+_LAST: Final = 12
+
+
+def reproduce_line(item: pytest.Item, seed: int | None) -> str:
+    """Return the command that runs a test again, with the same seed and the same kind of boards.
+    It is given in the root folder of the tests."""
+    words = ["pytest", item.nodeid]
+    for option in ("--hil-bench", "--hil-boards"):
+        if value := item.config.getoption(option):
+            words += [option, str(value)]
+    if seed is not None:
+        words += ["--hil-seed", str(seed)]
+    return shlex.join(words)
+
+
+def failure_text(
+    folder: Path, frame: int, remarkable: Sequence[Observation], reproduce: str
+) -> str:
+    """Return what is printed below the failure of a test that used a rig."""
+    lines = [f"frames run   {frame:,}"]
+    if remarkable:
+        lines.append(f"what happened (the last {min(_LAST, len(remarkable))} events):")
+        lines += [f"  {seen}" for seen in remarkable[-_LAST:]]
+    else:
+        lines.append("what happened: no upset, every frame plainly agreed")
+    lines += [
+        f"recording    {folder}",
+        f"look at it   {shlex.join(['hil', 'replay', str(folder)])}",
+        f"reproduce    {reproduce}",
+    ]
+    return "\n".join(lines)

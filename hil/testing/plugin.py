@@ -1,0 +1,163 @@
+"""The pytest plugin: options, markers, fixtures, and what failures and reports say of a rig.
+
+pytest loads this module at its start in every environment in which the package is installed, so it
+imports nothing of the package until a test uses a fixture."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from hil.api import Run, SurveyedFlight
+    from hil.testing.nodes import NodeOfTest, OrderedUpset
+    from hil.testing.rig import Rig
+
+__all__ = ["inject", "node", "orbit", "recording", "rig"]
+
+_MARKERS: Final = (
+    "hil_scenario(scenario, **options): the scenario of the fixture `rig`, a file beside the test or "
+    "the name of a shipped one, and options of hil.run: seed, frames, scheme, boards, ...",
+    "hil_needs(*capabilities, nodes=0): skip the test unless every board of the rig can do this: "
+    "`power` (switched from here), `real` (no software board), or a target of upsets such as `cpu`",
+)
+_SESSION: Final = pytest.StashKey["RigSession"]()
+_PHASES: Final = pytest.StashKey["dict[str, pytest.TestReport]"]()
+_ASSERTIONS: Final = (AssertionError, pytest.fail.Exception)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options and the configuration keys."""
+    group = parser.getgroup("hil", "rigs of flight computers (hil)")
+    group.addoption("--hil-bench", metavar="FILE", help="run rigs on the boards of this bench file")
+    group.addoption(
+        "--hil-boards",
+        metavar="KIND",
+        choices=("inproc", "process", "emulated"),
+        help="run rigs on software boards of this kind: inproc (default), process or emulated; with "
+        "--hil-bench: nodes for which the bench has no board",
+    )
+    group.addoption("--hil-seed", metavar="N", type=int, help="run all rigs with this seed")
+    group.addoption(
+        "--hil-recordings",
+        metavar="DIR",
+        help="folder for the recordings of rigs (default: runs/pytest in the root folder)",
+    )
+    group.addoption(
+        "--hil-keep",
+        choices=("failed", "all"),
+        default="failed",
+        help="recordings to keep: of tests that failed (default), or all",
+    )
+    group.addoption(
+        "--hil-allure",
+        metavar="DIR",
+        help="write the results of tests that use a rig into this allure-results folder",
+    )
+    parser.addini("hil_scenario", "scenario of rigs whose tests have no marker hil_scenario")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers. Tests may change the working directory, and workers of pytest-xdist may
+    have another one."""
+    if given := config.getoption("--hil-bench"):
+        config.option.hil_bench = str(config.invocation_params.dir / given)
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
+
+
+# --- fixtures -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rig(request: pytest.FixtureRequest) -> Generator[Rig, None, None]:
+    """The run of this test: opened at its first use, it stands still until the test lets it run."""
+    with _not_rewritten(request.config):
+        from hil.testing.rig import Rig
+        from hil.testing.session import RigSession
+
+    item: pytest.Item = request.node
+    session = item.stash[_SESSION] = RigSession(item)
+    phases = item.stash[_PHASES] = {}
+    yield Rig(session)
+    try:
+        session.close(passed=not any(report.failed for report in phases.values()))
+    finally:
+        item.user_properties += session.identity
+
+
+@pytest.fixture
+def node(rig: Rig) -> Callable[[str], NodeOfTest]:
+    """Nodes of the rig by name: `node("b").state`, `node("b").cut_power()`."""
+    return rig.node
+
+
+@pytest.fixture
+def inject(rig: Rig) -> Callable[..., OrderedUpset]:
+    """Inject an upset in the next frame of the rig: `inject("b", "state", bit=7)`."""
+    return rig.inject
+
+
+@pytest.fixture
+def recording(rig: Rig) -> Callable[[], Run]:
+    """The record of the rig up to now: `recording().upsets["outcome"]`, `.frames`, `.table(...)`."""
+    return lambda: rig.recording
+
+
+@pytest.fixture
+def orbit(request: pytest.FixtureRequest) -> Callable[..., SurveyedFlight]:
+    """Fly the plant of a scenario without boards, by default that of the test: `orbit(every_s=60)`,
+    `orbit("saa-pass").figures`."""
+    with _not_rewritten(request.config):
+        from hil.testing.flights import flown
+
+    def fly(scenario: Any = None, *, every_s: float | None = None) -> SurveyedFlight:
+        return flown(request.node, scenario, every_s)
+
+    return fly
+
+
+@contextmanager
+def _not_rewritten(config: pytest.Config) -> Generator[None, None, None]:
+    """Import the package as it is: pytest rewrites the assertions of all modules of a distribution
+    that has a plugin, which takes seconds here and shows nothing."""
+    hook = getattr(config.pluginmanager, "rewrite_hook", None)
+    finders = sys.meta_path[:]
+    sys.meta_path[:] = [finder for finder in finders if finder is not hook]
+    try:
+        yield
+    finally:
+        sys.meta_path[:] = finders
+
+
+# --- what failures and reports say --------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the recording and the line that reproduces it to a failure of a test that uses a rig."""
+    report = yield
+    session = item.stash.get(_SESSION, None)
+    if session is None:
+        return report
+    phases = item.stash[_PHASES]
+    phases[report.when or ""] = report
+    if call.excinfo is not None and isinstance(call.excinfo.value, _ASSERTIONS):
+        session.assertion_failed = True
+    if report.failed and (text := session.failure()):
+        add = getattr(report.longrepr, "addsection", None)
+        if add is None:
+            report.sections.append(("hil", text))
+        else:
+            add("hil", text, "-")
+    if report.when == "teardown" and (folder := item.config.getoption("--hil-allure")):
+        from hil.testing.allure_report import report_test
+
+        report_test(item.config.rootpath / folder, session, phases)
+    return report

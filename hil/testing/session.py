@@ -1,0 +1,223 @@
+"""The rig of one test: opened at its first use, closed after the test, its recording kept or not."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from hil.api import BOARD_CAPABILITIES, Run, RunResult, SteppedRun, load_bench, stepped_run
+from hil.errors import HilError, UsageError
+from hil.testing.failure_text import failure_text, reproduce_line
+from hil.testing.recordings import new_folder
+from hil.testing.run_log import RunLog
+from hil.testing.settings import RigSettings, settings_of
+
+__all__ = ["RigSession", "TestAction"]
+
+_WHO: Final = "pytest"
+_REPORTS: Final = ("manifest.json", "junit.xml")
+
+
+@dataclass(frozen=True, slots=True)
+class TestAction:
+    """What a test did with its rig, for reports: times in milliseconds since 1970."""
+
+    __test__ = False
+
+    name: str
+    start_ms: int
+    stop_ms: int
+    failure: BaseException | None
+
+
+class RigSession:
+    """The run of one test. `actions` are the steps, awaits and orders of the test so far;
+    `assertion_failed`: it failed by an assertion, not by an error. Once the rig is closed,
+    `identity` has what identifies the run, by name, and `attachments` the names and contents of
+    reports. Not thread-safe."""
+
+    def __init__(self, item: pytest.Item) -> None:
+        self._item = item
+        self._settings: RigSettings = settings_of(item)
+        self._run: SteppedRun | None = None
+        self._closed = False
+        self.actions: list[TestAction] = []
+        self.identity: list[tuple[str, str]] = []
+        self.attachments: list[tuple[str, bytes]] = []
+        self.assertion_failed = False
+        self.log = RunLog()
+        self.folder: Path | None = None
+
+    # --- beginning and end --------------------------------------------------------------------
+
+    def load(self, scenario: str | Path | None, options: dict[str, Any]) -> None:
+        """Replace the scenario or options of the markers, before the rig is used; the command line
+        comes before both. Raises: UsageError afterwards."""
+        if self._run is not None:
+            raise UsageError("the rig is open: choose its scenario before its first use")
+        self._settings = self._settings.replaced(self._item, scenario, options)
+
+    def open(self) -> SteppedRun:
+        """Return the run, with open boards; the test is skipped if they cannot do what it needs.
+
+        Raises: UsageError, ConfigError if the scenario or an option cannot be used; SetupError and
+        other subclasses of HilError if the boards cannot be opened."""
+        __tracebackhide__ = True
+        if self._run is not None:
+            return self._run
+        scenario, options = self._settings.scenario, self._settings.options
+        if scenario is None:
+            raise UsageError(
+                "this test has no scenario",
+                remedy='mark it with @pytest.mark.hil_scenario("memory-storm"), or set '
+                "`hil_scenario` in the configuration of pytest",
+            )
+        self._need_boards()
+        self.folder = new_folder(self._recordings, self._item.nodeid)
+        try:
+            run = stepped_run(scenario, out=self.folder, observers=[self.log], who=_WHO, **options)
+            self.log.nodes = tuple(node.name for node in run.scenario.rig.nodes)
+            run.__enter__()
+        except HilError:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder = None
+            raise
+        self._run = run
+        self._need_capabilities(run)
+        return run
+
+    @property
+    def _recordings(self) -> Path:
+        config = self._item.config
+        return Path(config.rootpath / (config.getoption("--hil-recordings") or "runs/pytest"))
+
+    def _need_boards(self) -> None:
+        """Skip the test if the bench has too few boards for it. Raises: ConfigError."""
+        bench, wanted = self._settings.options.get("bench"), self._settings.needs.nodes
+        if bench is None or self._settings.options.get("boards"):
+            return
+        there = sum(not board.absent for board in load_bench(bench).boards)
+        if there < wanted:
+            pytest.skip(f"hil_needs: {wanted} boards, {bench} has {there}")
+
+    def _need_capabilities(self, run: SteppedRun) -> None:
+        """Skip the test if a board lacks a capability. Raises: UsageError for an unknown one."""
+        wanted = self._settings.needs.capabilities
+        if unknown := [word for word in wanted if word not in BOARD_CAPABILITIES]:
+            raise UsageError(
+                f"hil_needs: {unknown[0]!r} is not a capability of boards",
+                remedy=f"one of {', '.join(sorted(BOARD_CAPABILITIES))}",
+            )
+        for node in run.nodes:
+            if missing := [word for word in wanted if word not in node.can]:
+                pytest.skip(f"hil_needs: the board of node {node.name} lacks {', '.join(missing)}")
+
+    def finish(self) -> RunResult:
+        """End the run, once all its frames were run, and return its result."""
+        run = self.open()
+        self._leave()
+        return run.result
+
+    def close(self, *, passed: bool) -> None:
+        """Close the boards and the record. The recording of a test that passed is removed unless
+        all are kept. Raises: subclasses of HilError if the rig fails while it is closed."""
+        kept = not passed or self._item.config.getoption("--hil-keep") == "all"
+        try:
+            self._leave()
+        except BaseException:
+            kept = True
+            raise
+        finally:
+            self.identity = self._properties(kept=kept)
+            if self.folder is not None:
+                self.attachments = self._read_reports(self.folder)
+                if not kept:
+                    shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _read_reports(self, folder: Path) -> list[tuple[str, bytes]]:
+        reports = [folder / name for name in _REPORTS]
+        seen = "".join(f"{observation}\n" for observation in self.log.remarkable())
+        return [
+            *((file.name, file.read_bytes()) for file in reports if file.is_file()),
+            ("events.txt", seen.encode("utf-8")),
+        ]
+
+    def _leave(self) -> None:
+        if self._run is not None and not self._closed:
+            self._closed = True
+            self._run.__exit__(None, None, None)
+            self.log.end_step()
+
+    # --- what reports say ---------------------------------------------------------------------
+
+    @contextmanager
+    def action(self, name: str) -> Iterator[None]:
+        """Note what the test does in this block, for reports."""
+        __tracebackhide__ = True
+        begin = _now_ms()
+        failure: BaseException | None = None
+        try:
+            yield
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            self.actions.append(TestAction(name, begin, _now_ms(), failure))
+
+    @property
+    def recording(self) -> Run | None:
+        """Return the run as recorded; None before the rig was opened."""
+        return None if self.folder is None else Run(self.folder)
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether the rig has been opened."""
+        return self._run is not None
+
+    @property
+    def described(self) -> str:
+        """Return the scenario and the next frame, for people."""
+        run = self._run
+        if run is None:
+            return f"of {self._settings.scenario}, not opened"
+        return f"of {run.scenario.name}, before frame {run.frame}"
+
+    def failure(self) -> str:
+        """Return what a failure of the test says of its rig; empty before it was opened."""
+        run = self._run
+        if run is None or self.folder is None:
+            return ""
+        again = reproduce_line(self._item, run.scenario.seed)
+        return failure_text(self.folder, run.frame, self.log.remarkable(), again)
+
+    def _properties(self, *, kept: bool) -> list[tuple[str, str]]:
+        """Return what identifies the run, by name; empty before it was opened. `kept`: the
+        recording stays."""
+        run = self._run
+        if run is None:
+            return []
+        pairs = [
+            ("hil_scenario", run.scenario.name),
+            ("hil_config_hash", run.config_hash),
+            ("hil_seed", str(run.scenario.seed)),
+            ("hil_frames", str(run.frame)),
+        ]
+        if self._closed and run.result.run_digest:
+            pairs.append(("hil_run_digest", run.result.run_digest))
+        for node in run.nodes:
+            words = (node.board, node.arch, node.model, node.agent_version, node.serial)
+            pairs.append((f"hil_board_{node.name}", " ".join(filter(None, words))))
+        if kept:
+            pairs.append(("hil_recording", str(self.folder)))
+        return pairs
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,90 @@
+"""The settings of a test: its scenario and its boards, from its markers and the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+__all__ = ["Needs", "RigSettings", "beside", "command_line_options", "needs_of", "settings_of"]
+
+_BOARDS: Final = "inproc"
+_MARKER: Final = "hil_scenario"
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What the boards of a test must be able to do, by the markers `hil_needs`."""
+
+    capabilities: tuple[str, ...] = ()
+    nodes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RigSettings:
+    """The scenario of a test, `options` of its run as of `hil.run`, and what its boards need."""
+
+    scenario: str | Path | None
+    options: dict[str, Any] = field(default_factory=dict)
+    needs: Needs = Needs()
+
+    def replaced(
+        self, item: pytest.Item, scenario: str | Path | None, options: dict[str, Any]
+    ) -> RigSettings:
+        """Return the settings with another scenario and other options, which come before those of
+        the markers and after those of the command line."""
+        given = self.options | options
+        return RigSettings(
+            self.scenario if scenario is None else beside(item, scenario),
+            given | command_line_options(item.config, given),
+            self.needs,
+        )
+
+
+def settings_of(item: pytest.Item) -> RigSettings:
+    """Return the settings of a test. Options of the command line come before those of the marker
+    that is closest to the test. Raises: pytest.UsageError for a marker that is not valid."""
+    config, scenario = item.config, item.config.getini(_MARKER) or None
+    options: dict[str, Any] = {}
+    for marker in reversed(list(item.iter_markers(_MARKER))):
+        if len(marker.args) > 1:
+            raise pytest.UsageError(f"{item.nodeid}: @hil_scenario takes one scenario")
+        scenario = marker.args[0] if marker.args else scenario
+        options |= marker.kwargs
+    options |= command_line_options(config, options)
+    found = None if scenario is None else beside(item, scenario)
+    return RigSettings(found, options, needs_of(item))
+
+
+def beside(item: pytest.Item, scenario: str | Path) -> str | Path:
+    """Return the file beside the test, or below the root folder, if it is there, else `scenario`:
+    a name of a shipped one, or a path of the working directory."""
+    for folder in (item.path.parent, item.config.rootpath):
+        if (folder / scenario).is_file():
+            return folder / scenario
+    return scenario
+
+
+def command_line_options(config: pytest.Config, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a run by the command line. A bench replaces the boards that are
+    `given`; without one they are software boards."""
+    bench, boards = config.getoption("--hil-bench"), config.getoption("--hil-boards")
+    options: dict[str, Any] = {}
+    if bench:
+        options = {"bench": bench, "boards": boards}
+    else:
+        options = {"boards": boards or given.get("boards", _BOARDS)}
+    seed = config.getoption("--hil-seed")
+    return options if seed is None else {**options, "seed": seed}
+
+
+def needs_of(item: pytest.Item) -> Needs:
+    """Return what all markers `hil_needs` of a test ask for."""
+    words: list[str] = []
+    nodes = 0
+    for marker in item.iter_markers("hil_needs"):
+        words += [word for word in marker.args if word not in words]
+        nodes = max(nodes, int(marker.kwargs.get("nodes", 0)))
+    return Needs(tuple(words), nodes)
