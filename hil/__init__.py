@@ -22,7 +22,7 @@ verification, views, report, export
                     a record computed again; what people see of a run; pages for a browser; tables
                     for other programs
 api                 the Python interface, the only stable one
-perf, doctor, testing    measurements, and checks of this computer; the pytest plugin, on `api` alone
+perf, doctor, testing    measurements, and checks of this computer; the pytest plugin
 cli                 the command line
 
 Modules that all rooms may import:
@@ -44,20 +44,36 @@ __version__: str
 """That of the compiled kernel, which the package takes its own from."""
 
 __all__ = [
+    "BOARD_CAPABILITIES",
+    "Anomaly",
+    "Answer",
+    "Assessment",
     "Campaign",
     "ColumnTable",
     "FramesDone",
+    "NodeRepair",
+    "NodeState",
     "Run",
     "RunEvent",
     "RunObserver",
     "RunOptions",
+    "RunResult",
     "Scenario",
+    "SteppedNode",
     "SteppedRun",
     "SurveyedFlight",
+    "TimeSlip",
+    "Transition",
+    "Upset",
+    "UpsetOrdered",
+    "Verdict",
+    "VerdictKind",
+    "load_bench",
     "load_scenario",
     "open_campaign",
     "open_run",
     "orbit",
+    "parse_expectation",
     "parse_scenario",
     "run",
     "stepped_run",

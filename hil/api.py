@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from hil.campaign.exact_campaign import ExactOrder, run_exact_campaign
 from hil.campaign.regions import EXACT_TARGETS
-from hil.control.answers import UpsetOrdered
+from hil.control.answers import Answer, UpsetOrdered
 from hil.engine.loop import Loop, RunSetup
 from hil.engine.observers import FramesDone, NodeRepair, RunEvent, RunObserver, TimeSlip
 from hil.engine.run_preparation import NewRun, prepare_new_run
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BOARD_CAPABILITIES",
     "Anomaly",
+    "Answer",
     "Assessment",
     "Campaign",
     "ColumnTable",

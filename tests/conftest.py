@@ -13,6 +13,8 @@ import pytest
 from tests.command_line import Hil
 from tests.ready import ReadyHil
 
+pytest_plugins = ["pytester"]
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection(session: pytest.Session) -> None:

@@ -30,7 +30,7 @@ plant_coupling      applies the plant's orders to boards, reports their power to
 node_power, board_orders, plant_rows    power of a node, orders to its board, rows of the plant
 temperature_alarm_limits, firmware_flags    the alarm limits and the notes of hot boards
 operator, run_controls    an operator's commands, and what they may use of a run
-observers           objects that follow a run in its own process
+observers, progress_reports    objects that follow a run in its own process; what they get of it
 stepped_run         a run that its caller steps, and gives orders between two frames
 
 run_recorder        writes what happens to the parts into the record

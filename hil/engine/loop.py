@@ -35,14 +35,14 @@ from hil.engine.frame_ballots import likeness_of
 from hil.engine.frame_work import FrameWork
 from hil.engine.golden_source import options_of
 from hil.engine.health_poll import HealthPoll
-from hil.engine.observers import FramesDone, RunObserver
+from hil.engine.observers import RunObserver
 from hil.engine.operator import NextStep, Operator
 from hil.engine.parts import assemble
-from hil.engine.result import RunProgress
+from hil.engine.progress_reports import report_recording
 from hil.engine.run_log import logs_wanted
 from hil.engine.run_recorder import run_meta
 from hil.engine.run_reports import write_reports
-from hil.engine.stages import fast_forward_of, stages_of
+from hil.engine.stages import fast_forward_of, progress_of, stages_of
 from hil.record.recorder_protocol import Recorders
 from hil.record.run_lock import RunLock
 from hil.record.run_result import RunResult
@@ -55,7 +55,6 @@ from hil.scenario import Scenario
 if TYPE_CHECKING:
     from hil.plant.build import BuiltPlant
 
-_PROGRESS_US: Final = 100_000
 _HEALTH_US: Final = 1_000_000
 _SNAPSHOT_US: Final = 5_000_000
 _PREPARATION_LOST_AFTER_US: Final = 3_000_000
@@ -63,11 +62,10 @@ _PREPARATION_LOST_AFTER_US: Final = 3_000_000
 
 @dataclass(slots=True)
 class _Due:
-    """The times at which progress, health and snapshots are due [us of the clock]. `exact`: whether
+    """The times at which health and snapshots are due [us of the clock]. `exact`: whether
     a run that is resumed from a snapshot ends with the same digest; it is determined again at
     `exact_us`."""
 
-    progress_us: int = 0
     health_us: int = 0
     snapshot_us: int = 0
     exact_us: int = 0
@@ -133,7 +131,7 @@ class Loop:
             scenario,
             run_dir,
             setup.clock,
-            partial(_report_recording, scenario, observers),
+            partial(report_recording, scenario, observers),
             resumes=resume_run,
             wait_us=setup.wait_boards_us,
         )
@@ -151,6 +149,7 @@ class Loop:
         self.controls, self._coupling = stages.controls, stages.coupling
         self._recorder, self._scheduler = stages.recorder, stages.scheduler
         self._returns, self._offload = stages.returns, stages.offload
+        self._progress = progress_of(parts, self.controls, self._observers)
         _, verdicts = self._exchange, self._verdicts = stages.exchange, stages.verdicts
         self._conclusion = (
             *stages.decision,
@@ -216,7 +215,7 @@ class Loop:
                 self._tape = Capture(run_folder.capture_path(self.run_dir), nodes)
                 stack.callback(self._tape.close)
             bench = BenchReservation(uses_of_run(self.scenario), self.run_dir, self._setup.clock)
-            stack.enter_context(bench).acquire(self._setup.bench_us, self._report_opening)
+            stack.enter_context(bench).acquire(self._setup.bench_us, self._progress.opening)
             stack.callback(self._parts.rig.close)
             # The first is kept until the record is closed, for the reports; the second is for the
             # record.
@@ -245,10 +244,10 @@ class Loop:
         """Open all boards, check that they can do what the scenario needs, and calibrate them."""
         rig, timeouts = self._parts.rig, self.scenario.timeouts
         with rig.requests.waiting_at_least(_PREPARATION_LOST_AFTER_US):
-            self._report("opening", 0)
-            rig.open(self._report_opening, self._setup.wait_boards_us)
+            self._progress.report("opening", 0)
+            rig.open(self._progress.opening, self._setup.wait_boards_us)
             preflight.check_targets(self.scenario, rig)
-            self._report("calibrating", 0)
+            self._progress.report("calibrating", 0)
             likeness = likeness_of(self._parts.redundancy.scheme)
             frames, factor = timeouts.calibration_frames, timeouts.cpu_factor
             calibration = calibrate(rig, frames, factor, timeouts.cpu_floor_us, likeness)
@@ -264,11 +263,11 @@ class Loop:
         snapshot = resume.read_snapshot(self.run_dir) if self._resume_run else None
         if self._resume_run:  # without a snapshot, from the beginning
             frame = 0 if snapshot is None else snapshot.frame
-            record = setup.recorders.resume(path, frame, self._report_phase)
+            record = setup.recorders.resume(path, frame, self._progress.phase)
         else:
             nodes, left_out = parts.rig.nodes, setup.left_out
             meta = run_meta(self.scenario, nodes, parts.plant, calibration, left_out)
-            record = setup.recorders.begin(path, meta, self._report_phase)
+            record = setup.recorders.begin(path, meta, self._progress.phase)
         self._recorder.open(record)
         if snapshot is not None:
             snapshots.restore(snapshot, parts, self._scheduler, self._verdicts, self._coupling)
@@ -340,17 +339,10 @@ class Loop:
             computed = go and not self._returns.waits(frame) and self._run_some(frame)
             self._between_frames(computed)
             if go and self._observers:
-                self._report_frames(frame, skipped)
+                done, more = self.next_frame - frame, metrics.skipped - skipped
+                self._progress.frames(self.next_frame, done, more, self._scheduler.agreed)
             yield
         self._returns.finish(self.next_frame, lambda: self._between_frames(computed=False))
-
-    def _report_frames(self, next_before: int, skipped_before: int) -> None:
-        computed = self.next_frame - next_before
-        skipped = self._parts.metrics.skipped - skipped_before
-        verdict = self._scheduler.agreed if computed else None
-        done = FramesDone(self.next_frame, computed, skipped, verdict)
-        for observer in self._observers:
-            observer.on_frame(done)
 
     def _run_some(self, frame: int) -> bool:
         """Run `frame`, or a batch of quiet frames from there on, or skip quiet frames. Return False
@@ -361,7 +353,6 @@ class Loop:
                 self._coupling.step(frame, t_us)
         quiet_until = self._fast_forward.until(frame)
         if self.batches_until is not None:
-            # Never before `frame`, which is due.
             quiet_until = max(frame, min(quiet_until, self._parts.times.number(self.batches_until)))
         if self._fast_forward.skip(frame, quiet_until):
             return False
@@ -385,10 +376,10 @@ class Loop:
     def _between_frames(self, computed: bool) -> None:
         """Do what is due between frames. `computed`: the frame before was computed, not skipped."""
         now = self._parts.rig.clock.now_us()
-        if now >= self._due.progress_us:
+        if now >= self._progress.due_us:
             nominal = self._parts.times.nominal(self.next_frame)
             why_not = _why_not_running(self._operator, self._returns.awaited)
-            self._report(why_not or "running", nominal, running=not why_not)
+            self._progress.report(why_not or "running", nominal, running=not why_not)
         if now >= self._due.health_us:
             self._due.health_us = self._parts.rig.clock.now_us() + _HEALTH_US
             self._health_poll.boards()
@@ -407,43 +398,10 @@ class Loop:
         if snapshots.take(*sources, self.controls.record):
             self._due.snapshot_us = self._parts.rig.clock.now_us() + _SNAPSHOT_US
 
-    def _report_opening(self, what: str) -> None:
-        self._report(f"opening: {what}", 0)
-
-    def _report_phase(self, phase: str) -> None:
-        self._report(phase, self.next_frame)
-
-    def _report(self, phase: str, frame: int, *, running: bool = False) -> None:
-        """Report the progress to the observers; `frame` includes skipped frames."""
-        self._due.progress_us = self._parts.rig.clock.now_us() + _PROGRESS_US
-        if not self._observers:
-            return
-        metrics = self._parts.metrics
-        progress = RunProgress(
-            phase,
-            running,
-            frame,
-            self.scenario.frame_count,
-            self._parts.upsets.classifier.count,
-            metrics.recoveries,
-            metrics.sdc_frames,
-            tuple((name, state.value) for name, state in self.controls.node_states().items()),
-        )
-        for observer in self._observers:
-            observer.on_progress(progress)
-
     @property
     def recording(self) -> bool:
         """Return whether the record has been opened, so that the run folder belongs to this run."""
         return self._recorder.is_open
-
-
-def _report_recording(scenario: Scenario, observers: Sequence[RunObserver], frame: int) -> None:
-    """Report how much of the golden run is recorded."""
-    phase = "recording the golden run"
-    progress = RunProgress(phase, False, frame, scenario.frame_count, 0, 0, 0, ())
-    for observer in observers:
-        observer.on_progress(progress)
 
 
 def _ended_by(operator: Operator | None) -> str:

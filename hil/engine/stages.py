@@ -14,6 +14,7 @@ from hil.engine.frame_work import FrameWork
 from hil.engine.observers import RunObserver
 from hil.engine.parts import Parts
 from hil.engine.preventive_restarts import PreventiveRestarts
+from hil.engine.progress_reports import ProgressReporter
 from hil.engine.repair_scheduler import RepairScheduler
 from hil.engine.repeat_stage import RepeatStage
 from hil.engine.run_controls import RunControls
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from hil.engine.offload import OffloadStage
     from hil.engine.plant_coupling import PlantCoupling
 
-__all__ = ["Stages", "fast_forward_of", "stages_of"]
+__all__ = ["Stages", "fast_forward_of", "progress_of", "stages_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,14 @@ def _preventive_of(parts: Parts, controls: RunControls) -> tuple[PreventiveResta
     if config is None:
         return ()
     return (PreventiveRestarts(controls, parts.times, parts.redundancy.scheme, config),)
+
+
+def progress_of(
+    parts: Parts, controls: RunControls, observers: Sequence[RunObserver]
+) -> ProgressReporter:
+    """Return what reports the progress of `parts` to the observers."""
+    clock, states = parts.rig.clock, controls.node_states
+    return ProgressReporter(observers, clock, parts.times, parts.upsets, node_states=states)
 
 
 def _executions_of(

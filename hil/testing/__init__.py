@@ -2,8 +2,8 @@
 
 plugin              the hooks, fixtures, markers and options that pytest loads
 conditions          what a test waits for, or forbids: a verdict, a node's state, an event
-observations        what happened in a run, as tests see it
-run_log             the observations of a run, in their order
+occurrences        what happened in a run, as tests see it
+occurrence_log      the occurrences of a run, in their order
 settings            which scenario and boards a test gets, from its markers and the command line
 session             the rig of one test, from its first use to its kept or removed recording
 rig                 the fixture `rig`: steps, awaits, expectations
@@ -14,7 +14,8 @@ failure_text        what a failure says: the recording, and the line that reprod
 allure, allure_report    files for Allure reports, and what is in that of one test
 
 Loaded by every pytest run of an environment in which the package is installed. Until a test uses a
-fixture, nothing of the package is imported but `plugin`, `conditions` and `observations`, which load nothing.
+fixture, nothing of the package is imported but `plugin`, `conditions` and `occurrences`, which
+import nothing else.
 
 Tests import the conditions from here: `from hil.testing import repair, state, upset, verdict`."""
 

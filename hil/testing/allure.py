@@ -1,5 +1,5 @@
-"""Files for Allure reports: one `UUID-result.json` for each test that used a rig, in the format that
-Allure 2 and 3 read, and its attachments beside it.
+"""Files for Allure: one `UUID-result.json` for each test that used a rig, in the format that Allure
+2 and 3 read, and its attachments beside it.
 
 They are written only where no other plugin does it: allure-pytest reports all tests, without what
 identifies a rig. The format: https://allurereport.org/docs/how-it-works-test-result-file/."""
@@ -50,17 +50,20 @@ def write_result(
     of the test, `attachments` are names of files and what they contain. Raises: OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     attached: list[JsonValue] = []
-    for name, content in attachments:
+    for name, data in attachments:
         ending = Path(name).suffix
         source = f"{uuid.uuid4()}-attachment{ending}"
-        (folder / source).write_bytes(content)
+        (folder / source).write_bytes(data)
         attached.append({"name": name, "source": source, "type": _TYPES[ending]})
     own = str(uuid.uuid4())
     file = folder / f"{own}-result.json"
-    content = _result(own, outcome, properties)
-    content = {**content, "steps": [_step(a) for a in actions], "attachments": attached}
+    result: JsonObject = {
+        **_result(own, outcome, properties),
+        "steps": [_step(action) for action in actions],
+        "attachments": attached,
+    }
     part = file.with_suffix(".json.tmp")  # a report is never made of half a file
-    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    part.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     part.replace(file)
     return file
 

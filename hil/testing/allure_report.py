@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from _pytest._code.code import ExceptionRepr
 
 from hil.testing.allure import TestOutcome, write_result
 from hil.testing.session import RigSession
@@ -43,5 +44,5 @@ def _status(report: pytest.TestReport, session: RigSession) -> str:
 def _message(report: pytest.TestReport) -> str:
     if isinstance(report.longrepr, tuple):
         return report.longrepr[2]
-    crash = getattr(report.longrepr, "reprcrash", None)
-    return str(getattr(crash, "message", None) or report.longreprtext)
+    crash = report.longrepr.reprcrash if isinstance(report.longrepr, ExceptionRepr) else None
+    return report.longreprtext if crash is None else crash.message

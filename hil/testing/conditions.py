@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from hil.testing.observations import FieldValue, Observation
+from hil.testing.occurrences import FieldValue, Occurrence, OccurrenceKind
 
 __all__ = ["Condition", "anomaly", "checked", "repair", "slip", "state", "upset", "verdict"]
 
@@ -33,30 +33,29 @@ STATES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition on one observation. None: any word, any node."""
+    """A condition on one occurrence. None: any word, any node."""
 
-    kind: str
+    kind: OccurrenceKind
     word: str | None = None
     node: str | None = None
     fields: tuple[tuple[str, FieldValue], ...] = ()
 
-    def holds(self, seen: Observation) -> bool:
-        """Return whether an observation meets it."""
+    def holds(self, seen: Occurrence) -> bool:
+        """Return whether an occurrence meets it."""
         return (
-            seen.kind == self.kind
+            seen.kind is self.kind
             and self.word in {None, seen.word}
             and (self.node is None or self.node in seen.nodes)
             and all(seen.fields.get(name) == value for name, value in self.fields)
         )
 
     def __str__(self) -> str:
-        if self.kind == "state":
+        if self.kind is OccurrenceKind.STATE:
             return f"node {self.node or '(any)'} {self.word or 'in another state'}"
-        words = [self.kind, *([self.word] if self.word else [])]
+        words = [self.kind.value, *([self.word] if self.word else [])]
         if self.node:
-            words.append(
-                f"of node {self.node}" if self.kind != "verdict" else f"against {self.node}"
-            )
+            how = "against" if self.kind is OccurrenceKind.VERDICT else "of node"
+            words.append(f"{how} {self.node}")
         words += [f"{name}={value!r}" for name, value in self.fields]
         return " ".join(words)
 
@@ -71,33 +70,33 @@ def checked(word: str | None, words: tuple[str, ...], what: str) -> str | None:
 def verdict(word: str | None = None, *, node: str | None = None) -> Condition:
     """Return the condition that the voter decides a frame so, and that `node` deviates from what
     was agreed: in its output, or in its state alone. Raises: ValueError for an unknown word."""
-    return Condition("verdict", checked(word, VERDICTS, "verdict"), node)
+    return Condition(OccurrenceKind.VERDICT, checked(word, VERDICTS, "verdict"), node)
 
 
 def state(word: str | None = None, *, node: str | None = None) -> Condition:
     """Return the condition that a node changes to this state. Raises: ValueError for an unknown
     word."""
-    return Condition("state", checked(word, STATES, "state of a node"), node)
+    return Condition(OccurrenceKind.STATE, checked(word, STATES, "state of a node"), node)
 
 
 def upset(target: str | None = None, *, node: str | None = None, **fields: FieldValue) -> Condition:
     """Return the condition that an upset of this target is reported: once when it was injected, and
     again when its assessment changes. `fields`: number, state, effect, outcome, bit, activation."""
-    return Condition("upset", target, node, tuple(fields.items()))
+    return Condition(OccurrenceKind.UPSET, target, node, tuple(fields.items()))
 
 
 def repair(
     action: str | None = None, *, node: str | None = None, **fields: FieldValue
 ) -> Condition:
     """Return the condition that a repair is attempted. `fields`: ok, cause, chunks, bytes_moved."""
-    return Condition("repair", action, node, tuple(fields.items()))
+    return Condition(OccurrenceKind.REPAIR, action, node, tuple(fields.items()))
 
 
 def anomaly(effect: str | None = None, *, node: str | None = None) -> Condition:
     """Return the condition that a node deviates and no upset can have caused it."""
-    return Condition("anomaly", effect, node)
+    return Condition(OccurrenceKind.ANOMALY, effect, node)
 
 
 def slip(*, node: str | None = None) -> Condition:
     """Return the condition that a frame, or a node, is late by real time."""
-    return Condition("slip", None, node)
+    return Condition(OccurrenceKind.SLIP, None, node)

@@ -1,4 +1,4 @@
-"""What a failure of a test says: what its rig has seen, its recording, and how to repeat it."""
+"""The text below a failure: what has happened, the recording, and how to repeat the test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from hil.testing.observations import Observation
+from hil.testing.occurrences import Occurrence
 
 __all__ = ["failure_text", "reproduce_line"]
 
@@ -28,9 +28,7 @@ def reproduce_line(item: pytest.Item, seed: int | None) -> str:
     return shlex.join(words)
 
 
-def failure_text(
-    folder: Path, frame: int, remarkable: Sequence[Observation], reproduce: str
-) -> str:
+def failure_text(folder: Path, frame: int, remarkable: Sequence[Occurrence], reproduce: str) -> str:
     """Return what is printed below the failure of a test that used a rig."""
     lines = [f"frames run   {frame:,}"]
     if remarkable:

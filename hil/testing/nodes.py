@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from hil.testing.conditions import Condition, state, upset
+from hil.testing.occurrences import OccurrenceKind
 
 if TYPE_CHECKING:
     from hil.api import SteppedNode
     from hil.json_values import JsonValue
-    from hil.testing.observations import Observation
-    from hil.testing.rig import Rig
+    from hil.testing.occurrences import Occurrence
 
 __all__ = ["NodeOfTest", "OrderedUpset"]
+
+
+class RigCalls(Protocol):
+    """The part of `hil.testing.rig.RigOfTest` that nodes and upsets use."""
+
+    @property
+    def seen(self) -> Sequence[Occurrence]: ...
+    def node_now(self, name: str) -> SteppedNode: ...
+    def order(self, command: str, **arguments: JsonValue) -> str: ...
+    def order_upset(self, command: str, **arguments: JsonValue) -> OrderedUpset: ...
+    def inject(self, node: str, target: str, **keys: JsonValue) -> OrderedUpset: ...
+    def await_event(self, condition: Condition, *, within_frames: int) -> Occurrence: ...
+    def await_any(
+        self, conditions: Sequence[Condition], *, within_frames: int, what: str = ""
+    ) -> Occurrence: ...
+    def fail(self, message: str) -> NoReturn: ...
 
 
 class OrderedUpset:
     """An upset that a test has ordered. `number` is that in the record."""
 
-    def __init__(self, rig: Rig, number: int) -> None:
+    def __init__(self, rig: RigCalls, number: int) -> None:
         self._rig = rig
         self.number = number
 
@@ -37,19 +54,16 @@ class OrderedUpset:
         """Return `injected`, or what else became of the order; empty before the next frame."""
         return self._last("state")
 
-    def await_outcome(self, outcome: str, *, within_frames: int) -> Observation:
+    def await_outcome(self, outcome: str, *, within_frames: int) -> Occurrence:
         """Run frames until the upset has its outcome, and fail unless it is this one."""
         __tracebackhide__ = True
         if not self.outcome:
             settled = (
-                Condition("upset", fields=(("number", self.number), ("outcome", word)))
-                for word in _OUTCOMES
+                Condition(OccurrenceKind.UPSET, fields=(("number", self.number), ("outcome", word)))
+                for word in OUTCOME_WORDS
             )
-            self._rig.await_any(
-                tuple(settled),
-                within_frames=within_frames,
-                what=f"an outcome of upset {self.number}",
-            )
+            what = f"an outcome of upset {self.number}"
+            self._rig.await_any(tuple(settled), within_frames=within_frames, what=what)
         seen = next(o for o in reversed(self._rig.seen) if self._is_mine(o))
         if self.outcome != outcome:
             self._rig.fail(f"expected the outcome {outcome} of upset {self.number}; {seen}")
@@ -61,11 +75,11 @@ class OrderedUpset:
                 return str(seen.fields[name])
         return ""
 
-    def _is_mine(self, seen: Observation) -> bool:
+    def _is_mine(self, seen: Occurrence) -> bool:
         return upset(number=self.number).holds(seen)
 
 
-_OUTCOMES = (
+OUTCOME_WORDS = (
     "no_effect",
     "corrected",
     "recovered",
@@ -80,7 +94,7 @@ class NodeOfTest:
     """A node of the rig, by its name. Orders take effect before the next frame; the run refuses
     what is not possible then. Raises: UsageError from every order that is refused."""
 
-    def __init__(self, rig: Rig, name: str) -> None:
+    def __init__(self, rig: RigCalls, name: str) -> None:
         self._rig = rig
         self.name = name
 
@@ -110,32 +124,37 @@ class NodeOfTest:
         """Cut its power before the next frame. Without a number of frames it returns only with
         `power_on`."""
         __tracebackhide__ = True
-        more = (
-            {} if returns_after_frames is None else {"returns_after_frames": returns_after_frames}
-        )
+        frames = returns_after_frames
+        more = {} if frames is None else {"returns_after_frames": frames}
         return self._rig.order_upset("cut_power", node=self.name, **more)
 
     def power_on(self) -> None:
         """Switch its power on again."""
+        __tracebackhide__ = True
         self._rig.order("power_on", node=self.name)
 
     def reset(self) -> None:
         """Reset its agent, then reintegrate the node."""
+        __tracebackhide__ = True
         self._rig.order("reset", node=self.name)
 
     def restart(self) -> None:
         """Restart its worker, then reintegrate the node."""
+        __tracebackhide__ = True
         self._rig.order("restart", node=self.name)
 
     def isolate(self) -> None:
         """Exclude it from the vote until `reintegrate`."""
+        __tracebackhide__ = True
         self._rig.order("isolate", node=self.name)
 
     def reintegrate(self) -> None:
         """Repair it after `isolate`, then let it vote."""
+        __tracebackhide__ = True
         self._rig.order("reintegrate", node=self.name)
 
-    def await_state(self, word: str, *, within_frames: int) -> Observation:
-        """Run frames until it is in this state; at once if it is already."""
+    def await_state(self, word: str, *, within_frames: int) -> Occurrence:
+        """Run frames until it changes to this state; that it is in it already is not enough:
+        `state` says what it is now."""
         __tracebackhide__ = True
         return self._rig.await_event(state(word, node=self.name), within_frames=within_frames)

@@ -11,22 +11,24 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from _pytest._code.code import ExceptionRepr
 
 if TYPE_CHECKING:
     from hil.api import Run, SurveyedFlight
     from hil.testing.nodes import NodeOfTest, OrderedUpset
-    from hil.testing.rig import Rig
+    from hil.testing.rig import RigOfTest
+    from hil.testing.session import RigSession
 
 __all__ = ["inject", "node", "orbit", "recording", "rig"]
 
 _MARKERS: Final = (
-    "hil_scenario(scenario, **options): the scenario of the fixture `rig`, a file beside the test or "
-    "the name of a shipped one, and options of hil.run: seed, frames, scheme, boards, ...",
+    "hil_scenario(scenario, **options): the scenario of the fixture `rig`, a file beside the test "
+    "or the name of a shipped one, and options of hil.run: seed, frames, scheme, boards, ...",
     "hil_needs(*capabilities, nodes=0): skip the test unless every board of the rig can do this: "
     "`power` (switched from here), `real` (no software board), or a target of upsets such as `cpu`",
 )
-_SESSION: Final = pytest.StashKey["RigSession"]()
-_PHASES: Final = pytest.StashKey["dict[str, pytest.TestReport]"]()
+_SESSION: Final[pytest.StashKey[RigSession]] = pytest.StashKey()
+_PHASES: Final[pytest.StashKey[dict[str, pytest.TestReport]]] = pytest.StashKey()
 _ASSERTIONS: Final = (AssertionError, pytest.fail.Exception)
 
 
@@ -38,8 +40,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--hil-boards",
         metavar="KIND",
         choices=("inproc", "process", "emulated"),
-        help="run rigs on software boards of this kind: inproc (default), process or emulated; with "
-        "--hil-bench: nodes for which the bench has no board",
+        help="run rigs on software boards of this kind: inproc (default), process or emulated; "
+        "with --hil-bench: nodes for which the bench has no board",
     )
     group.addoption("--hil-seed", metavar="N", type=int, help="run all rigs with this seed")
     group.addoption(
@@ -48,10 +50,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="folder for the recordings of rigs (default: runs/pytest in the root folder)",
     )
     group.addoption(
-        "--hil-keep",
-        choices=("failed", "all"),
-        default="failed",
-        help="recordings to keep: of tests that failed (default), or all",
+        "--hil-keep-all",
+        action="store_true",
+        help="keep the recordings of all tests, not only of those that failed",
     )
     group.addoption(
         "--hil-allure",
@@ -74,16 +75,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def rig(request: pytest.FixtureRequest) -> Generator[Rig, None, None]:
-    """The run of this test: opened at its first use, it stands still until the test lets it run."""
+def rig(request: pytest.FixtureRequest) -> Generator[RigOfTest, None, None]:
+    """Yield the run of this test: it opens at its first use, and stands still between steps."""
     with _not_rewritten(request.config):
-        from hil.testing.rig import Rig
-        from hil.testing.session import RigSession
+        from hil.testing.rig import RigOfTest  # noqa: PLC0415
+        from hil.testing.session import RigSession  # noqa: PLC0415
 
     item: pytest.Item = request.node
     session = item.stash[_SESSION] = RigSession(item)
     phases = item.stash[_PHASES] = {}
-    yield Rig(session)
+    yield RigOfTest(session)
     try:
         session.close(passed=not any(report.failed for report in phases.values()))
     finally:
@@ -91,20 +92,20 @@ def rig(request: pytest.FixtureRequest) -> Generator[Rig, None, None]:
 
 
 @pytest.fixture
-def node(rig: Rig) -> Callable[[str], NodeOfTest]:
-    """Nodes of the rig by name: `node("b").state`, `node("b").cut_power()`."""
+def node(rig: RigOfTest) -> Callable[[str], NodeOfTest]:
+    """Return nodes of the rig by name: `node("b").state`, `node("b").cut_power()`."""
     return rig.node
 
 
 @pytest.fixture
-def inject(rig: Rig) -> Callable[..., OrderedUpset]:
+def inject(rig: RigOfTest) -> Callable[..., OrderedUpset]:
     """Inject an upset in the next frame of the rig: `inject("b", "state", bit=7)`."""
     return rig.inject
 
 
 @pytest.fixture
-def recording(rig: Rig) -> Callable[[], Run]:
-    """The record of the rig up to now: `recording().upsets["outcome"]`, `.frames`, `.table(...)`."""
+def recording(rig: RigOfTest) -> Callable[[], Run]:
+    """Return the record of the rig up to now: `recording().upsets`, `.frames`, `.verify()`, ..."""
     return lambda: rig.recording
 
 
@@ -113,7 +114,7 @@ def orbit(request: pytest.FixtureRequest) -> Callable[..., SurveyedFlight]:
     """Fly the plant of a scenario without boards, by default that of the test: `orbit(every_s=60)`,
     `orbit("saa-pass").figures`."""
     with _not_rewritten(request.config):
-        from hil.testing.flights import flown
+        from hil.testing.flights import flown  # noqa: PLC0415
 
     def fly(scenario: Any = None, *, every_s: float | None = None) -> SurveyedFlight:
         return flown(request.node, scenario, every_s)
@@ -125,7 +126,7 @@ def orbit(request: pytest.FixtureRequest) -> Callable[..., SurveyedFlight]:
 def _not_rewritten(config: pytest.Config) -> Generator[None, None, None]:
     """Import the package as it is: pytest rewrites the assertions of all modules of a distribution
     that has a plugin, which takes seconds here and shows nothing."""
-    hook = getattr(config.pluginmanager, "rewrite_hook", None)
+    hook: object = config.pluginmanager.rewrite_hook
     finders = sys.meta_path[:]
     sys.meta_path[:] = [finder for finder in finders if finder is not hook]
     try:
@@ -147,17 +148,16 @@ def pytest_runtest_makereport(
     if session is None:
         return report
     phases = item.stash[_PHASES]
-    phases[report.when or ""] = report
+    phases[report.when] = report
     if call.excinfo is not None and isinstance(call.excinfo.value, _ASSERTIONS):
         session.assertion_failed = True
     if report.failed and (text := session.failure()):
-        add = getattr(report.longrepr, "addsection", None)
-        if add is None:
-            report.sections.append(("hil", text))
+        if isinstance(report.longrepr, ExceptionRepr):  # JUnit has it, too
+            report.longrepr.addsection("hil", text, "-")
         else:
-            add("hil", text, "-")
+            report.sections.append(("hil", text))
     if report.when == "teardown" and (folder := item.config.getoption("--hil-allure")):
-        from hil.testing.allure_report import report_test
+        from hil.testing.allure_report import report_test  # noqa: PLC0415
 
         report_test(item.config.rootpath / folder, session, phases)
     return report

@@ -9,24 +9,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from hil.api import Run, SteppedNode, SteppedRun, UpsetOrdered, parse_expectation
+from hil.api import (
+    Answer,
+    Run,
+    RunOptions,
+    SteppedNode,
+    SteppedRun,
+    UpsetOrdered,
+    parse_expectation,
+)
 from hil.errors import UsageError
 from hil.json_values import JsonValue
 from hil.testing.conditions import STATES, VERDICTS, Condition, checked, state, verdict
 from hil.testing.nodes import NodeOfTest, OrderedUpset
-from hil.testing.observations import Observation
+from hil.testing.occurrences import Occurrence, OccurrenceKind
 from hil.testing.session import RigSession
 
-__all__ = ["Rig", "RigAssertionError"]
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["RigAssertionError", "RigOfTest"]
 
 
 class RigAssertionError(AssertionError):
     """Something did not happen in a run as a test expects it."""
 
 
-class Rig:
+class RigOfTest:
     """The run of one test; boards are opened at its first use. Not thread-safe.
 
     Raises: UsageError for what is not possible in the run as it is; other subclasses of HilError if
@@ -36,7 +47,7 @@ class Rig:
         self._session = session
         self._forbidden: list[Condition] = []
 
-    def load(self, scenario: str | Path | None = None, **options: Any) -> Rig:
+    def load(self, scenario: str | Path | None = None, **options: Unpack[RunOptions]) -> RigOfTest:
         """Choose the scenario, or options of `hil.run` such as `seed` and `frames`, in place of the
         marker; before the rig is used."""
         self._session.load(scenario, options)
@@ -58,7 +69,7 @@ class Rig:
         return self._run.frames_left
 
     @property
-    def seen(self) -> Sequence[Observation]:
+    def seen(self) -> Sequence[Occurrence]:
         """Return all that has happened, in order."""
         return self._session.log.seen
 
@@ -112,7 +123,7 @@ class Rig:
         Raises: UsageError if the run refuses it."""
         __tracebackhide__ = True
         with self._session.action(_called(command, arguments)):
-            answer = self._run.order(command, **arguments)
+            answer = self._answer(command, arguments)
             self._check_forbidden()
             return answer.text
 
@@ -120,7 +131,7 @@ class Rig:
         """Give an order that makes an upset, and return that. Raises: UsageError."""
         __tracebackhide__ = True
         with self._session.action(_called(command, arguments)):
-            data = self._run.order(command, **arguments).data
+            data = self._answer(command, arguments).data
             assert isinstance(data, UpsetOrdered), "these orders are answered with their upset"
             return OrderedUpset(self, data.upset)
 
@@ -134,7 +145,7 @@ class Rig:
 
     def await_verdict(
         self, word: str, *, node: str | None = None, within_frames: int
-    ) -> Observation:
+    ) -> Occurrence:
         """Run frames until this verdict, and return it. Of a frame: `unanimous`, `majority`, ...,
         with `node`: from which that node deviates. Of a node by its recovery, with `node`:
         `isolated`, `reintegrating`, `voting`, ...: it changes to that state."""
@@ -145,14 +156,14 @@ class Rig:
         condition = state(word, node=node) if word in STATES else verdict(word, node=node)
         return self.await_event(condition, within_frames=within_frames)
 
-    def await_event(self, condition: Condition, *, within_frames: int) -> Observation:
+    def await_event(self, condition: Condition, *, within_frames: int) -> Occurrence:
         """Run frames until the condition is met, and return what met it."""
         __tracebackhide__ = True
         return self.await_any((condition,), within_frames=within_frames, what=str(condition))
 
     def await_any(
         self, conditions: Sequence[Condition], *, within_frames: int, what: str = ""
-    ) -> Observation:
+    ) -> Occurrence:
         """Run frames until one of the conditions is met, and return what met it; `what` names them
         in failures."""
         __tracebackhide__ = True
@@ -165,11 +176,11 @@ class Rig:
                 )
         return seen
 
-    def await_sequence(self, *conditions: Condition, within_frames: int) -> tuple[Observation, ...]:
+    def await_sequence(self, *conditions: Condition, within_frames: int) -> tuple[Occurrence, ...]:
         """Run frames until all conditions were met, one after the other in this order, within so
         many frames together. Other things may happen in between."""
         __tracebackhide__ = True
-        found: list[Observation] = []
+        found: list[Occurrence] = []
         with self._session.action(" -> ".join(str(condition) for condition in conditions)):
             last = self._run.frame + within_frames
             for number, condition in enumerate(conditions, 1):
@@ -224,6 +235,14 @@ class Rig:
         __tracebackhide__ = True
         return self._session.open()
 
+    def _answer(self, command: str, arguments: Mapping[str, JsonValue]) -> Answer:
+        __tracebackhide__ = True
+        run = self._run
+        try:
+            return run.order(command, **arguments)
+        except UsageError as refused:  # the line of the test is what matters, not where it is found
+            raise refused.with_traceback(None) from None
+
     def _to_end(self) -> None:
         __tracebackhide__ = True
         self._advance(self._run.frames_left)
@@ -244,6 +263,7 @@ class Rig:
         return done
 
     def _run_on(self, frames: int) -> int:
+        __tracebackhide__ = True
         run, log = self._run, self._session.log
         log.stepping = True
         try:
@@ -251,7 +271,7 @@ class Rig:
         finally:
             log.end_step()
 
-    def _await(self, conditions: Sequence[Condition], within_frames: int) -> Observation | None:
+    def _await(self, conditions: Sequence[Condition], within_frames: int) -> Occurrence | None:
         """Run single frames until a condition is met; None if none is."""
         __tracebackhide__ = True
         log = self._session.log
@@ -277,7 +297,7 @@ class Rig:
             return f": the scenario ended after frame {now - 1}"
         text = f", up to frame {now - 1}"
         for condition in conditions:
-            if condition.kind == "state" and condition.node:
+            if condition.kind is OccurrenceKind.STATE and condition.node:
                 is_now = self.node_now(condition.node).state
                 if is_now == condition.word:
                     return f"{text}: node {condition.node} was {is_now} before, and did not change"

@@ -1,4 +1,4 @@
-"""The rig of one test: opened at its first use, closed after the test, its recording kept or not."""
+"""The run of one test: it opens at its first use, and closes after the test."""
 
 from __future__ import annotations
 
@@ -8,15 +8,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from hil.api import BOARD_CAPABILITIES, Run, RunResult, SteppedRun, load_bench, stepped_run
+from hil.api import (
+    BOARD_CAPABILITIES,
+    Run,
+    RunOptions,
+    RunResult,
+    SteppedRun,
+    load_bench,
+    stepped_run,
+)
 from hil.errors import HilError, UsageError
 from hil.testing.failure_text import failure_text, reproduce_line
+from hil.testing.occurrence_log import OccurrenceLog
 from hil.testing.recordings import new_folder
-from hil.testing.run_log import RunLog
 from hil.testing.settings import RigSettings, settings_of
 
 __all__ = ["RigSession", "TestAction"]
@@ -27,7 +35,7 @@ _REPORTS: Final = ("manifest.json", "junit.xml")
 
 @dataclass(frozen=True, slots=True)
 class TestAction:
-    """What a test did with its rig, for reports: times in milliseconds since 1970."""
+    """An action of a test on its rig, for reports. Times are in milliseconds since 1970."""
 
     __test__ = False
 
@@ -52,12 +60,12 @@ class RigSession:
         self.identity: list[tuple[str, str]] = []
         self.attachments: list[tuple[str, bytes]] = []
         self.assertion_failed = False
-        self.log = RunLog()
+        self.log = OccurrenceLog()
         self.folder: Path | None = None
 
     # --- beginning and end --------------------------------------------------------------------
 
-    def load(self, scenario: str | Path | None, options: dict[str, Any]) -> None:
+    def load(self, scenario: str | Path | None, options: RunOptions) -> None:
         """Replace the scenario or options of the markers, before the rig is used; the command line
         comes before both. Raises: UsageError afterwards."""
         if self._run is not None:
@@ -85,10 +93,10 @@ class RigSession:
             run = stepped_run(scenario, out=self.folder, observers=[self.log], who=_WHO, **options)
             self.log.nodes = tuple(node.name for node in run.scenario.rig.nodes)
             run.__enter__()
-        except HilError:
+        except HilError as failure:
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder = None
-            raise
+            raise failure.with_traceback(None) from None  # its message says where it is
         self._run = run
         self._need_capabilities(run)
         return run
@@ -100,6 +108,7 @@ class RigSession:
 
     def _need_boards(self) -> None:
         """Skip the test if the bench has too few boards for it. Raises: ConfigError."""
+        __tracebackhide__ = True
         bench, wanted = self._settings.options.get("bench"), self._settings.needs.nodes
         if bench is None or self._settings.options.get("boards"):
             return
@@ -109,6 +118,7 @@ class RigSession:
 
     def _need_capabilities(self, run: SteppedRun) -> None:
         """Skip the test if a board lacks a capability. Raises: UsageError for an unknown one."""
+        __tracebackhide__ = True
         wanted = self._settings.needs.capabilities
         if unknown := [word for word in wanted if word not in BOARD_CAPABILITIES]:
             raise UsageError(
@@ -128,7 +138,7 @@ class RigSession:
     def close(self, *, passed: bool) -> None:
         """Close the boards and the record. The recording of a test that passed is removed unless
         all are kept. Raises: subclasses of HilError if the rig fails while it is closed."""
-        kept = not passed or self._item.config.getoption("--hil-keep") == "all"
+        kept = not passed or self._item.config.getoption("--hil-keep-all")
         try:
             self._leave()
         except BaseException:
@@ -143,7 +153,7 @@ class RigSession:
 
     def _read_reports(self, folder: Path) -> list[tuple[str, bytes]]:
         reports = [folder / name for name in _REPORTS]
-        seen = "".join(f"{observation}\n" for observation in self.log.remarkable())
+        seen = "".join(f"{occurrence}\n" for occurrence in self.log.remarkable())
         return [
             *((file.name, file.read_bytes()) for file in reports if file.is_file()),
             ("events.txt", seen.encode("utf-8")),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, cast
 
 import pytest
+
+from hil.api import RunOptions
 
 __all__ = ["Needs", "RigSettings", "beside", "command_line_options", "needs_of", "settings_of"]
 
@@ -16,7 +18,7 @@ _MARKER: Final = "hil_scenario"
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What the boards of a test must be able to do, by the markers `hil_needs`."""
+    """The capabilities that all boards of a test must have, and their number, by `hil_needs`."""
 
     capabilities: tuple[str, ...] = ()
     nodes: int = 0
@@ -27,11 +29,11 @@ class RigSettings:
     """The scenario of a test, `options` of its run as of `hil.run`, and what its boards need."""
 
     scenario: str | Path | None
-    options: dict[str, Any] = field(default_factory=dict)
+    options: RunOptions = field(default_factory=RunOptions)
     needs: Needs = Needs()
 
     def replaced(
-        self, item: pytest.Item, scenario: str | Path | None, options: dict[str, Any]
+        self, item: pytest.Item, scenario: str | Path | None, options: RunOptions
     ) -> RigSettings:
         """Return the settings with another scenario and other options, which come before those of
         the markers and after those of the command line."""
@@ -47,12 +49,12 @@ def settings_of(item: pytest.Item) -> RigSettings:
     """Return the settings of a test. Options of the command line come before those of the marker
     that is closest to the test. Raises: pytest.UsageError for a marker that is not valid."""
     config, scenario = item.config, item.config.getini(_MARKER) or None
-    options: dict[str, Any] = {}
+    options: RunOptions = {}
     for marker in reversed(list(item.iter_markers(_MARKER))):
         if len(marker.args) > 1:
             raise pytest.UsageError(f"{item.nodeid}: @hil_scenario takes one scenario")
         scenario = marker.args[0] if marker.args else scenario
-        options |= marker.kwargs
+        options |= cast("RunOptions", marker.kwargs)
     options |= command_line_options(config, options)
     found = None if scenario is None else beside(item, scenario)
     return RigSettings(found, options, needs_of(item))
@@ -67,11 +69,11 @@ def beside(item: pytest.Item, scenario: str | Path) -> str | Path:
     return scenario
 
 
-def command_line_options(config: pytest.Config, given: dict[str, Any]) -> dict[str, Any]:
+def command_line_options(config: pytest.Config, given: RunOptions) -> RunOptions:
     """Return the options of a run by the command line. A bench replaces the boards that are
     `given`; without one they are software boards."""
     bench, boards = config.getoption("--hil-bench"), config.getoption("--hil-boards")
-    options: dict[str, Any] = {}
+    options: RunOptions = {}
     if bench:
         options = {"bench": bench, "boards": boards}
     else:

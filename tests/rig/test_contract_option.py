@@ -1,5 +1,5 @@
-"""`pytest --hil-bench`: the contract on boards that somebody else started. Tried with three agents on
-cables of ptys, whose power is a command that starts and kills them."""
+"""`pytest --hil-bench`: the contract on boards that somebody else started. Tried with three agents
+on cables of ptys, whose power is a command that starts and kills them."""
 
 from __future__ import annotations
 

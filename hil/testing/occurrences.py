@@ -1,27 +1,39 @@
-"""What happened in a run, as tests see it: one value for each verdict, transition and event. Pure."""
+"""Occurrences: a value for each verdict, transition and event of a run, as tests see it. Pure."""
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-__all__ = ["FieldValue", "Observation"]
+__all__ = ["FieldValue", "Occurrence", "OccurrenceKind"]
 
 FieldValue: TypeAlias = "str | int | bool"
 
 
+class OccurrenceKind(enum.Enum):
+    """The kinds of occurrences."""
+
+    VERDICT = "verdict"
+    STATE = "state"
+    UPSET = "upset"
+    REPAIR = "repair"
+    ANOMALY = "anomaly"
+    SLIP = "slip"
+
+
 @dataclass(frozen=True, slots=True)
-class Observation:
+class Occurrence:
     """One thing that happened in `frame`.
 
-    `kind` is verdict, state, upset, repair, anomaly or slip. `word` is the verdict, the new state,
+    `word` is the verdict, the new state,
     the target of the upset, the action of the repair, or the effect of the anomaly; empty for a
     slip. `nodes` are those that it concerns: of a verdict, those that deviate from it. `fields` are
     its other properties, and `text` is all of it for people."""
 
     frame: int
-    kind: str
+    kind: OccurrenceKind
     word: str
     nodes: tuple[str, ...]
     text: str

@@ -1,4 +1,4 @@
-"""The log of a run: its observations in their order, and how far a test has awaited them."""
+"""The log of a run: its occurrences in their order, and how far a test has awaited them."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from hil.api import (
     Verdict,
 )
 from hil.testing.conditions import Condition
-from hil.testing.observations import Observation
+from hil.testing.occurrences import Occurrence, OccurrenceKind
 
-__all__ = ["RunLog"]
+__all__ = ["OccurrenceLog"]
 
 _USUAL = frozenset({"unanimous", "simplex"})
 
 
-class RunLog(RunObserver):
+class OccurrenceLog(RunObserver):
     """Follows one run. Within a frame, upsets come first that have just been injected, then the
-    verdict, then what followed from it. `nodes` are the names of the nodes, `seen` all observations;
-    `stepping`: frames are run. Not thread-safe."""
+    verdict, then what followed from it. `nodes` are the names of the nodes, `seen` is all that has
+    happened; `stepping`: frames are run. Not thread-safe."""
 
     def __init__(self) -> None:
-        self.seen: list[Observation] = []
+        self.seen: list[Occurrence] = []
         self.nodes: Sequence[str] = ()
         self._cursor = 0
         self._checked = 0
-        self._in_frame: list[Observation] = []
+        self._in_frame: list[Occurrence] = []
         self._first_event = 0
         self._injected: set[int] = set()
         self.stepping = False
@@ -76,8 +76,8 @@ class RunLog(RunObserver):
         """Begin the next await after all that has happened so far."""
         self._cursor = len(self.seen)
 
-    def take(self, conditions: Sequence[Condition]) -> Observation | None:
-        """Return the first observation since the last await that meets a condition, and let the
+    def take(self, conditions: Sequence[Condition]) -> Occurrence | None:
+        """Return the first occurrence since the last await that meets a condition, and let the
         next await begin after it; None if there is none so far, and they are passed over."""
         while self._cursor < len(self.seen):
             seen = self.seen[self._cursor]
@@ -86,8 +86,8 @@ class RunLog(RunObserver):
                 return seen
         return None
 
-    def forbidden(self, conditions: Sequence[Condition]) -> tuple[Condition, Observation] | None:
-        """Return the first observation since the last call that meets one of the conditions."""
+    def forbidden(self, conditions: Sequence[Condition]) -> tuple[Condition, Occurrence] | None:
+        """Return the first occurrence since the last call that meets one of the conditions."""
         while self._checked < len(self.seen):
             seen = self.seen[self._checked]
             self._checked += 1
@@ -100,10 +100,12 @@ class RunLog(RunObserver):
         """Ignore in `forbidden` what has happened so far."""
         self._checked = len(self.seen)
 
-    def remarkable(self) -> list[Observation]:
-        """Return all observations but those of frames in which nothing happened."""
+    def remarkable(self) -> list[Occurrence]:
+        """Return all occurrences but those of frames in which nothing happened."""
         return [
-            o for o in self.seen if o.kind != "verdict" or o.word not in _USUAL or bool(o.nodes)
+            o
+            for o in self.seen
+            if o.kind is not OccurrenceKind.VERDICT or o.word not in _USUAL or bool(o.nodes)
         ]
 
 
@@ -111,24 +113,31 @@ def _names(nodes: Sequence[str], mask: int) -> tuple[str, ...]:
     return tuple(name for index, name in enumerate(nodes) if mask >> index & 1)
 
 
-def _of_verdict(verdict: Verdict, nodes: Sequence[str]) -> Observation:
-    deviating = _names(nodes, verdict.dissent | verdict.latent)
+def _of_verdict(verdict: Verdict, nodes: Sequence[str]) -> Occurrence:
+    without = verdict.voters & ~verdict.agree & ~verdict.dissent
+    deviating = _names(nodes, without | verdict.dissent | verdict.latent)
     text = verdict.kind.word.replace("_", " ")
     if verdict.dissent:
         text += f", another output from {', '.join(_names(nodes, verdict.dissent))}"
     if verdict.latent:
         text += f", another state in {', '.join(_names(nodes, verdict.latent))}"
+    if without:
+        text += f", nothing from {', '.join(_names(nodes, without))}"
     if not verdict.correct:
         text += ", WRONG OUTPUT" if verdict.delivered else ", no output"
     fields = {"delivered": verdict.delivered, "correct": verdict.correct}
-    return Observation(verdict.frame, "verdict", verdict.kind.word, deviating, text, fields)
+    return Occurrence(
+        verdict.frame, OccurrenceKind.VERDICT, verdict.kind.word, deviating, text, fields
+    )
 
 
-def _of_event(event: RunEvent) -> Observation:
+def _of_event(event: RunEvent) -> Occurrence:
     if isinstance(event, Transition):
         text = f"node {event.node}: {event.before} -> {event.after} ({event.cause})"
         fields = {"before": str(event.before), "cause": event.cause}
-        return Observation(event.frame, "state", str(event.after), (event.node,), text, fields)
+        return Occurrence(
+            event.frame, OccurrenceKind.STATE, str(event.after), (event.node,), text, fields
+        )
     if isinstance(event, Upset):
         return _of_upset(event)
     if isinstance(event, NodeRepair):
@@ -136,16 +145,16 @@ def _of_event(event: RunEvent) -> Observation:
     if isinstance(event, Anomaly):
         word = str(event.effect)
         text = f"unexplained: node {event.node}: {word}, {event.reason}"
-        return Observation(event.frame, "anomaly", word, (event.node,), text)
+        return Occurrence(event.frame, OccurrenceKind.ANOMALY, word, (event.node,), text)
     return _of_slip(event)
 
 
-def _injection(event: Upset) -> Observation:
+def _injection(event: Upset) -> Occurrence:
     """Return the report of an injection, without its assessment."""
     return _of_upset(replace(event, assessment=Assessment()))
 
 
-def _of_upset(event: Upset) -> Observation:
+def _of_upset(event: Upset) -> Occurrence:
     plan, report, assessed = event.plan, event.report, event.assessment
     word, state = str(plan.target), report.state.name.lower()
     text = f"upset {plan.id}: node {plan.node}, {word}, {state}"
@@ -165,10 +174,10 @@ def _of_upset(event: Upset) -> Observation:
         "outcome": str(assessed.outcome),
         "activation": report.activation.name.lower(),
     }
-    return Observation(plan.frame, "upset", word, (plan.node,), text, fields)
+    return Occurrence(plan.frame, OccurrenceKind.UPSET, word, (plan.node,), text, fields)
 
 
-def _of_repair(event: NodeRepair) -> Observation:
+def _of_repair(event: NodeRepair) -> Occurrence:
     attempt = event.attempt
     text = f"node {event.node}: {attempt.action} {'succeeded' if attempt.ok else 'failed'}"
     if attempt.detail:
@@ -179,11 +188,13 @@ def _of_repair(event: NodeRepair) -> Observation:
         "chunks": attempt.chunks,
         "bytes_moved": attempt.bytes_moved,
     }
-    return Observation(event.frame, "repair", attempt.action, (event.node,), text, fields)
+    return Occurrence(
+        event.frame, OccurrenceKind.REPAIR, attempt.action, (event.node,), text, fields
+    )
 
 
-def _of_slip(event: TimeSlip) -> Observation:
+def _of_slip(event: TimeSlip) -> Occurrence:
     nodes = () if event.node is None else (event.node,)
     who = f"node {event.node}" if event.node else "the frame"
     text = f"{who} was late by {event.late_us} us ({event.detail})"
-    return Observation(event.frame, "slip", "", nodes, text, {"late_us": event.late_us})
+    return Occurrence(event.frame, OccurrenceKind.SLIP, "", nodes, text, {"late_us": event.late_us})

@@ -1,0 +1,315 @@
+"""The pytest plugin, in pytest runs of their own, as its users have it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from hil import assets
+from hil.api import NodeState, VerdictKind
+from hil.testing import conditions, nodes
+from hil.upsets.words import OUTCOMES
+
+SUITE = """
+import pytest
+from hil.testing import repair, state, upset, verdict
+
+pytestmark = pytest.mark.hil_scenario("nominal", frames=300)
+
+def test_heals(rig, node, inject, recording):
+    rig.step(20)
+    hit = inject("b", "state", bit=7)
+    seen = rig.await_sequence(
+        upset("state", node="b"),
+        verdict("majority", node="b"),
+        repair("resync", node="b", ok=True),
+        state("voting", node="b"),
+        within_frames=1,
+    )
+    assert [o.frame for o in seen] == [20] * 4 and rig.frame == 21
+    assert hit.await_outcome("corrected", within_frames=1).fields["bit"] == 7
+    assert list(recording().upsets["frame"]) == [20] and len(recording().frames["frame"]) == 21
+    node("c").cut_power(returns_after_frames=30)
+    rig.await_verdict("isolated", node="c", within_frames=50)
+    assert node("c").state == "isolated" and not node("c").now.powered
+    rig.await_verdict("voting", node="c", within_frames=80)
+    rig.expect({"upsets.injected": 2}, sdc_escaped=0, availability=1, isolated=">= 0")
+    assert rig.frames_left == 0
+
+def test_too_late(rig):
+    rig.inject("b", "state", bit=3)
+    rig.await_verdict("isolated", node="b", within_frames=20)
+
+def test_plain_assertion(rig):
+    assert rig.step(3) == 4
+
+def test_wrong_expectation(rig):
+    rig.load(frames=30, seed=9).expect(sdc_escaped=1, availability=">= 0.5")
+
+def test_forbidden(rig):
+    rig.forbid(verdict("majority"))
+    rig.step(10)
+    rig.inject("c", "state", bit=1)
+    rig.step(100)
+
+def test_vacuous(rig):
+    rig.await_verdict("voting", node="b", within_frames=5)
+
+def test_out_of_order(rig):
+    rig.inject("b", "state", bit=3)
+    rig.await_sequence(state("voting", node="b"), repair("resync"), within_frames=5)
+
+def test_refused(rig, node):
+    rig.step()
+    node("a").power_on()
+
+@pytest.mark.hil_needs("real")
+def test_on_real_boards(rig):
+    rig.step()
+
+@pytest.mark.hil_needs("power", "state")
+def test_on_any_board(rig):
+    rig.step()
+
+@pytest.mark.hil_needs("warp")
+def test_on_no_board(rig):
+    rig.step()
+
+def test_never_opened(rig):
+    pass
+"""
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """One run of SUITE with all reports, for several tests: its folder and what it has printed."""
+    folder = tmp_path_factory.mktemp("suite")
+    (folder / "test_suite.py").write_text(SUITE)
+    options = "--junitxml=junit.xml --hil-allure=allure -rs -p no:cacheprovider"
+    done = subprocess.run(
+        [sys.executable, "-I", "-m", "pytest", *options.split()],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    return folder, done.stdout
+
+
+def failure_of(output: str, test: str) -> str:
+    found = re.search(rf"^_+ {test} _+$(.*?)(?=^_+ test_|^=+ )", output, re.MULTILINE | re.DOTALL)
+    assert found, f"{test} did not fail:\n{output}"
+    return found[1]
+
+
+def test_what_a_suite_comes_to(suite: tuple[Path, str]) -> None:
+    last = suite[1].strip().splitlines()[-1]
+    assert "8 failed, 3 passed, 1 skipped" in last
+
+
+@pytest.mark.parametrize(
+    ("test", "why"),
+    [
+        ("test_too_late", "node b isolated: not seen within 20 frames, up to frame 19: node b is"),
+        ("test_plain_assertion", "assert 3 == 4"),
+        ("test_wrong_expectation", "sdc_escaped: measured 0, expected == 1"),
+        (
+            "test_forbidden",
+            "forbidden: verdict majority; frame 10: majority, another state in c",
+        ),
+        ("test_vacuous", "node b was voting before, and did not change"),
+        ("test_out_of_order", "step 2 of 2, repair resync: not seen within 5 frames"),
+        ("test_refused", "was refused before frame 1: node a has power"),
+        ("test_on_no_board", "'warp' is not a capability of boards"),
+    ],
+)
+def test_a_failure_says_why_and_where_the_recording_is(
+    suite: tuple[Path, str], test: str, why: str
+) -> None:
+    folder, output = suite
+    text = failure_of(output, test)
+    assert why in text
+    recording = folder / "runs" / "pytest" / f"test_suite-{test}"
+    assert f"recording    {recording}\n" in text and (recording / "run.db").is_file()
+    assert (
+        f"reproduce    pytest test_suite.py::{test} --hil-seed {9 if 'expect' in test else 1}"
+        in text
+    )
+    assert not re.search(r"hil/(testing|engine)/", text), "the traceback is that of the test"
+
+
+def test_a_forbidden_frame_is_the_last_of_the_recording(suite: tuple[Path, str]) -> None:
+    assert "frames run   11\n" in failure_of(suite[1], "test_forbidden")
+
+
+def test_only_recordings_of_failures_are_kept(suite: tuple[Path, str]) -> None:
+    kept = {folder.name for folder in (suite[0] / "runs" / "pytest").iterdir()}
+    assert len(kept) == 8 and not {"test_suite-test_heals", "test_suite-test_on_real_boards"} & kept
+
+
+def test_what_a_board_cannot_do_is_skipped_with_the_reason(suite: tuple[Path, str]) -> None:
+    assert "hil_needs: the board of node a lacks real" in suite[1]
+
+
+def properties_of(case: ElementTree.Element) -> dict[str, str]:
+    return {p.attrib["name"]: p.attrib["value"] for p in case.iter("property")}
+
+
+def test_junit_has_the_configuration_the_boards_and_the_failure(suite: tuple[Path, str]) -> None:
+    folder = suite[0]
+    tree = ElementTree.parse(folder / "junit.xml")  # noqa: S314  (our own)
+    cases = {case.attrib["name"]: case for case in tree.iter("testcase")}
+    failed = properties_of(cases["test_too_late"])
+    manifest = json.loads((Path(failed["hil_recording"]) / "manifest.json").read_text())
+    assert failed["hil_config_hash"] == manifest["config_hash"]
+    assert failed["hil_run_digest"] == manifest["run_digest"] != ""
+    assert failed["hil_scenario"] == "nominal" and failed["hil_seed"] == "1"
+    for board in manifest["nodes"]:
+        said = failed[f"hil_board_{board['name']}"]
+        assert said.startswith(board["board"]) and board["agent_version"] in said
+    failure = cases["test_too_late"].find("failure")
+    assert failure is not None and f"recording    {failed['hil_recording']}" in (failure.text or "")
+    passed = properties_of(cases["test_heals"])
+    assert passed["hil_config_hash"] == failed["hil_config_hash"] and "hil_recording" not in passed
+    assert not properties_of(cases["test_never_opened"])
+
+
+def test_allure_results_are_those_of_its_model(suite: tuple[Path, str]) -> None:
+    """Each file is read into the classes that allure-pytest itself writes, and written again."""
+    model = pytest.importorskip("allure_commons.model2")
+    attr = pytest.importorskip("attr")
+    children = {
+        "statusDetails": model.StatusDetails,
+        "steps": model.TestStepResult,
+        "attachments": model.Attachment,
+        "parameters": model.Parameter,
+        "labels": model.Label,
+    }
+
+    def read(content: object, kind: type) -> object:
+        assert isinstance(content, dict)
+        values: dict[str, object] = {}
+        for key, value in content.items():
+            child = children.get(key)
+            if child is not None and isinstance(value, list):
+                values[key] = [read(item, child) for item in value]
+            else:
+                values[key] = value if child is None else read(value, child)
+        return kind(**values)
+
+    files = sorted((suite[0] / "allure").glob("*-result.json"))
+    results = [json.loads(file.read_text()) for file in files]
+    statuses = vars(model.Status)
+    for file, content in zip(files, results, strict=True):
+        written = attr.asdict(read(content, model.TestResult), filter=lambda _, v: v or v is False)
+        # Of an empty list, or an empty text, allure writes nothing.
+        assert written == without_empty(content)
+        assert (
+            content["status"] in statuses.values() and file.name == f"{content['uuid']}-result.json"
+        )
+        for attachment in content["attachments"]:
+            assert (suite[0] / "allure" / attachment["source"]).stat().st_size >= 0
+    by_name = {content["name"]: content for content in results}
+    assert len(by_name) == len(results) == 12
+    assert by_name["test_heals"]["status"] == "passed"
+    assert (
+        by_name["test_too_late"]["status"] == by_name["test_plain_assertion"]["status"] == "failed"
+    )
+    assert by_name["test_refused"]["status"] == "broken"
+    assert by_name["test_on_real_boards"]["status"] == "skipped"
+    steps = [step["name"] for step in by_name["test_too_late"]["steps"]]
+    assert steps == ["inject node=b target=state bit=3", "await node b isolated"]
+
+
+def without_empty(content: object) -> object:
+    if isinstance(content, dict):
+        return {k: without_empty(v) for k, v in content.items() if v or v is False}
+    return [without_empty(item) for item in content] if isinstance(content, list) else content
+
+
+@pytest.mark.slow
+def test_the_line_to_reproduce_it_gives_the_same_record(suite: tuple[Path, str]) -> None:
+    folder, output = suite
+    line = re.search(r"reproduce    (.*)", failure_of(output, "test_too_late"))
+    assert line is not None
+    command = [sys.executable, "-I", "-m", *shlex.split(line[1]), "-p", "no:cacheprovider"]
+    again = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert again.returncode == 1, again.stdout
+    runs = [folder / "runs" / "pytest" / f"test_suite-test_too_late{n}" for n in ("", "-2")]
+    first, second = (json.loads((run / "manifest.json").read_text()) for run in runs)
+    assert first["run_digest"] == second["run_digest"] != ""
+
+
+def test_an_ordinary_pytest_run_loads_nothing_of_the_package(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import sys
+
+        def test_ordinary(request):
+            ours = {name for name in sys.modules if name.partition(".")[0] == "hil"}
+            light = {"plugin", "conditions", "occurrences"}
+            assert ours == {"hil", "hil.testing", *(f"hil.testing.{name}" for name in light)}
+            assert not {"numpy", "pydantic", "yaml", "cffi"} & set(sys.modules)
+
+        def test_own_fixture_of_the_same_name(rig, node):
+            assert (rig, node) == ("my rig", "my node")
+        """
+    )
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.fixture
+        def rig():
+            return "my rig"
+
+        @pytest.fixture
+        def node():
+            return "my node"
+        """
+    )
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(passed=2)
+    assert not (pytester.path / "runs").exists()
+
+
+@pytest.mark.slow
+def test_options_choose_boards_seed_and_folder(pytester: pytest.Pytester) -> None:
+    nominal = assets.scenarios_dir() / "nominal.yaml"
+    (pytester.path / "own.yaml").write_text(nominal.read_text())
+    pytester.makeini("[pytest]\nhil_scenario = own.yaml\n")
+    pytester.makepyfile(
+        """
+        def test_options(rig, orbit):
+            rig.step(5)
+            assert {node.now.board for node in rig.nodes} == {"process"}
+            assert rig.recording.result.seed == 77
+            assert len(orbit("saa-pass", every_s=600).rows["t_s"]) > 1
+        """
+    )
+    options = ["--hil-boards=process", "--hil-seed=77", "--hil-recordings=kept", "--hil-keep-all"]
+    pytester.runpytest_subprocess(*options, "-p", "no:cacheprovider").assert_outcomes(passed=1)
+    (run,) = (pytester.path / "kept").iterdir()
+    assert json.loads((run / "manifest.json").read_text())["outcome"] == "aborted"
+
+
+def test_the_words_of_conditions_are_those_of_the_record() -> None:
+    assert set(conditions.VERDICTS) == {kind.word for kind in VerdictKind}
+    assert set(conditions.STATES) == {state.value for state in NodeState}
+    assert not set(conditions.VERDICTS) & set(conditions.STATES)
+    assert set(nodes.OUTCOME_WORDS) == {outcome.value for outcome in OUTCOMES}
+
+
+def test_an_unknown_word_is_refused_with_all_known_ones() -> None:
+    with pytest.raises(
+        ValueError, match="'isolate' is not a valid state of a node; expected one of"
+    ):
+        conditions.state("isolate")
