@@ -9,6 +9,8 @@ vulnerability       AVF, program and parameter vulnerability factor
 scheme_figures      what a redundancy scheme achieved in the runs of a scenario
 scheme_reliability  how reliable a scheme is over a mission, and up to which altitude enough
 model_row           a quantity that a model predicts and runs measure
+coverage            the share of effective faults that a run detected and recovered
+run_models          models of one run, given its rate of effective faults
 reliability         models: voting, repair, spares, memories, checkpoints, fault trees
 open_bits           bits that are open to failure, counted or estimated
 failure_rates       failures per day, FIT and MTTF on a board in an orbit

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from hil.analysis.coverage import coverage_of
 from hil.record.row_counts import (
     injected_by_activation,
     injected_by_outcome,
@@ -109,4 +110,7 @@ def _outcome_counts(run: RecordedRun) -> RenderableType:
         cells.append(Text(f"{words} {count:,}", style=bad if count else DIM))
     for at in range(0, len(cells), _OUTCOMES_PER_LINE):
         out.add_row(*cells[at : at + _OUTCOMES_PER_LINE])
-    return out
+    coverage = coverage_of(counts)
+    if not coverage.effective:
+        return out
+    return Group(out, Text(f"coverage {coverage}", style=DIM))
