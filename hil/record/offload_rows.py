@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+from hil.errors import RecordError
 from hil.record.queries import Rows
-from hil.record.row_values import values_of
+from hil.record.row_values import columns_of, values_of
 from hil.wire.ground import Contact
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Kind: TypeAlias = "type | tuple[type, ...]"
 
 __all__ = [
     "CONTACTS",
@@ -109,9 +117,32 @@ def item_events_between(record: Rows, after: int, head: int) -> list[RecordedIte
 
 
 def offload_rows(record: Rows) -> OffloadRows:
-    """Return all that a record has of the ground. Raises: RecordError if it cannot be read."""
-    return OffloadRows(
+    """Return all that a record has of the ground. Raises: RecordError if it cannot be read, or a
+    value is of another kind than its column."""
+    rows = OffloadRows(
         tuple(values_of(Contact, record.rows(CONTACTS))),
         tuple(values_of(RecordedItem, record.rows(ITEMS))),
         tuple(values_of(RecordedItemEvent, record.rows(EVENTS))),
     )
+    _check("contacts", rows.contacts, _OF_CONTACT)
+    _check("offload", rows.items, _OF_ITEM)
+    _check("offload_events", rows.events, _OF_EVENT)
+    return rows
+
+
+_MAYBE: Final = (int, type(None))
+_OF_CONTACT: Final = (int, int, str, int, int)
+_OF_ITEM: Final = (int, int, str, int, int, _MAYBE, int, bytes, _MAYBE, int, bytes)
+_OF_EVENT: Final = (int, int, int, str, str)
+
+
+def _check(table: str, values: Iterable[DataclassInstance], kinds: Sequence[Kind]) -> None:
+    """Check that values are of the kinds of their columns: a changed record holds any. Raises:
+    RecordError."""
+    for number, value in enumerate(values, 1):
+        for field, column, kind in zip(fields(value), columns_of(value), kinds, strict=True):
+            if not isinstance(column, kind):
+                raise RecordError(
+                    f"the record is damaged: row {number} of `{table}` has {column!r:.40} as its "
+                    f"{field.name}"
+                )

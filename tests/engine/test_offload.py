@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hil.engine.loop import Loop
+from hil.errors import RecordError
 from hil.kernel import Golden
 from hil.record.offload_rows import OffloadRows, offload_rows
 from hil.record.reader import Reader
@@ -143,6 +144,14 @@ def test_a_record_that_was_changed_is_found_out(honest: Path, tmp_path: Path, ch
         reader.close()
     # The record digest differs in any case: it is what differs besides that counts.
     assert [d for d in found.differences if "ground" in d.what or "contact" in d.what]
+
+
+def test_a_value_of_another_kind_is_a_message(honest: Path, tmp_path: Path) -> None:
+    shutil.copytree(honest, tmp_path / "run")
+    with closing(sqlite3.connect(tmp_path / "run" / "run.db")) as db, db:
+        db.execute("UPDATE offload SET at_us = 'soon' WHERE id = 2")
+    with pytest.raises(RecordError, match=r"row 2 of `offload` has 'soon' as its at_us"):
+        rows_of(tmp_path / "run")
 
 
 def test_an_honest_record_is_verified(honest: Path) -> None:
