@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from hil.engine.frame_ballots import ballots_of
 from hil.engine.frame_work import FrameWork
@@ -41,25 +42,23 @@ class FrameVote:
             frame.results = with_all_outputs(self._rig, frame.results, length)
         ballots = ballots_of(self._rig, frame.results, self._scheme, self._golden)
         held = 0 if offer is None else HELD | (HELD_WRONG if offer.wrong else 0)
-        alone = self._scheduler.frames_alone
-        confirmed = frame.confirmed and not self._redundancy.withholds(alone + 1)
-        electorate = Electorate(self._recovery.voters, self._recovery.returning)
-
-        def decide(view: Sequence[Ballot]) -> Verdict:
-            return self._scheme.decide(
-                frame.number,
-                view,
-                electorate,
-                self._golden.output_digest,
-                frames_alone=alone,
-                re_executed=frame.rolled_back or frame.disagreed,
-                held=held,
-                confirmed=confirmed,
-            )
-
         replicas = self._replicas
         if replicas is None or not replicas.is_disturbed(frame.number):
-            return decide(ballots)
-        voted = replicas.vote(frame.number, electorate.voters, ballots, frame.results, decide)
+            return self._decide(frame, held, ballots)
+        voters, decide = self._recovery.voters, partial(self._decide, frame, held)
+        voted = replicas.vote(frame.number, voters, ballots, frame.results, decide)
         frame.replicas, frame.copies_differed = voted.replicas, voted.differed
         return voted.verdict
+
+    def _decide(self, frame: FrameWork, held: int, ballots: Sequence[Ballot]) -> Verdict:
+        alone = self._scheduler.frames_alone
+        return self._scheme.decide(
+            frame.number,
+            ballots,
+            Electorate(self._recovery.voters, self._recovery.returning),
+            self._golden.output_digest,
+            frames_alone=alone,
+            re_executed=frame.rolled_back or frame.disagreed,
+            held=held,
+            confirmed=frame.confirmed and not self._redundancy.withholds(alone + 1),
+        )

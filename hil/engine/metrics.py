@@ -90,10 +90,10 @@ class Metrics:
         self._weigh(verdict, 1 + self.pending)
         self.pending = 0
 
-    def count_replicas(self, replicas: Mapping[int, Verdict], differed: bool) -> None:
-        """Count a computed frame of replicas of the voter, with their verdicts where their views
-        differed. `differed`: some copy of a reply was not what was sent."""
-        self.copies_differed += differed
+    def count_replicas(self, replicas: Mapping[int, Verdict]) -> None:
+        """Count a computed frame in which some copy of a reply was not what was sent, with the
+        verdicts of the replicas of the voter if their views differed."""
+        self.copies_differed += 1
         if replicas:
             verdicts = list(replicas.values())
             self.split_frames += len({decision_of(verdict) for verdict in verdicts}) > 1

@@ -132,7 +132,8 @@ class VerdictStage:
             self._scheme.values.settle(verdict)
         scheduler.frames_alone = scheduler.frames_alone + 1 if is_alone(verdict) else 0
         self._metrics.count(verdict)
-        self._metrics.count_replicas(frame.replicas, frame.copies_differed)
+        if frame.copies_differed:
+            self._metrics.count_replicas(frame.replicas)
         frame.decided = verdict
         if not frame.quiet:
             if self._scheme.is_compared(verdict):
