@@ -6,14 +6,18 @@ from __future__ import annotations
 
 import enum
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hil.cli import completion
 from hil.cli.options import Json
 from hil.cli.output import answer, out, say, show
+from hil.errors import UsageError
 from hil.exit_codes import Exit
+
+if TYPE_CHECKING:
+    from hil.json_values import JsonObject
 
 __all__ = ["check", "schema"]
 
@@ -64,6 +68,9 @@ class _SchemaOf(str, enum.Enum):
 
 def schema(
     kind: Annotated[_SchemaOf, typer.Argument(help="The kind of file.")] = _SchemaOf.scenario,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Of a scenario: every key as a page to read.")
+    ] = False,
 ) -> int:
     """Print the JSON Schema of scenarios, bench files, board profiles or evidence files."""
     from hil.board_types.profile_schema import board_schema
@@ -76,6 +83,28 @@ def schema(
         _SchemaOf.board: board_schema,
         _SchemaOf.evidence: evidence_schema,
     }
+    if markdown and kind is not _SchemaOf.scenario:
+        raise UsageError("--markdown is for scenarios", remedy="hil schema scenario --markdown")
+    if markdown:
+        out(_scenario_page(scenario_schema()).rstrip("\n"))
+        return Exit.PASS
     content = schemas[kind]()
     out(json.dumps(content, indent=2))
     return Exit.PASS
+
+
+def _scenario_page(content: JsonObject) -> str:
+    import yaml
+
+    from hil import assets
+    from hil.views.key_reference import key_reference
+
+    files = sorted(assets.scenarios_dir().rglob("*.yaml"))
+    return key_reference(
+        content,
+        "Scenario reference",
+        "Every key of a scenario, made from its models by `hil schema scenario --markdown`. "
+        "Examples are those of shipped scenarios where one has the key. What the keys are for: "
+        "[README.md](README.md).",
+        [yaml.safe_load(path.read_text(encoding="utf-8")) for path in files],
+    )

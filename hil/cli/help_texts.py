@@ -29,7 +29,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "hil console": ("hil console RUN a --follow", "hil console left --bench bench.yaml"),
     "hil check": ("hil check quickstart", "hil check bench.yaml mine.yaml"),
     "hil control": ("hil control RUN status", "hil control RUN inject node=b target=state bit=7"),
-    "hil schema": ("hil schema", "hil schema bench"),
+    "hil schema": ("hil schema", "hil schema bench", "hil schema scenario --markdown"),
     "hil doctor": ("hil doctor",),
     "hil perf": ("hil perf --quick", "hil perf --row vote"),
     "hil discover": ("hil discover -o bench.yaml", "hil discover /dev/ttyUSB0 --baud 115200"),

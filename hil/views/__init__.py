@@ -15,6 +15,7 @@ orbit               the survey of a flight, as text and as a picture
 orbit_sweep         many orbits compared, and up to where a scheme is enough
 orbit_dose, orbit_rates, orbit_cycles
                     its lines on dose, rates with their ranges, and thermal cycles
+key_reference       every key of a kind of file, as a page
 tables, boards, scenarios, discovery, supplies, bench_test, campaign, campaign_repeat,
 sample_table        the answers of the other commands
 scheme_proof        what a redundancy scheme makes of every upset
