@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from .blocks import ROOT
@@ -15,6 +16,7 @@ FILE = ROOT / ".github" / "examples" / "hil-in-your-ci.yml"
 BIN = Path(sys.executable).parent
 
 
+@pytest.mark.slow
 def test_every_step_of_it_runs_and_leaves_what_it_keeps(tmp_path: Path) -> None:
     workflow = yaml.safe_load(FILE.read_text(encoding="utf-8"))
     (job,) = workflow["jobs"].values()
