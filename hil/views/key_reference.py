@@ -51,7 +51,7 @@ def key_reference(schema: Schema, title: str, intro: str, files: Iterable[Any]) 
         _collect(content, schema, "", schema, shipped)
     lines = [f"# {title}", "", intro, ""]
     for name in _in_order(schema):
-        model = schema["$defs"][name] if name else schema
+        model = _with_keys(schema["$defs"][name] if name else schema)
         if "properties" not in model:
             continue
         lines += [f"## {name or 'The file'}", "", _flat(model.get("description", "")), ""]
@@ -129,13 +129,18 @@ def _in_order(schema: Schema) -> Iterator[str]:
                 waiting.append(found)
 
 
+def _with_keys(model: Schema) -> Schema:
+    """Return the form of a model that has keys: some may be written in a word instead."""
+    return next((one for one in model.get("anyOf", ()) if "properties" in one), model)
+
+
 def _alternatives(part: Schema, schema: Schema) -> Iterator[tuple[str, Schema]]:
     """Yield what a part may be: each with the name of its model, empty if it has none."""
     for one in part.get("anyOf", part.get("oneOf", [part])):
         reference = one.get("$ref", "")
         if reference:
             name = reference.rpartition("/")[2]
-            yield name, schema["$defs"][name]
+            yield name, _with_keys(schema["$defs"][name])
         else:
             yield "", one
 
