@@ -101,7 +101,7 @@ def _scenario_page(content: JsonObject) -> str:
 
     files = sorted(assets.scenarios_dir().rglob("*.yaml"))
     return key_reference(
-        content,
+        dict(content),
         "Scenario reference",
         "Every key of a scenario, made from its models by `hil schema scenario --markdown`. "
         "Examples are those of shipped scenarios where one has the key. What the keys are for: "

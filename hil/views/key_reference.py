@@ -181,9 +181,8 @@ def _collect(
 ) -> None:
     """Note the values of a file's keys, by model and key; of several the first short one."""
     if isinstance(value, list):
-        inner = part.get("items")
-        for one in value if inner else ():
-            _descend(one, inner, schema, shipped)
+        for one in value if "items" in part else ():
+            _descend(one, part["items"], schema, shipped)
     if not isinstance(value, dict) or "properties" not in part:
         return
     for key, one in value.items():

@@ -15,7 +15,7 @@ from hil.scenario import scenario_schema
 from tests.command_line import Hil
 
 PAGE = Path(__file__).parents[2] / "scenarios" / "REFERENCE.md"
-SCHEMA: dict[str, Any] = scenario_schema()
+SCHEMA: dict[str, Any] = dict(scenario_schema())
 
 
 def rows() -> Iterator[tuple[str, str, list[str]]]:
