@@ -22,6 +22,7 @@ _RUN_TABLES: Final = (
     *("frames", "ballots", "upsets", "transitions", "repairs", "anomalies", "slips", "health"),
     *("power", "link_counts", "link_events", "orbit", "plant", "plant_nodes", "skips", "limits"),
     *("commands", "notes", "nodes", "contacts", "offload", "offload_events"),
+    *("replies", "replicas", "damage", "links", "clocks"),
 )
 _TABLES: Final = (".csv", ".parquet")
 _OF_CAMPAIGNS: Final = (*_TABLES, ".faults")

@@ -61,6 +61,11 @@ class RunTable(Word):
     CONTACTS = "contacts"
     OFFLOAD = "offload"
     OFFLOAD_EVENTS = "offload_events"
+    REPLIES = "replies"
+    REPLICAS = "replicas"
+    DAMAGE = "damage"
+    LINKS = "links"
+    CLOCKS = "clocks"
 
 
 def run_table(reader: Reader, table: RunTable) -> ColumnTable:

@@ -15,6 +15,7 @@ import jsonschema
 import pytest
 
 from hil import api
+from hil.cli.export import _RUN_TABLES
 from hil.errors import SetupError
 from hil.export import mcap_file
 from hil.export.mcap_topics import FRAMES, SCHEMAS, TOPICS
@@ -178,3 +179,7 @@ def test_without_mcap_the_message_says_what_to_install(
         mcap_file.write_mcap(flown, tmp_path / "x.mcap")
     assert "pip install" in str(refused.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_command_names_all_tables() -> None:
+    assert set(_RUN_TABLES) == {table.value for table in RunTable}
