@@ -136,7 +136,8 @@ def _with_keys(model: Schema) -> Schema:
 
 def _alternatives(part: Schema, schema: Schema) -> Iterator[tuple[str, Schema]]:
     """Yield what a part may be: each with the name of its model, empty if it has none."""
-    for one in part.get("anyOf", part.get("oneOf", [part])):
+    forms: list[Schema] = part.get("anyOf") or part.get("oneOf") or [part]
+    for one in forms:
         reference = one.get("$ref", "")
         if reference:
             name = reference.rpartition("/")[2]
