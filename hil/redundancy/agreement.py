@@ -13,7 +13,7 @@ clustering rule is therefore part of the result:
     floating point   |a - b| <= tolerance + one unit in the last place of the larger one: within a
                      tolerance of 0.0005 are 0.1813 and 0.1818, whose difference in binary is a
                      little more; with a tolerance of 0 they must be equal
-    integers         |a - b| <= tolerance, exactly
+    integers         |a - b| <= tolerance, exactly; without the bits that `ignore_bits` names
     NaN              agrees with NaN, of any bits, and with nothing else
     infinities       each agrees with itself only
     -0.0             is +0.0

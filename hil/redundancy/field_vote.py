@@ -108,8 +108,12 @@ class FieldRule:
         return self.config.kind in (VoterName.SMOOTHING, VoterName.HELD_MEAN)
 
     def numbers_of(self, part: bytes) -> Value:
-        """Return the numbers in the bytes of the field, with +0.0 for -0.0."""
-        return tuple(number + 0 for number in self._base.numbers(part))
+        """Return the numbers in the bytes of the field, with +0.0 for -0.0, and integers without
+        the bits that are not compared."""
+        numbers = self._base.numbers(part)
+        if self.config.ignore_bits and not self.field.significant_bits:
+            return tuple(int(number) & ~self.config.ignore_bits for number in numbers)
+        return tuple(number + 0 for number in numbers)
 
     def matches(self, a: bytes, b: bytes) -> bool:
         """Return whether two values of the field are the same to this rule."""

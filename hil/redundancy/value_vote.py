@@ -104,6 +104,8 @@ def rules_of(
         if at > output_len:
             raise _unfit(f"the field `{field.name}` ends at byte {at}; there are {output_len}")
         own = config.fields.get(field.name)
+        if own is not None and own.ignore_bits and field.significant_bits:
+            raise _unfit(f"the field `{field.name}` is not an integer: it has no bits to ignore")
         usual = config if field.role in NUMBERS or config.kind in _ANY_BYTES else exact
         rules.append(FieldRule(field, own or usual))
     if at < output_len:

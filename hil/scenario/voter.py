@@ -61,6 +61,11 @@ class FieldVoterConfig(FrozenModel):
         default=0.0,
         description="Two values agree if they differ by no more, in the unit of the field.",
     )
+    ignore_bits: Annotated[Int, Field(ge=0, le=2**63 - 1)] = Field(
+        default=0,
+        description="Mask of the bits of an integer that are not compared, as the number that has "
+        "them; they are 0 in a delivered value, unless all nodes have identical bytes.",
+    )
     quorum: Annotated[Int, Field(ge=1, le=7)] = Field(
         default=2, description="plurality: the least number of nodes that agree."
     )
@@ -90,6 +95,10 @@ class FieldVoterConfig(FrozenModel):
         if kind in _BY_BYTES and self.tolerance:
             findings.add(
                 "tolerance", f"the voter `{kind}` compares bytes", "remove it, or choose another"
+            )
+        if kind in _BY_BYTES and self.ignore_bits:
+            findings.add(
+                "ignore_bits", f"the voter `{kind}` compares bytes", "remove it, or choose another"
             )
         if kind in _NEEDS_REACH and self.reach is None:
             findings.add("reach", f"the voter `{kind}` needs it", "write `reach: 0.1`, for example")

@@ -83,6 +83,16 @@ def test_majority_of_bit_vectors_is_the_published_class() -> None:
     assert members(result.agree) == [0, 2]
 
 
+@pytest.mark.parametrize("kind", [VoterName.TOLERANCE, VoterName.PLURALITY])
+def test_majority_by_a_masked_metric_is_the_published_class(kind: VoterName) -> None:
+    """{x1, x2, x4} is one class only if bit 15 is not compared: 54106 is 21338 with it."""
+    field = OutputField("v", "u16", 0)
+    values = (21338, 54106, 37722, 54106, 4954)
+    masked = vote(rule(kind, field, ignore_bits=1 << 15), values)
+    assert (members(masked.agree), masked.delivered) == ([0, 1, 3], field.encode([21338]))
+    assert members(vote(rule(kind, field), values).agree) != [0, 1, 3]
+
+
 # Pullum (2001), in J. Softw. Eng. R&D 2014, table 2: C correct, I incorrect, PC and PI probably so,
 # NO no output. Here: the set of results that each cell allows.
 SITUATIONS = {

@@ -175,6 +175,14 @@ def test_what_is_remembered_changes_with_the_final_verdict_only() -> None:
     assert [record.bit_count() for record in voter.memory[1].records] == [16, 16, 15]
 
 
+def test_bits_of_a_floating_point_number_cannot_be_ignored() -> None:
+    voter = {**MID, "fields": {"angle": {"kind": "mid_value", "ignore_bits": 1}}}
+    with pytest.raises(ConfigError, match="is not an integer"):
+        voter_of(voter)
+    with pytest.raises(ValueError, match="compares bytes"):
+        VoterConfig.model_validate({"kind": "exact", "ignore_bits": 1})
+
+
 @pytest.mark.parametrize(
     ("fields", "what"),
     [
