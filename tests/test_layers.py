@@ -605,6 +605,7 @@ WORDS = {
 } - {""}
 OTHER_WORDS = {
     ("hil.rig.discovery.bench_file", "serial"),  # keys of a bench file
+    ("hil.scenario.orbit_scheme", "missing"),  # pydantic's word for a key that is not there
     ("hil.scenario.problems", "missing"),  # pydantic's word for a key that is not there
     ("hil.scenario.plant.power", "off"),  # the name of a load's lowest level
     ("hil.record.limit_orders", "off"),  # in an order that is stored

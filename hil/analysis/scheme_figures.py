@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hil.analysis.intervals import Interval, clopper_pearson
 from hil.json_values import JsonObject
 
-__all__ = ["SchemeFigures", "SingleHits"]
+__all__ = ["SchemeFigures", "SingleHits", "compromises"]
 
 _CONFIDENCE = 0.95
 
@@ -28,7 +29,8 @@ class SchemeFigures:
     was not; `lossless`: runs without any; `steps`: computed by all boards, None if
     they are not all known; `link_bytes` to and from
     all boards in `link_frames` frames; `energy_j` of all boards, None where a profile does not
-    state it."""
+    state it; `woken`: how often a node was woken from stand-by, and in how many frames one of them
+    had power and did not vote yet."""
 
     scheme: str
     boards: int
@@ -45,6 +47,8 @@ class SchemeFigures:
     link_frames: int
     energy_j: float | None
     single_hits: SingleHits | None = None
+    woken: int = 0
+    waking_frames: int = 0
 
     @property
     def availability(self) -> float:
@@ -117,6 +121,21 @@ class SchemeFigures:
             "steps_per_right_frame": self.steps_per_right_frame,
             "energy_per_right_frame_j": self.energy_per_right_frame_j,
             "link_bytes_per_frame": self.bytes_per_frame,
+            "woken": self.woken,
+            "waking_frames": self.waking_frames,
             "single_hits": None if hits is None else hits.hits,
             "single_hits_escaped": None if hits is None else hits.escaped,
         }
+
+
+def compromises(schemes: Sequence[SchemeFigures]) -> list[SchemeFigures]:
+    """Return the schemes that no other one beats, from the fewest wrong frames on: each has less
+    energy per right frame than those before it. The first one is the cheapest of those with the
+    fewest wrong frames, for which a right output is worth any energy."""
+    known = [s for s in schemes if s.energy_per_right_frame_j is not None]
+    out: list[SchemeFigures] = []
+    for s in sorted(known, key=lambda s: (s.wrong / s.frames, s.energy_per_right_frame_j or 0.0)):
+        joules = s.energy_per_right_frame_j or 0.0
+        if not out or joules < (out[-1].energy_per_right_frame_j or 0.0):
+            out.append(s)
+    return out

@@ -11,7 +11,7 @@ overwritten, or read by nobody, is right without an experiment (`hil.campaign.de
     voter by value    takes the wrong outputs themselves, byte by byte. That of a later step is not
                       known: what shows there is `latent`, or `outvoted` if some has shown before
     cold spares       are off until a node is isolated: their own steps are not hit
-    calm_scheme       is not proved by a proof of `scheme`: prove it with `--scheme`"""
+    following schemes are not proved with the orbit: prove each with `--scheme`"""
 
 from __future__ import annotations
 

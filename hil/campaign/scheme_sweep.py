@@ -15,7 +15,7 @@ from hil.plant.sweep import Axis, variants
 from hil.scenario import Scenario
 from hil.scenario.problems import did_you_mean
 
-__all__ = ["SWEPT", "SweptKey", "parse_over"]
+__all__ = ["OF_OWN_SCHEME", "SWEPT", "SweptKey", "parse_over"]
 
 _MOST: Final = 100
 _FORM: Final = "write it as persistence=0,1,2,4,8, or altitude_km=400:1200:200"
@@ -95,6 +95,17 @@ def _orbit(key: str, scenario: Scenario, value: float) -> Scenario:
     return changed.model_copy(update={"plant": changed.plant.model_copy(update=own)})
 
 
+def _follows(key: str, scenario: Scenario, value: float) -> Scenario:
+    follows = scenario.rig.follows
+    if follows is None:
+        return scenario
+    raw = f"{value:g}s" if key == "dwell" else value
+    data = {**follows.model_dump(by_alias=True), key: raw}
+    changed = type(follows).model_validate(data)
+    rig = scenario.rig.model_copy(update={"follows": changed})
+    return scenario.model_copy(update={"rig": rig})
+
+
 _CHANGES: Final[Mapping[str, Callable[[Scenario, float], Scenario]]] = {
     "persistence": partial(_recovery, "resyncs"),
     "scrub_words": partial(_recovery, "scrub_words"),
@@ -102,11 +113,17 @@ _CHANGES: Final[Mapping[str, Callable[[Scenario, float], Scenario]]] = {
     "rollbacks": partial(_recovery, "rollbacks"),
     "reintegrate_frames": partial(_recovery, "reintegrate_frames"),
     "window_frames": partial(_recovery, "window_frames"),
+    "anomaly_flux": partial(_follows, "anomaly_flux"),
+    "storm_flux": partial(_follows, "storm_flux"),
+    "errors_per_minute": partial(_follows, "errors_per_minute"),
+    "dwell_s": partial(_follows, "dwell"),
     "accel": _accel,
     "altitude_km": partial(_orbit, "altitude_km"),
     "inclination_deg": partial(_orbit, "inclination_deg"),
     "shielding_mm_al": partial(_orbit, "shielding_mm_al"),
 }
+OF_OWN_SCHEME: Final = ("anomaly_flux", "storm_flux", "errors_per_minute", "dwell_s")
+"""Those that matter to a scheme only that follows the orbit."""
 SWEPT: Final = tuple(_CHANGES)
 """Keys that can be swept. `persistence` is `recovery.resyncs`, the faults of a node that a resync
 answers within `recovery.window_frames`; `accel` multiplies all rates of upsets."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,6 +14,8 @@ from hil.campaign.single_hits import single_hits
 from hil.engine.loop import Loop, RunSetup
 from hil.engine.observers import FramesDone, RunObserver
 from hil.record.null_recorder import NullRecorder
+from hil.record.scheme_changes import changes_in
+from hil.redundancy.recovery import Transition
 from hil.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def run_scheme(
         length = min(_LINK_FRAMES, scenario.frame_count)
         links = _links(scenario, Path(folder) / "links", length)
     return SchemeFigures(
-        scheme=scenario.rig.scheme.value,
+        scheme=_name(scenario),
         boards=scenario.rig.size,
         runs=runs,
         frame_s=scenario.frame_us / 1e6,
@@ -58,7 +60,14 @@ def run_scheme(
         link_frames=links.frames,
         energy_j=counts.energy_j,
         single_hits=single_hits(scenario),
+        woken=counts.woken,
+        waking_frames=counts.waking_frames,
     )
+
+
+def _name(scenario: Scenario) -> str:
+    follows = scenario.rig.follows
+    return scenario.rig.scheme.value if follows is None else follows.text
 
 
 @dataclass(slots=True)
@@ -73,13 +82,18 @@ class _Counts:
     upsets: int = 0
     steps: int | None = 0
     energy_j: float = 0.0
+    woken: int = 0
+    waking_frames: int = 0
 
 
 class _Failures(RunObserver):
-    """Counts how often a frame with a right output was followed by one without, and notes the steps
-    that boards had computed before the first frame."""
+    """Counts how often a frame with a right output was followed by one without, and the energy of
+    boards that have power, at full load [W]; notes the steps that boards had computed before the
+    first frame."""
 
-    def __init__(self) -> None:
+    def __init__(self, power_w: Mapping[str, float]) -> None:
+        self._power_w = power_w
+        self.watt_frames = 0.0
         self.loop: Loop | None = None
         self.count = self.steps_before = self.loads_before = 0
         self._right = True
@@ -92,6 +106,10 @@ class _Failures(RunObserver):
         self.loads_before = sum(node.loads for node in rig.nodes)
 
     def on_frame(self, done: FramesDone) -> None:
+        assert self.loop is not None
+        powered = [n.name for n in self.loop.controls.rig.nodes if n.powered]
+        frames = done.computed + done.skipped
+        self.watt_frames += frames * sum(self._power_w[name] for name in powered)
         verdict = done.verdict
         if verdict is None:  # skipped frames are like those around them
             return
@@ -107,8 +125,14 @@ class _Meter(NullRecorder):
         super().__init__(meta)
         self.energy_j: float | None = None
         self.steps: dict[int, int] = {}
+        self.edges: list[tuple[int, str, str, str]] = []
         self._last_t_us: int | None = None
         self._last_w = 0.0
+
+    def transition(self, t: Transition) -> None:
+        """Keep what shows when nodes were woken."""
+        super().transition(t)
+        self.edges.append((t.frame, t.node, t.after.value, t.cause))
 
     def health(
         self,
@@ -130,10 +154,10 @@ class _Meter(NullRecorder):
         self._last_t_us, self._last_w = row.t_us, watts
 
 
-def _run(scenario: Scenario, folder: Path, counts: _Counts, power_w: float) -> None:
+def _run(scenario: Scenario, folder: Path, counts: _Counts, power_w: Mapping[str, float]) -> None:
     """Run one scenario, and add what it showed."""
     folder.mkdir()
-    failures = _Failures()
+    failures = _Failures(power_w)
     loop = failures.loop = Loop(
         scenario, folder, observers=[failures], setup=RunSetup(recorders=_Meter)
     )
@@ -156,18 +180,18 @@ def _run(scenario: Scenario, folder: Path, counts: _Counts, power_w: float) -> N
     if counts.steps is not None:
         steps = sum(meter.steps.values()) - failures.steps_before
         counts.steps = counts.steps + steps if known else None
-    seconds = frames * scenario.frame_us / 1e6
-    counts.energy_j += power_w * seconds if meter.energy_j is None else meter.energy_j
+    full_j = failures.watt_frames * scenario.frame_us / 1e6
+    counts.energy_j += full_j if meter.energy_j is None else meter.energy_j
+    changes, _ = changes_in(meter.edges)
+    counts.woken += len(changes)
+    counts.waking_frames += sum(change.frames or 0 for change in changes)
 
 
-def _full_power_w(scenario: Scenario) -> float:
-    """Return the power of all boards at full load [W], by their profiles; cold spares are off."""
+def _full_power_w(scenario: Scenario) -> dict[str, float]:
+    """Return the power of each board at full load [W], by its profile."""
     profiles, rig = profiles_of(scenario), scenario.rig
-    total = 0.0
-    for node in rig.nodes[: rig.size - rig.cold_spares]:
-        power = profiles[node.profile or scenario.rig.profile].power
-        total += float(power.mode(power.full).full_w.value)
-    return total
+    powers = {node.name: profiles[node.profile or rig.profile].power for node in rig.nodes}
+    return {name: float(p.mode(p.full).full_w.value) for name, p in powers.items()}
 
 
 def _links(scenario: Scenario, folder: Path, frames: int) -> _LinkTally:

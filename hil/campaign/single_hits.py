@@ -57,7 +57,7 @@ def single_hits(scenario: Scenario) -> SingleHits | None:
     modelled. Raises: KernelError if the step does not end."""
     rig = scenario.rig
     plain = rig.scheme.value in _SCHEMES and rig.voter.is_exact and rig.size == rig.scheme.size
-    if scenario.workload_name not in WORKLOADS or not plain or rig.calm_scheme is not None:
+    if scenario.workload_name not in WORKLOADS or not plain or rig.follows is not None:
         return None
     bench = FaultBench(partial(Golden, scenario.workload_name, scenario.seed))
     of = bench.workload

@@ -32,7 +32,8 @@ Top = Annotated[
     int, typer.Option(metavar="N", help="List the N worst bytes, functions, instructions.")
 ]
 SchemeNames = Annotated[
-    str | None, typer.Option(metavar="A,B", help="Redundancy schemes to run the scenario with.")
+    str | None,
+    typer.Option(metavar="A,B", help="Redundancy schemes to run the scenario with; own: its own."),
 ]
 SweptOver = Annotated[
     str | None,

@@ -13,6 +13,7 @@ from hil.cli.output import answer, say, show
 from hil.errors import UsageError
 
 if TYPE_CHECKING:
+    from hil.analysis.scheme_figures import SchemeFigures
     from hil.campaign.scheme_sweep import SweptKey
     from hil.json_values import JsonValue
     from hil.scenario import Scenario
@@ -22,6 +23,8 @@ __all__ = ["SchemeOrder", "compare_schemes"]
 
 _EVERY_S: Final = 5.0
 _WIDTH: Final = 170
+OWN: Final = "own"
+"""The name of the scheme that the scenario states itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ def _schemes(text: str) -> list[str]:
     from hil.scenario import SchemeName
     from hil.scenario.problems import did_you_mean
 
-    known = [scheme.value for scheme in SchemeName]
+    known = [*(scheme.value for scheme in SchemeName), OWN]
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if name not in known:
@@ -95,7 +98,8 @@ def _scenarios(
     out: dict[str, Scenario] = {}
     notes: list[str] = []
     for name in names:
-        overrides = Overrides(scheme=name, board=order.boards, frames=order.frames, pace="free")
+        scheme = None if name == OWN else name
+        overrides = Overrides(scheme=scheme, board=order.boards, frames=order.frames, pace="free")
         loaded = load(source, overrides)
         out[name] = loaded.scenario
         notes += [f"{name}: {note}" for note in loaded.left_out]
@@ -108,9 +112,7 @@ def _rows(
     from hil.campaign.scheme_trials import run_scheme
     from hil.views.scheme_figures import ComparedScheme
 
-    points = [(None, s) for s in scenarios.values()] if key is None else [
-        (value, key.changed(s, value)) for s in scenarios.values() for value in key.values
-    ]  # fmt: skip
+    points = [point for s in scenarios.values() for point in _points(s, key)]
     predicted = _predicted(scenarios, key, notes)
     reporter = _Reporter(order.runs_of_each * len(points))
     rows = []
@@ -119,7 +121,41 @@ def _rows(
         rows.append(ComparedScheme(figures, value, predicted.get((figures.scheme, value))))
     if predicted:
         notes += _best(rows)
+    if any(s.rig.follows is not None for s in scenarios.values()):
+        notes += _cheapest(rows, key)
     return rows
+
+
+def _points(scenario: Scenario, key: SweptKey | None) -> list[tuple[float | None, Scenario]]:
+    """Return the scenario at each value of the key; once if that changes nothing in it."""
+    from hil.campaign.scheme_sweep import OF_OWN_SCHEME
+
+    if key is None or (key.name in OF_OWN_SCHEME and scenario.rig.follows is None):
+        return [(None, scenario)]
+    return [(value, key.changed(scenario, value)) for value in key.values]
+
+
+def _cheapest(rows: list[ComparedScheme], key: SweptKey | None) -> list[str]:
+    """Return which rows no other one beats in both escapes and energy, and the best of them."""
+    from hil.analysis.scheme_figures import compromises
+
+    by_figures = {id(row.figures): row for row in rows}
+
+    def text(figures: SchemeFigures) -> str:
+        value = by_figures[id(figures)].value
+        at = "" if key is None or value is None else f" at {key.name}={value:g}"
+        joules = figures.energy_per_right_frame_j or 0.0
+        return f"{figures.scheme}{at} ({figures.wrong:,} wrong, {joules:.4g} J)"
+
+    best = compromises([row.figures for row in rows])
+    if not best:
+        return []
+    optimum = f"optimum: {text(best[0])}: the fewest wrong frames, and of those the least energy"
+    others = [text(figures) for figures in best[1:]]
+    return [
+        optimum,
+        *([f"less energy for more wrong frames: {', '.join(others)}"] if others else []),
+    ]
 
 
 def _predicted(

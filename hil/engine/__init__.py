@@ -9,6 +9,7 @@ frame_work          the data that the stages of a frame pass on
 exchange_stage      the exchange: upsets, a step on all nodes, their answers and reports
 wake_up             the order of nodes after a dead bus
 preventive_restarts    nodes that work are started again by plan
+orbit_need          how many nodes a scheme wants that follows the orbit
 stand_by            boards that are kept off until they are needed
 repeat_stage        with time redundancy: further executions of the step, compared
 frame_ballots       the results of a frame as ballots, and as compared with the golden run

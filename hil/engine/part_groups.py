@@ -14,6 +14,7 @@ from hil.kernel import Golden
 from hil.redundancy.checkpoints import Checkpoints
 from hil.redundancy.cold_start import ColdStart
 from hil.redundancy.electorate import Scheme
+from hil.redundancy.orbit_scheme import OrbitScheme
 from hil.redundancy.recovery import RecoveryMachine
 from hil.redundancy.rollback import Rollback
 from hil.rig.pacer import Pacer
@@ -65,7 +66,7 @@ class FrameTimes:
 class RedundancyParts:
     """The voter, recovery and checkpoints of one run. `rollbacks`: how often an undecided frame is
     computed again; `cold_start`: None if the scenario states none; `replicas`: those of the voter,
-    if it has several."""
+    if it has several; `follows`: the scheme that follows the orbit, if it does."""
 
     scheme: Scheme
     recovery: RecoveryMachine
@@ -75,6 +76,7 @@ class RedundancyParts:
     executor: RepairExecutor
     cold_start: ColdStart | None = None
     replicas: VoterReplicas | None = None
+    follows: OrbitScheme | None = None
 
     def withholds(self, frames_alone: int) -> bool:
         """Return whether a cold start withholds the output of a node in its `frames_alone`-th

@@ -21,6 +21,7 @@ from hil.kernel import Golden, Workload
 from hil.redundancy.checkpoints import Checkpoints
 from hil.redundancy.cold_start import ColdStart
 from hil.redundancy.electorate import Scheme
+from hil.redundancy.orbit_scheme import OrbitScheme
 from hil.redundancy.recovery import RUNGS, Policy, RecoveryMachine
 from hil.redundancy.rollback import Rollback
 from hil.redundancy.schemes import command_rule, scheme_of
@@ -137,6 +138,7 @@ def _redundancy(
         executor=RepairExecutor(rig, golden, rollback),
         cold_start=_cold_start(scenario, scheme),
         replicas=_replicas(scenario, rig, lines),
+        follows=None if scenario.rig.follows is None else OrbitScheme(scenario.rig.follows),
     )
 
 

@@ -93,7 +93,7 @@ class PlantCoupling:
         self._latch_ups = 0
         self._too_hot = 0
         self._end_of_life = built.end_of_life
-        self._follows_flux = scenario.rig.calm_scheme is not None
+        self._follows_flux = scenario.rig.follows is not None
 
     # --- asked by the loop ----------------------------------------------------------------------
 
@@ -106,6 +106,18 @@ class PlantCoupling:
     def flux_per_cm2_s(self) -> float:
         """Return the present flux of protons [1/cm2/s]."""
         return self.flight.moment.flux_per_cm2_s
+
+    @property
+    def solar_flux_per_cm2_s(self) -> float:
+        """Return the present flux of protons of solar particle events [1/cm2/s]."""
+        block = self._built.sky.block_of(self.flight.done)
+        return float(block.solar_flux_per_cm2_s[self.flight.done - block.first])
+
+    @property
+    def corrected(self) -> int:
+        """Return the errors that the memories of all boards have corrected up to now."""
+        now_us = self.flight.done * self.flight.step_us
+        return self._built.strikes.counted(Effect.CORRECTED, now_us)
 
     def quiet_until_us(self) -> int:
         """Return until when no board gets a new order if all continue as now [us of simulated

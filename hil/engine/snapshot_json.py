@@ -21,6 +21,7 @@ from hil.kernel import digest64
 from hil.redundancy.checkpoints import HostCopy
 from hil.redundancy.field_vote import FieldMemory
 from hil.redundancy.hold import HeldOutput, HoldSnapshot
+from hil.redundancy.orbit_scheme import OrbitSchemeSnapshot
 from hil.redundancy.recovery import NodeRecoverySnapshot, NodeState
 from hil.redundancy.voting import VerdictKind, unpack
 from hil.rig.node import PowerCut
@@ -67,6 +68,7 @@ def _object_of(snapshot: EngineSnapshot) -> dict[str, object]:
         "agreed": "" if snapshot.agreed is None else snapshot.agreed.record.hex(),
         "plant": None if plant is None else _plant(plant),
         "unstarted": list(snapshot.unstarted),
+        "follows": None if snapshot.follows is None else _follows(snapshot.follows),
     }
 
 
@@ -132,6 +134,7 @@ def _snapshot_from(data: Mapping[str, Any]) -> EngineSnapshot:
         agreed=unpack(bytes.fromhex(data["agreed"])) if data["agreed"] else None,
         plant=None if plant is None else _plant_from(plant),
         unstarted=tuple(data.get("unstarted", ())),
+        follows=_follows_from(data.get("follows")),
     )
 
 
@@ -141,6 +144,26 @@ def _snapshot_from(data: Mapping[str, Any]) -> EngineSnapshot:
 def _copy_from(frame: int, state: str) -> HostCopy:
     content = bytes.fromhex(state)
     return HostCopy(frame, content, digest64(content))
+
+
+def _follows(follows: OrbitSchemeSnapshot) -> dict[str, object]:
+    return {
+        "until_us": [list(pair) for pair in follows.until_us],
+        "errors": [list(pair) for pair in follows.errors],
+        "reason": follows.reason,
+        "pending": follows.pending,
+    }
+
+
+def _follows_from(data: Mapping[str, Any] | None) -> OrbitSchemeSnapshot | None:
+    if data is None:
+        return None
+    return OrbitSchemeSnapshot(
+        tuple((size, until) for size, until in data["until_us"]),
+        tuple((at, count) for at, count in data["errors"]),
+        data["reason"],
+        data["pending"],
+    )
 
 
 def _frames_from(pairs: Iterable[tuple[int, str]]) -> tuple[tuple[int, str], ...]:

@@ -14,6 +14,7 @@ from hil.engine.metrics import Metrics
 from hil.engine.outside_influence import OutsideSnapshot
 from hil.engine.verdict import VerdictSnapshot
 from hil.redundancy.checkpoints import HostCopy
+from hil.redundancy.orbit_scheme import OrbitSchemeSnapshot
 from hil.redundancy.recovery import NodeRecoverySnapshot
 from hil.redundancy.voting import Verdict
 from hil.rig.node import PowerCut
@@ -55,7 +56,8 @@ class EngineSnapshot:
     permanent: the damage that a board has again after each start
     unstarted: the nodes that do not start before their power is cut
     agreed: the verdict on the frame before
-    plant: None in a run without a plant"""
+    plant: None in a run without a plant
+    follows: the scheme that follows the orbit, None if it does not"""
 
     VERSION: ClassVar[int] = 3
 
@@ -79,3 +81,4 @@ class EngineSnapshot:
     agreed: Verdict | None
     plant: PlantSnapshot | None
     unstarted: tuple[str, ...] = ()
+    follows: OrbitSchemeSnapshot | None = None

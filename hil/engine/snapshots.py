@@ -117,6 +117,7 @@ def take(
         agreed=scheduler.agreed,
         plant=None if coupling is None else coupling.snapshot(),
         unstarted=tuple(node.name for node in parts.rig.nodes if node.starts_after_power_cycle),
+        follows=None if redundancy.follows is None else redundancy.follows.snapshot(),
     )
     states = {sync.frame: state for of_node in checkpoints.values() for sync, state in of_node}
     record.snapshot(frame, parts.golden.state, text_of(snapshot), states)
@@ -168,6 +169,8 @@ def restore(
     upsets.classifier.recall(engine.upsets, snapshot.dormant, engine.contaminated)
     verdicts.restore(engine.verdicts)
     parts.outside.restore(engine.outside)
+    if engine.follows is not None and parts.redundancy.follows is not None:
+        parts.redundancy.follows.restore(engine.follows)
     if engine.copy is not None:
         parts.redundancy.checkpoints.copy = engine.copy
     for node in parts.rig.nodes:

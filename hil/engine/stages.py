@@ -19,10 +19,9 @@ from hil.engine.repair_scheduler import RepairScheduler
 from hil.engine.repeat_stage import RepeatStage
 from hil.engine.run_controls import RunControls
 from hil.engine.run_recorder import RunRecorder
-from hil.engine.stand_by import StandBy
+from hil.engine.stand_by import FixedNeed, StandBy
 from hil.engine.verdict import VerdictStage
 from hil.engine.wake_up import WakeUp
-from hil.scenario.rig import RigConfig
 
 if TYPE_CHECKING:
     from hil.engine.offload import OffloadStage
@@ -116,13 +115,13 @@ def stages_of(parts: Parts, observers: Sequence[RunObserver], stop: Callable[[],
         forget_silence=exchange.forget_silence,
     )
     coupling = _coupling_of(controls, parts)
-    preventive = _preventive_of(parts, controls)
-    before = [p.update for p in preventive]
-    executions = (*before, *_executions_of(parts, exchange, recorder, controls, coupling))
+    planned = _planned_of(parts, controls, coupling)
+    before = [part.update for part in planned]
+    executions = (*before, *_executions_of(parts, exchange, recorder))
     offload = _offload_of(parts, recorder, scheduler)
     wake_up = _wake_up_of(parts, recorder, returns, controls)
     mains = (recorder, scheduler, returns, exchange, executions, verdicts, controls, coupling)
-    return Stages(*mains, offload, tuple(p.next_frame for p in preventive), wake_up)
+    return Stages(*mains, offload, tuple(part.next_frame for part in planned), wake_up)
 
 
 def _wake_up_of(
@@ -134,6 +133,13 @@ def _wake_up_of(
     wake_up = WakeUp(parts.rig, cold, recorder)
     returns.may_wake = controls.may_wake = wake_up.may_wake
     return wake_up
+
+
+def _planned_of(
+    parts: Parts, controls: RunControls, coupling: PlantCoupling | None
+) -> tuple[PreventiveRestarts | StandBy, ...]:
+    """Return what switches or restarts nodes by plan, in this order."""
+    return (*_preventive_of(parts, controls), *_stand_by_of(parts, controls, coupling))
 
 
 def _preventive_of(parts: Parts, controls: RunControls) -> tuple[PreventiveRestarts, ...]:
@@ -152,17 +158,10 @@ def progress_of(
 
 
 def _executions_of(
-    parts: Parts,
-    exchange: ExchangeStage,
-    recorder: RunRecorder,
-    controls: RunControls,
-    coupling: PlantCoupling | None,
+    parts: Parts, exchange: ExchangeStage, recorder: RunRecorder
 ) -> tuple[Callable[[FrameWork], None], ...]:
     """Return what executes the step of a frame, in this order."""
-    rig, redundancy = parts.scenario.rig, parts.redundancy
-    before, after = [], []
-    if rig.cold_spares or rig.calm_scheme is not None:
-        before.append(StandBy(controls, _wanted(rig, coupling)).update)
+    redundancy, after = parts.redundancy, []
     if redundancy.scheme.executions > 1:
         repeats = RepeatStage(
             parts.rig,
@@ -174,16 +173,21 @@ def _executions_of(
             exchange=exchange,
         )
         after.append(repeats.repeat)
-    return (*before, exchange.exchange, *after)
+    return (exchange.exchange, *after)
 
 
-def _wanted(rig: RigConfig, coupling: PlantCoupling | None) -> Callable[[], int]:
-    """Return the function that says how many nodes are to be in service now."""
-    full, calm = rig.size - rig.cold_spares, rig.calm_scheme
-    if calm is None or coupling is None:
-        return lambda: full
-    fewer = full - (rig.scheme.size - calm.size)
-    return lambda: fewer if coupling.flux_per_cm2_s < rig.calm_below_flux else full
+def _stand_by_of(
+    parts: Parts, controls: RunControls, coupling: PlantCoupling | None
+) -> tuple[StandBy, ...]:
+    """Return what keeps nodes on stand-by; nothing if none ever is."""
+    rig, follows = parts.scenario.rig, parts.redundancy.follows
+    if follows is not None and coupling is not None:
+        from hil.engine.orbit_need import OrbitNeed  # noqa: PLC0415  (only with a plant)
+
+        return (StandBy(controls, OrbitNeed(controls, coupling, follows, rig.hot_spares)),)
+    if not rig.cold_spares:
+        return ()
+    return (StandBy(controls, FixedNeed(rig.size - rig.cold_spares)),)
 
 
 def _coupling_of(controls: RunControls, parts: Parts) -> PlantCoupling | None:

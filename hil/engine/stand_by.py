@@ -7,40 +7,76 @@ Between two frames, the number of nodes in service is compared with the number t
     too many    the last node of the list that votes is taken out of service and switched off, when
                 nothing is under way
 
-Cold spares are on stand-by from the beginning; with `rig.calm_scheme`, so are the nodes that the
-smaller scheme does not need, while the flux of protons along the orbit is low.
+Cold spares are on stand-by from the beginning; with a scheme that follows the orbit
+(`hil.redundancy.orbit_scheme`), so are the nodes that the scheme in force does not need. What is
+wanted changes only with a step of the plant, before the first frame that follows it.
 
 A node on stand-by is excluded by `PowerCut.STAND_BY`, which nothing else ends. A board whose power
 cannot be switched stays on; it is excluded all the same, and the record says so."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from hil.engine.frame_work import FrameWork
 from hil.engine.run_controls import RunControls
 from hil.errors import SetupError
 from hil.redundancy.recovery import NodeState
-from hil.redundancy.spares import STANDS_BY
+from hil.redundancy.spares import NEEDED, STANDS_BY
 from hil.rig.node import Node, PowerCut
 
-__all__ = ["NEEDED", "StandBy"]
+__all__ = ["FixedNeed", "NodeNeed", "StandBy"]
 
-NEEDED: Final = "stand-by ends: a node is needed"
+_NEVER: Final = 2**62
+
+
+class NodeNeed(Protocol):
+    """The number of nodes that a run needs. `reason`: why as many, in words."""
+
+    @property
+    def reason(self) -> str:
+        """Return why nodes are woken now."""
+        ...
+
+    @property
+    def is_due(self) -> bool:
+        """Return whether the number may have changed since the last call of `wanted`."""
+        ...
+
+    def wanted(self) -> int:
+        """Return how many nodes are to be in service from now on."""
+        ...
+
+
+class FixedNeed:
+    """Always the same number of nodes."""
+
+    reason = "a node is needed"
+    is_due = False
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def wanted(self) -> int:
+        """Return the number."""
+        return self._count
 
 
 class StandBy:
-    """Keeps as many nodes of a run in service as `wanted` returns, and all others on stand-by. Not
+    """Keeps as many nodes of a run in service as `need` wants, and all others on stand-by. Not
     thread-safe."""
 
-    def __init__(self, controls: RunControls, wanted: Callable[[], int]) -> None:
+    def __init__(self, controls: RunControls, need: NodeNeed) -> None:
         self._controls = controls
-        self._wanted = wanted
+        self._need = need
+
+    def next_frame(self, nominal: int) -> int:
+        """Return the first frame from `nominal` on before which a node may be switched."""
+        return nominal if self._need.is_due else _NEVER
 
     def update(self, frame: FrameWork) -> None:
         """Switch nodes on or off before `frame`."""
-        serving, wanted = len(self._controls.recovery.in_service), self._wanted()
+        serving, wanted = len(self._controls.recovery.in_service), self._need.wanted()
         if serving < wanted:
             self._activate(frame.number)
         elif serving > wanted and (self._controls.settled or not frame.number):
@@ -58,7 +94,7 @@ class StandBy:
         node = standing[0]
         node.power_cuts.discard(PowerCut.STAND_BY)
         actions = self._controls.recovery.readmit(
-            frame - 1, node.name, NodeState.POWER_CYCLE, NEEDED
+            frame - 1, node.name, NodeState.POWER_CYCLE, f"{NEEDED}{self._need.reason}"
         )
         self._controls.carry_out(frame, actions)
 

@@ -72,6 +72,7 @@ class SkyBlock:
     beta_deg: Floats
     illumination: Floats
     flux_per_cm2_s: Floats
+    solar_flux_per_cm2_s: Floats
     heat_w: Floats | None
     array_w: Floats | None
     rates: Mapping[str, Mapping[Effect, Floats]]
@@ -235,6 +236,7 @@ class Sky:
             beta_deg=self._place("beta_deg", track, t_s),
             illumination=self._place("illumination", track, t_s),
             flux_per_cm2_s=self._flux(along, t_s),
+            solar_flux_per_cm2_s=self._solar_flux(along, t_s),
             heat_w=heat,
             array_w=array,
             rates=self._rates(unit, t_s),
@@ -319,6 +321,13 @@ class Sky:
         if along is None:
             return np.zeros(len(t_s))
         return self._guarded(along.proton_flux)
+
+    def _solar_flux(self, along: Along | None, t_s: Floats) -> Floats:
+        """Return the part of the flux that is of solar particle events. Of a flux that a profile
+        states, nothing says what it is: it counts as none."""
+        if along is None or "flux_per_cm2_s" in self._profile_columns:
+            return np.zeros(len(t_s))
+        return self._guarded(along.solar_proton_flux)
 
     def _unit_rates(self, along: Along | None, t_s: Floats) -> dict[RateUnit, Floats]:
         sections = {

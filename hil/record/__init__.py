@@ -27,6 +27,7 @@ row_values, measured_rows, record_tables    rows as values, and the tables that 
 run_meta, recorded_scenario    the properties of a run, and its scenario
 run_result, result_json    the result of a run, and how it is read from JSON
 written_texts, text_outcomes    the texts that nodes write, and what upsets made of them
+scheme_changes      how a scheme that follows the orbit has changed
 offload_rows, offload_figures    what went to the ground, and how much, how late, how fresh
 limit_orders        what a row of `limits` says of an order to a board
 

@@ -89,6 +89,7 @@ class RecordedScenario:
     unvoted_frames: for how many consecutive frames at most; 0 without a limit
     votes_by_value: not the exact majority of outputs and states decides
     spares: how many nodes are spares, hot or cold
+    follows: the schemes of one that follows the orbit, in words; empty for any other
     one_at_a_time: upsets wait until the one before is healed
     solar_events: the sun sends protons, too
     alarms: by quantity"""
@@ -112,6 +113,7 @@ class RecordedScenario:
     voted_accel: float = 1.0
     votes_by_value: bool = False
     spares: int = 0
+    follows: str = ""
 
     @classmethod
     def of(cls, scenario: Scenario) -> RecordedScenario:
@@ -133,6 +135,7 @@ class RecordedScenario:
             workload=_workload_name(content),
             seed=_whole(content.get("seed")),
             scheme=_text(rig, "scheme"),
+            follows=_follows(_inner(rig, "follows")),
             pace=_text(content, "pace") or "free",
             accel=1.0 if accel is None else float(accel),
             voted_accel=1.0 if voted_accel is None else float(voted_accel),
@@ -211,3 +214,10 @@ def _number(value: JsonValue) -> float | None:
 
 def _whole(value: JsonValue) -> int | None:
     return value if isinstance(value, int) else None
+
+
+def _follows(follows: JsonObject) -> str:
+    """Return the schemes of one that follows the orbit, as `tmr in anomaly, else dmr`."""
+    named = [(key, _text(follows, key)) for key in ("in_anomaly", "in_storm", "in_errors")]
+    parts = [f"{scheme} {key.replace('_', ' ')}" for key, scheme in named if scheme]
+    return f"{', '.join(parts)}, else {_text(follows, 'else')}" if parts else ""

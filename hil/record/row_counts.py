@@ -10,7 +10,7 @@ from hil.record.record_tables import RecordTable
 from hil.record.recorder_protocol import UpsetCount
 from hil.record.row_values import values_of
 from hil.record.tally import INJECTED, UPSET_COUNTS
-from hil.redundancy.spares import STANDS_BY
+from hil.redundancy.spares import NEEDED, STANDS_BY
 
 __all__ = [
     "MissedUpsets",
@@ -182,19 +182,19 @@ def missed_upsets(record: Rows) -> list[MissedUpsets]:
 @dataclass(frozen=True, slots=True)
 class RepairCost:
     """An attempt to repair, of one node or in a rollback of several: what it moved and took.
-    `preventive`: of a node that worked."""
+    `purpose`: why, if it is not that the node failed."""
 
     action: str
     ok: int
     bytes_moved: int
     duration_wall_us: int
-    preventive: int = 0
+    purpose: str = ""
 
     @property
     def strategy(self) -> str:
-        """Return what was done, in words: the action, and whether it was preventive."""
+        """Return what was done, in words: the action, and its purpose."""
         words = self.action.replace("_", " ")
-        return f"{words}, preventive" if self.preventive else words
+        return f"{words}, {self.purpose}" if self.purpose else words
 
 
 def repair_costs(record: Rows) -> list[RepairCost]:
@@ -207,7 +207,8 @@ def repair_costs(record: Rows) -> list[RepairCost]:
         record.rows(
             """
             SELECT action, min(ok) AS ok, sum(bytes_moved) AS bytes_moved,
-              max(duration_wall_us) AS duration_wall_us, max(cause = ?) AS preventive
+              max(duration_wall_us) AS duration_wall_us, max(CASE WHEN cause = ? THEN
+                'preventive' WHEN cause LIKE ? THEN 'from stand-by' ELSE '' END) AS purpose
             FROM (
               SELECT *, CASE WHEN action = 'rollback'
                 THEN row_number() OVER (PARTITION BY action, frame, node ORDER BY id)
@@ -216,6 +217,7 @@ def repair_costs(record: Rows) -> list[RepairCost]:
             ) GROUP BY action, frame, at ORDER BY min(id)
             """,
             PREVENTIVE,
+            f"{NEEDED}%",
             WAS_ALONE,
         ),
     )

@@ -9,6 +9,7 @@ value_vote    one frame's verdict by the values of all fields
 byzantine     replicas of the voter with views of their own, and the exchange between them
 observation   what one frame's result shows of one node
 pairs         self-checking pairs: which of them speak, and decide
+orbit_scheme  how many nodes are wanted along the orbit
 spares        nodes beyond those that decide
 schemes       the scheme of a rig, from its scenario
 time_redundancy          executions of the same step, compared

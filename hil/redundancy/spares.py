@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["STANDS_BY", "first_of", "is_stand_by"]
+__all__ = ["NEEDED", "STANDS_BY", "first_of", "is_stand_by"]
 
 STANDS_BY: Final = "stand-by: off until it is needed"
 """The cause in the record for which a node is out of service on stand-by."""
+NEEDED: Final = "stand-by ends: "
+"""How the cause begins for which it returns; the reason follows."""
 
 
 def is_stand_by(cause: str) -> bool:

@@ -29,10 +29,10 @@ from hil.scenario.words import (
 from hil.scenario.yaml.document import KeyPath
 
 __all__ = [
-    "calm_findings",
     "cold_start_findings",
     "execution_findings",
     "length_findings",
+    "orbit_scheme_findings",
     "plant_findings",
     "program_findings",
     "receiver_findings",
@@ -158,14 +158,14 @@ def receiver_findings(rig: RigConfig, events: Mapping[int, UpsetEventConfig]) ->
     return findings
 
 
-def calm_findings(rig: RigConfig, plant: PlantConfig | None) -> Findings:
+def orbit_scheme_findings(rig: RigConfig, plant: PlantConfig | None) -> Findings:
     """Return a problem of a rig that follows the flux of an orbit that there is not."""
     findings = Findings()
-    if rig.calm_scheme is not None and plant is None:
+    if rig.follows is not None and plant is None:
         findings.add(
-            ("rig", "calm_scheme"),
+            ("rig", "scheme"),
             "the scheme follows the flux along an orbit, but there is no plant",
-            "add `plant:` with an orbit, or remove it",
+            "add `plant:` with an orbit, or write one scheme",
         )
     return findings
 

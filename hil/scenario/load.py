@@ -22,6 +22,7 @@ from hil.scenario.c_workload import read_c_source
 from hil.scenario.consistency import length_findings, upset_findings
 from hil.scenario.model import SCHEMA_VERSION, Scenario
 from hil.scenario.onnx_workload import sha256_of_model
+from hil.scenario.orbit_scheme import scheme_word
 from hil.scenario.overrides import Overrides
 from hil.scenario.plant.flight import PlantConfig
 from hil.scenario.problems import (
@@ -368,7 +369,7 @@ def _boards(document: Document, rig_is_bad: bool) -> dict[str, BoardKind | None]
         return {node.name: node.board for node in RigConfig.model_validate(raw).nodes}
     if not isinstance(raw, dict):
         return None
-    scheme = next((s for s in SchemeName if s == raw.get("scheme", SchemeName.TMR)), None)
+    scheme = scheme_word(raw.get("scheme", SchemeName.TMR))
     nodes = raw.get(
         "nodes", None if scheme is None else default_names(scheme.size + spares_in(raw))
     )

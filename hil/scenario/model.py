@@ -23,11 +23,11 @@ from pydantic import (
 from hil.scenario.alarms import AlarmsConfig
 from hil.scenario.c_workload import CWorkloadConfig
 from hil.scenario.consistency import (
-    calm_findings,
     cold_start_findings,
     execution_findings,
     length_findings,
     offload_findings,
+    orbit_scheme_findings,
     plant_findings,
     program_findings,
     receiver_findings,
@@ -323,7 +323,7 @@ class Scenario(FrozenModel):
         findings += upset_findings(frame_count, self.frame_us, boards, events, rates)
         findings += execution_findings(self.rig.scheme, events)
         findings += receiver_findings(self.rig, events)
-        findings += calm_findings(self.rig, self.plant)
+        findings += orbit_scheme_findings(self.rig, self.plant)
         findings += cold_start_findings(self.recovery, self.rig.nodes)
         findings += plant_findings(self.plant, self.rig.nodes, self.upsets, self.frame_ms)
         findings += offload_findings(self.offload, self.plant)

@@ -18,6 +18,7 @@ from hil.json_values import JsonObject, JsonValue
 from hil.scenario.bench import BenchBoardConfig, BenchConfig, load_bench
 from hil.scenario.bench_choice import boards_of
 from hil.scenario.durations import frame_count_of, frame_us_of, parse_duration_us
+from hil.scenario.orbit_scheme import scheme_word
 from hil.scenario.rig import OF_SERIAL_BOARDS, default_names, spares_in
 from hil.scenario.words import BoardKind, SchemeName
 from hil.scenario.yaml.document import Document, KeyPath
@@ -106,8 +107,7 @@ def apply(document: Document, overrides: Overrides) -> tuple[Document, SideEffec
 def _scheme(document: Document) -> SchemeName | None:
     """Return the scheme as written, or its default; None if it is not valid."""
     rig = document.data.get("rig", {})
-    word = rig.get("scheme", SchemeName.TMR) if isinstance(rig, dict) else None
-    return next((scheme for scheme in SchemeName if scheme == word), None)
+    return scheme_word(rig.get("scheme", SchemeName.TMR)) if isinstance(rig, dict) else None
 
 
 def _size(document: Document, scheme: SchemeName) -> int:

@@ -17,7 +17,8 @@ from hil.scenario.console import (
     ConsoleName,
     check_consoles,
 )
-from hil.scenario.fields import Float, FrozenModel, Int
+from hil.scenario.fields import FrozenModel, Int
+from hil.scenario.orbit_scheme import OrbitSchemeConfig, as_written, refuse_former_keys
 from hil.scenario.places import LABGRID_DESCRIPTION, check_places
 from hil.scenario.ports import PORT_EXAMPLES
 from hil.scenario.problems import Findings, wrong_at
@@ -132,7 +133,8 @@ class RigConfig(FrozenModel):
         "1 node: dual_execution (each step twice, a third time if they differ), triple_execution "
         "(each step three times). Self-checking pairs, in the order of the nodes: triple_pairs "
         "(6 nodes, the pairs that agree with themselves vote), priority_pairs (8 nodes, the first "
-        "such pair commands).",
+        "such pair commands). With a plant also a mapping, of schemes that follow the orbit: "
+        "{in_anomaly: tmr, in_storm: tmr, else: dmr}.",
     )
     unvoted_output: UnvotedWord | None = Field(
         default=None,
@@ -172,15 +174,9 @@ class RigConfig(FrozenModel):
         description="With `voter_per_node`: the replicas pass on what they have received, and take "
         "what most of them have (interactive consistency, OM(1)); 4 nodes stand one two-faced one.",
     )
-    calm_scheme: SchemeWord | None = Field(
+    follows: OrbitSchemeConfig | None = Field(
         default=None,
-        description="With a plant: a smaller scheme, as dmr, while the flux of protons is below "
-        "`calm_below_flux`; the nodes that it does not need are off.",
-    )
-    calm_below_flux: Annotated[Float, Field(gt=0, le=1e12)] = Field(
-        default=100.0,
-        description="Flux of protons of the orbit [1/cm2/s] from which on `scheme` holds, not "
-        "`calm_scheme`: the South Atlantic Anomaly, and solar particle events.",
+        description="Written as a mapping in `scheme`: the schemes that follow the orbit.",
     )
     board: BoardWord = Field(
         default=BoardKind.PROCESS,
@@ -212,7 +208,8 @@ class RigConfig(FrozenModel):
     def _fill_in(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        data = dict(data)
+        refuse_former_keys(data)
+        data = as_written(dict(data))
         board = data.get("board", BoardKind.PROCESS.value)
         if "nodes" not in data and data.get("scheme", "tmr") in list(SchemeName):
             size = SchemeName(data.get("scheme", "tmr")).size
@@ -304,20 +301,6 @@ class RigConfig(FrozenModel):
                     "give every node an output of its own",
                 )
 
-    def _check_calm(self, findings: Findings) -> None:
-        calm, full = self.calm_scheme, self.scheme
-        if calm is None:
-            return
-        special = [s for s in (calm, full) if s.pairs or s.executions > 1]
-        if special or calm.size >= full.size:
-            findings.add(
-                "calm_scheme",
-                f"{special[0]} cannot be changed to another scheme"
-                if special
-                else f"{calm} has no fewer nodes than {full}",
-                "choose a smaller one of simplex, dmr, tmr and 4mr to 7mr",
-            )
-
     def _check_replicas(self, findings: Findings) -> None:
         if self.exchange and not self.voter_per_node:
             findings.add(
@@ -332,13 +315,14 @@ class RigConfig(FrozenModel):
             ("scheme", plain, f"{self.scheme} has no replicas of the voter; dmr, tmr and 4mr have"),
             ("voter", self.voter == VoterConfig(), "replicas of the voter are exact"),
             ("unvoted_output", self.unvoted is not Unvoted.HOLD, "replicas hold no output"),
-            ("calm_scheme", self.calm_scheme is None, "replicas have one scheme"),
+            ("scheme", self.follows is None, "replicas have one scheme"),
         ):
             if not possible:
                 findings.add(key, what, "remove `voter_per_node`, or change this")
 
     def _check_size(self, findings: Findings) -> None:
-        self._check_calm(findings)
+        if self.follows is not None and self.follows.largest is not self.scheme:
+            findings.add("scheme", f"the largest of its schemes is {self.follows.largest}")
         self._check_replicas(findings)
         if self.scheme.pairs and self.unvoted in (Unvoted.LAST_NODE, Unvoted.DELIVER):
             findings.add(

@@ -16,9 +16,10 @@ from hil.scenario.c_workload import CWorkloadConfig
 from hil.scenario.expect import KNOWN_METRICS, NONE
 from hil.scenario.model import Scenario
 from hil.scenario.onnx_workload import OnnxWorkloadConfig
+from hil.scenario.orbit_scheme import OrbitSchemeConfig
 from hil.scenario.pattern import PatternConfig
 from hil.scenario.plant.radiation import RadiationModel
-from hil.scenario.rig import NodeConfig
+from hil.scenario.rig import NodeConfig, RigConfig
 from hil.scenario.upsets import UpsetRateConfig
 from hil.scenario.words import (
     BOARD_ALIASES,
@@ -26,6 +27,7 @@ from hil.scenario.words import (
     SCENARIO_NAME_PATTERN,
     BoardKind,
     PatternKind,
+    SchemeName,
     UpsetTarget,
 )
 
@@ -60,6 +62,16 @@ def scenario_schema() -> JsonObject:
         {"type": "null"},
     ]
     schema["oneOf"] = [{"required": ["frames"]}, {"required": ["duration"]}]
+    rig = parts[RigConfig.__name__]["properties"]
+    rig["scheme"] = {
+        "anyOf": [
+            {"$ref": f"#/$defs/{SchemeName.__name__}"},
+            {"$ref": f"#/$defs/{OrbitSchemeConfig.__name__}"},
+        ],
+        "default": rig["scheme"]["default"],
+        "description": rig["scheme"]["description"],
+    }
+    del rig["follows"]
     _name_is_enough(parts, NodeConfig, {"type": "string", "pattern": f"^{NODE_NAME_PATTERN}$"})
     _name_is_enough(parts, PatternConfig, {"$ref": f"#/$defs/{PatternKind.__name__}"})
     data = parts[RadiationModel.__name__]["properties"]["data"]

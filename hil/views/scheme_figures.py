@@ -41,12 +41,17 @@ def schemes_report(
     modelled = any(row.predicted is not None for row in rows)
     headings = ["available", "wrong", "escapes of single hits", "MTTF", "MTTR", "lossless runs"]
     headings += ["model"] if modelled else []
-    headings += ["boards", "steps", "J", "B on links"]
+    woken = any(row.figures.woken for row in rows)
+    headings += ["boards", "steps", "J", "B on links", *(["woken"] if woken else [])]
     for heading in headings:
         table.add_column(heading, justify="right")
     for row in rows:
-        cells: list[str | Text] = [] if row.value is None else [f"{row.value:g}"]
-        table.add_row(*cells, *_cells(row, glyphs, modelled=modelled))
+        value = glyphs.none if row.value is None else f"{row.value:g}"
+        switched = (
+            [f"{row.figures.woken:,} ({row.figures.waking_frames:,} frames)"] if woken else []
+        )
+        cells: list[str | Text] = [] if key is None else [value]
+        table.add_row(*cells, *_cells(row, glyphs, modelled=modelled), *switched)
     first = rows[0].figures
     title = (
         f"{name}: {plural(first.runs, 'run')} of {first.frames // first.runs:,} frames each, the "
@@ -57,6 +62,7 @@ def schemes_report(
         "and output of every node at every tick of one step, counted exactly. boards, steps, J: "
         "for each right frame. B on links: to and from all boards for each frame, of the first "
         "200 that are computed."
+        + (" woken: nodes from stand-by, and the frames until they voted." if woken else "")
     )
     parts: list[RenderableType] = [Text(title, style=HEAD), Text(""), table, Text("")]
     parts += [Text(note) for note in notes]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hil.analysis.reliability.persistence import PersistenceModel
-from hil.campaign.scheme_sweep import SWEPT, parse_over
+from hil.analysis.scheme_figures import SchemeFigures, compromises
+from hil.campaign.scheme_sweep import OF_OWN_SCHEME, SWEPT, parse_over
 from hil.campaign.scheme_trials import run_scheme
 from hil.campaign.theory.persistence_of import persistence_model
 from hil.errors import UsageError
@@ -25,6 +27,15 @@ upsets:
   events: [{frame: 20, node: d, target: output, bit: 62, pattern: stuck, permanent: true}]
 expect: none
 """
+
+
+ORBIT = {
+    "epoch_utc": "2026-03-20T00:00:00Z",
+    "altitude_km": 500.0,
+    "inclination_deg": 51.64,
+    "mean_anomaly_deg": 175.0,
+    "raan_deg": 305.0,
+}
 
 
 @pytest.fixture
@@ -101,10 +112,12 @@ def test_what_cannot_be_swept_is_refused(text: str, message: str) -> None:
 
 def test_every_key_changes_the_scenario_and_a_wrong_value_is_named(persistence: Scenario) -> None:
     flown = load_scenario("leo-iss-day", Overrides(board="inproc"))
+    scheme = {"in_anomaly": "tmr", "in_storm": "tmr", "in_errors": "tmr", "else": "dmr"}
+    rig = type(flown.rig).model_validate({"scheme": scheme, "board": "inproc"})
+    follows = flown.model_copy(update={"rig": rig})
     for name in SWEPT:
-        scenario = (
-            flown if name in ("altitude_km", "inclination_deg", "shielding_mm_al") else persistence
-        )
+        along = ("altitude_km", "inclination_deg", "shielding_mm_al", *OF_OWN_SCHEME)
+        scenario = follows if name in along else persistence
         key = parse_over(f"{name}=50")
         changed = key.changed(scenario, 500.0 if name == "altitude_km" else 5.0)
         assert changed != scenario
@@ -137,3 +150,42 @@ def test_optimum_of_the_persistence_count_is_where_the_model_predicts_it(
     lossless = [run_scheme(key.changed(persistence, v), 8).lossless for v in key.values]
     assert 0 < predicted < len(key.values) - 1
     assert abs(lossless.index(max(lossless)) - predicted) <= 1
+
+
+def figures(wrong: int, joules: float, right: int = 100) -> SchemeFigures:
+    counts = {"runs": 1, "frame_s": 1.0, "frames": 200, "right": right, "wrong": wrong}
+    none = {"failures": 0, "lossless": 0, "upsets": 0, "steps": 0, "link_bytes": 0}
+    more: dict[str, Any] = {**counts, **none, "link_frames": 1, "energy_j": joules * right}
+    return SchemeFigures(scheme=f"{wrong}/{joules}", boards=3, **more)
+
+
+def test_compromises_are_the_schemes_that_no_other_one_beats() -> None:
+    """Against the definition: of every other one, something is worse."""
+    every = [figures(w, j) for w, j in ((0, 9.0), (0, 8.0), (3, 8.5), (3, 5.0), (9, 5.0), (7, 2.0))]
+
+    def beats(a: SchemeFigures, b: SchemeFigures) -> bool:
+        mine = (a.wrong, a.energy_per_right_frame_j or 0.0)
+        other = (b.wrong, b.energy_per_right_frame_j or 0.0)
+        return mine != other and mine[0] <= other[0] and mine[1] <= other[1]
+
+    unbeaten = [s for s in every if not any(beats(other, s) for other in every)]
+    assert compromises(every) == sorted(unbeaten, key=lambda s: s.wrong)
+    assert [s.scheme for s in compromises(every)] == ["0/8.0", "3/5.0", "7/2.0"]
+
+
+def test_scheme_of_the_orbit_costs_between_its_schemes_and_its_threshold_is_swept() -> None:
+    plant = {"orbit": ORBIT, "radiation": {"data": "stand-in"}, "step_s": 30.0}
+    data = {"workload": "attitude", "frames": 200, "frame_ms": 6000, "expect": "none"}
+
+    def of(scheme: Any) -> Scenario:
+        rig = {"scheme": scheme, "board": "inproc"}
+        return Scenario.model_validate({**data, "rig": rig, "plant": plant})
+
+    own = of({"in_anomaly": "tmr", "else": "dmr", "dwell": "30s"})
+    key = parse_over("anomaly_flux=200,1e9")
+    two, three = run_scheme(of("dmr"), 1), run_scheme(of("tmr"), 1)
+    some, never = (run_scheme(key.changed(own, value), 1) for value in key.values)
+    joules = [s.energy_per_right_frame_j or 0.0 for s in (two, never, some, three)]
+    assert joules[0] <= joules[1] < joules[2] < joules[3]
+    assert (some.woken > 0, never.woken) == (True, 0) and some.waking_frames >= 3 * some.woken
+    assert key.changed(of("tmr"), 5.0) == of("tmr"), "which has no threshold"

@@ -31,6 +31,7 @@ from hil.plant.power_block import PowerSnapshot
 from hil.redundancy.checkpoints import HostCopy
 from hil.redundancy.field_vote import FieldMemory
 from hil.redundancy.hold import HeldOutput, HoldSnapshot
+from hil.redundancy.orbit_scheme import OrbitSchemeSnapshot
 from hil.redundancy.recovery import RUNGS, NodeRecoverySnapshot, NodeState
 from hil.redundancy.voting import Ballot, VerdictKind, vote
 from hil.rig.node import PowerCut
@@ -108,6 +109,7 @@ SNAPSHOT = EngineSnapshot(
     agreed=vote(40, [Ballot(0, 0, 5, 6), Ballot(0, 0, 5, 6), Ballot(0, 0, 7, 8)], 0b111, 5),
     plant=PLANT,
     unstarted=("b",),
+    follows=OrbitSchemeSnapshot(((2, 90),), ((70, 3), (80, 1)), "nodes count errors", 2),
 )
 BARE = dataclasses.replace(
     SNAPSHOT,
@@ -116,6 +118,7 @@ BARE = dataclasses.replace(
     outside=OutsideSnapshot(None, 0, {}, {}, {}),
     agreed=None,
     plant=None,
+    follows=None,
 )
 PRESCRIBED = dataclasses.replace(
     SNAPSHOT,
@@ -303,6 +306,12 @@ def test_the_stored_layout_is_that_of_version_3() -> None:
             },
         },
         "unstarted": ["b"],
+        "follows": {
+            "until_us": [[2, 90]],
+            "errors": [[70, 3], [80, 1]],
+            "reason": "nodes count errors",
+            "pending": 2,
+        },
     }
 
 

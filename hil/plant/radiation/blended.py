@@ -21,6 +21,10 @@ class Along(Protocol):
         """Return the protons behind the wall [/cm2/s] (N,)."""
         ...
 
+    def solar_proton_flux(self) -> Floats:
+        """Return those of solar particle events alone [/cm2/s] (N,)."""
+        ...
+
     def rate(self, section: Section) -> Floats:
         """Return the events per second (N,) of a section, without acceleration."""
         ...
@@ -38,6 +42,10 @@ class BlendedRadiation:
     def proton_flux(self) -> Floats:
         """Return the protons behind the wall [/cm2/s] (N,)."""
         return self._mean(self._quiet.proton_flux(), self._active.proton_flux())
+
+    def solar_proton_flux(self) -> Floats:
+        """Return those of solar particle events alone [/cm2/s] (N,)."""
+        return self._mean(self._quiet.solar_proton_flux(), self._active.solar_proton_flux())
 
     def rate(self, section: Section) -> Floats:
         """Return the events per second (N,) of a section, without acceleration."""

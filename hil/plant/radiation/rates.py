@@ -127,6 +127,13 @@ class RadiationAlong:
         every = Plateau(1.0, above_mev)
         return self.rate(Section(Effect.SEU, Particle.PROTON, every, "counts every proton", "M"))
 
+    def solar_proton_flux(self) -> Floats:
+        """Return the protons [/cm2/s] (N,) of solar particle events behind the wall, without
+        acceleration."""
+        if not self._environment.events:
+            return np.zeros(len(self._track))
+        return self._solar_protons(Plateau(1.0, 0.0))
+
     def rate(self, section: Section) -> Floats:
         """Return the events per second (N,) of a section from all sources, without acceleration."""
         out = np.zeros(len(self._track))

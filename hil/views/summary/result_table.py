@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping
 from typing import Final
 
@@ -11,6 +12,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from hil.record.row_counts import repair_costs
+from hil.record.scheme_changes import scheme_changes
 from hil.record.span_rows import worst_slip
 from hil.redundancy.voting import VerdictKind
 from hil.views.style import BAD, DIM, GOOD, WARN, duration, plural
@@ -36,6 +38,8 @@ def result_table(run: RecordedRun) -> RenderableType:
         table.add_row("executions", executions)
     if voters := _voters_text(r.metrics):
         table.add_row("voters", Text(voters, style=WARN))
+    if scheme := _scheme_text(run):
+        table.add_row("scheme", scheme)
     if r.frames:
         table.add_row("availability", _availability_text(r.availability, r.flown))
     if r.sdc_frames:
@@ -83,6 +87,24 @@ def _voters_text(metrics: Mapping[str, float]) -> str:
         f"{plural(n, 'node')} in {plural(count, 'frame')}" for n, count in frames.items() if count
     ]
     return ", ".join(parts) if len(parts) > 1 else ""
+
+
+def _scheme_text(run: RecordedRun) -> str:
+    """Return how a scheme that follows the orbit has changed; empty for any other."""
+    follows = run.scenario.follows
+    if not follows:
+        return ""
+    changes, put_off = scheme_changes(run.reader)
+    parts = [follows]
+    for reason in dict.fromkeys(change.reason for change in changes):
+        mine = [change for change in changes if change.reason == reason]
+        took = [change.frames for change in mine if change.frames is not None]
+        text = f"{plural(len(mine), 'node')} woken, {reason}"
+        if took:
+            text += f", voted after {statistics.median(took):g} frames (at most {max(took)})"
+        parts.append(text)
+    parts.append(f"{plural(put_off, 'node')} put on stand-by again" if put_off else "")
+    return "; ".join(part for part in parts if part)
 
 
 def _availability_text(availability: float, frames: int) -> Text:
