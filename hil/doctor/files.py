@@ -255,8 +255,16 @@ def _scenario_text(scenario: Scenario) -> str:
     return (
         f"scenario {scenario.name}, {scenario.rig.scheme}, {scenario.workload_name}, "
         f"{_count(scenario.frame_count, 'frame')}, upsets: {upset_sources(scenario)}; "
-        f"{_count(len(scenario.expectations), 'expectation')}"
+        f"{_count(len(scenario.expectations), 'expectation')}{_interval_text(scenario)}"
     )
+
+
+def _interval_text(scenario: Scenario) -> str:
+    """Return the interval between checkpoints, if it follows from a rule."""
+    rule = scenario.recovery.checkpoint_every
+    if isinstance(rule, int):
+        return ""
+    return f"; a checkpoint every {_count(scenario.checkpoint_every, 'frame')}, by {rule.title()}"
 
 
 def _count(number: int, what: str) -> str:

@@ -90,7 +90,7 @@ def assemble(
             rig.notes = (cores_text(pairs, usable_cores()),)
     rig.setup.program = program
     rig.setup.long_outputs = has_long_output(golden.workload)
-    rig.setup.scrub_words = scenario.recovery.scrub_words
+    rig.setup.scrub_words = _scrub_words(scenario, golden.workload.state_len)
     if plant is None or not plant.sky.footprint.sizes:  # those of a program are known only now
         plant = _plant_of(scenario, golden.workload)
     virtual = all(n.board is BoardKind.INPROC for n in scenario.rig.nodes)
@@ -140,6 +140,14 @@ def _redundancy(
         replicas=_replicas(scenario, rig, lines),
         follows=None if scenario.rig.follows is None else OrbitScheme(scenario.rig.follows),
     )
+
+
+def _scrub_words(scenario: Scenario, state_len: int) -> int:
+    """Return the words that are scrubbed in every frame, of checkpoints of `state_len` [byte]."""
+    recovery = scenario.recovery
+    if not recovery.scrub_every:
+        return recovery.scrub_words
+    return max(1, -(-state_len // (8 * recovery.scrub_every)))
 
 
 def _cold_start(scenario: Scenario, scheme: Scheme) -> ColdStart | None:

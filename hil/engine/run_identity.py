@@ -62,7 +62,15 @@ class RunIdentity:
             "scenario": scenario_json(self.scenario),
             "config_hash": config_hash(self.scenario),
             "seed": self.scenario.seed,
+            **_interval(self.scenario),
         }
+
+
+def _interval(scenario: Scenario) -> JsonObject:
+    """Return the frames between two checkpoints where they follow from a rule."""
+    if isinstance(scenario.recovery.checkpoint_every, int):
+        return {}
+    return {"checkpoint_every_frames": scenario.checkpoint_every}
 
 
 def environment() -> Environment:

@@ -8,6 +8,7 @@ pattern             the change of bits by an upset
 program, program_input    the program of the workload exec, and its inputs from a file
 outputs, output_meaning    the fields of the outputs of workloads; what they say to people
 output_config       the key `fields:` of a workload of the user
+checkpoint_interval    the best interval between checkpoints, by Young and Daly
 orbit_scheme        schemes that follow the orbit
 voter               how the delivered output follows from those of the nodes
 models              where models have their weights

@@ -14,7 +14,7 @@ from hil.scenario.outputs import OutputField
 from hil.scenario.plant.flight import PlantConfig
 from hil.scenario.problems import Findings, did_you_mean
 from hil.scenario.program import ExecConfig
-from hil.scenario.recovery import RecoveryConfig
+from hil.scenario.recovery import BestInterval, RecoveryConfig
 from hil.scenario.rig import NodeConfig, RigConfig
 from hil.scenario.upsets import UpsetEventConfig, UpsetRateConfig, UpsetsConfig
 from hil.scenario.voter import VoterConfig, VoterName
@@ -29,6 +29,7 @@ from hil.scenario.words import (
 from hil.scenario.yaml.document import KeyPath
 
 __all__ = [
+    "checkpoint_findings",
     "cold_start_findings",
     "execution_findings",
     "length_findings",
@@ -166,6 +167,38 @@ def orbit_scheme_findings(rig: RigConfig, plant: PlantConfig | None) -> Findings
             ("rig", "scheme"),
             "the scheme follows the flux along an orbit, but there is no plant",
             "add `plant:` with an orbit, or write one scheme",
+        )
+    return findings
+
+
+def checkpoint_findings(recovery: RecoveryConfig, upsets_per_s: float) -> Findings:
+    """Return what is missing, or of no use, for the best interval between checkpoints."""
+    findings = Findings()
+    every = recovery.checkpoint_every
+    stated = {
+        "checkpoint_cost": recovery.checkpoint_cost,
+        "mean_time_between_upsets": recovery.mean_time_between_upsets,
+    }
+    if not isinstance(every, BestInterval):
+        for key, value in stated.items():
+            if value is not None:
+                findings.add(
+                    ("recovery", key),
+                    f"`checkpoint_every: {every}` does not follow from it",
+                    "remove it, or write `checkpoint_every: young`",
+                )
+        return findings
+    if recovery.checkpoint_cost is None:
+        findings.add(
+            ("recovery", "checkpoint_every"),
+            f"`{every}` needs to know how long a checkpoint takes",
+            "add for example `checkpoint_cost: 40ms`",
+        )
+    if recovery.mean_time_between_upsets is None and not upsets_per_s:
+        findings.add(
+            ("recovery", "checkpoint_every"),
+            f"`{every}` needs the rate of upsets, and `upsets.rates` has none",
+            "add for example `mean_time_between_upsets: 20min`; `hil orbit` prints an orbit's",
         )
     return findings
 

@@ -23,6 +23,7 @@ from pydantic import (
 from hil.scenario.alarms import AlarmsConfig
 from hil.scenario.c_workload import CWorkloadConfig
 from hil.scenario.consistency import (
+    checkpoint_findings,
     cold_start_findings,
     execution_findings,
     length_findings,
@@ -51,7 +52,7 @@ from hil.scenario.outputs import OutputField, output_fields
 from hil.scenario.plant.flight import PlantConfig
 from hil.scenario.problems import Findings, wrong, wrong_at
 from hil.scenario.program import ExecConfig
-from hil.scenario.recovery import RecoveryConfig
+from hil.scenario.recovery import BestInterval, RecoveryConfig
 from hil.scenario.rig import RigConfig
 from hil.scenario.upsets import UpsetsConfig
 from hil.scenario.words import (
@@ -204,7 +205,20 @@ class Scenario(FrozenModel):
     def checkpoint_every(self) -> int:
         """Return the frames between two checkpoints, 0 for none. Time redundancy needs one of the
         state before every step."""
-        return 1 if self.rig.scheme.executions > 1 else self.recovery.checkpoint_every
+        every = self.recovery.checkpoint_every
+        if self.rig.scheme.executions > 1:
+            return 1
+        if isinstance(every, BestInterval):
+            return self.recovery.best_interval(self.frame_us, self.upsets_per_s) or 1
+        return every
+
+    @property
+    def upsets_per_s(self) -> float:
+        """Return the random upsets per second of all nodes together, with acceleration, without
+        those of an orbit."""
+        nodes = len(self.rig.nodes)
+        each = (r.per_s * len(r.nodes or [None] * nodes) for r in self.upsets.rates)
+        return self.upsets.accel * sum(each)
 
     @property
     def output_fields(self) -> tuple[OutputField, ...]:
@@ -325,6 +339,7 @@ class Scenario(FrozenModel):
         findings += receiver_findings(self.rig, events)
         findings += orbit_scheme_findings(self.rig, self.plant)
         findings += cold_start_findings(self.recovery, self.rig.nodes)
+        findings += checkpoint_findings(self.recovery, self.upsets_per_s)
         findings += plant_findings(self.plant, self.rig.nodes, self.upsets, self.frame_ms)
         findings += offload_findings(self.offload, self.plant)
         is_program = self.workload == EXEC or self.onnx_workload is not None

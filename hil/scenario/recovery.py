@@ -4,15 +4,43 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from hil.scenario.checkpoint_interval import daly, young
+from hil.scenario.durations import parse_duration_us
 from hil.scenario.fields import FrozenModel, Int
+from hil.scenario.problems import wrong
 from hil.scenario.words import FRAMES_MAX, Attempts, NodeName, word_of
 from hil.word_enum import Word
 
-__all__ = ["ColdStartConfig", "PreventiveAction", "PreventiveConfig", "RecoveryConfig"]
+__all__ = [
+    "BestInterval",
+    "ColdStartConfig",
+    "PreventiveAction",
+    "PreventiveConfig",
+    "RecoveryConfig",
+]
 
 _APART_MAX: Final = 1_000_000
+
+
+class BestInterval(Word):
+    """The rules for the best interval between checkpoints."""
+
+    YOUNG = "young"
+    DALY = "daly"
+
+
+def _duration(text: str) -> str:
+    try:
+        parse_duration_us(text)
+    except ValueError as error:
+        raise wrong(str(error)) from None
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_duration)]
+IntervalWord = Annotated[BestInterval, BeforeValidator(word_of(BestInterval, "interval"))]
 
 
 class PreventiveAction(Word):
@@ -77,10 +105,20 @@ class RecoveryConfig(FrozenModel):
         default=3,
         description="Consecutive frames that a repaired node must agree before its vote counts.",
     )
-    checkpoint_every: Attempts = Field(
+    checkpoint_every: Attempts | IntervalWord = Field(
         default=16,
-        description="Frames between two checkpoints of the state on the boards; 0 = never. "
-        "Schemes with time redundancy take one after every frame.",
+        description="Frames between two checkpoints of the state on the boards; 0 = never. young "
+        "or daly: the best interval for `checkpoint_cost` and the rate of upsets. Schemes with "
+        "time redundancy take one after every frame.",
+    )
+    checkpoint_cost: Duration | None = Field(
+        default=None,
+        description="young, daly, and required there: how long a checkpoint takes, as 40ms.",
+    )
+    mean_time_between_upsets: Duration | None = Field(
+        default=None,
+        description="young, daly: of all nodes together, as 20min; default: that of "
+        "`upsets.rates`, with acceleration.",
     )
     rollbacks: Attempts = Field(
         default=1,
@@ -90,6 +128,11 @@ class RecoveryConfig(FrozenModel):
     scrub_words: Attempts = Field(
         default=64,
         description="Words of the checkpoint that are checked and corrected in every frame.",
+    )
+    scrub_every: Attempts = Field(
+        default=0,
+        description="Frames in which the whole checkpoint is checked once, in place of "
+        "`scrub_words`, a part of it in every frame; 0 = by `scrub_words`.",
     )
     preventive: PreventiveConfig | None = Field(
         default=None,
@@ -101,3 +144,17 @@ class RecoveryConfig(FrozenModel):
         description="How the rig starts again when all its nodes have been without power; default: "
         "all nodes at once, and outputs by the rule of the scheme.",
     )
+
+    def best_interval(self, frame_us: int, upsets_per_s: float) -> int | None:
+        """Return the frames between two checkpoints by the stated rule, at least 1; None if the
+        interval is a number itself, or if time or cost is not known. `upsets_per_s` of all nodes
+        together, each of which is taken to cost a rollback; 0: they are not known."""
+        stated, cost = self.mean_time_between_upsets, self.checkpoint_cost
+        if not isinstance(self.checkpoint_every, BestInterval) or cost is None:
+            return None
+        if stated is None and not upsets_per_s:
+            return None
+        mean_us = 1e6 / upsets_per_s if stated is None else float(parse_duration_us(stated))
+        rule = young if self.checkpoint_every is BestInterval.YOUNG else daly
+        frames = rule(parse_duration_us(cost), mean_us) / frame_us
+        return max(1, min(_APART_MAX, round(frames)))
