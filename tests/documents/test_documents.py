@@ -120,6 +120,8 @@ def on_console(reader: Reader) -> str:
 
 
 FEED = "hil feed RUN --prometheus 9464"
+OWN_SUITE = f"rm -rf own && cp -r {ROOT / 'scenarios' / 'testing'} own && pytest own -q"
+"""Of the whole suite, which tests/testing/test_example.py carries out, the shortest test."""
 DISCOVER = Rule("boards", on_ports("hil discover PORTS -o bench.yaml"))
 ON_BENCH = "hil run memory-storm --bench bench.yaml --json"
 SSH = Rule("a board that is reached by ssh")
@@ -153,6 +155,23 @@ RULES: dict[tuple[str, str], Rule] = {
         "boards", on_ports(f"hil discover PORTS -o bench.yaml >/dev/null && {ON_BENCH}")
     ),
     ("README.md", "hil discover -o bench.yaml"): DISCOVER,
+    ("scenarios/TESTING.md", "pytest scenarios/testing"): Rule(
+        "a folder of its own", f"{OWN_SUITE} -k two_different"
+    ),
+    ("scenarios/TESTING.md", "pytest scenarios/testing --hil-boards process"): Rule(
+        "a folder of its own", f"{OWN_SUITE} -k two_different --hil-boards process"
+    ),
+    ("scenarios/TESTING.md", "pytest scenarios/testing --hil-bench bench.yaml"): Rule(
+        "boards whose agents have the workload"  # with others: tests/testing/test_plugin.py
+    ),
+    (
+        "scenarios/TESTING.md",
+        "pytest scenarios/testing --junitxml junit.xml --hil-allure allure-results",
+    ): Rule(
+        "a folder of its own",
+        f"{OWN_SUITE} -k two_different --junitxml junit.xml --hil-allure allure-results"
+        " && [ -e junit.xml ] && [ -d allure-results ]",
+    ),
     ("README.md", "hil bench test bench.yaml"): Rule("boards", on_one_board("")),
     ("boards/README.md", "hil bench test bench.yaml"): Rule("boards", on_one_board("--yes")),
     ("boards/README.md", "hil bench test bench.yaml --no-power --use left,middle"): Rule(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shlex
@@ -14,6 +15,7 @@ import pytest
 
 from hil import assets
 from hil.api import NodeState, VerdictKind
+from hil.rig.backends.process import find_agent
 from hil.testing import conditions, nodes
 from hil.upsets.words import OUTCOMES
 
@@ -92,6 +94,10 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """One run of SUITE with all reports, for several tests: its folder and what it has printed."""
     folder = tmp_path_factory.mktemp("suite")
     (folder / "test_suite.py").write_text(SUITE)
+    page = (assets.scenarios_dir() / "TESTING.md").read_text()
+    example = re.search(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert example is not None
+    (folder / "test_page.py").write_text(example[1])
     options = "--junitxml=junit.xml --hil-allure=allure -rs -p no:cacheprovider"
     done = subprocess.run(
         [sys.executable, "-I", "-m", "pytest", *options.split()],
@@ -112,7 +118,7 @@ def failure_of(output: str, test: str) -> str:
 
 def test_what_a_suite_comes_to(suite: tuple[Path, str]) -> None:
     last = suite[1].strip().splitlines()[-1]
-    assert "8 failed, 3 passed, 1 skipped" in last
+    assert "8 failed, 4 passed, 1 skipped" in last
 
 
 @pytest.mark.parametrize(
@@ -218,7 +224,7 @@ def test_allure_results_are_those_of_its_model(suite: tuple[Path, str]) -> None:
         for attachment in content["attachments"]:
             assert (suite[0] / "allure" / attachment["source"]).stat().st_size >= 0
     by_name = {content["name"]: content for content in results}
-    assert len(by_name) == len(results) == 12
+    assert len(by_name) == len(results) == 13
     assert by_name["test_heals"]["status"] == "passed"
     assert (
         by_name["test_too_late"]["status"] == by_name["test_plain_assertion"]["status"] == "failed"
@@ -299,6 +305,53 @@ def test_options_choose_boards_seed_and_folder(pytester: pytest.Pytester) -> Non
     pytester.runpytest_subprocess(*options, "-p", "no:cacheprovider").assert_outcomes(passed=1)
     (run,) = (pytester.path / "kept").iterdir()
     assert json.loads((run / "manifest.json").read_text())["outcome"] == "aborted"
+
+
+@pytest.mark.slow
+def test_a_bench_of_boards_replaces_software_boards(pytester: pytest.Pytester) -> None:
+    """Agents behind ptys, with the plain boards of a bench file: they have no power switch."""
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.hil_needs("real")
+        @pytest.mark.hil_scenario("nominal", boards="process")
+        def test_real(rig, inject):
+            rig.step(5)
+            inject("b", "state", bit=7)
+            rig.await_verdict("majority", node="b", within_frames=1)
+
+        @pytest.mark.hil_needs("power")
+        @pytest.mark.hil_scenario("nominal")
+        def test_power(rig):
+            rig.step()
+
+        @pytest.mark.hil_needs(nodes=5)
+        @pytest.mark.hil_scenario("nominal", scheme="5mr")
+        def test_five(rig):
+            rig.step()
+        """
+    )
+    command = [str(find_agent()), "--port", "pty"]
+    with contextlib.ExitStack() as stack:
+        boards = []
+        for name in "abc":
+            agent = stack.enter_context(
+                subprocess.Popen(
+                    command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+                )
+            )
+            stack.callback(agent.kill)
+            assert agent.stdout is not None
+            port = next(line.split()[-1] for line in agent.stdout if "/dev/pts/" in line)
+            boards.append(f"- {{name: {name}, port: {port}}}\n")
+        (pytester.path / "bench.yaml").write_text("boards:\n" + "".join(boards))
+        options = ["--hil-bench=bench.yaml", "--junitxml=junit.xml", "-p", "no:cacheprovider"]
+        result = pytester.runpytest_subprocess(*options)
+    result.assert_outcomes(passed=1, skipped=2)
+    tree = ElementTree.parse(pytester.path / "junit.xml")  # noqa: S314  (our own)
+    case = next(case for case in tree.iter("testcase") if case.attrib["name"] == "test_real")
+    assert properties_of(case)["hil_board_a"].startswith("serial ")
 
 
 def test_the_words_of_conditions_are_those_of_the_record() -> None:
