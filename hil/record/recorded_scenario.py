@@ -25,6 +25,8 @@ _FRAME_MS: Final = 10.0
 _EMPTY: Final[JsonObject] = {}
 _FORMER_UNVOTED: Final = {"degraded": "last_node"}
 """Words for `unvoted_output` in older records, and the present ones (hil.scenario.words)."""
+_FORMER_KEYS: Final = ("calm_scheme", "calm_below_flux")
+"""Keys of a rig in older records; `follows` says the same now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +176,22 @@ def object_in(text: str) -> JsonObject | None:
 
 def _present(content: JsonValue) -> JsonValue:
     """Return a scenario of an older hil in the words of this one."""
-    if not isinstance(content, Mapping) or not _text(_inner(content, "rig"), "unvoted_output"):
+    if not isinstance(content, Mapping) or not isinstance(content.get("rig"), Mapping):
         return content
-    rig = _inner(content, "rig")
-    return {**content, "rig": {**rig, "unvoted_output": _unvoted(rig)}}
+    rig = {key: value for key, value in _inner(content, "rig").items() if key not in _FORMER_KEYS}
+    if _text(rig, "unvoted_output"):
+        rig["unvoted_output"] = _unvoted(rig)
+    calm = _text(_inner(content, "rig"), "calm_scheme")
+    if calm:
+        rig["follows"] = _former_calm(calm, _inner(content, "rig"))
+    return {**content, "rig": rig}
+
+
+def _former_calm(calm: str, rig: JsonObject) -> JsonObject:
+    """Return the smaller scheme of calm times of an older record as one that follows the orbit."""
+    flux, full = rig.get("calm_below_flux", 100.0), rig.get("scheme")
+    fluxes: JsonObject = {"anomaly_flux": flux, "storm_flux": flux}
+    return {"in_anomaly": full, "in_storm": full, "else": calm, **fluxes}
 
 
 def _unvoted(rig: JsonObject) -> str:

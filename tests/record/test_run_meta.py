@@ -84,6 +84,18 @@ def test_a_former_word_of_a_record_is_read_as_the_present_one() -> None:
     assert scenario.validated().rig.unvoted is Unvoted.LAST_NODE
 
 
+def test_former_keys_of_a_rig_are_read_as_the_present_ones() -> None:
+    orbit = '{"epoch_utc": "2026-01-01T00:00:00", "inclination_deg": 51.6, "altitude_km": 420}'
+    text = f'{{"schema": 1, "workload": "sha256", "frames": 9, "plant": {{"orbit": {orbit}}},'
+    text += """
+        "rig": {"scheme": "tmr", "calm_scheme": %s, "calm_below_flux": 7.0}}"""
+    assert RecordedScenario.parse(text % "null").validated().rig.follows is None
+    follows = RecordedScenario.parse(text % '"dmr"').validated().rig.follows
+    assert follows is not None
+    assert follows.text == "tmr in anomaly, tmr in storm, else dmr"
+    assert follows.anomaly_flux == follows.storm_flux == 7.0
+
+
 def test_a_scenario_without_a_rule_of_unvoted_output_is_older_than_the_rule() -> None:
     assert RecordedScenario.parse('{"rig": {"scheme": "dmr"}}').unvoted_output is None
 
