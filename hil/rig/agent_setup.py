@@ -68,6 +68,7 @@ class AgentSetup:
         self.long_outputs = False
         """Whether answers have only the digest of the output, because it is too long for them."""
         self.program_ends = ProgramEnds(requests)
+        self._layouts: dict[str, Workload] = {}  # of programs: of each node's first start
         self._duties: dict[str, int] = {}
         self._limits: dict[str, tuple[int | None, Limits]] = {}  # and the agent's start since when
 
@@ -122,6 +123,7 @@ class AgentSetup:
             self.loaded = replace(
                 self.loaded, regions=self._regions_of(node, self.loaded.state_len)
             )
+            self._must_be_laid_out_alike(node, self.loaded)
         return decoding.state_digest_of_loaded(answer)
 
     def _regions_of(self, node: Node, state_len: int) -> tuple[NamedRegion, ...]:
@@ -143,6 +145,20 @@ class AgentSetup:
             raise NodeError(f"node {node.name}: the regions of its program: {error}") from None
         before = state_len - sum(region.length for region in regions)
         return tuple(replace(region, offset=before + region.offset) for region in regions)
+
+    def _must_be_laid_out_alike(self, node: Node, now: Workload) -> None:
+        """Compare sizes and regions of a node's program with those of its first start: the agent
+        does so in a restart only, and votes and repairs count on them. Raises: NodeError."""
+        first = self._layouts.setdefault(node.name, now)
+        what = ("state", "input", "output", "regions")
+        then, new = ((w.state_len, w.input_len, w.output_len, w.regions) for w in (first, now))
+        others = [name for name, a, b in zip(what, then, new, strict=True) if a != b]
+        if others:
+            raise NodeError(
+                f"node {node.name}: the program `{self.program_name}` declares others than at "
+                f"its first start ({', '.join(others)}): these may not change later",
+                remedy="csrc/port/linux/EXEC.md says what a program may declare",
+            )
 
     def _set_init_time(self, node: Node) -> None:
         """Tell an agent how long programs may take to start. Raises: LinkTimeout; NodeError if it

@@ -364,6 +364,15 @@ def test_regions_that_have_grown_after_a_restart_are_refused(
         rig.restart(rig.nodes[0])
 
 
+def test_regions_that_have_grown_when_the_workload_is_loaded_again_are_refused(
+    make_rig: MakeRig, tmp_path: Path
+) -> None:
+    """As after the calibration, a reset and a power cycle: there the agent compares nothing."""
+    rig = make_rig("bad", bad=python(HOSTILE, "another-after-restart", "0", tmp_path / "started"))
+    with pytest.raises(NodeError, match=r"than at its first start \(.*regions\)"):
+        rig.load(rig.nodes[0])
+
+
 def test_what_is_written_unasked_between_two_steps_ends_the_program(make_rig: MakeRig) -> None:
     rig = make_rig("bad", bad=python(HOSTILE, "chatters", "0"))
     results = [one(rig, frame, bytes(8)) for frame in range(2)]
