@@ -26,6 +26,7 @@ from hil.scenario import Scenario, load_scenario
 
 from ..rig.onnx_models import (
     conv_net,
+    free_sizes,
     hidden_weights,
     random_numbers,
     scalar_input,
@@ -200,6 +201,13 @@ def test_weights_are_found_where_exporters_hide_them(tmp_path: Path) -> None:
 @needs_runtime
 def test_an_input_may_be_a_number_without_dimensions(tmp_path: Path) -> None:
     check_onnx(load_scenario(scenario_in(tmp_path, scalar_input(tmp_path / "model.onnx"))))
+
+
+@needs_runtime
+def test_sizes_that_are_not_known_are_to_be_given_with_inputs(tmp_path: Path) -> None:
+    scenario = load_scenario(scenario_in(tmp_path, free_sizes(tmp_path / "model.onnx")))
+    with pytest.raises(ConfigError, match=r"dimensions of `x` .*give `inputs: FILE.npz`; onnxr"):
+        check_onnx(scenario)
 
 
 @needs_runtime

@@ -203,6 +203,14 @@ def scalar_input(path: Path) -> Path:
     return path
 
 
+def free_sizes(path: Path) -> Path:
+    """A product whose input has no sizes, and needs eight columns."""
+    nodes = [node("MatMul", ["x", "w"], "y")]
+    message = model(nodes, {"w": _drawn(3, 8, 8)}, ("x", FLOAT, [0, 0]), ("y", FLOAT, [0, 8]))
+    path.write_bytes(message)
+    return path
+
+
 def random_numbers(path: Path) -> Path:
     """Four values, each time others."""
     nodes = [node("RandomNormalLike", ["x"], "y")]

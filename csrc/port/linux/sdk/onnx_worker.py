@@ -321,7 +321,11 @@ class Model:
         try:
             outputs = self._session.run(None, given)
         except Exception as error:  # noqa: BLE001
-            fail(f"{self._runtime} cannot compute it: {reason_of(error)}")
+            free = [one.name for one in self._inputs if not all(type(n) is int for n in one.shape)]
+            why = ""
+            if free and self._rows is None:
+                why = f"dimensions of `{free[0]}` without a size are 1: give `inputs: FILE.npz`; "
+            fail(f"{why}{self._runtime} cannot compute it: {reason_of(error)}")
         out = b"".join(self._np.ascontiguousarray(output).tobytes() for output in outputs)
         if len(out) != (self.output_len or len(out)):
             fail(
