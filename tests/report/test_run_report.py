@@ -57,6 +57,13 @@ def test_the_page_needs_nothing_else_and_its_links_lead_to_rows(honest: Path) ->
     assert {link[1:] for link in read.links} <= read.ids
 
 
+def test_what_only_the_link_noticed_leads_to_no_row_of_dissents(tmp_path: Path) -> None:
+    corrupt = {"frame": 20, "node": "b", "target": "link", "noise": "corrupt"}
+    read = Read(runs_page([run(tmp_path / "r", upsets={"events": [*EVENTS, corrupt]})]))
+    assert "seen in frame 20" in read.text
+    assert {link[1:] for link in read.links} <= read.ids
+
+
 def test_every_frame_with_a_dissent_has_a_row(honest: Path) -> None:
     read = Read(runs_page([honest]))
     named = {f"f{row[0]}" for row in rows(honest, "SELECT frame FROM frames WHERE dissent")}
@@ -156,6 +163,7 @@ def test_several_runs_are_compared(honest: Path, tmp_path: Path) -> None:
     assert "2 of 2 runs passed" in read.text
     assert "2 different seeds" in read.text
     assert "frames 80 60" in read.text
+    assert "; the same seed." in Read(runs_page([honest, honest])).text
     assert {link[1:] for link in read.links} <= read.ids
 
 

@@ -64,8 +64,9 @@ def _headline(facts: Sequence[RunFacts]) -> str:
 
 def _conditions_in_short(facts: Sequence[RunFacts], same: str) -> str:
     names = ", ".join(dict.fromkeys(f.meta.scenario.name or f.name for f in facts))
-    seeds = {f.result.seed for f in facts}
-    return f"Scenarios: {names}{', ' + same if same else ''}; {len(seeds)} different seeds."
+    count = len({f.result.seed for f in facts})
+    seeds = f"{count} different seeds" if count > 1 else "the same seed"
+    return f"Scenarios: {names}{', ' + same if same else ''}; {seeds}."
 
 
 def _results(facts: Sequence[RunFacts]) -> str:

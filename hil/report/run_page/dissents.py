@@ -15,7 +15,7 @@ from hil.record.span_rows import frames_between
 from hil.redundancy.voting import NodeStatus
 from hil.views.listing import ListedMoment, moments
 
-__all__ = ["DISSENTS_MAX", "BitDifference", "Dissent", "dissents"]
+__all__ = ["DISSENTS_MAX", "BitDifference", "Dissent", "dissents", "listed"]
 
 DISSENTS_MAX: Final = 1000
 """A page lists no more; those that a wrong or missing output shows come first."""
@@ -114,3 +114,9 @@ def _difference(
     pairs = [(offset + at, a, b) for at, (a, b) in enumerate(zip(found, right)) if a != b]  # noqa: B905
     bits = sum((a ^ b).bit_count() for _, a, b in pairs)
     return BitDifference(node, where, bits, pairs[:_BYTES_SHOWN]) if pairs else None
+
+
+def listed(found: Sequence[Dissent]) -> list[Dissent]:
+    """Return the dissents that have a row: the first ones, and of the others those that are bad."""
+    others = [d for d in found[DISSENTS_MAX:] if d.is_bad]
+    return [*found[:DISSENTS_MAX], *others[:DISSENTS_MAX]]

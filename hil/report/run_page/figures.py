@@ -11,7 +11,7 @@ from typing import Final
 
 from hil.record.row_values import RecordedPlant, RecordedUpset
 from hil.report.markup import text
-from hil.report.run_page.dissents import Dissent
+from hil.report.run_page.dissents import Dissent, listed
 from hil.report.run_page.facts import RunFacts
 from hil.report.run_page.svg import (
     LEFT,
@@ -115,7 +115,8 @@ def lanes(facts: RunFacts, axis: TimeAxis, bands: Sequence[Band], *, linked: boo
     parts.append(f'<text class="end" x="{LEFT - 6}" y="27">system</text>')
     width = WIDTH - LEFT - RIGHT
     parts.append(f'<rect class="strip good" x="{LEFT}" y="16" width="{width}" height="14"/>')
-    parts += [_strip_mark(d, axis, linked=linked) for d in facts.dissents]
+    rows = {d.anchor for d in listed(facts.dissents)} if linked else set()
+    parts += [_strip_mark(d, axis, linked=d.anchor in rows) for d in facts.dissents]
     for number, name in enumerate(names):
         y = top + lane * number
         parts.append(f'<text class="end" x="{LEFT - 6}" y="{y + 17}">{text(name)}</text>')

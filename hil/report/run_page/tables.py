@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from statistics import median
 from typing import Final
 
 from hil.analysis.intervals import clopper_pearson
 from hil.record.row_values import RecordedUpset
 from hil.report.markup import bar, count_text, element, exact_text, table, text
-from hil.report.run_page.dissents import DISSENTS_MAX, BitDifference, Dissent
+from hil.report.run_page.dissents import BitDifference, Dissent, listed
 from hil.report.run_page.facts import RunFacts
 from hil.report.run_page.figures import UPSETS_LISTED, effect_colour
 from hil.report.run_page.verdict import acceleration_text, cause_text, delivered_text, healing_text
@@ -189,12 +190,11 @@ def dissent_section(facts: RunFacts) -> str:
     """Return a row for each frame with a dissent: its bits, cause and healing."""
     if not facts.dissents:
         return "<p>All nodes agreed on the right output in every frame.</p>"
-    shown = facts.dissents[:DISSENTS_MAX]
-    hidden = [d for d in facts.dissents[DISSENTS_MAX:] if d.is_bad]
+    shown = listed(facts.dissents)
     head = ["frame", "time", "verdict", "nodes", "bits", "cause", "healing"]
-    rows = "".join(_dissent_row(d) for d in [*shown, *hidden[:DISSENTS_MAX]])
+    rows = "".join(_dissent_row(d) for d in shown)
     top = "".join(f'<th scope="col">{name}</th>' for name in head)
-    rest = len(facts.dissents) - len(shown) - min(len(hidden), DISSENTS_MAX)
+    rest = len(facts.dissents) - len(shown)
     more = ""
     if rest:
         more = f'<p class="note">{rest:,} more, all with a right output, are left out here.</p>'
@@ -254,7 +254,8 @@ def upset_section(facts: RunFacts) -> str:
     if not shown:
         return "<p>There was no upset.</p>"
     head = ["upset", "frame", "time", "node", "what", "source", "before → after", "effect"]
-    rows = "".join(_upset_row(u, facts) for u in shown)
+    anchors = {d.anchor for d in listed(facts.dissents)}
+    rows = "".join(_upset_row(u, facts, anchors) for u in shown)
     top = "".join(f'<th scope="col">{name}</th>' for name in head)
     rest = len(facts.upsets) - len(shown)
     more = f'<p class="note">The first {UPSETS_LISTED:,}; {rest:,} more stand in the record.</p>'
@@ -266,9 +267,12 @@ def upset_section(facts: RunFacts) -> str:
     )
 
 
-def _upset_row(upset: RecordedUpset, facts: RunFacts) -> str:
-    detected = upset.detected_frame
-    seen = "" if detected is None else f' <a href="#f{detected}">seen in frame {detected:,}</a>'
+def _upset_row(upset: RecordedUpset, facts: RunFacts, anchors: AbstractSet[str]) -> str:
+    seen = ""
+    if upset.detected_frame is not None:
+        anchor, seen = f"f{upset.detected_frame}", f"seen in frame {upset.detected_frame:,}"
+        # What the link's checks found and a repeated request mended is no dissent, and has no row.
+        seen = f' <a href="#{anchor}">{seen}</a>' if anchor in anchors else f" {seen}"
     effect = upset_text(upset).partition(": ")[2]
     if upset.signal:
         effect = effect.replace(signal_name(upset.signal), signal_name(upset.signal))
