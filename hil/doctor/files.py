@@ -262,7 +262,7 @@ def _scenario_text(scenario: Scenario) -> str:
 def _interval_text(scenario: Scenario) -> str:
     """Return the interval between checkpoints, if it follows from a rule."""
     rule = scenario.recovery.checkpoint_every
-    if isinstance(rule, int):
+    if isinstance(rule, int) or scenario.rig.scheme.executions > 1:  # those take one in every frame
         return ""
     return f"; a checkpoint every {_count(scenario.checkpoint_every, 'frame')}, by {rule.title()}"
 

@@ -64,7 +64,10 @@ def _meant(text: str) -> str:
         return f"; write {clock[1]}h{clock[2]}m{clock[3]}s"
     one = _ONE.fullmatch(text.strip())
     better = None if one is None else rewritten(one[1])
-    return "" if one is None or better is None else f"; write {better.split(',')[0]}{one[2]}"
+    if one is None or better is None:
+        return ""
+    meant = f"{better.split(',')[0]}{one[2]}"
+    return f"; write {meant}" if _PART.fullmatch(meant) else ""  # not so if it is negative
 
 
 def parse_pace(text: str) -> float | None:

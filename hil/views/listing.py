@@ -10,7 +10,7 @@ import signal
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -49,9 +49,12 @@ from hil.redundancy.voting import NodeStatus, VerdictKind
 from hil.scenario.console_patterns import CONSOLE_REASON
 from hil.scenario.words import UpsetTarget
 from hil.views.correctness import Answered, answer_words, answered
-from hil.views.output_values import difference_text, fields_of
+from hil.views.output_values import difference_text, fields_of, rules_in
 from hil.views.style import BAD, DIM, GOOD, WARN, Glyphs, duration, flight_time
 from hil.wire.messages import UpsetState
+
+if TYPE_CHECKING:
+    from hil.redundancy.field_vote import FieldRule
 
 __all__ = ["ListedMoment", "describe", "inherited_text", "moments", "table"]
 
@@ -104,12 +107,17 @@ def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[Listed
     """Yield the notable frames from `first` to `last`, both included. Raises: RecordError."""
     names = reader.node_names
     fields = fields_of(reader.scenario) if reader.scenario.votes_by_value else ()
+    rules: dict[int, tuple[FieldRule, ...]] = {}  # by the length of the output
 
     def values(row: RecordedFrame, node: int) -> str:
         """Return the number of a node that differs most from the delivered one."""
         if not fields or not row.value or row.held:
             return ""
-        return difference_text(fields, output_at(reader, node, row.frame) or b"", row.value)
+        length = len(row.value)
+        if length not in rules:
+            rules[length] = rules_in(reader.scenario, length)
+        own = output_at(reader, node, row.frame) or b""
+        return difference_text(fields, own, row.value, rules[length])
 
     in_force = _InForce(open_upsets(reader, first, last))
     answers = _by_frame((a.frame, a) for a in answers_between(reader, first, last))

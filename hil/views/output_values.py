@@ -72,11 +72,14 @@ def value_text(field: OutputField, output: bytes, *, unit: bool = True) -> str:
     return " ".join(words)
 
 
-def difference_text(fields: Sequence[OutputField], output: bytes, agreed: bytes) -> str:
+def difference_text(
+    fields: Sequence[OutputField], output: bytes, agreed: bytes, rules: Sequence[FieldRule] = ()
+) -> str:
     """Return the number of an output that differs most from the agreed one, in the first field in
     which one does: `gyro_bias[1] 0.25 for 0.0021 rad/s`; empty if no number differs, or there are
-    no numbers."""
-    for field in fields:
+    no numbers. A field that agrees by its rule in `rules` comes after all that do not."""
+    agreeing = {rule.field for rule in rules if _matches(rule, output, agreed)}
+    for field in sorted(fields, key=agreeing.__contains__):
         if field.role is OutputRole.BITS:
             continue
         try:
@@ -91,6 +94,12 @@ def difference_text(fields: Sequence[OutputField], output: bytes, agreed: bytes)
         found, right = (number_text(number) for number in pairs[place])
         return f"{name} {found} for {right}" + (f" {field.unit}" if field.unit else "")
     return ""
+
+
+def _matches(rule: FieldRule, output: bytes, agreed: bytes) -> bool:
+    first, end = rule.field.offset, rule.field.offset + rule.field.length
+    own, right = output[first:end], agreed[first:end]
+    return len(own) == len(right) == end - first and rule.matches(own, right)
 
 
 def _apart(a: float, b: float) -> float:

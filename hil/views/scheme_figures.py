@@ -58,7 +58,8 @@ def schemes_report(
         "same seeds, orbit and workload for all"
     )
     legend = (
-        "wrong: frames with a wrong output. escapes of single hits: of every bit of state, input "
+        "wrong: frames with a wrong output. MTTR: with outages that the end of a run "
+        "cuts short, until there. escapes of single hits: of every bit of state, input "
         "and output of every node at every tick of one step, counted exactly. boards, steps, J: "
         "for each right frame. B on links: to and from all boards for each frame, of the first "
         "200 that are computed."

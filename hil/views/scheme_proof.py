@@ -128,8 +128,9 @@ def _notes(proof: SchemeProof) -> list[str]:
     notes += _stubborn(proof)
     single: dict[str, list[str]] = {}
     for row in proof.host:
-        if set(row.bits) - {HostFate.HARMLESS, HostFate.REPEATED}:
-            text = f"{row.field} ({', '.join(_named(row.bits))})"
+        named = _named(row.bits)
+        if named:
+            text = f"{row.field} ({', '.join(named)})"
             single.setdefault(row.part, []).append(text)
     points = "; ".join(f"{part}: {', '.join(fields)}" for part, fields in single.items())
     return [

@@ -7,12 +7,14 @@ import io
 import itertools
 import struct
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from hil.campaign.link_upsets import link_upsets
+from hil.campaign.proof_result import write_proof_result
 from hil.campaign.scheme_answers import ModelVote, NodeFault, WrongAnswer
 from hil.campaign.scheme_model import SchemeModel
 from hil.campaign.scheme_proof import ProofOrder, fate_in_scheme, prove_scheme
@@ -20,7 +22,15 @@ from hil.campaign.scheme_runs import confirm, draw_faults
 from hil.campaign.stubborn_nodes import stubborn_nodes
 from hil.campaign.voter_upsets import check_answers, host_upsets
 from hil.kernel import Golden
-from hil.record.scheme_proof import HostFate, HostRow, SchemeFate, SchemeProof
+from hil.record.proof_file import read_proof
+from hil.record.scheme_proof import (
+    AnswerCheck,
+    HostFate,
+    HostRow,
+    ProofRow,
+    SchemeFate,
+    SchemeProof,
+)
 from hil.rig.node import CRASHED, SILENT
 from hil.scenario import Scenario, UpsetTarget
 from hil.views.scheme_proof import proof_table
@@ -234,6 +244,19 @@ def test_no_hit_of_one_of_three_voters_has_an_effect_and_of_the_only_one_64_esca
     assert rows["voter, its decision"][HostFate.WRONG] == 64
     for part in ("one of three voters, before", "one of three, its decision"):
         assert rows[part] == {HostFate.HARMLESS: 680}
+
+
+def test_a_field_of_which_no_hit_does_harm_is_not_listed_as_a_point_of_failure(
+    tmp_path: Path,
+) -> None:
+    harmless = HostRow("recovery", "a.agreed", Counter({HostFate.HARMLESS: 8}))
+    harmful = HostRow("recovery", "a.state", Counter({HostFate.NODE_OUT: 3}))
+    fates = (ProofRow("a", T.INPUT, Counter({SchemeFate.CORRECTED: 1})),)
+    host, answers = (harmless, harmful), AnswerCheck(1, 1, 0, 0)
+    proof = SchemeProof("tmr", "attitude", 1, FRAME, "x", "x86_64", 1, 1, fates, answers, host)
+    write_proof_result(tmp_path / "p", proof, [])
+    text = printed(read_proof(tmp_path / "p"))  # a file has the counts that are 0, too
+    assert "answer right: recovery: a.state (3 a node stays out)." in text
 
 
 def test_every_single_hit_of_a_message_on_the_link_is_noticed() -> None:

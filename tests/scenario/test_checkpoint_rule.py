@@ -48,6 +48,14 @@ def test_daly_is_the_optimum_of_the_exact_time_of_a_run() -> None:
     assert abs(round(math.sqrt(2 * 0.4 * 5.0) / FRAME_S) - best) > 10, "where Young is farther off"
 
 
+def test_no_rule_is_named_where_each_frame_has_a_checkpoint(tmp_path: Path) -> None:
+    every = {"checkpoint_every": "young", "checkpoint_cost": "40ms"}
+    s = scenario(every, rig={"scheme": "dual_execution", "board": "inproc"})
+    path = tmp_path / "dual.yaml"
+    path.write_text(json.dumps(s.model_dump(mode="json", by_alias=True, exclude_unset=True)))
+    assert "checkpoint" not in check(str(path)).summary
+
+
 def test_chosen_interval_is_printed_by_check_and_stands_in_the_manifest(tmp_path: Path) -> None:
     s = scenario({"checkpoint_every": "young", "checkpoint_cost": "40ms"})
     path = tmp_path / "young.yaml"

@@ -71,6 +71,15 @@ def test_what_is_no_duration_is_refused_in_a_short_text(text: str, words: str) -
 
 
 @pytest.mark.parametrize(
+    ("text", "remedy"), [("-5s", ""), ("\u22125s", ""), ("1_000s", "; write 1000s")]
+)
+def test_what_is_proposed_for_a_duration_is_one(text: str, remedy: str) -> None:
+    with pytest.raises(ValueError, match="not a duration") as caught:
+        parse_duration_us(text)
+    assert str(caught.value).partition("250ms")[2] == remedy
+
+
+@pytest.mark.parametrize(
     ("text", "factor"), [("free", None), ("realtime", 1.0), ("60x", 60.0), ("0.5x", 0.5)]
 )
 def test_paces_are_factors_of_real_time(text: str, factor: float | None) -> None:

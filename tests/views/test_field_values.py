@@ -13,8 +13,10 @@ from hil.engine.loop import Loop
 from hil.kernel import workload
 from hil.record.live import LiveRecord
 from hil.record.recorded_scenario import RecordedScenario
+from hil.redundancy.field_vote import FieldRule
 from hil.scenario import Scenario
 from hil.scenario.outputs import OutputField, OutputRole, output_fields
+from hil.scenario.voter import FieldVoterConfig, VoterName
 from hil.views.output_values import difference_text, fields_of, value_text
 from hil.views.screen.model.decision import decision
 from hil.views.screen.pages.decision import decision_page
@@ -47,6 +49,16 @@ def test_the_number_that_differs_most_is_named() -> None:
     assert difference_text(FIELDS, wrong, right) == "gyro_bias[1] 0.5 for 0 rad/s"
     lost = attitude(1, 2, math.nan, 0, 9, 0, 0)
     assert difference_text(FIELDS, lost, right) == "quaternion[2] nan for 0"
+
+
+def test_a_field_that_the_voter_accepts_is_not_named_before_one_that_it_does_not() -> None:
+    right, wrong = attitude(1, 0, 0, 0, 0, 0, 0), attitude(0.875, 0, 0, 0, 0.25, 0, 0)
+    assert difference_text(FIELDS, wrong, right) == "quaternion[0] 0.875 for 1"
+    wide, narrow = (FieldVoterConfig(kind=VoterName.MID_VALUE, tolerance=t) for t in (0.5, 0.125))
+    rules = [FieldRule(f, c) for f, c in zip(FIELDS, (wide, narrow), strict=True)]
+    assert difference_text(FIELDS, wrong, right, rules) == "gyro_bias[0] 0.25 for 0 rad/s"
+    accepted = [FieldRule(field, wide) for field in FIELDS]
+    assert difference_text(FIELDS, wrong, right, accepted) == "quaternion[0] 0.875 for 1"
 
 
 def test_fields_of_a_workload_of_your_own_are_those_that_it_declares() -> None:
