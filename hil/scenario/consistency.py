@@ -17,7 +17,7 @@ from hil.scenario.program import ExecConfig
 from hil.scenario.recovery import BestInterval, RecoveryConfig
 from hil.scenario.rig import NodeConfig, RigConfig
 from hil.scenario.upsets import UpsetEventConfig, UpsetRateConfig, UpsetsConfig
-from hil.scenario.voter import VoterConfig, VoterName
+from hil.scenario.voter import FieldVoterConfig, VoterConfig, VoterName
 from hil.scenario.words import (
     FRAMES_MAX,
     PROCESS_TARGETS,
@@ -390,6 +390,19 @@ def voter_findings(
                 ("rig", "voter", "fields", name),
                 f"the output has no field `{name}`; {known}",
                 did_you_mean(name, names) or "declare it with `fields:` of the workload",
+            )
+    places: list[tuple[tuple[str, ...], FieldVoterConfig, Sequence[OutputField]]] = [
+        (("rig", "voter", "ignore_bits"), voter, fields)
+    ]
+    for name, rule in voter.fields.items():
+        own = [field for field in fields if field.name == name]
+        places.append((("rig", "voter", "fields", name, "ignore_bits"), rule, own))
+    for place, rule, concerned in places:
+        if rule.ignore_bits and concerned and all(f.significant_bits for f in concerned):
+            findings.add(
+                place,
+                f"only integers have bits to ignore; {concerned[0].name} is {concerned[0].type}",
+                "remove it, or write `tolerance`",
             )
     needs_fields = voter.kind not in (VoterName.EXACT, VoterName.BITWISE, VoterName.PLURALITY)
     if needs_fields and not fields:

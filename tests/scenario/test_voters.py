@@ -65,6 +65,16 @@ def test_fields_of_a_workload_of_your_own_follow_each_other() -> None:
         ("{tolerance: 1.0}", "$.rig.voter.tolerance", "the voter `exact` compares bytes"),
         ("{kind: history, hold_frames: 3}", "$.rig.voter.hold_frames", "holds no value"),
         ("{kind: mid_value, quorum: 3}", "$.rig.voter.quorum", "has no quorum to choose"),
+        (
+            "{kind: mid_value, ignore_bits: 3}",
+            "$.rig.voter.ignore_bits",
+            "only integers have bits to ignore; quaternion is f64",
+        ),
+        (
+            "{fields: {gyro_bias: {kind: plurality, ignore_bits: 1}}}",
+            "$.rig.voter.fields.gyro_bias.ignore_bits",
+            "only integers have bits to ignore; gyro_bias is f64",
+        ),
         ("{kind: mid_value, tolerance: -1}", "$.rig.voter.tolerance", "a number from 0"),
         (
             "{fields: {quaternio: exact}}",
