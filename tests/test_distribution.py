@@ -195,8 +195,6 @@ def test_the_wheel_for_aarch64_computes_the_same_under_qemu(
     question = "import platform, hil._kernel as k; print(platform.machine(), k.__file__)"
     answer = run([*python, "-c", question], tmp_path, PYTHONPATH=str(site))
     assert answer.split() == ["aarch64", str(site / "hil" / "_kernel.abi3.so")]
-    version = run(["qemu-aarch64", site / "bin" / "hil-agent", "--version"], tmp_path)
-    assert version.startswith(f"hil-agent {wheel.name.split('-')[1]}, ") and "aarch64" in version
     (tmp_path / "x86_64").mkdir()
     reference = digest_of([installed / "hil"], "inproc", tmp_path / "x86_64")
     hil = [*python, "-m", "hil"]
