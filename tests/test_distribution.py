@@ -197,5 +197,7 @@ def test_the_wheel_for_aarch64_computes_the_same_under_qemu(
     assert answer.split() == ["aarch64", str(site / "hil" / "_kernel.abi3.so")]
     (tmp_path / "x86_64").mkdir()
     reference = digest_of([installed / "hil"], "inproc", tmp_path / "x86_64")
+    version = run(["qemu-aarch64", site / "bin" / "hil-agent", "--version"], tmp_path)
+    assert version.endswith("aarch64\n"), "the agent starts, too"
     hil = [*python, "-m", "hil"]
     assert digest_of(hil, "inproc", tmp_path, PYTHONPATH=str(site)) == reference

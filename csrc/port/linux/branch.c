@@ -39,6 +39,13 @@ hil_branch_t branch_of(uint64_t pc, const uint8_t *code, size_t len, uint64_t ou
   return BRANCH_TWO_WAYS;
 }
 
+bool branch_reports_breakpoint(const uint8_t *code, size_t len) {
+  enum { ICEBP = 0xf1 };
+  hil_x86_insn_t i;
+  if (x86_decode(code, len, &i) != HIL_OK) return true;
+  return i.encoding == X86_LEGACY && i.map == 0 && i.opcode == ICEBP;
+}
+
 #elif defined(__aarch64__)
 
 /* A signed number of |bits| bits from bit |at| on, times 4. */
@@ -64,6 +71,15 @@ hil_branch_t branch_of(uint64_t pc, const uint8_t *code, size_t len, uint64_t ou
 hil_branch_t branch_of(uint64_t pc, const uint8_t *code, size_t len, uint64_t out[2]) {
   (void)pc, (void)code, (void)len, (void)out;
   return BRANCH_ANYWHERE;
+}
+
+#endif
+
+#if !defined(__x86_64__)
+
+bool branch_reports_breakpoint(const uint8_t *code, size_t len) {
+  (void)code, (void)len;
+  return true;
 }
 
 #endif

@@ -17,4 +17,8 @@ typedef enum {
 /* Of the instruction at |pc|, which |code| begins with: what it may lead to. |out|: the two places. */
 hil_branch_t branch_of(uint64_t pc, const uint8_t *code, size_t len, uint64_t out[2]);
 
+/* Whether the instruction that |code| begins with can be what Linux reports as TRAP_BRKPT. On x86 that is ICEBP
+ * alone, for INT3 is reported as SI_KERNEL; elsewhere it may be any. */
+bool branch_reports_breakpoint(const uint8_t *code, size_t len);
+
 #endif

@@ -198,10 +198,15 @@ static void remember(const hil_arch_regs_t *regs) {
   k.history[k.known++] = *regs;
 }
 
-/* Whether it was a step that the worker stopped after with SIGTRAP, and not a trap of its own. */
-static bool was_step(const hil_linux_campaign_t *c) {
+/* Whether it was a step that the worker stopped after with SIGTRAP, and not a trap of its own, which it executed at
+ * |regs|. A virtual machine may lose why the processor stopped: then Linux reports a step as TRAP_BRKPT. */
+static bool was_step(const hil_linux_campaign_t *c, const hil_arch_regs_t *regs) {
   siginfo_t info;
-  return ptrace(PTRACE_GETSIGINFO, c->worker->pid, NULL, &info) == 0 && info.si_code == TRAP_TRACE;
+  uint8_t code[BRANCH_CODE_MAX];
+  if (ptrace(PTRACE_GETSIGINFO, c->worker->pid, NULL, &info) != 0) return false;
+  if (info.si_code == TRAP_TRACE) return true;
+  return info.si_code == TRAP_BRKPT && worker_read_at(c->worker, pc_of(regs), code, sizeof code) == HIL_OK &&
+         !branch_reports_breakpoint(code, sizeof code);
 }
 
 static bool of_no_concern(int signal) {
@@ -217,7 +222,7 @@ int count_steps(hil_linux_campaign_t *c) {
       if (ptrace(PTRACE_SINGLESTEP, c->worker->pid, NULL, NULL) != 0) return -1;
       signal = worker_wait_stop(c->worker);
     } while (of_no_concern(signal)); /* it came before the instruction */
-    if (signal != SIGTRAP || !was_step(c)) return signal;
+    if (signal != SIGTRAP || !was_step(c, &regs)) return signal;
     remember(&regs);
     k.executed++;
     k.steps++;

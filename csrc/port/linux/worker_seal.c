@@ -29,7 +29,7 @@
 
 #include "port_linux.h"
 
-enum { RANGES_MAX = 64, WORDS_MAX = 64, MAPS_MAX = 1 << 15 /* [byte] */ };
+enum { RANGES_MAX = 64, WORDS_MAX = 64, CONSTANTS_MAX = 8, MAPS_MAX = 1 << 15 /* [byte] */ };
 
 typedef enum { MAKE_READ_ONLY, FORBID, REMOVE } hil_seal_action_t;
 
@@ -44,6 +44,11 @@ typedef struct {
   hil_seal_action_t action;
 } hil_seal_range_t;
 
+/* Pages of the program before its data: what it has made read-only, or could have. */
+typedef struct {
+  uintptr_t begin, end;
+} hil_seal_constants_t;
+
 /* What a worker is to do. */
 typedef struct {
   bool is_known;
@@ -51,7 +56,8 @@ typedef struct {
   hil_seal_range_t range[RANGES_MAX];
   uint8_t *image; /* of the program's data when it began; NULL: there is none */
   uintptr_t data_begin, data_end;
-  uintptr_t constants_begin; /* up to |data_begin|: what the program has made read-only */
+  int constants_count;
+  hil_seal_constants_t constants[CONSTANTS_MAX];
   int words;
   uintptr_t word[WORDS_MAX]; /* addresses in these constants that hold addresses of what is not there */
 } hil_seal_plan_t;
@@ -64,7 +70,7 @@ extern const char etext[], end[]; /* of the program, as every linker defines the
 
 typedef struct {
   uintptr_t begin, end;
-  bool can_write, is_private;
+  bool can_read, can_write, is_private;
   char name[16]; /* its first letters; empty: none */
 } hil_mapping_t;
 
@@ -78,6 +84,7 @@ static bool parse_mapping(const char *line, hil_mapping_t *out) {
   }
   out->begin = (uintptr_t)begin;
   out->end = (uintptr_t)last;
+  out->can_read = may[0] == 'r';
   out->can_write = may[1] == 'w';
   out->is_private = may[3] == 'p';
   return true;
@@ -126,10 +133,16 @@ static bool add(uintptr_t begin, uintptr_t last, hil_seal_action_t action) {
   return true;
 }
 
+/* Whether it is of the program, and before its data. */
+static bool is_before_data(const hil_mapping_t *m) {
+  return m->is_private && m->begin >= (uintptr_t)etext && m->end <= plan.data_begin;
+}
+
 /* Whether there was room. */
 static bool add_mapping(const hil_mapping_t *m, uintptr_t arena, size_t arena_len) {
   if (is_clock(m)) return add(m->begin, m->end, REMOVE);
   if (!m->can_write || (m->begin >= arena && m->begin < arena + arena_len)) return true;
+  if (is_before_data(m)) return add(m->begin, m->end, MAKE_READ_ONLY);
   uintptr_t begin = m->begin;
   if (m->begin < plan.data_end &&
       m->end > plan.data_begin) { /* the heap may be one with the data before it */
@@ -165,27 +178,46 @@ static bool is_of_this_run(uintptr_t word) {
   return false;
 }
 
-/* The program's data, which can be written, and the constants before them. */
+/* The program's data, which can be written: the last of its mappings that follow one another without a gap. Some
+ * linkers leave one before what is read-only after the start, and some systems show it as a mapping without access. */
 static bool find_data(void) {
   hil_mapping_t m;
-  uintptr_t constants_end = 0;
+  uintptr_t last = 0;
   const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
   for (const char *line = maps; line; line = next_line(line)) {
     if (!parse_mapping(line, &m)) return false;
     if (!m.is_private || m.begin < (uintptr_t)etext || m.begin >= (uintptr_t)end) continue;
-    if (m.can_write && !plan.data_begin) plan.data_begin = m.begin;
-    if (m.can_write) continue;
-    plan.constants_begin = m.begin; /* of the last before the data */
-    constants_end = m.end;
+    if (m.can_read && m.can_write && m.begin != last) plan.data_begin = m.begin;
+    if (m.can_read && m.can_write) last = m.end;
   }
   plan.data_end = ((uintptr_t)end + page - 1u) / page * page;
-  if (constants_end != plan.data_begin) plan.constants_begin = plan.data_begin;
-  return plan.data_begin != 0;
+  return plan.data_begin != 0 && last >= plan.data_end;
+}
+
+/* The constants: all before the data that can be written, and the last pages that cannot. */
+static bool find_constants(void) {
+  hil_mapping_t m;
+  hil_seal_constants_t fixed = {0, 0};
+  for (const char *line = maps; line; line = next_line(line)) {
+    if (!parse_mapping(line, &m)) return false;
+    if (!m.can_read || !is_before_data(&m)) continue;
+    if (!m.can_write) {
+      fixed = (hil_seal_constants_t){m.begin, m.end};
+      continue;
+    }
+    if (plan.constants_count == CONSTANTS_MAX - 1) return false;
+    plan.constants[plan.constants_count++] = (hil_seal_constants_t){m.begin, m.end};
+  }
+  if (fixed.begin) plan.constants[plan.constants_count++] = fixed;
+  return true;
 }
 
 static void find_words(void) {
-  for (uintptr_t at = plan.constants_begin; at < plan.data_begin; at += sizeof at) {
-    if (is_of_this_run(*(const uintptr_t *)at) && plan.words < WORDS_MAX) plan.word[plan.words++] = at;
+  for (int i = 0; i < plan.constants_count; i++) {
+    const hil_seal_constants_t *part = &plan.constants[i];
+    for (uintptr_t at = part->begin; at < part->end; at += sizeof at) {
+      if (is_of_this_run(*(const uintptr_t *)at) && plan.words < WORDS_MAX) plan.word[plan.words++] = at;
+    }
   }
 }
 
@@ -205,7 +237,7 @@ static void remove_own(uint8_t *image) {
 }
 
 void seal_begin(void) {
-  if (SANITIZED || !read_maps() || !find_data() || !seal_find(NULL, 0)) return;
+  if (SANITIZED || !read_maps() || !find_data() || !find_constants() || !seal_find(NULL, 0)) return;
   const size_t len = plan.data_end - plan.data_begin;
   uint8_t *image = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (image == MAP_FAILED) return;
@@ -245,12 +277,19 @@ static void leave_clocks(const hil_seal_plan_t *p) {
   }
 }
 
+static bool permit(const hil_seal_plan_t *p, int access) {
+  for (int i = 0; i < p->constants_count; i++) {
+    const hil_seal_constants_t *part = &p->constants[i];
+    if (mprotect((void *)part->begin, part->end - part->begin, access) != 0) return false;
+  }
+  return true;
+}
+
 static bool clear_words(const hil_seal_plan_t *p) {
-  const size_t len = p->data_begin - p->constants_begin;
   if (!p->words) return true;
-  if (mprotect((void *)p->constants_begin, len, PROT_READ | PROT_WRITE) != 0) return false;
+  if (!permit(p, PROT_READ | PROT_WRITE)) return false;
   for (int i = 0; i < p->words; i++) *(uintptr_t *)p->word[i] = 0;
-  return mprotect((void *)p->constants_begin, len, PROT_READ) == 0;
+  return permit(p, PROT_READ);
 }
 
 static bool begin_data_again(const hil_seal_plan_t *p) {
