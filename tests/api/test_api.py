@@ -1,5 +1,6 @@
 """The Python interface, used as its users do: inproc boards, real records."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -152,7 +153,15 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     assert set(hil.__all__) | {"campaign"} == set(api.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
-        hil.nothing  # noqa: B018
+        hil.nothing  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_a_type_checker_knows_what_the_package_has() -> None:
+    stub = ast.parse(Path(hil.__file__).with_suffix(".pyi").read_text())
+    imported = {
+        name.name for node in stub.body if isinstance(node, ast.ImportFrom) for name in node.names
+    }
+    assert imported == set(hil.__all__)
 
 
 def test_a_recorded_run_is_opened(tmp_path: Path) -> None:
