@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -41,9 +42,9 @@ def test_an_old_run_is_not_written_over(hil: Hil) -> None:
 @pytest.mark.stress  # three quarters of a minute, of which half a minute is flight
 def test_on_a_terminal_the_screen_shows_it_and_leaves_by_itself(hil: Hil) -> None:
     begun = time.monotonic()
-    terminal = Terminal(hil, "demo", "--out", "shown")
-    terminal.wait_for("tmr")
-    assert terminal.end() == 0
+    with closing(Terminal(hil, "demo", "--out", "shown")) as terminal:
+        terminal.wait_for("VERDICTS")
+        assert terminal.end() == 0
     assert time.monotonic() - begun < 120
     assert "report: " in terminal.shown
     assert (hil.cwd / "shown" / "report.html").is_file()
@@ -51,8 +52,10 @@ def test_on_a_terminal_the_screen_shows_it_and_leaves_by_itself(hil: Hil) -> Non
 
 @pytest.mark.slow
 def test_who_leaves_the_screen_gets_the_report_of_what_was_flown(hil: Hil) -> None:
-    terminal = Terminal(hil, "demo", "--out", "shown")
-    terminal.wait_for("tmr")
-    terminal.keys("q")
-    assert terminal.end() == 130
+    with closing(Terminal(hil, "demo", "--out", "shown")) as terminal:
+        terminal.wait_for("VERDICTS")
+        terminal.keys("q")
+        terminal.wait_for("The run ends.")
+        terminal.keys("y")
+        assert terminal.end() == 130
     assert "report: " in terminal.shown

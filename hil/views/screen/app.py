@@ -266,7 +266,7 @@ class ScreenApp(PageActions):
         )
 
     def action_leave(self) -> None:
-        """Quit; if this command started the run, confirm first that it continues."""
+        """Quit; if this command started the run, confirm first that it continues, or ends."""
         if not self._runs_on:
             self.exit("left")
             return
@@ -275,13 +275,12 @@ class ScreenApp(PageActions):
             if yes:
                 self.exit("detached")
 
-        self.push_screen(
-            Confirm(
-                "Leave the screen? The run continues.",
-                f"Attach again with: hil watch {self.presenters[0].source.run}",
-            ),
-            answered,
-        )
+        if self._leaves.by_itself:
+            question = Confirm("Leave the screen? The run ends.", "Its report is written anyway.")
+        else:
+            again = f"Attach again with: hil watch {self.presenters[0].source.run}"
+            question = Confirm("Leave the screen? The run continues.", again)
+        self.push_screen(question, answered)
 
     def action_interrupt(self) -> None:
         """End the run on Ctrl-C, if this command started it and it is active; else quit."""

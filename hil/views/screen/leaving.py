@@ -12,6 +12,11 @@ class Leaving:
         self._after_s = after_s
         self._since_s: float | None = None
 
+    @property
+    def by_itself(self) -> bool:
+        """Return whether the screen leaves at all; its run then ends when the user leaves it."""
+        return self._after_s is not None
+
     def now(self, at_s: float) -> bool:
         """Return whether to leave, at a time [s] at which the run has ended."""
         if self._since_s is None:
