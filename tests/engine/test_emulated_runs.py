@@ -91,7 +91,7 @@ def test_a_storm_in_the_memory_kills_guests_that_come_back(tmp_path: Path) -> No
     )
     assert killers == sorted(deaths, key=lambda row: (row["frame"], row["node"]))
     later = rows(out, "SELECT * FROM upsets WHERE detail LIKE '%had not answered since frame%'")
-    assert {u["effect"] for u in later} <= {"", "masked"}  # on a busy computer there may be none
+    assert later and {u["effect"] for u in later} <= {"", "masked"}
     assert verify_ok(out)
 
 
