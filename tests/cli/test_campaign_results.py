@@ -36,7 +36,7 @@ SCENARIO = "schema: 1\nworkload: attitude\nframes: 10\nrig: {scheme: simplex, bo
 GPR = "gpr.campaign"
 WORDS = ("--exact", "--workers", "1")
 REGISTERS = ("--targets", "gpr", "--out", GPR)
-PARTS = (46, 45, 16, 38)
+PARTS = (45, 46, 16, 38)
 WANTED = {NodeEffect.MASKED, NodeEffect.SDC, NodeEffect.CRASH, NodeEffect.HANG}
 
 

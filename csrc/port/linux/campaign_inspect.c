@@ -10,6 +10,7 @@
 #include <sys/ptrace.h>
 
 #include "campaign.h"
+#include "campaign_count.h"
 
 static int refused(hil_linux_campaign_t *c) {
   c->worker->last_errno = (uint32_t)errno;
@@ -54,6 +55,7 @@ static int begin(hil_linux_campaign_t *c, const hil_campaign_strike_t *m) {
 
 /* Run to the end of the step. Returns the signal, as campaign_run_on. */
 static int run_to_end(hil_linux_campaign_t *c) {
+  count_begin(); /* or a long loop would be judged by CPU time, and not as its experiment was */
   for (;;) {
     hil_arch_regs_t regs;
     const int signal = campaign_run_on(c, UINT64_MAX);
