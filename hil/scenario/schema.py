@@ -34,6 +34,7 @@ from hil.scenario.words import (
 __all__ = ["bench_schema", "finished", "scenario_schema"]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_LIMITS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
 
 
 def scenario_schema() -> JsonObject:
@@ -111,4 +112,23 @@ def _name_is_enough(parts: dict[str, Any], model: type, short: JsonObject) -> No
 
 def finished(schema: JsonObject, title: str) -> JsonObject:
     """Return a schema of a model with its dialect and a title for people."""
-    return {"$schema": _DIALECT, **schema, "title": title}
+    return {"$schema": _DIALECT, **_in_one_form(schema), "title": title}
+
+
+def _in_one_form(part: Any) -> Any:
+    """Return a schema in the one form of those that versions of pydantic write for the same.
+
+    A reference stands beside its description (before 2.9 as the only member of an `allOf`), and
+    whole limits have no decimal point.
+    """
+    if isinstance(part, list):
+        return [_in_one_form(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    plain = {key: _in_one_form(value) for key, value in part.items()}
+    if isinstance(plain.get("allOf"), list) and len(plain["allOf"]) == 1:
+        plain = {**plain.pop("allOf")[0], **plain}
+    for limit in _LIMITS & plain.keys():
+        if isinstance(plain[limit], float) and plain[limit].is_integer():
+            plain[limit] = int(plain[limit])
+    return plain
