@@ -52,7 +52,8 @@ from hil.scenario import (
 from hil.upsets.outcome import Anomaly
 from hil.upsets.upset import Assessment, Upset
 from hil.verification.findings import Verification
-from hil.verification.replay import result_of, verify
+from hil.verification.recorded_run import result_of
+from hil.verification.replay import verify
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -533,7 +533,8 @@ OF_EXTRAS = ("hil.views.screen.web_server",)
         ("hil.errors", HEAVY),
         ("hil.record.reader", ENGINE + TEXTUAL + ("pydantic",)),
         ("hil.scenario", ("numpy", "textual", "rich", "typer")),
-        ("hil.engine.loop", ("numpy",)),
+        ("hil.engine.loop, hil.engine.run_preparation", ("numpy", "hil.plant.sky")),
+        ("hil.report.evidence.evidence_file", ("numpy", "hil.record.campaign_file")),
         ("hil.record.sqlite_recorder", TEXTUAL),
         ("hil.engine.loop", TEXTUAL),
         (

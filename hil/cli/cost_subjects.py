@@ -51,7 +51,7 @@ def _is_shipped(subject: str) -> bool:
 
 def _run(run: Path, terms: Terms) -> PricedRun:
     from hil.analysis.economics.priced_run import price_run
-    from hil.verification.replay import result_of
+    from hil.verification.recorded_run import result_of
 
     with opened(run) as reader:
         return price_run(reader, result_of(reader), terms)

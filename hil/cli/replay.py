@@ -76,7 +76,7 @@ def _span(text: str | None) -> tuple[int, int]:
 
 
 def _again(reader: Reader, *, as_json: bool) -> int:
-    from hil.verification.replay import result_of
+    from hil.verification.recorded_run import result_of
 
     result = result_of(reader)
     if as_json:
@@ -89,7 +89,7 @@ def _again(reader: Reader, *, as_json: bool) -> int:
 def _list(reader: Reader, span: tuple[int, int], *, as_json: bool) -> int:
     from hil.record.row_counts import packed_frames
     from hil.record.text_outcomes import recorded_texts
-    from hil.verification.replay import campaign_mode
+    from hil.verification.recorded_run import campaign_mode
     from hil.views import listing
     from hil.views.style import plural
     from hil.views.text_listing import text_answer, text_listing

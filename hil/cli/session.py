@@ -69,7 +69,7 @@ def recorded(run_dir: Path | None) -> RunResult | None:
     if run_dir is None or not (run_dir / "run.db").is_file():
         return None
     from hil.record.reader import Reader
-    from hil.verification.replay import result_of
+    from hil.verification.recorded_run import result_of
 
     try:
         reader = Reader(run_dir)

@@ -6,17 +6,20 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hil.board_types.catalogue import check_board_profiles
 from hil.engine import run_folder
 from hil.errors import UsageError
-from hil.plant.build import BuiltPlant, build_plant
 from hil.record.run_lock import refuse_if_running
 from hil.rig.onnx_program import check_onnx
 from hil.rig.own_workload import own_workload
 from hil.scenario import Loaded, Overrides, Scenario, load
 from hil.scenario.load import placing
 from hil.upsets.limits import check_upsets
+
+if TYPE_CHECKING:
+    from hil.plant.build import BuiltPlant
 
 __all__ = ["NewRun", "prepare_new_run"]
 
@@ -58,6 +61,8 @@ def prepare_new_run(
         if scenario.plant is None:
             check_board_profiles(scenario)
         else:
+            from hil.plant.build import build_plant  # noqa: PLC0415  (few have one; it is heavy)
+
             plant = build_plant(scenario, workload)
     on_loaded(scenario)
     if out is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from hil.record.reader import Reader
 from hil.report.run_page.comparison import comparison_page
 from hil.report.run_page.page import run_page
-from hil.verification.replay import result_of
+from hil.verification.recorded_run import result_of
 
 __all__ = ["runs_page"]
 

@@ -1,6 +1,8 @@
 """Computes again whatever a finished record claims.
 
-replay              votes every frame again, and counts what a record holds
+replay              votes every frame again
+recorded_run        the result that a record states, or counts to
+tally               counts the frames and rows of a run
 value_ballots       votes frames again by the values of recorded outputs
 replica_check       replicas of the voter vote on their views again
 delivery            what was delivered without a vote

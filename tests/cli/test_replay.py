@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from hil.record.reader import Reader
-from hil.verification.replay import tally, verify
+from hil.verification.replay import verify
+from hil.verification.tally import tally
 from tests.amount import mostly_slow
 from tests.command_line import Hil, wait_for_row
 

@@ -15,7 +15,8 @@ from hil.engine.loop import Loop
 from hil.record.reader import Reader
 from hil.record.run_result import RunResult
 from hil.scenario import Scenario
-from hil.verification.replay import campaign_mode, result_of, verify
+from hil.verification.recorded_run import campaign_mode, result_of
+from hil.verification.replay import verify
 
 STATE_BIT = {"frame": 10, "node": "a", "target": "state", "bit": 7, "tick": 0}
 WAITS = "one upset at a time: each waits until the rig has recovered from the one before"

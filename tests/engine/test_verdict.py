@@ -251,7 +251,7 @@ def test_skipping_quiet_time_changes_no_figure(tmp_path: Path, events: list[Any]
 
 def _tally(out: Path) -> RecordTally:
     from hil.record.reader import Reader  # noqa: PLC0415
-    from hil.verification.replay import tally  # noqa: PLC0415
+    from hil.verification.tally import tally  # noqa: PLC0415
 
     reader = Reader(out)
     try:

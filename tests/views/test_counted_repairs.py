@@ -14,7 +14,7 @@ from hil.record.reader import Reader
 from hil.record.row_counts import repair_costs
 from hil.record.run_result import RunResult
 from hil.scenario import Scenario
-from hil.verification.replay import tally
+from hil.verification.tally import tally
 from hil.views.screen.model.scene import SceneReader
 
 SAME_BIT = [
