@@ -2,6 +2,7 @@
 
 screen              a package: the operator's screen on a terminal
 campaign_screen     a package: the screen of a campaign that is going on
+ended_by_signals    runs an app of the terminal, until a signal asks for its end
 progress            the progress of a run, in lines
 summary             a package: the end of a run on one page
 listing             a run frame by frame

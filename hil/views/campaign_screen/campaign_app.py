@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 
 from hil.views.campaign_screen.campaign_page import campaign_help, campaign_page
 from hil.views.campaign_screen.live_campaign import LiveCampaign
+from hil.views.ended_by_signals import run_app
 from hil.views.screen.canvas import Lines
 from hil.views.screen.dialogs import Help
 from hil.views.screen.pages.style import Marks
@@ -129,7 +130,7 @@ def show_campaign(
     thread.start()
     app = CampaignApp(live, stop.set, ascii_only=ascii_only)
     try:
-        result = app.run()
+        result = run_app(app)
     finally:
         stop.set()
     if result == "left":

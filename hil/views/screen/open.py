@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.text import Text
 
 from hil.record.live import State
+from hil.views.ended_by_signals import run_app
 from hil.views.screen.app import ScreenApp
 from hil.views.screen.model.playback import Player
 from hil.views.screen.pages.style import Marks
@@ -48,7 +49,7 @@ def show(
         over=over,
         leave_after_s=leave_after_s,
     )
-    result = app.run()
+    result = run_app(app)
     if app.failure is not None:
         raise app.failure
     return result or "left"
