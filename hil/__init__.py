@@ -45,6 +45,7 @@ __version__: str
 
 __all__ = [
     "BOARD_CAPABILITIES",
+    "KNOWN_METRICS",
     "Anomaly",
     "Answer",
     "Assessment",

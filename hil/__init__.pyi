@@ -3,6 +3,7 @@
 
 from hil.api import (
     BOARD_CAPABILITIES,
+    KNOWN_METRICS,
     Anomaly,
     Answer,
     Assessment,
@@ -41,6 +42,7 @@ __version__: str
 
 __all__ = [
     "BOARD_CAPABILITIES",
+    "KNOWN_METRICS",
     "Anomaly",
     "Answer",
     "Assessment",

@@ -42,6 +42,7 @@ from hil.record.run_tables import RunTable, run_table
 from hil.redundancy.recovery import NodeState, Transition
 from hil.redundancy.voting import Verdict, VerdictKind
 from hil.scenario import (
+    KNOWN_METRICS,
     Overrides,
     Scenario,
     load_bench,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BOARD_CAPABILITIES",
+    "KNOWN_METRICS",
     "Anomaly",
     "Answer",
     "Assessment",
@@ -221,6 +223,44 @@ class SurveyedFlight:
     rows: ColumnTable
     figures: SurveyFigures
     notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"<SurveyedFlight of {self.figures.duration_s:,.0f} s: {self.rows!r}>"
+
+    def _repr_html_(self) -> str:
+        """Return its figures, notes and first rows as HTML, for notebooks."""
+        notes = [["note", note] for note in self.notes]
+        head = html_table(("flight", ""), [*_figure_rows(self.figures), *notes])
+        return head + self.rows._repr_html_()
+
+
+def _figure_rows(figures: SurveyFigures) -> list[list[str]]:
+    """Return what a flight came to, a row for each figure that it has."""
+    orbit, craft = figures.orbit, figures.spacecraft
+    rows = {"duration": f"{figures.duration_s:,.0f} s"}
+    if orbit is not None:
+        rows["orbit"] = (
+            f"{orbit.perigee_km:.0f} x {orbit.apogee_km:.0f} km, {orbit.inclination_deg:.2f} deg, "
+            f"period {orbit.period_s / 60:.1f} min, from {orbit.start_utc}"
+        )
+    if figures.sunlit is not None:
+        longest = f"longest {figures.longest_eclipse_s / 60:.1f} min"
+        rows["in sunlight"] = f"{figures.sunlit:.1%}, {figures.eclipses} eclipses, {longest}"
+    rows["flux"] = (
+        f"mean {figures.mean_flux_per_cm2_s:.4g}, peak {figures.peak_flux_per_cm2_s:.4g} per cm2 s"
+    )
+    rows["passes of high flux"] = f"{figures.saa_passes}, {figures.saa_share:.1%} of the time"
+    if figures.contacts:
+        rows["contacts"] = f"{figures.contacts}, {figures.contact_s:,.0f} s"
+    for name, board in figures.boards.items():
+        rates = (f"{kind} {rate:.4g}" for kind, rate in board.upsets_per_day.items() if rate)
+        rows[f"node {name}"] = f"{board.profile}; a day: {', '.join(rates) or 'no upset'}"
+    if craft is not None:
+        rows["lowest state of charge"] = f"{craft.min_soc:.1%}"
+        rows["hottest chip"] = f"{craft.max_die_c:.1f} C"
+    if figures.dose is not None:
+        rows["dose"] = f"{figures.dose.krad_per_year:.3g} krad a year"
+    return [[name, value] for name, value in rows.items()]
 
 
 @dataclass(frozen=True, slots=True)

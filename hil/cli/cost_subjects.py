@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hil.cli.outlook import OutlookOptions, flown_rates, outlook_of
 from hil.cli.output import say
-from hil.cli.record import must_be_run, opened
+from hil.cli.record import opened
 from hil.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,8 +35,24 @@ def priced_subject(subject: str, terms: Terms, outlook: OutlookOptions) -> Price
         return _scenario(subject, terms)
     if not path.exists() and _is_shipped(subject):
         return _scenario(subject, terms)
-    must_be_run(path)
+    if not (path / "run.db" if path.is_dir() else path).is_file():
+        raise _refused(subject, path)
     return _run(path, terms)
+
+
+def _refused(subject: str, path: Path) -> UsageError:
+    """Return why there is nothing to price, and what can be priced."""
+    from hil import assets
+    from hil.scenario.problems import did_you_mean
+
+    there = ": that folder has no run.db" if path.is_dir() else ": nothing has that name"
+    hint = did_you_mean(subject, assets.list_scenarios())
+    return UsageError(
+        f"{subject} is neither a run, nor the result of a campaign, nor a scenario{there}",
+        remedy=(f"{hint} Or " if hint else "")
+        + "name the folder of a run (`hil run` prints it), a file of `hil campaign --out`, "
+        "a file FILE.yaml, or a shipped scenario (`hil scenario list`)",
+    )
 
 
 def _is_shipped(subject: str) -> bool:

@@ -6,6 +6,7 @@ occurrences        what happened in a run, as tests see it
 occurrence_log      the occurrences of a run, in their order
 settings            which scenario and boards a test gets, from its markers and the command line
 session             the rig of one test, from its first use to its kept or removed recording
+wanted_metrics      what `rig.expect` is given
 rig                 the fixture `rig`: steps, awaits, expectations
 flights             the fixture `orbit`
 nodes               the fixtures `node` and `inject`

@@ -34,7 +34,7 @@ def failure_text(folder: Path, frame: int, remarkable: Sequence[Occurrence], rep
     if remarkable:
         lines.append(f"what happened (the last {min(_LAST, len(remarkable))} events):")
         lines += [f"  {seen}" for seen in remarkable[-_LAST:]]
-    else:
+    elif frame:
         lines.append("what happened: no upset, every frame plainly agreed")
     lines += [
         f"recording    {folder}",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from hil.testing.conditions import Condition, state, upset
+from hil.testing.conditions import OUTCOMES, Condition, checked, state, upset
 from hil.testing.occurrences import OccurrenceKind
+from hil.testing.settings import check_capabilities
 
 if TYPE_CHECKING:
     from hil.api import SteppedNode
@@ -57,10 +58,11 @@ class OrderedUpset:
     def await_outcome(self, outcome: str, *, within_frames: int) -> Occurrence:
         """Run frames until the upset has its outcome, and fail unless it is this one."""
         __tracebackhide__ = True
+        checked(outcome, OUTCOMES, "outcome of upsets")
         if not self.outcome:
             settled = (
                 Condition(OccurrenceKind.UPSET, fields=(("number", self.number), ("outcome", word)))
-                for word in OUTCOME_WORDS
+                for word in OUTCOMES
             )
             what = f"an outcome of upset {self.number}"
             self._rig.await_any(tuple(settled), within_frames=within_frames, what=what)
@@ -77,17 +79,6 @@ class OrderedUpset:
 
     def _is_mine(self, seen: Occurrence) -> bool:
         return upset(number=self.number).holds(seen)
-
-
-OUTCOME_WORDS = (
-    "no_effect",
-    "corrected",
-    "recovered",
-    "degraded",
-    "detected_unresolved",
-    "sdc_escaped",
-    "unavailable",
-)
 
 
 class NodeOfTest:
@@ -112,7 +103,10 @@ class NodeOfTest:
         return self.now.state
 
     def can(self, *capabilities: str) -> bool:
-        """Return whether its board has all these capabilities, as of the marker `hil_needs`."""
+        """Return whether its board has all these capabilities, as of the marker `hil_needs`.
+        Raises: UsageError for an unknown one."""
+        __tracebackhide__ = True
+        check_capabilities(capabilities)
         return self.now.can.issuperset(capabilities)
 
     def inject(self, target: str, **keys: JsonValue) -> OrderedUpset:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from _pytest._code.code import ExceptionRepr
+from _pytest.junitxml import xml_key
 
 if TYPE_CHECKING:
     from hil.api import Run, SurveyedFlight
@@ -24,9 +25,11 @@ __all__ = ["inject", "node", "orbit", "recording", "rig"]
 _MARKERS: Final = (
     "hil_scenario(scenario, **options): the scenario of the fixture `rig`, a file beside the test "
     "or the name of a shipped one, and options of hil.run: seed, frames, scheme, boards, ...",
-    "hil_needs(*capabilities, nodes=0): skip the test unless every board of the rig can do this: "
-    "`power` (switched from here), `real` (no software board), or a target of upsets such as `cpu`",
+    "hil_needs(*capabilities, nodes=0): skip the test unless its rig has so many nodes, and every "
+    "board of it can do this: `power` (switched from here), `real` (no software board), or a "
+    "target of upsets such as `cpu`",
 )
+_PREFIX: Final = "hil_"
 _SESSION: Final[pytest.StashKey[RigSession]] = pytest.StashKey()
 _PHASES: Final[pytest.StashKey[dict[str, pytest.TestReport]]] = pytest.StashKey()
 _ASSERTIONS: Final = (AssertionError, pytest.fail.Exception)
@@ -67,6 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
     have another one."""
     if given := config.getoption("--hil-bench"):
         config.option.hil_bench = str(config.invocation_params.dir / given)
+    config.pluginmanager.register(_JUnitProperties(config), "hil-junit")
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
 
@@ -78,11 +82,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def rig(request: pytest.FixtureRequest) -> Generator[RigOfTest, None, None]:
     """Yield the run of this test: it opens at its first use, and stands still between steps."""
     with _not_rewritten(request.config):
+        from hil.errors import UsageError  # noqa: PLC0415
         from hil.testing.rig import RigOfTest  # noqa: PLC0415
         from hil.testing.session import RigSession  # noqa: PLC0415
 
     item: pytest.Item = request.node
-    session = item.stash[_SESSION] = RigSession(item)
+    try:
+        session = item.stash[_SESSION] = RigSession(item)
+    except (UsageError, pytest.UsageError) as wrong_marker:
+        pytest.fail(str(wrong_marker), pytrace=False)
     phases = item.stash[_PHASES] = {}
     yield RigOfTest(session)
     try:
@@ -136,6 +144,24 @@ def _not_rewritten(config: pytest.Config) -> Generator[None, None, None]:
 
 
 # --- what failures and reports say --------------------------------------------------------------
+
+
+class _JUnitProperties:
+    """Moves the properties of tests with a rig to their suite in a JUnit file, with the test as
+    prefix: the schemas of CI servers know no properties of a single test."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        xml = self._config.stash.get(xml_key, None)
+        if xml is None or report.when != "teardown":
+            return
+        ours = [pair for pair in report.user_properties if pair[0].startswith(_PREFIX)]
+        report.user_properties = [pair for pair in report.user_properties if pair not in ours]
+        for name, value in ours:
+            xml.add_global_property(f"{report.nodeid}.{name}", value)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -18,7 +18,6 @@ from hil.api import (
     SteppedNode,
     SteppedRun,
     UpsetOrdered,
-    parse_expectation,
 )
 from hil.errors import UsageError
 from hil.json_values import JsonValue
@@ -26,6 +25,7 @@ from hil.testing.conditions import STATES, VERDICTS, Condition, checked, state, 
 from hil.testing.nodes import NodeOfTest, OrderedUpset
 from hil.testing.occurrences import Occurrence, OccurrenceKind
 from hil.testing.session import RigSession
+from hil.testing.wanted_metrics import WantedMetrics
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -50,6 +50,7 @@ class RigOfTest:
     def load(self, scenario: str | Path | None = None, **options: Unpack[RunOptions]) -> RigOfTest:
         """Choose the scenario, or options of `hil.run` such as `seed` and `frames`, in place of the
         marker; before the rig is used."""
+        __tracebackhide__ = True
         self._session.load(scenario, options)
         return self
 
@@ -88,11 +89,13 @@ class RigOfTest:
 
     def node(self, name: str) -> NodeOfTest:
         """Return a node. Raises: UsageError if there is none of this name."""
+        __tracebackhide__ = True
         self.node_now(name)
         return NodeOfTest(self, name)
 
     def node_now(self, name: str) -> SteppedNode:
         """Return what a node is like now. Raises: UsageError if there is none of this name."""
+        __tracebackhide__ = True
         nodes = {node.name: node for node in self._run.nodes}
         if name not in nodes:
             raise UsageError(f"there is no node {name!r}; the rig has {', '.join(nodes)}")
@@ -104,6 +107,8 @@ class RigOfTest:
         """Run so many frames, and return the number of the next one. Raises: RigAssertionError if
         the scenario has too few left."""
         __tracebackhide__ = True
+        if frames < 1:
+            raise ValueError(f"step({frames}): expected a number of frames from 1 on")
         with self._session.action(f"step {frames} frames"):
             done = self._advance(frames)
             if done < frames:
@@ -196,6 +201,8 @@ class RigOfTest:
 
     def forbid(self, *conditions: Condition) -> None:
         """Fail in the first frame from now on in which one of these conditions is met."""
+        __tracebackhide__ = True
+        self._check_nodes(conditions)
         if not self._forbidden:
             self._session.log.begin_to_forbid()
         self._forbidden += conditions
@@ -210,16 +217,11 @@ class RigOfTest:
         0.99")`, `rig.expect({"upsets.injected": ">= 10"})`. Without any: those of the scenario."""
         __tracebackhide__ = True
         given = {**(expectations or {}), **metrics}
-        own = [parse_expectation(metric, wanted) for metric, wanted in given.items()]
+        expected = WantedMetrics(given)
         with self._session.action("expect " + ", ".join(f"{m} {w}" for m, w in given.items())):
             self._to_end()
             result = self._session.finish()
-            judged = [e.evaluate(result.metrics) for e in own or self._run.scenario.expectations]
-            wrong = [
-                f"{e.metric}: {_measured(e.measured)}, expected {e.wanted}"
-                for e in judged
-                if not e.ok
-            ]
+            wrong = expected.misses(self._run.scenario, result.metrics)
             if wrong:
                 self.fail("\n".join(wrong))
 
@@ -274,8 +276,10 @@ class RigOfTest:
     def _await(self, conditions: Sequence[Condition], within_frames: int) -> Occurrence | None:
         """Run single frames until a condition is met; None if none is."""
         __tracebackhide__ = True
+        if within_frames < 0:
+            raise ValueError(f"within_frames={within_frames}: expected a number from 0 on")
         log = self._session.log
-        self._run  # noqa: B018  (opened, so that what happens is logged)
+        self._check_nodes(conditions)
         seen = log.take(conditions)
         for _ in range(within_frames):
             if seen is not None or not self._run_on(1):
@@ -284,6 +288,15 @@ class RigOfTest:
             seen = log.take(conditions)
         self._run.save_if_open()
         return seen
+
+    def _check_nodes(self, conditions: Sequence[Condition]) -> None:
+        """Open the rig, so that what happens is logged. Raises: UsageError for a node that it does
+        not have."""
+        __tracebackhide__ = True
+        self._run  # noqa: B018
+        for condition in conditions:
+            if condition.node is not None:
+                self.node_now(condition.node)
 
     def _check_forbidden(self) -> None:
         __tracebackhide__ = True
@@ -295,7 +308,7 @@ class RigOfTest:
         """Return what explains that a condition was not met, for a failure."""
         if self._run.ended:
             return f": the scenario ended after frame {now - 1}"
-        text = f", up to frame {now - 1}"
+        text = f", up to frame {now - 1}" if now else ", before the first frame"
         for condition in conditions:
             if condition.kind is OccurrenceKind.STATE and condition.node:
                 is_now = self.node_now(condition.node).state
@@ -307,7 +320,3 @@ class RigOfTest:
 
 def _called(command: str, arguments: Mapping[str, JsonValue]) -> str:
     return " ".join([command, *(f"{name}={value}" for name, value in arguments.items())])
-
-
-def _measured(value: float | None) -> str:
-    return "not measured" if value is None else f"measured {value:.12g}"

@@ -13,7 +13,6 @@ from typing import Final
 import pytest
 
 from hil.api import (
-    BOARD_CAPABILITIES,
     Run,
     RunOptions,
     RunResult,
@@ -25,7 +24,12 @@ from hil.errors import HilError, UsageError
 from hil.testing.failure_text import failure_text, reproduce_line
 from hil.testing.occurrence_log import OccurrenceLog
 from hil.testing.recordings import new_folder
-from hil.testing.settings import RigSettings, settings_of
+from hil.testing.settings import (
+    RigSettings,
+    check_capabilities,
+    check_options,
+    settings_of,
+)
 
 __all__ = ["RigSession", "TestAction"]
 
@@ -68,8 +72,10 @@ class RigSession:
     def load(self, scenario: str | Path | None, options: RunOptions) -> None:
         """Replace the scenario or options of the markers, before the rig is used; the command line
         comes before both. Raises: UsageError afterwards."""
+        __tracebackhide__ = True
         if self._run is not None:
             raise UsageError("the rig is open: choose its scenario before its first use")
+        check_options(list(options), "rig.load")
         self._settings = self._settings.replaced(self._item, scenario, options)
 
     def open(self) -> SteppedRun:
@@ -92,10 +98,13 @@ class RigSession:
         try:
             run = stepped_run(scenario, out=self.folder, observers=[self.log], who=_WHO, **options)
             self.log.nodes = tuple(node.name for node in run.scenario.rig.nodes)
+            self._need_nodes(run)
             run.__enter__()
+        except pytest.skip.Exception:
+            self._forget_folder()
+            raise
         except HilError as failure:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder = None
+            self._forget_folder()
             raise failure.with_traceback(None) from None  # its message says where it is
         self._run = run
         self._need_capabilities(run)
@@ -116,15 +125,25 @@ class RigSession:
         if there < wanted:
             pytest.skip(f"hil_needs: {wanted} boards, {bench} has {there}")
 
+    def _need_nodes(self, run: SteppedRun) -> None:
+        """Skip the test if its rig has too few nodes; its scenario says how many it has."""
+        __tracebackhide__ = True
+        rig, wanted = run.scenario.rig, self._settings.needs.nodes
+        if len(rig.nodes) < wanted:
+            pytest.skip(
+                f"hil_needs: {wanted} nodes, the rig of {run.scenario.name} has {len(rig.nodes)}"
+            )
+
+    def _forget_folder(self) -> None:
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder = None
+
     def _need_capabilities(self, run: SteppedRun) -> None:
         """Skip the test if a board lacks a capability. Raises: UsageError for an unknown one."""
         __tracebackhide__ = True
         wanted = self._settings.needs.capabilities
-        if unknown := [word for word in wanted if word not in BOARD_CAPABILITIES]:
-            raise UsageError(
-                f"hil_needs: {unknown[0]!r} is not a capability of boards",
-                remedy=f"one of {', '.join(sorted(BOARD_CAPABILITIES))}",
-            )
+        check_capabilities(wanted)
         for node in run.nodes:
             if missing := [word for word in wanted if word not in node.can]:
                 pytest.skip(f"hil_needs: the board of node {node.name} lacks {', '.join(missing)}")

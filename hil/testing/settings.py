@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
 
 import pytest
 
-from hil.api import RunOptions
+from hil.api import BOARD_CAPABILITIES, RunOptions
+from hil.errors import UsageError
 
-__all__ = ["Needs", "RigSettings", "beside", "command_line_options", "needs_of", "settings_of"]
+__all__ = [
+    "Needs",
+    "RigSettings",
+    "beside",
+    "check_capabilities",
+    "check_options",
+    "command_line_options",
+    "needs_of",
+    "settings_of",
+]
 
 _BOARDS: Final = "inproc"
 _MARKER: Final = "hil_scenario"
@@ -18,7 +29,8 @@ _MARKER: Final = "hil_scenario"
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """The capabilities that all boards of a test must have, and their number, by `hil_needs`."""
+    """The capabilities that all boards of a test must have, and the number of nodes that its rig
+    must have, by `hil_needs`."""
 
     capabilities: tuple[str, ...] = ()
     nodes: int = 0
@@ -54,6 +66,7 @@ def settings_of(item: pytest.Item) -> RigSettings:
         if len(marker.args) > 1:
             raise pytest.UsageError(f"{item.nodeid}: @hil_scenario takes one scenario")
         scenario = marker.args[0] if marker.args else scenario
+        check_options(list(marker.kwargs), f"{item.nodeid}: @hil_scenario")
         options |= cast("RunOptions", marker.kwargs)
     options |= command_line_options(config, options)
     found = None if scenario is None else beside(item, scenario)
@@ -83,10 +96,39 @@ def command_line_options(config: pytest.Config, given: RunOptions) -> RunOptions
 
 
 def needs_of(item: pytest.Item) -> Needs:
-    """Return what all markers `hil_needs` of a test ask for."""
+    """Return what all markers `hil_needs` of a test ask for. Raises: UsageError for anything
+    else."""
     words: list[str] = []
     nodes = 0
     for marker in item.iter_markers("hil_needs"):
         words += [word for word in marker.args if word not in words]
-        nodes = max(nodes, int(marker.kwargs.get("nodes", 0)))
+        wanted = marker.kwargs.get("nodes", 0)
+        unknown = [name for name in marker.kwargs if name != "nodes"]
+        if unknown or not isinstance(wanted, int) or wanted < 0:
+            what = f"`{unknown[0]}`" if unknown else f"nodes={wanted!r}"
+            raise UsageError(
+                f"{item.nodeid}: @hil_needs: {what} is not valid",
+                remedy='capabilities, and the number of nodes: hil_needs("power", nodes=5)',
+            )
+        nodes = max(nodes, wanted)
     return Needs(tuple(words), nodes)
+
+
+def check_capabilities(words: Collection[str]) -> None:
+    """Check the names of capabilities of boards. Raises: UsageError for one that there is not."""
+    __tracebackhide__ = True
+    if unknown := [word for word in words if word not in BOARD_CAPABILITIES]:
+        raise UsageError(
+            f"{unknown[0]!r} is not a capability of boards",
+            remedy=f"one of {', '.join(sorted(BOARD_CAPABILITIES))}",
+        )
+
+
+def check_options(names: Collection[str], where: str) -> None:
+    """Check the names of options of runs. Raises: UsageError for one that there is not."""
+    __tracebackhide__ = True
+    if unknown := [name for name in names if name not in RunOptions.__annotations__]:
+        raise UsageError(
+            f"{where}: there is no option {unknown[0]!r}",
+            remedy=f"one of {', '.join(RunOptions.__annotations__)}",
+        )

@@ -191,6 +191,10 @@ def test_a_flight_has_rows_and_figures() -> None:
     flight = hil.orbit("saa-pass", every_s=60.0)
     assert flight.rows["t_s"][:3].tolist() == [0.0, 60.0, 120.0]
     assert flight.figures.duration_s == flight.rows["t_s"][-1]
+    shown = flight._repr_html_()
+    assert "<td>orbit</td><td>501 x 501 km, 51.64 deg, period 94.6 min" in shown
+    assert "<th>t_s</th>" in shown and "mbu 622" in shown
+    assert repr(flight).startswith("<SurveyedFlight of 1,200 s: <ColumnTable orbit: 21 rows of t_s")
 
 
 @pytest.mark.slow

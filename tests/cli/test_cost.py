@@ -111,7 +111,9 @@ def test_all_prices_are_listed_with_their_sources(hil: Hil) -> None:
     ("words", "said"),
     [
         (("cost",), "the answers of which run?"),
-        (("cost", "nowhere"), "there is no run at nowhere"),
+        (("cost", "nowhere"), "nowhere is neither a run, nor the result of a campaign, nor a scen"),
+        (("cost", "quickstrt"), "did you mean `quickstart`? Or name the folder of a run"),
+        (("cost", "."), "that folder has no run.db"),
         (("cost", "x", "--price", "lunch=3"), "there is no price 'lunch'"),
         (("cost", "x", "--price-file", "none.yaml"), "there is no file none.yaml"),
         (("cost", "x", "--wrong-answer", "-1"), "--wrong-answer -1 is not a number from 0 on"),

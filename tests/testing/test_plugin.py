@@ -12,12 +12,15 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from lxml import etree
 
 from hil import assets
 from hil.api import NodeState, VerdictKind
+from hil.record.queries import COLD_START
+from hil.redundancy.recovery import RUNGS
 from hil.rig.backends.process import find_agent
-from hil.testing import conditions, nodes
-from hil.upsets.words import OUTCOMES
+from hil.testing import conditions
+from hil.upsets.words import EFFECTS, OUTCOMES, UpsetTarget
 
 SUITE = """
 import pytest
@@ -84,6 +87,37 @@ def test_on_any_board(rig):
 def test_on_no_board(rig):
     rig.step()
 
+@pytest.mark.hil_needs("state", nodes=3)
+def test_on_three_nodes(rig):
+    rig.step()
+
+@pytest.mark.hil_needs(nodes=5)
+def test_on_five_nodes(rig):
+    rig.step()
+
+@pytest.mark.hil_needs(boards=5)
+def test_needs_misspelt(rig):
+    rig.step()
+
+@pytest.mark.hil_scenario("nominal", seeds=5)
+def test_option_misspelt(rig):
+    rig.step()
+
+def test_metric_misspelt(rig):
+    rig.expect(sdc_escape=0)
+
+def test_metric_unknown(rig):
+    rig.expect(qqq=0)
+
+def test_field_misspelt(rig):
+    rig.forbid(upset("state", outcom="sdc_escaped"))
+
+def test_node_misspelt(rig):
+    rig.forbid(verdict("majority", node="z"))
+
+def test_no_frames(rig):
+    rig.step(-1)
+
 def test_never_opened(rig):
     pass
 """
@@ -111,14 +145,15 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 def failure_of(output: str, test: str) -> str:
-    found = re.search(rf"^_+ {test} _+$(.*?)(?=^_+ test_|^=+ )", output, re.MULTILINE | re.DOTALL)
+    title = rf"^_+ (?:ERROR at setup of )?{test} _+$"
+    found = re.search(rf"{title}(.*?)(?=^_+ |^=+ )", output, re.MULTILINE | re.DOTALL)
     assert found, f"{test} did not fail:\n{output}"
     return found[1]
 
 
 def test_what_a_suite_comes_to(suite: tuple[Path, str]) -> None:
     last = suite[1].strip().splitlines()[-1]
-    assert "8 failed, 4 passed, 1 skipped" in last
+    assert "13 failed, 5 passed, 2 skipped" in last and "2 errors" in last
 
 
 @pytest.mark.parametrize(
@@ -152,28 +187,63 @@ def test_a_failure_says_why_and_where_the_recording_is(
     assert not re.search(r"hil/(testing|engine)/", text), "the traceback is that of the test"
 
 
+@pytest.mark.parametrize(
+    ("test", "why"),
+    [
+        ("test_needs_misspelt", "@hil_needs: `boards` is not valid"),
+        ("test_option_misspelt", "@hil_scenario: there is no option 'seeds'"),
+        ("test_metric_misspelt", "did you mean `sdc_escaped`?"),
+        ("test_metric_unknown", "frames, availability, sdc_frames"),
+        ("test_field_misspelt", "'outcom' is not a valid field of upsets; expected one of number,"),
+        ("test_node_misspelt", "there is no node 'z'; the rig has a, b, c"),
+        ("test_no_frames", "step(-1): expected a number of frames from 1 on"),
+    ],
+)
+def test_what_a_test_misspells_is_refused_with_what_there_is(
+    suite: tuple[Path, str], test: str, why: str
+) -> None:
+    text = failure_of(suite[1], test)
+    assert why in text
+    assert not re.search(r"hil/(testing|scenario)/", text), "the traceback is that of the test"
+
+
+def test_a_rig_with_too_few_nodes_skips_the_test(suite: tuple[Path, str]) -> None:
+    assert "hil_needs: 5 nodes, the rig of nominal has 3" in suite[1]
+
+
 def test_a_forbidden_frame_is_the_last_of_the_recording(suite: tuple[Path, str]) -> None:
     assert "frames run   11\n" in failure_of(suite[1], "test_forbidden")
 
 
 def test_only_recordings_of_failures_are_kept(suite: tuple[Path, str]) -> None:
     kept = {folder.name for folder in (suite[0] / "runs" / "pytest").iterdir()}
-    assert len(kept) == 8 and not {"test_suite-test_heals", "test_suite-test_on_real_boards"} & kept
+    assert len(kept) == 9 and not {"test_suite-test_heals", "test_suite-test_on_real_boards"} & kept
 
 
 def test_what_a_board_cannot_do_is_skipped_with_the_reason(suite: tuple[Path, str]) -> None:
     assert "hil_needs: the board of node a lacks real" in suite[1]
 
 
-def properties_of(case: ElementTree.Element) -> dict[str, str]:
-    return {p.attrib["name"]: p.attrib["value"] for p in case.iter("property")}
+def properties_of(tree: ElementTree.ElementTree[ElementTree.Element], test: str) -> dict[str, str]:
+    """The properties of a suite whose names begin with a test."""
+    pairs = [(p.attrib["name"].rpartition("."), p.attrib["value"]) for p in tree.iter("property")]
+    return {name: value for (nodeid, _, name), value in pairs if nodeid.endswith(f"::{test}")}
+
+
+def test_junit_follows_the_schema_of_ci_servers(suite: tuple[Path, str]) -> None:
+    """The schema with which the xUnit plugin of Jenkins checks reports: it knows no properties of a
+    single test."""
+    file = Path(__file__).parents[1] / "cli" / "schemas" / "junit-10.xsd"
+    content = (suite[0] / "junit.xml").read_bytes()
+    etree.XMLSchema(file=str(file)).assertValid(etree.fromstring(content))
+    assert b'.hil_seed"' in content
 
 
 def test_junit_has_the_configuration_the_boards_and_the_failure(suite: tuple[Path, str]) -> None:
     folder = suite[0]
     tree = ElementTree.parse(folder / "junit.xml")  # noqa: S314  (our own)
     cases = {case.attrib["name"]: case for case in tree.iter("testcase")}
-    failed = properties_of(cases["test_too_late"])
+    failed = properties_of(tree, "test_too_late")
     manifest = json.loads((Path(failed["hil_recording"]) / "manifest.json").read_text())
     assert failed["hil_config_hash"] == manifest["config_hash"]
     assert failed["hil_run_digest"] == manifest["run_digest"] != ""
@@ -183,9 +253,9 @@ def test_junit_has_the_configuration_the_boards_and_the_failure(suite: tuple[Pat
         assert said.startswith(board["board"]) and board["agent_version"] in said
     failure = cases["test_too_late"].find("failure")
     assert failure is not None and f"recording    {failed['hil_recording']}" in (failure.text or "")
-    passed = properties_of(cases["test_heals"])
+    passed = properties_of(tree, "test_heals")
     assert passed["hil_config_hash"] == failed["hil_config_hash"] and "hil_recording" not in passed
-    assert not properties_of(cases["test_never_opened"])
+    assert not properties_of(tree, "test_never_opened")
 
 
 def test_allure_results_are_those_of_its_model(suite: tuple[Path, str]) -> None:
@@ -224,7 +294,7 @@ def test_allure_results_are_those_of_its_model(suite: tuple[Path, str]) -> None:
         for attachment in content["attachments"]:
             assert (suite[0] / "allure" / attachment["source"]).stat().st_size >= 0
     by_name = {content["name"]: content for content in results}
-    assert len(by_name) == len(results) == 13
+    assert len(by_name) == len(results) == 20
     assert by_name["test_heals"]["status"] == "passed"
     assert (
         by_name["test_too_late"]["status"] == by_name["test_plain_assertion"]["status"] == "failed"
@@ -350,15 +420,18 @@ def test_a_bench_of_boards_replaces_software_boards(pytester: pytest.Pytester) -
         result = pytester.runpytest_subprocess(*options)
     result.assert_outcomes(passed=1, skipped=2)
     tree = ElementTree.parse(pytester.path / "junit.xml")  # noqa: S314  (our own)
-    case = next(case for case in tree.iter("testcase") if case.attrib["name"] == "test_real")
-    assert properties_of(case)["hil_board_a"].startswith("serial ")
+    assert properties_of(tree, "test_real")["hil_board_a"].startswith("serial ")
 
 
 def test_the_words_of_conditions_are_those_of_the_record() -> None:
     assert set(conditions.VERDICTS) == {kind.word for kind in VerdictKind}
     assert set(conditions.STATES) == {state.value for state in NodeState}
     assert not set(conditions.VERDICTS) & set(conditions.STATES)
-    assert set(nodes.OUTCOME_WORDS) == {outcome.value for outcome in OUTCOMES}
+    assert set(conditions.OUTCOMES) == {outcome.value for outcome in OUTCOMES}
+    assert set(conditions.EFFECTS) == {effect.value for effect in EFFECTS}
+    assert set(conditions.TARGETS) == {target.value for target in UpsetTarget}
+    assert {rung.value for rung in RUNGS} < set(conditions.REPAIRS)
+    assert COLD_START in conditions.REPAIRS
 
 
 def test_an_unknown_word_is_refused_with_all_known_ones() -> None:
