@@ -1,4 +1,4 @@
-"""The expectations that `rig.expect` is given; a metric that there is not is refused with all others."""
+"""The expectations that `rig.expect` is given: an unknown metric is refused with all known ones."""
 
 from __future__ import annotations
 
