@@ -91,7 +91,7 @@ class ModelVote:
         if values is None:
             return
         values.memory = self._first
-        size = self.scheme.members + self.scheme.hot_spares
+        size = self.scheme.serving
         ballots = self.ballots([self.right] * size)
         everybody = Electorate((1 << size) - 1, 0)
         values.settle(self.scheme.decide(0, ballots, everybody, self.output_digest, frames_alone=0))
@@ -145,7 +145,7 @@ class ModelVote:
         the verdict but for its digest, and what is remembered."""
         values = self.scheme.values
         assert values is not None
-        size = self.scheme.members + self.scheme.hot_spares
+        size = self.scheme.serving
         everybody = Electorate((1 << size) - 1, 0)
         key: list[object] = [values.is_right(output, self._golden)]
         wrong = NodeResult(DONE, 0, digest64(output), STATE, output)

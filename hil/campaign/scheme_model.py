@@ -3,7 +3,7 @@ the answers of one node while all others are right.
 
 It has the order of `hil.engine.verdict`: (execute again, with time redundancy) -> vote -> (roll
 back, vote again) -> effects and outcomes -> recovery orders repairs -> repairs -> settle. Cold
-spares are switched on as by `hil.engine.stand_by`.
+spares, and nodes that rest in turn, are switched as by `hil.engine.stand_by`.
 
 What boards do is modelled: a repair succeeds, and a rollback computes right results, because an
 upset strikes once. `hil.campaign.scheme_runs` confirms that on real runs, and
@@ -32,6 +32,7 @@ from hil.redundancy.recovery import (
     Policy,
     RecoveryMachine,
 )
+from hil.redundancy.rotation import Rotation
 from hil.redundancy.spares import STANDS_BY
 from hil.redundancy.time_redundancy import confirmed, wants_another
 from hil.redundancy.voting import Ballot, Verdict, Voter, vote
@@ -50,6 +51,8 @@ __all__ = [
 
 _BEGINNING: Final = 100
 """The frame of the upset; all before it were right."""
+_LENGTH_OF_TURN: Final = 10**6
+"""[frame] No turn of a rotation ends while an upset is followed."""
 _SETTLING_MAX: Final = 2
 """The most executions that bring back the agreed state (`hil.engine.repeat_stage`)."""
 
@@ -108,7 +111,9 @@ class SchemeModel:
         self.names = [node.name for node in scenario.rig.nodes]
         self.vote, self._policy = scheme_parts(scenario, golden)
         self._scheme = self.vote.scheme
-        self.wanted = len(self.names) - scenario.rig.cold_spares
+        self.wanted = len(self.names) - scenario.rig.on_stand_by
+        awake = self._scheme.awake
+        self.rotation = Rotation(self.names, awake, _LENGTH_OF_TURN) if awake else None
         self._rollbacks = 0 if self._scheme.executions > 1 else scenario.recovery.rollbacks
         self._patience = self._policy.reintegrate_frames + 2
 
@@ -168,6 +173,8 @@ class _Frames:
     ) -> None:
         self._names = model.names
         self._wanted = model.wanted
+        self._rotation = model.rotation
+        self._decided = True
         self._answers = model.vote
         self._execution = execution
         self._repairs_fail = repairs_fail
@@ -205,6 +212,7 @@ class _Frames:
         if scheme.values is not None:
             scheme.values.settle(verdict)
         self._alone = self._alone + 1 if is_alone(verdict) else 0
+        self._decided = scheme.is_compared(verdict)
         self._count(verdict)
         classifier.classify_system(verdict, rolled_back=bool(rolled_back))
         actions: list[Action] = []
@@ -229,10 +237,19 @@ class _Frames:
         self._classifier.classify_nodes(self._frame, compared, golden, again=again)
 
     def _stand_by(self) -> None:
-        """Switch a cold spare on if a node is missing, as `StandBy` does."""
-        recovery = self._recovery
+        """Switch a node on if one is missing, or the one whose turn it is to rest off, as `StandBy`
+        does."""
+        recovery, rotation = self._recovery, self._rotation
         standing = [name for name in self._names if recovery.is_shed(name)]
-        if standing and len(recovery.in_service) < self._wanted:
+        wanted, serving = self._wanted, recovery.in_service
+        if rotation is not None:
+            resting = rotation.resting(_BEGINNING)
+            voting = recovery.in_state(NodeState.VOTING)
+            wanted = rotation.wanted(resting, serving, voting, decided=self._decided)
+            if len(serving) > wanted and recovery.settled:
+                last = resting if resting in serving else serving[-1]
+                recovery.exclude(self._frame, last, STANDS_BY)
+        if standing and len(serving) < wanted:
             for action in recovery.readmit(
                 self._frame - 1, standing[0], NodeState.POWER_CYCLE, "a node is needed"
             ):

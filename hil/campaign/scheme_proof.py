@@ -143,7 +143,7 @@ def prove_scheme(
     output."""
     scenario = order.scenario
     rig = scenario.rig
-    nodes = rig.nodes[: rig.size - rig.cold_spares]
+    nodes = rig.nodes[: rig.size - rig.on_stand_by]
     counter = _Progress(report, len(nodes))
     with ExitStack() as stack:
         reservation = BenchReservation(uses_of_run(scenario))

@@ -26,7 +26,7 @@ _MOST: Final = 4_000_000
 """Hits; more are not counted while somebody waits for a table."""
 _FRAME: Final = 16
 _TARGETS: Final = (UpsetTarget.STATE, UpsetTarget.INPUT, UpsetTarget.OUTPUT)
-_SCHEMES: Final = frozenset({"simplex", "dmr", "tmr", "4mr", "5mr", "6mr", "7mr"})
+_SCHEMES: Final = frozenset({"simplex", "dmr", "tmr", "4mr", "5mr", "6mr", "7mr", "rotating_tmr"})
 """Schemes that `SchemeModel` knows."""
 _ANSWERS: Final = {
     NodeEffect.SDC: WrongAnswer(output_right=False, state_right=False),
@@ -71,10 +71,10 @@ def single_hits(scenario: Scenario) -> SingleHits | None:
         effects.update(EFFECTS[code] for code in codes)
     model = SchemeModel(scenario)
     escaped = 0
-    for node in model.names:
+    for node in model.names[: model.wanted]:
         for effect, answer in _ANSWERS.items():
             if effects[effect]:
                 fault = NodeFault(UpsetTarget.STATE, (answer,), in_state=True)
                 left = model.carry_out(node, fault).escaped
                 escaped += effects[effect] if left else 0
-    return SingleHits(len(model.names) * effects.total(), escaped)
+    return SingleHits(model.wanted * effects.total(), escaped)

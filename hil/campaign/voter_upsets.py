@@ -177,7 +177,7 @@ def check_answers(
     output, for a voter by value: then every bit of it is changed, and all of them."""
     model, _ = scheme_parts(scenario, golden)
     scheme = model.scheme
-    size = scheme.members + scheme.hot_spares
+    size = scheme.serving
     places = scheme.executions if scheme.executions > 1 else size
     counts: Counter[str] = Counter()
     for place in range(places):
@@ -195,7 +195,7 @@ def check_answers(
 
 
 def _of_nodes(scheme: Scheme, node: int, answer: Ballot, output: int, state: int) -> Verdict:
-    size = scheme.members + scheme.hot_spares
+    size = scheme.serving
     right = Ballot(NodeStatus.DONE, 0, output, state)
     ballots = [answer if i == node else right for i in range(size)]
     return scheme.decide(0, ballots, Electorate((1 << size) - 1, 0), output, frames_alone=0)
@@ -215,7 +215,7 @@ def _of_executions(scheme: Scheme, which: int, answer: Ballot, output: int, stat
 
 def _by_value(model: ModelVote, node: int, golden: bytes) -> Iterator[Verdict]:
     scheme = model.scheme
-    size = scheme.members + scheme.hot_spares
+    size = scheme.serving
     changed = [golden, bytes(len(golden)), inverted(golden)]
     for bit in range(8 * len(golden)):
         number = int.from_bytes(golden, "little") ^ 1 << bit

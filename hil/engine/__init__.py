@@ -10,6 +10,7 @@ exchange_stage      the exchange: upsets, a step on all nodes, their answers and
 wake_up             the order of nodes after a dead bus
 preventive_restarts    nodes that work are started again by plan
 orbit_need          how many nodes a scheme wants that follows the orbit
+rotation_need       how many nodes a scheme wants whose nodes rest in turn
 stand_by            boards that are kept off until they are needed
 repeat_stage        with time redundancy: further executions of the step, compared
 frame_ballots       the results of a frame as ballots, and as compared with the golden run

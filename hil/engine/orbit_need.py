@@ -3,9 +3,11 @@ are read once in every step of the plant."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hil.engine.run_controls import RunControls
+from hil.engine.stand_by import NEVER
 from hil.redundancy.orbit_scheme import OrbitReadings, OrbitScheme
 
 if TYPE_CHECKING:
@@ -56,6 +58,14 @@ class OrbitNeed:
             readings = OrbitReadings(step * coupling.flight.step_us, other, solar, errors)
             self._wanted = self._beyond + self._scheme.wanted(readings)
         return self._wanted
+
+    def next_change(self, nominal: int) -> int:  # noqa: ARG002
+        """Return that nothing is planned: the plant decides."""
+        return NEVER
+
+    def first_to_stay(self, serving: Sequence[str]) -> Sequence[str]:
+        """Return the nodes in their order."""
+        return serving
 
     def _scrubbed(self) -> int:
         """Return the errors that the scrubbers of nodes in service have counted since the last

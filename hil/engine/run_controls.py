@@ -12,6 +12,7 @@ from hil.engine.repair_scheduler import RepairScheduler
 from hil.engine.run_recorder import RunRecorder
 from hil.record.recorder_protocol import Recorder
 from hil.redundancy.recovery import Action, NodeState, RecoveryMachine
+from hil.redundancy.voting import Verdict
 from hil.rig.power import PowerEvent
 from hil.rig.rig import Rig
 from hil.scenario import Scenario
@@ -69,6 +70,11 @@ class RunControls:
     def can_repair(self) -> bool:
         """Return whether nodes can be repaired: there has been a verdict."""
         return self._scheduler.agreed is not None
+
+    @property
+    def agreed(self) -> Verdict | None:
+        """Return the verdict of the last frame; None before the first."""
+        return self._scheduler.agreed
 
     @property
     def settled(self) -> bool:

@@ -17,11 +17,13 @@ from hil.engine.preventive_restarts import PreventiveRestarts
 from hil.engine.progress_reports import ProgressReporter
 from hil.engine.repair_scheduler import RepairScheduler
 from hil.engine.repeat_stage import RepeatStage
+from hil.engine.rotation_need import RotationNeed
 from hil.engine.run_controls import RunControls
 from hil.engine.run_recorder import RunRecorder
 from hil.engine.stand_by import FixedNeed, StandBy
 from hil.engine.verdict import VerdictStage
 from hil.engine.wake_up import WakeUp
+from hil.redundancy.rotation import Rotation
 
 if TYPE_CHECKING:
     from hil.engine.offload import OffloadStage
@@ -185,6 +187,11 @@ def _stand_by_of(
         from hil.engine.orbit_need import OrbitNeed  # noqa: PLC0415  (only with a plant)
 
         return (StandBy(controls, OrbitNeed(controls, coupling, follows, rig.hot_spares)),)
+    scheme, awake = parts.redundancy.scheme, rig.scheme.awake
+    if awake < rig.scheme.size:
+        nodes = [node.name for node in rig.nodes]
+        rotation = Rotation(nodes, awake, rig.turn_frames)
+        return (StandBy(controls, RotationNeed(controls, parts.times, scheme, rotation)),)
     if not rig.cold_spares:
         return ()
     return (StandBy(controls, FixedNeed(rig.size - rig.cold_spares)),)

@@ -4,18 +4,20 @@ Between two frames, the number of nodes in service is compared with the number t
 
     too few     the first node on stand-by in the list gets power, boots, is given the state of the
                 others, and returns to the vote through recovery, like any node after a power cycle
-    too many    the last node of the list that votes is taken out of service and switched off, when
-                nothing is under way
+    too many    the last node of the list that votes, or the one whose turn it is to rest, is taken
+                out of service and switched off, when nothing is under way
 
 Cold spares are on stand-by from the beginning; with a scheme that follows the orbit
 (`hil.redundancy.orbit_scheme`), so are the nodes that the scheme in force does not need. What is
-wanted changes only with a step of the plant, before the first frame that follows it.
+wanted changes only with a step of the plant, before the first frame that follows it. With rotation
+(`hil.redundancy.rotation`) the nodes are on stand-by in turn.
 
 A node on stand-by is excluded by `PowerCut.STAND_BY`, which nothing else ends. A board whose power
 cannot be switched stays on; it is excluded all the same, and the record says so."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from hil.engine.frame_work import FrameWork
@@ -25,9 +27,10 @@ from hil.redundancy.recovery import NodeState
 from hil.redundancy.spares import NEEDED, STANDS_BY
 from hil.rig.node import Node, PowerCut
 
-__all__ = ["FixedNeed", "NodeNeed", "StandBy"]
+__all__ = ["NEVER", "FixedNeed", "NodeNeed", "StandBy"]
 
-_NEVER: Final = 2**62
+NEVER: Final = 2**62
+"""The number of a frame that never comes."""
 
 
 class NodeNeed(Protocol):
@@ -47,6 +50,14 @@ class NodeNeed(Protocol):
         """Return how many nodes are to be in service from now on."""
         ...
 
+    def next_change(self, nominal: int) -> int:
+        """Return the first frame after `nominal` in which the number may change by plan."""
+        ...
+
+    def first_to_stay(self, serving: Sequence[str]) -> Sequence[str]:
+        """Return the nodes in service, those that are switched off first at the end."""
+        ...
+
 
 class FixedNeed:
     """Always the same number of nodes."""
@@ -61,6 +72,14 @@ class FixedNeed:
         """Return the number."""
         return self._count
 
+    def next_change(self, nominal: int) -> int:  # noqa: ARG002
+        """Return that it never changes."""
+        return NEVER
+
+    def first_to_stay(self, serving: Sequence[str]) -> Sequence[str]:
+        """Return the nodes in their order."""
+        return serving
+
 
 class StandBy:
     """Keeps as many nodes of a run in service as `need` wants, and all others on stand-by. Not
@@ -72,7 +91,7 @@ class StandBy:
 
     def next_frame(self, nominal: int) -> int:
         """Return the first frame from `nominal` on before which a node may be switched."""
-        return nominal if self._need.is_due else _NEVER
+        return nominal if self._need.is_due else self._need.next_change(nominal)
 
     def update(self, frame: FrameWork) -> None:
         """Switch nodes on or off before `frame`."""
@@ -99,8 +118,9 @@ class StandBy:
         self._controls.carry_out(frame, actions)
 
     def _stand_down(self, frame: int, count: int) -> None:
-        """Switch the last `count` nodes in service off."""
-        for name in self._controls.recovery.in_service[-count:]:
+        """Switch `count` nodes in service off, the last ones by the need."""
+        serving = self._controls.recovery.in_service
+        for name in self._need.first_to_stay(serving)[-count:]:
             node = self._controls.rig.by_name[name]
             try:
                 node.board.power_off()

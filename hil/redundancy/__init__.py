@@ -10,6 +10,7 @@ byzantine     replicas of the voter with views of their own, and the exchange be
 observation   what one frame's result shows of one node
 pairs         self-checking pairs: which of them speak, and decide
 orbit_scheme  how many nodes are wanted along the orbit
+rotation      nodes that rest in turn, to save energy
 spares        nodes beyond those that decide
 schemes       the scheme of a rig, from its scenario
 time_redundancy          executions of the same step, compared

@@ -14,7 +14,7 @@ They cannot outvote two voters that agree.
 
 What a scheme delivers when one node answers and no other can be compared with it:
 
-    nothing    no output: the scheme is fail-silent (the default of dmr and pairs)
+    nothing    no output: the scheme is fail-silent (the default of dmr, pairs and rotation)
     last_node  the node's own output, marked as unvoted, if it is the only node that was asked; no
                output if others were asked as well (the default of all other schemes)
     deliver    the node's own output, marked as unvoted
@@ -90,7 +90,8 @@ class Scheme:
     (`hil.redundancy.time_redundancy`); `pairs`: the masks of its self-checking pairs, and
     `by_priority` whether the first of them that speaks decides (`hil.redundancy.pairs`); with
     `hot_spares` the first `members` nodes that vote decide, and the others are only compared
-    (`hil.redundancy.spares`)."""
+    (`hil.redundancy.spares`); `awake`: how many of the members are in service, while the others
+    rest in turn (`hil.redundancy.rotation`), 0: all."""
 
     members: int
     unvoted: Unvoted
@@ -101,6 +102,12 @@ class Scheme:
     by_priority: bool = False
     values: ValueVoter | None = None
     hot_spares: int = 0
+    awake: int = 0
+
+    @property
+    def serving(self) -> int:
+        """Return how many nodes are in service while nothing is wrong."""
+        return (self.awake or self.members) + self.hot_spares
 
     def decide(
         self,

@@ -26,6 +26,7 @@ def scheme_of(scenario: Scenario, output_len: int | None = None) -> Scheme:
         by_priority=name.by_priority,
         values=None if output_len is None else value_voter(scenario, output_len),
         hot_spares=rig.hot_spares,
+        awake=name.awake if name.awake < name.size else 0,
     )
 
 

@@ -133,15 +133,16 @@ class RigConfig(FrozenModel):
         "1 node: dual_execution (each step twice, a third time if they differ), triple_execution "
         "(each step three times). Self-checking pairs, in the order of the nodes: triple_pairs "
         "(6 nodes, the pairs that agree with themselves vote), priority_pairs (8 nodes, the first "
-        "such pair commands). With a plant also a mapping, of schemes that follow the orbit: "
+        "such pair commands). Rotation that saves energy: rotating_tmr (3 nodes, two of which "
+        "compute while the third is off, in turn; it is woken when they do not agree). With a "
+        "plant also a mapping, of schemes that follow the orbit: "
         "{in_anomaly: tmr, in_storm: tmr, else: dmr}.",
     )
     unvoted_output: UnvotedWord | None = Field(
         default=None,
         description="What is delivered while one node answers and no other can be compared with "
-        "it: `nothing` (default of dmr and of pairs), `last_node` (its own output if it is the "
-        "only node in "
-        "service, else nothing; default of all other schemes), `deliver` (its own output, also "
+        "it: `nothing` (default of dmr, of pairs and of rotating_tmr), `last_node` (its own output "
+        "if it is the only node in service, else nothing; default of all other schemes), `deliver` (its own output, also "
         "where others are only late), or `hold` (the last voted output again, marked as held, in "
         "every frame without a voted output).",
     )
@@ -149,6 +150,10 @@ class RigConfig(FrozenModel):
         default=0,
         description="Consecutive frames in which `last_node`, `deliver` or `hold` applies at most; "
         "0 = no limit. Nothing is delivered after them.",
+    )
+    turn_frames: Annotated[Int, Field(ge=2, le=FRAMES_MAX)] = Field(
+        default=9000,
+        description="rotating_tmr: frames after which the next node rests. Others ignore it.",
     )
     voter: VoterConfig = Field(
         default=VoterConfig(),
@@ -200,8 +205,12 @@ class RigConfig(FrozenModel):
         """Return the rule for frames whose output was not voted on."""
         if self.unvoted_output is not None:
             return self.unvoted_output
-        compares = self.scheme is SchemeName.DMR or self.scheme.pairs > 0
-        return Unvoted.NOTHING if compares else Unvoted.LAST_NODE
+        return Unvoted.NOTHING if self.scheme.is_silent_alone else Unvoted.LAST_NODE
+
+    @property
+    def on_stand_by(self) -> int:
+        """Return how many nodes, at the end of the list, are off when a run begins."""
+        return self.cold_spares + self.scheme.size - self.scheme.awake
 
     @model_validator(mode="before")
     @classmethod
@@ -310,7 +319,8 @@ class RigConfig(FrozenModel):
             )
         if not self.voter_per_node:
             return
-        plain = not (self.scheme.pairs or self.scheme.executions > 1) and self.scheme.size > 1
+        scheme = self.scheme
+        plain = not (scheme.pairs or scheme.executions > 1) and scheme.awake == scheme.size > 1
         for key, possible, what in (
             ("scheme", plain, f"{self.scheme} has no replicas of the voter; dmr, tmr and 4mr have"),
             ("voter", self.voter == VoterConfig(), "replicas of the voter are exact"),
@@ -331,7 +341,8 @@ class RigConfig(FrozenModel):
                 "remove it",
             )
         spares = self.hot_spares + self.cold_spares
-        if spares and (self.scheme.pairs or self.scheme.executions > 1):
+        scheme = self.scheme
+        if spares and (scheme.pairs or scheme.executions > 1 or scheme.awake < scheme.size):
             findings.add(
                 "hot_spares" if self.hot_spares else "cold_spares",
                 f"{self.scheme} has no spares; simplex, dmr, tmr and 4mr to 7mr have",

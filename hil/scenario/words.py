@@ -58,11 +58,12 @@ class SchemeName(Word):
     SEVEN = "7mr"
     TRIPLE_PAIRS = "triple_pairs"
     PRIORITY_PAIRS = "priority_pairs"
+    ROTATING_TMR = "rotating_tmr"
 
     @property
     def size(self) -> int:
         """Return the number of nodes."""
-        sizes = {"dmr": 2, "tmr": 3, "4mr": 4, "5mr": 5, "6mr": 6, "7mr": 7}
+        sizes = {"dmr": 2, "tmr": 3, "4mr": 4, "5mr": 5, "6mr": 6, "7mr": 7, "rotating_tmr": 3}
         return sizes.get(self.value, 2 * self.pairs or 1)
 
     @property
@@ -74,6 +75,18 @@ class SchemeName(Word):
     def by_priority(self) -> bool:
         """Return whether the first pair that speaks commands, in place of a majority."""
         return self is SchemeName.PRIORITY_PAIRS
+
+    @property
+    def awake(self) -> int:
+        """Return how many of the nodes execute each step; the others rest in turn, without power.
+        It is the number of nodes where none rests."""
+        return 2 if self is SchemeName.ROTATING_TMR else self.size
+
+    @property
+    def is_silent_alone(self) -> bool:
+        """Return whether a node that is alone delivers nothing unless the scenario says so: the
+        scheme compares two nodes, and has no third one that is always there."""
+        return self is SchemeName.DMR or self.pairs > 0 or self.awake < self.size
 
     @property
     def executions(self) -> int:

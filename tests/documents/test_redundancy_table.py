@@ -34,11 +34,12 @@ def transition_rows() -> dict[str, str]:
 def schemes_in(text: str) -> set[SchemeName]:
     """The schemes that are the default of a row: `dmr`, the pairs, or `tmr` to `7mr`."""
     named = re.findall(
-        r"\b(simplex|dmr|tmr|\dmr|triple_pairs|priority_pairs)\b",
+        r"\b(simplex|dmr|tmr|\dmr|triple_pairs|priority_pairs|rotating_tmr)\b",
         text.replace("`", "").split("|")[0],
     )
     if " to " in text.replace("`", "").split("|")[0]:
-        return {s for s in SchemeName if s.size >= SchemeName(named[0]).size and not s.pairs}
+        least = SchemeName(named[0]).size
+        return {s for s in SchemeName if s.size >= least and not (s.pairs or s.awake < s.size)}
     return {SchemeName(name) for name in named}
 
 

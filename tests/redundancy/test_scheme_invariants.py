@@ -18,6 +18,7 @@ from hil.kernel import digest64
 from hil.redundancy.electorate import Electorate, is_alone
 from hil.redundancy.observation import observation
 from hil.redundancy.recovery import RUNGS, NodeState, Observation, Policy, RecoveryMachine
+from hil.redundancy.rotation import Rotation
 from hil.redundancy.schemes import scheme_of
 from hil.redundancy.spares import STANDS_BY
 from hil.redundancy.time_redundancy import confirmed, wants_another
@@ -63,7 +64,7 @@ class Flight(RuleBasedStateMachine):
         calm: bool,
     ) -> None:
         rig: dict[str, Any] = {"scheme": name.value, "board": "inproc"}
-        plain = not name.pairs and name.executions == 1
+        plain = not name.pairs and name.executions == 1 and name.awake == name.size
         hot, cold = spares if plain and name.size + sum(spares) <= 8 else (0, 0)
         rig |= {"hot_spares": hot, "cold_spares": cold}
         scenario = Scenario.model_validate({"workload": "infer", "frames": 9, "rig": rig})
@@ -81,7 +82,11 @@ class Flight(RuleBasedStateMachine):
         self.crashed: set[str] = set()
         self.frame = self.fresh = 1
         self.alone = 0
-        self.most = self.wanted = len(self.names) - cold
+        self.most = self.wanted = len(self.names) - scenario.rig.on_stand_by
+        rests = name.awake < name.size
+        self.rotation = Rotation(self.names, name.awake, 5) if rests else None
+        for standing in self.names[self.wanted :] if rests else ():
+            self.recovery.exclude(0, standing, STANDS_BY)
         self.least = 2 if calm and plain and not (hot or cold) and name.size > 2 else self.most
         kind = "values" if self.by_value else "exact"
         self.met[f"{name} {kind}"] += 1
@@ -245,6 +250,13 @@ class Flight(RuleBasedStateMachine):
     def _keep_wanted(self, verdict: Verdict) -> None:
         """Switch nodes on or off as `hil.engine.stand_by` does."""
         serving = self.recovery.in_service
+        if self.rotation is not None:
+            rests = self.rotation.resting(self.frame + 1)
+            voting = self.recovery.in_state(NodeState.VOTING)
+            self.wanted = self.rotation.wanted(
+                rests, serving, voting, decided=self.scheme.is_compared(verdict)
+            )
+            serving = tuple(sorted(serving, key=lambda name: name == rests))
         standing = [name for name in self.names if self.recovery.is_shed(name)]
         if len(serving) < self.wanted and standing:
             actions = self.recovery.readmit(
@@ -255,6 +267,8 @@ class Flight(RuleBasedStateMachine):
             for name in serving[self.wanted - len(serving) :]:
                 self.recovery.exclude(self.frame, name, STANDS_BY)
             assert len(self.recovery.in_service) == self.wanted > 0
+            if self.rotation is not None:
+                assert self.recovery.voters.bit_count() >= 2, "a turn hands over without a gap"
         if verdict.correct and not is_alone(verdict):
             assert self.recovery.in_service, "whoever agrees stays in service"
 

@@ -13,6 +13,7 @@ from hil.campaign.theory.missions import five_mission, tmr_mission
 from hil.campaign.theory.order import TheoryOrder
 from hil.campaign.theory.outages import tmr_outages
 from hil.campaign.theory.persistence_counts import persistence_counts
+from hil.campaign.theory.rotation_missions import rotation_missions
 from hil.campaign.theory.scrubbed_words import scrubbed_words
 from hil.campaign.theory.spare_missions import spare_missions
 from hil.errors import UsageError
@@ -36,6 +37,7 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = {
     "tmr-repair": Experiment("mean time to failure of TMR repaired every frame", tmr_repaired),
     "tmr-outages": Experiment("mean time to failure of TMR with outages", tmr_outages),
     "spares": Experiment("reliability with a cold spare, and with a hot one", spare_missions),
+    "rotation": Experiment("reliability of two boards of three, in rotation", rotation_missions),
     "scrubbing": Experiment("words of a scrubbed SECDED memory that are lost", scrubbed_words),
     "checkpoints": Experiment("the best interval between checkpoints", checkpoint_costs),
     "persistence": Experiment("the best number of faults before exclusion", persistence_counts),

@@ -39,7 +39,7 @@ class SchemeRule:
     `one_at_a_time`: an upset waits until the rig has recovered from the one before; `executions`:
     how often a node executes each step; `pairs`: the number of its self-checking pairs, and
     `by_priority` whether the first that speaks commands; `spares`: nodes beyond those that decide,
-    of the `size` nodes of the rig."""
+    of the `size` nodes of the rig; `resting`: how many of its nodes rest in turn."""
 
     scheme: str = ""
     size: int = 0
@@ -50,6 +50,7 @@ class SchemeRule:
     pairs: int = 0
     by_priority: bool = False
     spares: int = 0
+    resting: int = 0
 
     @property
     def refresh(self) -> str:
@@ -78,9 +79,15 @@ class SchemeRule:
         limit = self._limit(", for at most {}; then nothing", "consecutive frame")
         endless = "" if limit or self.unvoted == Unvoted.NOTHING else ", without a limit in time"
         return (
-            "voters that agree decide; returning nodes also count where the voters alone do not "
-            f"decide; {_DELIVERED[self.unvoted]}{limit or endless}"
+            f"{self._rotation()}voters that agree decide; returning nodes also count where the "
+            f"voters alone do not decide; {_DELIVERED[self.unvoted]}{limit or endless}"
         )
+
+    def _rotation(self) -> str:
+        if not self.resting:
+            return ""
+        rests = "one node rests" if self.resting == 1 else f"{self.resting} nodes rest"
+        return f"{rests} without power, in turn, and is woken when the others do not agree; "
 
     def _simplex(self) -> str:
         if self.executions > 1:
@@ -122,8 +129,8 @@ def rule_of(scenario: RecordedScenario, size: int) -> SchemeRule:
     known = _SCHEMES.get(scenario.scheme)
     unvoted = scenario.unvoted_output
     if unvoted == "":
-        compares = known is not None and (known is SchemeName.DMR or known.pairs > 0)
-        unvoted = Unvoted.NOTHING if compares else Unvoted.LAST_NODE
+        silent = known is not None and known.is_silent_alone
+        unvoted = Unvoted.NOTHING if silent else Unvoted.LAST_NODE
     return SchemeRule(
         scenario.scheme,
         size,
@@ -134,4 +141,5 @@ def rule_of(scenario: RecordedScenario, size: int) -> SchemeRule:
         pairs=0 if known is None else known.pairs,
         by_priority=known is not None and known.by_priority,
         spares=scenario.spares,
+        resting=0 if known is None else known.size - known.awake,
     )

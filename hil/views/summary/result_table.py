@@ -14,6 +14,7 @@ from rich.text import Text
 from hil.record.row_counts import repair_costs
 from hil.record.scheme_changes import scheme_changes
 from hil.record.span_rows import worst_slip
+from hil.redundancy.rotation import rotation_text
 from hil.redundancy.voting import VerdictKind
 from hil.views.style import BAD, DIM, GOOD, WARN, duration, plural
 from hil.views.summary.layout import grid
@@ -90,8 +91,9 @@ def _voters_text(metrics: Mapping[str, float]) -> str:
 
 
 def _scheme_text(run: RecordedRun) -> str:
-    """Return how a scheme that follows the orbit has changed; empty for any other."""
-    follows = run.scenario.follows
+    """Return how a scheme that follows the orbit has changed, or how its nodes have taken turns;
+    empty for any other."""
+    follows = run.scenario.follows or rotation_text(run.scenario.scheme)
     if not follows:
         return ""
     changes, put_off = scheme_changes(run.reader)

@@ -67,6 +67,8 @@ class Redundancy:
 def redundancy(scene: Scene) -> Redundancy:
     """Return the mode that the rig is in now."""
     rule = scene.run.rule
+    if rule.resting:
+        return _of_rotation(scene)
     total = len(scene.nodes) - rule.spares
     if rule.pairs:
         return _of_pairs(scene)
@@ -92,6 +94,29 @@ def redundancy(scene: Scene) -> Redundancy:
         text += f", {plural(ready, 'spare')} left"
     level = Level.GOOD if voting == total else Level.WARN if voting else Level.BAD
     return Redundancy(mode, voting, total, margin, level, text, rule.alone if voting == 2 else "")
+
+
+def _of_rotation(scene: Scene) -> Redundancy:
+    """Return the mode of a rig whose nodes rest in turn."""
+    total = len(scene.nodes) - scene.run.rule.resting
+    able = sum(node.state == NodeState.VOTING for node in scene.nodes)
+    rests = [node.name for node in scene.nodes if node.on_stand_by]
+    names = ", ".join(rests)
+    if able > 2:
+        text = f"{plural((able - 1) // 2, 'more fault')} can be outvoted"
+    elif able == 2 and rests:
+        text = f"a fault is seen, and outvoted when {names} is awake"
+    elif able == 2:
+        text = "a fault is seen, not outvoted"
+    elif able:
+        text = scene.run.rule.alone.partition(": ")[2]
+    else:
+        text = "no node votes"
+    margin = max(0, min(1, able - 1) if rests else (able - 1) // 2)
+    level = Level.GOOD if able >= total and margin else Level.WARN if able else Level.BAD
+    mode = f"{able} OF {len(scene.nodes)} VOTE"
+    rule = scene.run.rule.alone if able == 2 else ""
+    return Redundancy(mode, min(able, total), total, margin, level, text, rule)
 
 
 def _of_pairs(scene: Scene) -> Redundancy:
