@@ -142,9 +142,9 @@ class RigConfig(FrozenModel):
         default=None,
         description="What is delivered while one node answers and no other can be compared with "
         "it: `nothing` (default of dmr, of pairs and of rotating_tmr), `last_node` (its own output "
-        "if it is the only node in service, else nothing; default of all other schemes), `deliver` (its own output, also "
-        "where others are only late), or `hold` (the last voted output again, marked as held, in "
-        "every frame without a voted output).",
+        "if it is the only node in service, else nothing; default of all other schemes), "
+        "`deliver` (its own output, also where others are only late), or `hold` (the last voted"
+        " output again, marked as held, in every frame without a voted output).",
     )
     unvoted_frames: Annotated[Int, Field(ge=0, le=FRAMES_MAX)] = Field(
         default=0,
