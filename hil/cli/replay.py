@@ -36,7 +36,8 @@ def replay(  # noqa: PLR0917  (every option is one)
         bool, typer.Option("--verify", help="Vote every frame again, and compare everything.")
     ] = False,
     frames: Annotated[
-        str | None, typer.Option(metavar="A:B", help="Only these frames, both ends included.")
+        str | None,
+        typer.Option(metavar="A:B", help="Only these frames, both ends included, with all values."),
     ] = None,
     summary: Annotated[
         bool, typer.Option("--summary", help="The summary that was shown at its end.")
@@ -91,29 +92,34 @@ def _list(reader: Reader, span: tuple[int, int], *, as_json: bool) -> int:
     from hil.record.text_outcomes import recorded_texts
     from hil.verification.recorded_run import campaign_mode
     from hil.views import listing
+    from hil.views.frame_listing import frame_values, values_listing
     from hil.views.style import plural
     from hil.views.text_listing import text_answer, text_listing
 
     moments = list(listing.moments(reader, *span))
     mode = campaign_mode(reader)
     texts = recorded_texts(reader)
+    some = span != _ALL_FRAMES
     if as_json:
+        values = {f.frame: f.as_json() for f in frame_values(reader, *span).frames} if some else {}
         answer(
             {
                 "run_dir": str(reader.path.parent),
                 "outcome": reader.meta.get("outcome"),
                 "campaign_mode": mode,
-                "frames": [moment.as_json() for moment in moments],
+                "frames": [{**m.as_json(), **values.get(m.frame, {})} for m in moments],
                 **({} if texts is None else text_answer(reader, texts, span)),
             }
         )
         return Exit.PASS
     if moments:
         show(lambda glyphs: listing.table(moments, glyphs), width=200)
+    if some:
+        show(lambda glyphs: values_listing(reader, span, glyphs), width=200)
     if texts is not None:
         show(lambda glyphs: text_listing(texts, span, glyphs))
     total = packed_frames(reader)
-    where = "in these" if span != _ALL_FRAMES else f"of {total:,}"
+    where = "in these" if some else f"of {total:,}"
     say(f"{plural(len(moments), 'notable frame')} {where}; in all others all nodes agreed")
     if mode:
         say(f"a campaign's mode: {mode}")

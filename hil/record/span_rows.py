@@ -26,6 +26,7 @@ __all__ = [
     "all_upsets",
     "anomalies_between",
     "answers_between",
+    "count_frames_between",
     "frames_between",
     "last_states",
     "open_upsets",
@@ -40,12 +41,24 @@ __all__ = [
 ]
 
 
-def frames_between(record: Rows, first: int, last: int) -> list[RecordedFrame]:
-    """Return the frames of a span that are more than plain agreement, in order."""
+def frames_between(record: Rows, first: int, last: int, most: int = -1) -> list[RecordedFrame]:
+    """Return the frames of a span that are more than plain agreement, in order; the first `most` of
+    them if that is not negative."""
     return values_of(
         RecordedFrame,
-        record.rows("SELECT * FROM frames WHERE frame BETWEEN ? AND ? ORDER BY frame", first, last),
+        record.rows(
+            "SELECT * FROM frames WHERE frame BETWEEN ? AND ? ORDER BY frame LIMIT ?",
+            first,
+            last,
+            most,
+        ),
     )
+
+
+def count_frames_between(record: Rows, first: int, last: int) -> int:
+    """Return how many frames of a span are more than plain agreement."""
+    sql = "SELECT count(*) FROM frames WHERE frame BETWEEN ? AND ?"
+    return int(record.rows(sql, first, last)[0][0])
 
 
 def replies_between(record: Rows, first: int, last: int) -> list[RecordedReply]:

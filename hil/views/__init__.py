@@ -5,9 +5,11 @@ campaign_screen     a package: the screen of a campaign that is going on
 ended_by_signals    runs an app of the terminal, until a signal asks for its end
 progress            the progress of a run, in lines
 summary             a package: the end of a run on one page
-listing             a run frame by frame
+listing, frame_listing    a run frame by frame, and the values of its frames
 evidence, ending    the first frame that shows a failure, and why a run ended
 output_values       the fields of outputs as text, with units
+field_values        one frame field by field: the value of each node beside the voted one
+voter_views         what each replica of the voter received, and what it decided
 correctness         which nodes were right in a frame
 texts, text_listing    texts of nodes as lines, wrong characters marked; those of a span
 checksum_table      what checksums find of hits

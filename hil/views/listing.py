@@ -40,6 +40,7 @@ from hil.record.span_rows import (
     frames_between,
     open_upsets,
     repairs_between,
+    replicas_between,
     upsets_between,
     upsets_detected_between,
     vote_changes_between,
@@ -51,6 +52,7 @@ from hil.scenario.words import UpsetTarget
 from hil.views.correctness import Answered, answer_words, answered
 from hil.views.output_values import difference_text, fields_of, rules_in
 from hil.views.style import BAD, DIM, GOOD, WARN, Glyphs, duration, flight_time
+from hil.views.voter_views import split_texts
 from hil.wire.messages import UpsetState
 
 if TYPE_CHECKING:
@@ -74,9 +76,10 @@ T = TypeVar("T")
 class ListedMoment:
     """One notable frame. `held`: it had no voted output, and the last one left the system again,
     which was `held_wrong` in its own frame. `dissent` has a text per node that was wrong, outvoted
-    or silent; `upsets` are those of the frame, and the earlier ones behind it; `repairs` and
-    `unexplained` are the repairs and the anomalies of the frame; `consoles` has the console text
-    of boards that did not answer, unless that is in `unexplained`."""
+    or silent, or whose replica of the voter decided otherwise than most; `upsets` are those of the
+    frame, and the earlier ones behind it; `repairs` and `unexplained` are the repairs and the
+    anomalies of the frame; `consoles` has the console text of boards that did not answer, unless
+    that is in `unexplained`."""
 
     frame: int
     t_us: int
@@ -124,6 +127,7 @@ def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[Listed
     hits = _by_frame((u.frame, u) for u in upsets_between(reader, first, last))
     later = _by_frame((u.detected_frame, u) for u in upsets_detected_between(reader, first, last))
     repairs = _by_frame((r.frame, r) for r in repairs_between(reader, first, last))
+    split = {row.frame for row in replicas_between(reader, first, last)}
     edges = _by_frame((e.frame, e) for e in vote_changes_between(reader, first, last))
     anomalies = _by_frame((a.frame, a) for a in anomalies_between(reader, first, last))
     for row in frames_between(reader, first, last):
@@ -141,7 +145,10 @@ def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[Listed
             held=row.held,
             held_wrong=row.held_wrong,
             executions=1 + max((r.execution for r in replies), default=0),
-            dissent=tuple(_dissent(row, replies, names, values)),
+            dissent=(
+                *_dissent(row, replies, names, values),
+                *(split_texts(reader, names, frame, replies) if frame in split else ()),
+            ),
             upsets=(
                 *(upset_text(u) for u in hits[frame]),
                 *(upset_text(u, seen_in=frame) for u in (*later[frame], *older)),

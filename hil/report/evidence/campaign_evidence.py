@@ -65,6 +65,7 @@ def campaign_evidence(file: CampaignFile) -> JsonObject:
             "plant": None,
         },
         outcomes=content,
+        outputs=None,
         reproduce={
             "command": _command(meta),
             "digest": meta.plan,

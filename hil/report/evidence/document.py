@@ -61,6 +61,7 @@ class Evidence:
     boot_phase: JsonObject
     exposure: JsonObject
     outcomes: JsonObject
+    outputs: JsonObject | None
     reproduce: JsonObject
     environment: JsonObject
     record: JsonObject
@@ -77,6 +78,7 @@ class Evidence:
             "boot_phase": self.boot_phase,
             "exposure": self.exposure,
             "outcomes": self.outcomes,
+            "outputs": self.outputs,
             "reproduce": self.reproduce,
             "environment": self.environment,
             "record": self.record,

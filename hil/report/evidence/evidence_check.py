@@ -19,6 +19,8 @@ __all__ = ["EvidenceCheck", "check_evidence", "record_of"]
 
 _SHOWN: Final = 80
 _ABSENT: Final = "nothing"
+_ADDED: Final = "outputs"
+"""A part that files of older releases do not have: they state nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ def check_evidence(evidence: JsonObject, record: Path) -> EvidenceCheck:
         again = evidence_of(record)
     except RecordError as error:
         return EvidenceCheck(record, (f"the record cannot be read: {error}",), tuple(covered))
+    if _ADDED not in evidence:
+        again = {key: value for key, value in again.items() if key != _ADDED}
     for path, said, now in _differing("", _without_writer(evidence), _without_writer(again)):
         differences.append(
             f"`{path}`: the evidence says {_in_short(said)}, the record {_in_short(now)}"

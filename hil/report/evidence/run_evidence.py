@@ -13,6 +13,7 @@ from hil.record.row_values import RecordedUpset
 from hil.record.run_result import RunResult, expectation_json
 from hil.record.span_rows import all_nodes, all_upsets
 from hil.report.evidence.document import Counting, Evidence, outcomes
+from hil.report.evidence.output_evidence import output_evidence
 from hil.report.run_page.verdict import reproduce_words
 from hil.upsets.words import NodeEffect, SystemOutcome
 from hil.wire.messages import UpsetState
@@ -59,6 +60,7 @@ def run_evidence(reader: Reader, result: RunResult) -> JsonObject:
         boot_phase=_boot_phase(upsets),
         exposure=_exposure(reader, result, scenario),
         outcomes=_outcomes(result, upsets, Counting(exact=not drawn)),
+        outputs=output_evidence(reader),
         reproduce={
             "command": reproduce_words(meta.command, result.seed),
             "digest": result.run_digest or None,

@@ -4,7 +4,8 @@ page           one run: verdict first, figures, dissents, tables, boards; the fi
 comparison     several runs beside each other
 facts          all that a page says of a run, asked of its record once
 verdict        the sentence, the story of the first dissent, and the command that repeats the run
-dissents       each frame that was more than agreement: its bits, cause and healing
+dissents, dissent_values    each frame that was more than agreement: its bits, values, voters,
+               cause and healing
 figures        lanes of nodes, orbit, power, temperatures, recovery, latency
 ground         what went to the ground, when, and what was dropped
 ground_map     where upsets struck, on the ground track

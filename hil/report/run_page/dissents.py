@@ -1,5 +1,5 @@
-"""The frames that were more than agreement: which node differed, in which bits, from which cause,
-and how it was healed."""
+"""The frames that were more than agreement: which node differed, in which bits and values, from
+which cause, and how it was healed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from hil.record.reader import Reader
 from hil.record.row_values import RecordedFrame, RecordedReply
 from hil.record.span_rows import frames_between
 from hil.redundancy.voting import NodeStatus
+from hil.views.field_values import FieldReader, FieldValues, dissenting, last_outputs
 from hil.views.listing import ListedMoment, moments
+from hil.views.voter_views import VoterView, voter_views
 
-__all__ = ["DISSENTS_MAX", "BitDifference", "Dissent", "dissents", "listed"]
+__all__ = ["DISSENTS_MAX", "VALUES_MAX", "BitDifference", "Dissent", "dissents", "listed"]
 
 DISSENTS_MAX: Final = 1000
 """A page lists no more; those that a wrong or missing output shows come first."""
+VALUES_MAX: Final = 200
+"""Of the first dissents, a page also has the values of all nodes, and what each voter received."""
 _ALL: Final = 2**62
 _BYTES_SHOWN: Final = 4
 
@@ -36,12 +40,16 @@ class BitDifference:
 
 @dataclass(frozen=True, slots=True)
 class Dissent:
-    """A frame that was more than agreement. `differences` are empty where a node gave no output,
-    or where no bytes were recorded; `reasons`: why nodes gave none; `away_us`: for how long the
-    nodes that left the vote were out of it, None for one that did not come back."""
+    """A frame that was more than agreement. `differences` are empty where a node gave no output, or
+    where no bytes were recorded; `fields`: those in which a node has another value than the voted
+    one; `voters`: the replicas of the voter, where their views differed; `reasons`: why nodes gave
+    none; `away_us`: for how long the nodes that left the vote were out of it, None for one that did
+    not come back."""
 
     moment: ListedMoment
     differences: Sequence[BitDifference]
+    fields: Sequence[FieldValues]
+    voters: Sequence[VoterView]
     reasons: Sequence[str]
     away_us: Mapping[str, int | None]
 
@@ -61,6 +69,7 @@ def dissents(reader: Reader, outages: Sequence[Outage]) -> list[Dissent]:
     first DISSENTS_MAX of them with their bits. Raises: RecordError."""
     names, frame_us = reader.node_names, reader.frame_us
     rows = {row.frame: row for row in frames_between(reader, 0, _ALL)}
+    read = FieldReader(reader.scenario, names)
     out: list[Dissent] = []
     for moment in moments(reader):
         if not (moment.dissent or moment.unexplained or not moment.correct):
@@ -70,8 +79,13 @@ def dissents(reader: Reader, outages: Sequence[Outage]) -> list[Dissent]:
         replies = replies_of_frame(reader, row.frame) if detailed else []
         first = [r for r in replies if r.execution == 0 and r.node < len(names)]
         differences = list(_differences(reader, row, first, names)) if detailed else []
+        shown = replies if len(out) < VALUES_MAX else []
+        delivered = bytes(row.value or b"") if row.delivered else b""
+        fields = dissenting(read.of(last_outputs(shown), row.voters, delivered))
+        voters = voter_views(reader, names, row.frame, shown) if shown else ()
         reasons = [f"{names[r.node]}: {r.reason}" for r in first if r.reason]
-        out.append(Dissent(moment, differences, reasons, _away(moment, outages, frame_us)))
+        away = _away(moment, outages, frame_us)
+        out.append(Dissent(moment, differences, fields, voters, reasons, away))
     return out
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from hil.analysis.intervals import clopper_pearson
 from hil.record.row_values import RecordedUpset
 from hil.report.markup import bar, count_text, element, exact_text, table, text
+from hil.report.run_page.dissent_values import value_table, voter_table
 from hil.report.run_page.dissents import BitDifference, Dissent, listed
 from hil.report.run_page.facts import RunFacts
 from hil.report.run_page.figures import UPSETS_LISTED, effect_colour
@@ -215,7 +216,10 @@ def _dissent_row(dissent: Dissent) -> str:
         linked(cause_text(dissent)),
         text(healing_text(dissent)),
     ]
-    return f'<tr id="{dissent.anchor}">{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+    inside = value_table(dissent) + voter_table(dissent)
+    below = f'<tr class="inside"><td></td><td colspan="6">{inside}</td></tr>' if inside else ""
+    row = "".join(f"<td>{cell}</td>" for cell in cells)
+    return f'<tr id="{dissent.anchor}">{row}</tr>{below}'
 
 
 def linked(content: str) -> str:

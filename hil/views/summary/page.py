@@ -20,6 +20,7 @@ from hil.views.summary.result_table import result_table
 from hil.views.summary.text_table import text_table
 from hil.views.summary.training_table import training_table
 from hil.views.summary.upset_tables import upset_tables
+from hil.views.summary.value_table import value_table
 
 __all__ = ["render"]
 
@@ -39,6 +40,7 @@ def render(
         failures(run),
         expectation_table(run),
         upset_tables(run),
+        value_table(run),
         text_table(run),
         training_table(run),
         ground_table(run),

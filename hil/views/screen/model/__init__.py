@@ -8,7 +8,7 @@ health              the health of the system, from its facts. Pure
 pairs               self-checking pairs: who commands, who is silent. Pure
 alarms              alarms of values that are out of limits: persistence, latching. Pure
 alarm_feed, alarm_follower, limit_search    find the alarms of a record
-decision, field_values    the vote of one frame, and its fields
+decision            the vote of one frame
 verdict_strip       the worst result in each stretch of frames
 text_facts          the texts that the nodes are writing
 curves, output_curves    the values of a node over time, and the numbers that it computes

@@ -33,12 +33,13 @@ from hil.record.timeline import Timeline
 from hil.redundancy.recovery import NodeState
 from hil.redundancy.voting import NodeStatus, Verdict, VerdictKind
 from hil.views.correctness import Answered, answer_words, answered
+from hil.views.field_values import FieldReader, FieldValues, last_outputs
 from hil.views.listing import inherited_text, signal_name, upset_text
 from hil.views.screen.model.facts import Vote
-from hil.views.screen.model.field_values import FieldValues, field_values
 from hil.views.screen.model.recorded_values import vote_of
 from hil.views.screen.rules import SchemeRule, rule_of
 from hil.views.style import duration
+from hil.views.voter_views import VoterView, voter_views
 from hil.wire.messages import UpsetState
 from hil.word_enum import Word
 
@@ -131,7 +132,8 @@ class Decision:
     of the nodes, field by field. `reference`: the output that others are
     compared with if that is not the agreed one. `rule`: that of the scheme; `alone`: the number of
     consecutive frames in which one of several nodes answered alone; `repeats`: the executions of
-    the step by a scheme with time redundancy."""
+    the step by a scheme with time redundancy; `voters`: the replicas of the voter, where their
+    views differ."""
 
     frame: int
     t_us: int
@@ -155,6 +157,7 @@ class Decision:
     cures: tuple[Cure, ...] = ()
     outage: str = ""
     repeats: tuple[RepeatedStep, ...] = ()
+    voters: tuple[VoterView, ...] = ()
 
 
 def decision(source: LiveRecord, frame: int) -> Decision:
@@ -196,11 +199,13 @@ def decision(source: LiveRecord, frame: int) -> Decision:
         causes=tuple(_causes(source, frame, answers)),
         cures=cures,
         outage=outage,
-        repeats=tuple(_repeats(verdict, replies)) if rule.executions > 1 else (),
+        repeats=tuple(repeated_steps(verdict, replies)) if rule.executions > 1 else (),
+        voters=voter_views(source, source.names, frame, replies) if row is not None else (),
     )
 
 
-def _repeats(verdict: Verdict, replies: Iterable[RecordedReply]) -> Iterator[RepeatedStep]:
+def repeated_steps(verdict: Verdict, replies: Iterable[RecordedReply]) -> Iterator[RepeatedStep]:
+    """Yield the executions of the step in a frame of a scheme with time redundancy."""
     agreed = (hex64(verdict.output), hex64(verdict.state))
     for reply in replies:
         done = reply.status == NodeStatus.DONE.word
@@ -218,11 +223,9 @@ def _fields(
     source: LiveRecord, verdict: Verdict, replies: Sequence[RecordedReply], value: bytes
 ) -> tuple[FieldValues, ...]:
     """Return the fields of the last execution, by which the frame was decided."""
-    last = max((r.execution for r in replies), default=0)
-    outputs = {r.node: bytes(r.output) for r in replies if r.execution == last and r.output}
     delivered = value if verdict.delivered else b""
-    scenario = source.meta.scenario
-    return field_values(scenario, outputs, source.names, verdict.voters, delivered)
+    reader = FieldReader(source.meta.scenario, source.names)
+    return reader.of(last_outputs(replies), verdict.voters, delivered)
 
 
 def _answers(

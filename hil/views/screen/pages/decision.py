@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from textwrap import wrap
 
 from rich.text import Text
@@ -12,6 +13,7 @@ from hil.views.alarm_limits import Level
 from hil.views.correctness import Answered, names_text
 from hil.views.screen.model.decision import Decision, NodeAnswer, OutputDifference, VotePart
 from hil.views.screen.model.facts import Vote
+from hil.views.screen.pages.decision_values import values, voters
 from hil.views.screen.pages.style import STYLES, Marks, columns, fit, line, rule
 from hil.views.style import BAD, DIM, GOOD, HEAD, WARN, flight_time, plural
 
@@ -26,7 +28,8 @@ def decision_page(decision: Decision, width: int, marks: Marks) -> list[Text]:
     out += _agreed(decision, width, marks)
     out += _decided(decision, width)
     out += _answers(decision, width, marks)
-    out += _values(decision, width, marks)
+    out += voters(decision, width, marks)
+    out += values(decision, width, marks)
     out += _differences(decision, width, marks)
     out += _story(decision, width, marks)
     return out
@@ -136,7 +139,11 @@ def _decided_by(decision: Decision) -> str:
         return f"undecided: {names} do not agree; {_delivery_text(vote)}"
     agreed = [a for a in answered if a.agrees]
     back = [a.node for a in agreed if a.part == VotePart.RETURNS]
-    text = f"{names_text(a.node for a in agreed)} agree"
+    split = [view.node for view in decision.voters if view.splits]
+    text = _agreeing(decision, [a.node for a in agreed if a.node not in split])
+    if split:
+        text += f"; the {'voters' if len(split) > 1 else 'voter'} of {names_text(split)} "
+        text += "decided otherwise"
     astray = [a.node for a in agreed if a.latent]
     if astray:
         text += f" in output; the state of {names_text(astray)} differs"
@@ -145,6 +152,18 @@ def _decided_by(decision: Decision) -> str:
     elif back:
         text += "; all were returning, as no node voted"
     return text
+
+
+def _agreeing(decision: Decision, names: Sequence[str]) -> str:
+    """Return the nodes that agree; field by field where values are voted on and nodes differ."""
+    verb = "agrees" if len(names) == 1 else "agree"
+    text = f"{names_text(names)} {verb}"
+    by_field = any(
+        field.rule and not all(g.wins for g in field.groups) for field in decision.fields
+    )
+    if not by_field:
+        return text
+    return f"each field by itself; {text} in all of them"
 
 
 def _decided_in_time(decision: Decision, name: str) -> str:
@@ -268,39 +287,6 @@ def _says(answer: NodeAnswer) -> str:
     return {"": "agrees", "dissents": "another output", "latent": "another state"}.get(
         answer.words, answer.words
     )
-
-
-def _values(decision: Decision, width: int, marks: Marks) -> list[Text]:
-    """Return the fields of the output: what was delivered, which nodes agreed on it, and the values
-    of those that were left out."""
-    if not decision.fields:
-        return []
-    out = [rule("VALUES", width, marks)]
-    room = max(16, width - 24)
-    for field in decision.fields:
-        left_out = [group for group in field.groups if not group.wins]
-        style = HEAD if not left_out else WARN
-        unit = f" {field.unit}" if field.unit else ""
-        value = f"{field.delivered}{unit}" if field.delivered else "nothing was delivered"
-        out.append(line("   ", (f"{fit(field.name, 16, marks):<17}", style), (value, HEAD)))
-        if field.rule or left_out:
-            agreed = [name for group in field.groups if group.wins for name in group.nodes]
-            who = f"{names_text(agreed)} agree" if agreed else "no node agrees"
-            by = f"; {field.rule}" if field.rule else ""
-            out.append(line(" " * 20, (fit(f"{who}{by}", room, marks), DIM)))
-        for group in field.groups:
-            if group.wins and len(set(group.values)) == 1:
-                continue  # all of them have the same
-            for name, value in zip(group.nodes, group.values, strict=True):
-                mark = "" if group.wins else f"  left out{_together(group.nodes)}"
-                text = fit(f"{value}{unit}{mark}", room - 4, marks)
-                out.append(line(" " * 20, (f"{name:<4}", HEAD), (text, "" if group.wins else WARN)))
-    return out
-
-
-def _together(nodes: tuple[str, ...]) -> str:
-    """Return that several nodes that were left out agree with each other."""
-    return f", {names_text(nodes)} agree" if len(nodes) > 1 else ""
 
 
 def _differences(decision: Decision, width: int, marks: Marks) -> list[Text]:
