@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from hil.errors import UsageError
 from hil.plant.sweep import Axis, variants
@@ -33,9 +34,10 @@ class SweptKey:
         try:
             return _CHANGES[self.name](scenario, value)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            message = first.get("ctx", {}).get("message", first["msg"])
-            raise UsageError(f"--over {self.name}={value:g}: {message}") from None
+            raise UsageError(
+                f"--over {self.name}={value:g}: {_refusal(error.errors(include_url=False)[0])}",
+                remedy=f"leave {value:g} out",
+            ) from None
 
 
 def parse_over(text: str) -> SweptKey:
@@ -55,11 +57,32 @@ def parse_over(text: str) -> SweptKey:
         raise UsageError(f"--over {text}: a value is not a finite number", remedy=_FORM)
     if ":" in rest:
         numbers = _range(text, rest, numbers)
-    if len(set(numbers)) < len(numbers) or len(numbers) > _MOST:
+    twice = next((number for at, number in enumerate(numbers) if number in numbers[:at]), None)
+    if twice is not None:
         raise UsageError(
-            f"--over {text}: expected at most {_MOST} different values", remedy="leave some out"
+            f"--over {text}: the value {twice:g} is given more than once, and would be run again",
+            remedy=f"name {twice:g} once",
+        )
+    if len(numbers) > _MOST:
+        raise UsageError(
+            f"--over {text}: {len(numbers)} values; at most {_MOST} are run",
+            remedy="leave some out, or take several commands",
         )
     return SweptKey(key, tuple(numbers))
+
+
+def _refusal(error: ErrorDetails) -> str:
+    """Return why a scenario refuses a value, in words."""
+    limits = error.get("ctx", {})
+    if "message" in limits:
+        return str(limits["message"])
+    words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+    for key, word in words.items():
+        if key in limits:
+            return f"expected {word} {limits[key]:,.12g}"
+    if error["type"].startswith("int"):
+        return "expected a whole number"
+    return error["msg"]
 
 
 def _range(text: str, rest: str, numbers: list[float]) -> list[float]:

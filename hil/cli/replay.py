@@ -100,22 +100,23 @@ def _list(reader: Reader, span: tuple[int, int], *, as_json: bool) -> int:
     mode = campaign_mode(reader)
     texts = recorded_texts(reader)
     some = span != _ALL_FRAMES
+    values = frame_values(reader, *span).frames if some else ()
     if as_json:
-        values = {f.frame: f.as_json() for f in frame_values(reader, *span).frames} if some else {}
+        inside = {value.frame: value.as_json() for value in values}
         answer(
             {
                 "run_dir": str(reader.path.parent),
                 "outcome": reader.meta.get("outcome"),
                 "campaign_mode": mode,
-                "frames": [{**m.as_json(), **values.get(m.frame, {})} for m in moments],
+                "frames": [{**m.as_json(), **inside.get(m.frame, {})} for m in moments],
                 **({} if texts is None else text_answer(reader, texts, span)),
             }
         )
         return Exit.PASS
     if moments:
         show(lambda glyphs: listing.table(moments, glyphs), width=200)
-    if some:
-        show(lambda glyphs: values_listing(reader, span, glyphs), width=200)
+    if values:
+        show(lambda glyphs: values_listing(values, glyphs), width=200)
     if texts is not None:
         show(lambda glyphs: text_listing(texts, span, glyphs))
     total = packed_frames(reader)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hil import assets
+from hil.doctor.restart_spacing import restart_warnings
 from hil.errors import ConfigError, HilError, Problem, SetupError
 from hil.json_values import JsonObject
 from hil.scenario import Expectation, Scenario, find_scenario, load
@@ -38,7 +39,8 @@ class Checked:
 
     A scenario's `expectations` are those that a run of it is judged by, the default ones included;
     `campaign_mode` describes how it spaces its upsets, if it does; `warnings`: of the compiler,
-    about the C file that is its workload, or what no upset can hit in the model that is.
+    about the C file that is its workload, what no upset can hit in the model that is, or restarts
+    that are more frequent than a restart takes.
     """
 
     source: str
@@ -138,6 +140,7 @@ def check(source: str) -> Checked:
             own = None if scenario.c_workload is None else _checked_c_file(scenario)
             warnings = () if own is None else own.warnings
             warnings += _check_upsets(scenario, path, own)
+            warnings += restart_warnings(scenario)
             expectations, untested = scenario.expectations, scenario.expects_nothing
             campaign_mode = scenario.campaign_mode
             _check_plant(scenario, path)

@@ -3,6 +3,7 @@ the output the voted value, and the value of each node beside it; and the replic
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -76,11 +77,8 @@ def frame_values(reader: Reader, first: int, last: int) -> SpanValues:
     )
 
 
-def values_listing(reader: Reader, span: tuple[int, int], glyphs: Glyphs) -> RenderableType | None:
-    """Return the values of the first frames of `span` as tables; None if there are none."""
-    found = frame_values(reader, *span).frames
-    if not found:
-        return None
+def values_listing(found: Sequence[FrameValues], glyphs: Glyphs) -> RenderableType:
+    """Return the values of the first of some frames as tables."""
     parts: list[RenderableType] = []
     for frame in found[:_LISTED]:
         head = Text.assemble((f"\nframe {frame.frame}", HEAD), f"  {flight_time(frame.t_us)}")

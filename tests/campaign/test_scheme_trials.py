@@ -102,7 +102,8 @@ def test_values_of_a_swept_key(text: str, values: tuple[float, ...]) -> None:
         ("accel=inf", "finite"),
         ("accel=3:1:1", "FIRST:LAST:STEP"),
         ("accel=1:1e9:1", "larger step"),
-        ("accel=1,1", "different values"),
+        ("accel=1,2,1", "value 1 is given more than once"),
+        ("accel=" + ",".join(map(str, range(1, 103))), "102 values; at most 100"),
     ],
 )
 def test_what_cannot_be_swept_is_refused(text: str, message: str) -> None:
@@ -126,6 +127,8 @@ def test_every_key_changes_the_scenario_and_a_wrong_value_is_named(persistence: 
             assert changed.plant.step_s == scenario.plant.step_s
     with pytest.raises(UsageError, match=r"persistence=0.5"):
         parse_over("persistence=0.5").changed(persistence, 0.5)
+    with pytest.raises(UsageError, match=r"persistence=-1: expected at least 0$"):
+        parse_over("persistence=2,-1").changed(persistence, -1.0)
     with pytest.raises(UsageError, match="no orbit"):
         parse_over("altitude_km=500").changed(persistence, 500.0)
 

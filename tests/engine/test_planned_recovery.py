@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hil.doctor.restart_spacing import restart_warnings
 from hil.engine.loop import Loop
 from hil.record.reader import Reader
 from hil.record.row_counts import repair_costs
@@ -94,6 +95,24 @@ def test_turns_are_the_same_on_process_boards_and_when_resumed(tmp_path: Path) -
     snapshot_every_frame(loop)
     assert loop.run().outcome == "aborted"
     assert run(s, out, resume_run=True).run_digest == digest
+
+
+@pytest.mark.parametrize(
+    ("every", "words"), [(8, "later than planned"), (9, "all the time"), (12, "")]
+)
+def test_a_warning_says_that_restarts_leave_no_time_with_all_nodes(
+    tmp_path: Path, every: int, words: str
+) -> None:
+    s = scenario(recovery={"preventive": {"every_frames": every}})
+    warnings = restart_warnings(s)
+    assert [words in warning for warning in warnings] == [True] * bool(words)
+    assert all("`every_frames: 12`" in warning for warning in warnings)
+    run(s, tmp_path / "run")
+    begun = every // 3
+    with_all = sum(verdict.voters == 0b111 for verdict in verdicts(tmp_path / "run")[begun:])
+    assert bool(with_all) == (not words), with_all
+    late = len(rows(tmp_path / "run", TURNS)) < (FRAMES - 1) // begun
+    assert late == (words == "later than planned")
 
 
 # --- cold start -----------------------------------------------------------------------------------
