@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 
 from hil.scenario import Scenario
+from hil.scenario.recovery import PreventiveAction
 
 __all__ = ["restart_warnings"]
 
@@ -20,7 +21,7 @@ def restart_warnings(scenario: Scenario) -> tuple[str, ...]:
     apart = max(1, preventive.every_frames // rig.size)
     agree = scenario.recovery.reintegrate_frames
     boot_s = 0.0
-    if preventive.action.value != "restart":
+    if preventive.action is not PreventiveAction.RESTART:
         boot_s = max((node.boot_s or 0.0 for node in rig.nodes), default=0.0)
     boot = math.ceil(boot_s * 1e6 / scenario.frame_us)
     takes = agree + boot
