@@ -94,6 +94,7 @@ def fate_of(fault: NodeFault, node: str = "a", execution: int = 1, **rig: Any) -
                 {"scheme": "tmr", "voter": TOLERANT},
                 {"scheme": "tmr", "hot_spares": 1},
                 {"scheme": "tmr", "cold_spares": 1},
+                {"scheme": "rotating_tmr"},
                 {"scheme": "triple_pairs"},
                 {"scheme": "priority_pairs"},
                 {"scheme": "triple_pairs", "voter": MID},
@@ -110,7 +111,7 @@ def test_proofs_hold_and_full_runs_end_as_they_say(
     )
     assert proof.holds and not proof.total[SchemeFate.ESCAPED]
     executions = plan.rig.scheme.executions
-    assert len(proof.nodes) == plan.rig.size - plan.rig.cold_spares
+    assert len(proof.nodes) == plan.rig.size - plan.rig.on_stand_by
     for faults in found:
         of_node = Counter[SchemeFate]()
         for row in proof.rows:
@@ -227,6 +228,17 @@ def test_cold_spare_takes_the_place_of_a_node_whose_repairs_fail() -> None:
     with_spare = SchemeModel(scenario(scheme="dmr", cold_spares=1))
     lost = [m.carry_out("a", fault, repairs_fail=True).lost for m in (without, with_spare)]
     assert lost[0] > lost[1]
+
+
+def test_board_that_rests_decides_when_the_other_two_never_agree_again() -> None:
+    fault = NodeFault(T.CPU, (WrongAnswer(output_right=False, state_right=False),) * 40, stays=True)
+    for node in "ab":
+        pair = SchemeModel(scenario(scheme="dmr")).carry_out(node, fault, repairs_fail=True)
+        third = SchemeModel(scenario(scheme="rotating_tmr")).carry_out(
+            node, fault, repairs_fail=True
+        )
+        assert (pair.escaped, third.escaped) == (0, 0)
+        assert pair.lost > 10 > third.lost == 1, "from the frame on in which the third is awake"
 
 
 # --- the voter tripled, and the link --------------------------------------------------------------

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from hil.record.live import LiveRecord, State
+from hil.redundancy.spares import STANDS_BY
 from hil.views.alarm_limits import Level
 from hil.views.screen.model import health
 from hil.views.screen.model.alarms import Alarm
 from hil.views.screen.model.facts import NodeFacts, NodeReading, Scene, SceneRun, Vote
 from hil.views.screen.model.scene import SceneReader
+from hil.views.screen.rules import SchemeRule
 from tests.views.story import Story
 
 AGREED = Vote("unanimous", delivered=True, correct=True, voters=7, agree=7, dissent=0, latent=0)
@@ -56,6 +58,32 @@ def test_redundancy(voting: int, of: int, mode: str, margin: int, level: Level) 
     found = health.redundancy(scene(*nodes))
     assert (found.mode, found.margin, found.level) == (mode, margin, level)
     assert (found.voting, found.of) == (voting, of)
+
+
+@pytest.mark.parametrize(
+    ("states", "mode", "margin", "level", "words"),
+    [
+        ("vvr", "2 OF 3 VOTE", 1, Level.GOOD, "outvoted when c is awake"),
+        ("vrv", "2 OF 3 VOTE", 1, Level.GOOD, "outvoted when b is awake"),
+        ("vvv", "3 OF 3 VOTE", 1, Level.GOOD, "1 more fault can be outvoted"),
+        ("vvi", "2 OF 3 VOTE", 0, Level.WARN, "seen, not outvoted"),
+        ("vii", "1 OF 3 VOTE", 0, Level.WARN, "no output"),
+        ("iir", "0 OF 3 VOTE", 0, Level.BAD, "no node votes"),
+    ],
+)
+def test_redundancy_where_a_node_rests(
+    states: str, mode: str, margin: int, level: Level, words: str
+) -> None:
+    kinds: dict[str, dict[str, str]] = {
+        "v": {},
+        "r": {"state": "isolated", "began_cause": STANDS_BY},
+        "i": {"state": "isolated"},
+    }
+    rule = SchemeRule("rotating_tmr", 3, "nothing", resting=1)
+    of = scene(*(node(i, **kinds[kind]) for i, kind in enumerate(states)))
+    found = health.redundancy(replace(of, run=replace(of.run, rule=rule)))
+    assert (found.mode, found.margin, found.level, found.of) == (mode, margin, level, 2)
+    assert words in found.text
 
 
 def word(of: Scene, *alarms: Alarm) -> tuple[str, Level]:
