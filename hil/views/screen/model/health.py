@@ -114,9 +114,8 @@ def _of_rotation(scene: Scene) -> Redundancy:
         text = "no node votes"
     margin = max(0, min(1, able - 1) if rests else (able - 1) // 2)
     level = Level.GOOD if able >= total and margin else Level.WARN if able else Level.BAD
-    mode = f"{able} OF {len(scene.nodes)} VOTE"
     rule = scene.run.rule.alone if able == 2 else ""
-    return Redundancy(mode, min(able, total), total, margin, level, text, rule)
+    return Redundancy("ROTATION", min(able, total), total, margin, level, text, rule)
 
 
 def _of_pairs(scene: Scene) -> Redundancy:
@@ -328,7 +327,8 @@ def _unseen(alarms: Sequence[Alarm], scene: Scene) -> NodeHealth | None:
 
 
 def _weak(scene: Scene, alarms: Sequence[Alarm]) -> NodeHealth:
-    out = [node for node in scene.nodes if node_level(node, scene) > Level.GOOD]
+    serving = [node for node in scene.nodes if not node.on_stand_by]
+    out = [node for node in serving if node_level(node, scene) > Level.GOOD]
     active = [alarm for alarm in alarms if alarm.level > Level.NOTE]
     if out:
         worst = max(out, key=lambda n: (node_level(n, scene), -_out_since(n, scene)))
@@ -348,10 +348,11 @@ def _weak(scene: Scene, alarms: Sequence[Alarm]) -> NodeHealth:
             worst_alarm.now_text,
             scene.run.time.t_us(worst_alarm.began_frame),
         )
-    count = len(scene.nodes)
+    count = len(serving)
     nodes = "both nodes" if count == 2 else f"all {count} nodes"
     why = "the only node answers" if count == 1 else f"{nodes} vote and agree"
-    return NodeHealth("HEALTHY", Level.GOOD, why)
+    off = names_text(node.name for node in scene.nodes if node.on_stand_by)
+    return NodeHealth("HEALTHY", Level.GOOD, f"{why}; on stand-by: {off}" if off else why)
 
 
 def _out_since(node: NodeFacts, scene: Scene) -> int:
