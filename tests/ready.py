@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import fcntl
+import functools
 import gc
 import importlib
 import json
@@ -31,17 +32,38 @@ IMPORTED = (
     "hil.engine.loop",
     "hil.record.reader",
     "hil.verification.replay",
+    "hil.analysis.reliability",
+    "hil.campaign.exact_campaign",
     "hil.campaign.sampled_campaign",
+    "hil.doctor.files",
+    "hil.engine.plant_rows",
+    "hil.engine.run_preparation",
     "hil.plant.survey",
+    "hil.report.evidence.campaign_evidence",
+    "hil.report.evidence.evidence_file",
+    "hil.report.evidence.run_evidence",
+    "hil.report.run_page",
+    "hil.views.campaign",
+    "hil.views.ending",
+    "hil.views.orbit",
+    "hil.views.progress",
+    "hil.views.listing",
     "hil.views.style",
+    "hil.views.summary",
+    "hil.views.tables",
+    "encodings.utf_8_sig",
+    "rich.live",
+    "rich.markdown",
     "rich.table",
 )
+"""What most commands import."""
 
 
 def serve() -> None:
     """Fork a process for every request, and answer on stdout how it ended, or which goes on."""
     for name in IMPORTED:
         importlib.import_module(name)
+    build_commands_once()
     gc.freeze()  # or each process would look through, and so copy, all that has been imported
     client = socket.socket(fileno=int(sys.argv[1]))
     while True:
@@ -70,6 +92,14 @@ def serve() -> None:
         )
         os.close(reading)
         os.write(1, answer + b"\n")
+
+
+def build_commands_once() -> None:
+    """Typer makes its commands from the signatures of functions, in every process: half of what a
+    short command takes."""
+    typer = importlib.import_module("typer.main")
+    typer.get_command = functools.cache(typer.get_command)  # type: ignore[attr-defined]
+    typer.get_command(importlib.import_module("hil.cli.entry").app)
 
 
 def become(fds: list[int], cwd: str, env: dict[str, str], lead: bool) -> None:

@@ -184,10 +184,13 @@ def test_a_forger_who_seals_the_record_again_is_found(tmp_path: Path) -> None:
     row = frame(honest, 20)
     with closing(sqlite3.connect(honest / "run.db")) as db:
         (output,) = db.execute("SELECT output FROM replies WHERE frame=20 AND node=2").fetchone()
-        ((first, block),) = db.execute("SELECT first_frame, data FROM blocks").fetchall()
+        first, block = db.execute(
+            "SELECT first_frame, data FROM blocks WHERE first_frame <= 20 "
+            "ORDER BY first_frame DESC LIMIT 1"
+        ).fetchone()
     other = bytes([output[0] ^ 1, *output[1:]])
     delivered = bytes([row["value"][3] ^ 0x40, *row["value"][1:]])
-    size = len(block) // 60
+    size = 32 + 3 * 18
     record = bytearray(block)
     at = (20 - first) * size
     assert unpack(bytes(record[at : at + size])).dissent == 0b001
@@ -200,7 +203,7 @@ def test_a_forger_who_seals_the_record_again_is_found(tmp_path: Path) -> None:
         ),
         ("UPDATE frames SET value = ? WHERE frame = 20", (delivered,)),
         ("UPDATE frames SET agree = 7, dissent = 0 WHERE frame = 20", ()),
-        ("UPDATE blocks SET data = ?", (bytes(record),)),
+        ("UPDATE blocks SET data = ? WHERE first_frame = ?", (bytes(record), first)),
         ("DELETE FROM replies WHERE frame = 30", ()),
         ("DELETE FROM frames WHERE frame = 30", ()),
     ]
