@@ -20,7 +20,7 @@ from tests.ready import ReadyHil
 
 HIL = Path(sys.executable).parent / "hil"
 TIMEOUT_S = 60
-READ_WHEN_USED = {"HIL_AGENT", "HOME", "PATH", "XDG_CACHE_HOME"}
+READ_WHEN_USED = {"CI", "COLUMNS", "HIL_AGENT", "HIL_EXEC", "HOME", "PATH", "XDG_CACHE_HOME"}
 """Variables that no module looks at while it is imported."""
 UNWANTED = ("CI", "NO_COLOR", "FORCE_COLOR", "HIL_AGENT", "COLUMNS", "PYTHONIOENCODING")
 

@@ -170,13 +170,14 @@ def remove_stale_locks() -> None:
     with contextlib.suppress(OSError), os.scandir(_folder()) as entries:
         for entry in itertools.islice(entries, _LOOKED_AT_MAX):
             if _NAME.fullmatch(entry.name):
-                _remove_if_stale(Path(entry.path))
+                _remove_if_stale(entry)
 
 
-def _remove_if_stale(path: Path) -> None:
+def _remove_if_stale(entry: os.DirEntry[str]) -> None:
     with contextlib.suppress(OSError):
-        if utc_us() / 1e6 - path.lstat().st_mtime < _STALE_S:
+        if utc_us() / 1e6 - entry.stat(follow_symlinks=False).st_mtime < _STALE_S:
             return
+        path = Path(entry.path)
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             names_its_owner_only = os.pread(fd, 2 * _OWNER_MAX, 0).count(b"\n") < 2

@@ -25,6 +25,7 @@ from hil.exit_codes import Exit
 from hil.kernel import WIRE_VERSION, Decoder, Workload, encode
 from hil.plant.build import BuiltPlant, build_plant
 from hil.scenario import Scenario
+from tests.amount import mostly_slow
 from tests.command_line import Hil, clean_env, wait_for_row
 from tests.hearing import hear_signals
 
@@ -499,13 +500,16 @@ def test_who_presses_ctrl_c_more_than_twice_gets_no_traceback(hil: Hil) -> None:
 
 @pytest.mark.parametrize(
     ("module", "more"),
-    [
-        ("typer", ""),
-        ("hil.scenario.load", ""),
-        ("hil.engine.loop", ""),
-        ("typer.core", ""),
-        ("hil.engine.loop", WRAPPED),
-    ],
+    mostly_slow(
+        [
+            ("typer", ""),
+            ("hil.engine.loop", ""),
+            ("hil.engine.loop", WRAPPED),
+            ("hil.scenario.load", ""),
+            ("typer.core", ""),
+        ],
+        keep=3,
+    ),
 )
 @pytest.mark.parametrize("name", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow)])
 def test_ctrl_c_before_the_first_frame_is_told_like_any_other(
@@ -562,7 +566,7 @@ def test_without_a_terminal_there_are_no_control_codes(hil: Hil) -> None:
         assert max(map(len, done.out.splitlines())) <= 90  # a run digest and its label
 
 
-@pytest.mark.parametrize("env", [{}, {"COLUMNS": "20"}])
+@pytest.mark.parametrize("env", mostly_slow([{}, {"COLUMNS": "20"}], keep=1))
 def test_ascii_streams_get_ascii(hil: Hil, env: dict[str, str]) -> None:
     ascii_only = {"PYTHONIOENCODING": "ascii", **env}
     done = hil("run", "two-faults", "--frames", 240, "--boards", "inproc", env=ascii_only)

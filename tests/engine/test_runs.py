@@ -233,7 +233,7 @@ def records_differ(one: Path, other: Path) -> list[str]:
     return [table for table, sql in queries.items() if rows(one, sql) != rows(other, sql)]
 
 
-@pytest.mark.parametrize("name", mostly_slow(KINDS, keep=len(OFTEN)))
+@pytest.mark.parametrize("name", mostly_slow(KINDS, keep=3))
 def test_batches_give_the_record_that_single_frames_give(tmp_path: Path, name: str) -> None:
     quick, slow = tmp_path / "batch", tmp_path / "single"
     s = weather(name, 5, frames=400)

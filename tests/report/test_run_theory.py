@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scipy.stats import beta
+import scipy  # whose modules load when used
 
 from hil.analysis.coverage import Coverage, coverage_of
 from hil.analysis.run_models import RunNumbers, run_model_rows
@@ -20,8 +20,8 @@ def test_coverage_is_of_effective_faults_with_its_exact_interval() -> None:
         {"no_effect": 50, "corrected": 6, "recovered": 3, "degraded": 0, "sdc_escaped": 1}
     )
     assert (coverage.covered, coverage.effective, coverage.share) == (9, 10, 0.9)
-    assert coverage.interval.low == pytest.approx(beta.ppf(0.025, 9, 2))
-    assert coverage.interval.high == pytest.approx(beta.ppf(0.975, 10, 1))
+    assert coverage.interval.low == pytest.approx(scipy.stats.beta.ppf(0.025, 9, 2))
+    assert coverage.interval.high == pytest.approx(scipy.stats.beta.ppf(0.975, 10, 1))
     assert str(coverage_of({"no_effect": 5})) == "no fault had an effect"
 
 

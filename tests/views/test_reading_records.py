@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -173,13 +174,26 @@ def test_positions_are_those_of_a_plain_search(tmp_path: Path) -> None:
             assert source.position(table, frame) == expected
 
 
-@pytest.mark.parametrize("zoom", ZOOMS)
-def test_cells_show_the_worst_of_their_frames(tmp_path: Path, zoom: int) -> None:
-    frames = write_record(tmp_path / "run.db", 2000, upset_every=700)
-    source = opened(tmp_path)
+@pytest.fixture(scope="module")
+def long_history(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[int, VerdictHistory]]:
+    """The number of frames of a record, and its verdicts, for tests that only look at them."""
+    folder = tmp_path_factory.mktemp("long")
+    frames = write_record(folder / "run.db", 2000, upset_every=700)
+    source = opened(folder)
     history = VerdictHistory(source)
     while not history.read_on(1.0):
         pass
+    yield frames, history
+    source.close()
+
+
+@pytest.mark.parametrize("zoom", ZOOMS)
+def test_cells_show_the_worst_of_their_frames(
+    long_history: tuple[int, VerdictHistory], zoom: int
+) -> None:
+    frames, history = long_history
     bad = set(range(699, frames, 700))
     for head in (0, 698, 699, 5000, STRETCH - 1, STRETCH, frames - 1):
         for cell in history.strip(head, 20, zoom):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-import scipy.optimize
+import scipy  # whose modules load when used
 
 from hil.analysis.reliability.checkpoint_interval import (
     best_frames,

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-import scipy.linalg
+import scipy  # whose modules load when used
 
 from hil.analysis.reliability.markov import MarkovChain
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-import scipy.integrate
+import scipy  # whose modules load when used
 
 from hil.analysis.reliability.markov import MarkovChain
 from hil.analysis.reliability.repair import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-import scipy.stats
+import scipy  # whose modules load when used
 
 from hil.analysis.reliability.markov import MarkovChain
 from hil.analysis.reliability.scrubbing import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-import scipy.stats
+import scipy  # whose modules load when used
 
 from hil.analysis.reliability.spares import (
     LOST,
