@@ -203,9 +203,10 @@ class RunFollower:
         plant = values_of(
             RecordedPlant,
             self.record.rows(
-                "SELECT * FROM plant WHERE t_us > ? AND frame <= ? ORDER BY t_us",
+                # by time: its rows are written with later frames, at the end of a block
+                "SELECT * FROM plant WHERE t_us > ? AND t_us <= ? ORDER BY t_us",
                 self._plant_us,
-                until,
+                self.t_us(until),
             ),
         )
         before, self._plant_us = self._plant_us, plant[-1].t_us if plant else self._plant_us

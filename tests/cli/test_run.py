@@ -695,7 +695,7 @@ def test_a_run_builds_its_plant_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
         built.append(scenario.name)
         return build_plant(scenario, workload)
 
-    monkeypatch.setattr("hil.engine.run_preparation.build_plant", counted)
+    monkeypatch.setattr("hil.plant.build.build_plant", counted)
     (tmp_path / "orbiting.yaml").write_text(ORBITING)
     words = ["run", str(tmp_path / "orbiting.yaml"), "--no-tui", "--quiet"]
     with pytest.raises(SystemExit) as ended:

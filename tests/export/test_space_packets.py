@@ -19,6 +19,9 @@ from hil.export import ccsds_stream
 from hil.export.ccsds_definitions import openc3_text, xtce_document
 from hil.export.ccsds_packets import PACKETS, TIME_FIELDS
 from hil.export.event_lines import EventLevel
+from hil.record.live import LiveRecord
+from hil.record.row_values import RecordedPlant
+from hil.record.run_follower import RunFollower
 
 Decoded = dict[str, Any]
 
@@ -176,3 +179,17 @@ def test_without_spacepackets_the_message_says_what_to_install(
         ccsds_stream.write_packets(flown, tmp_path / "x.ccsds")
     assert "pip install" in str(refused.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_packets_are_in_the_order_of_time_in_parts_of_any_size(
+    flown: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hil.record.run_follower._BLOCKS_AT_ONCE", 1)
+    follower = RunFollower(LiveRecord(flown))
+    parts, last_us = 0, 0
+    while (news := follower.news()) is not None and not follower.has_all:
+        times = [row.t_us for row in news.rows if isinstance(row, RecordedPlant)]
+        assert all(last_us <= t_us <= news.times_us[-1] for t_us in times)
+        parts, last_us = parts + 1, int(news.times_us[-1])
+    follower.record.close()
+    assert parts > 0
