@@ -139,7 +139,7 @@ int frame_verdict_unpack(hil_frame_verdict_t *f, const uint8_t *data, size_t len
   const int masks = f->voters | f->agree | f->dissent | f->latent;
   if (f->nodes < 1 || f->nodes > VOTE_MAX_NODES || masks >> f->nodes || len < need ||
       f->verdict < VERDICT_UNANIMOUS || f->verdict > VERDICT_NO_QUORUM || f->flags & ~FLAGS ||
-      !held_makes_sense(f->flags) || data[15]) {
+      !held_makes_sense(f->flags) || data[15] > f->nodes) {
     return HIL_ERR_PAYLOAD;
   }
   for (uint32_t i = 0; i < f->nodes; i++) {

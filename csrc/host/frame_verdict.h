@@ -76,7 +76,7 @@ int frame_verdict_decide(hil_frame_verdict_t *f);
  * a node count outside 1..8. */
 int frame_verdict_pack(const hil_frame_verdict_t *f, uint8_t *out, size_t cap);
 
-/* Unpack one record. Returns its length; HIL_ERR_PAYLOAD if the bytes are short or out of range. */
+/* Unpack one record. Byte 15, who commands by the host's rule, is only checked. Returns its length; HIL_ERR_PAYLOAD if the bytes are short or out of range. */
 int frame_verdict_unpack(hil_frame_verdict_t *f, const uint8_t *data, size_t len);
 /* cffi:end */
 

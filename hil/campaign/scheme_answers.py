@@ -14,6 +14,7 @@ from typing import Final
 from hil.errors import ConfigError, Problem
 from hil.kernel import digest64
 from hil.redundancy.electorate import Electorate, Scheme
+from hil.redundancy.primary import FIRST_COMMANDS
 from hil.redundancy.schemes import scheme_of
 from hil.redundancy.value_vote import OutputBallots, OutputBytes
 from hil.redundancy.voting import Ballot
@@ -86,8 +87,10 @@ class ModelVote:
         self._classes: dict[object, bytes] = {}
 
     def begin(self) -> None:
-        """Forget what a voter by value remembers: all frames so far were right."""
+        """Forget what a voter remembers: all frames so far were right."""
         values = self.scheme.values
+        if self.scheme.primary is not None:
+            self.scheme.primary.memory = FIRST_COMMANDS
         if values is None:
             return
         values.memory = self._first

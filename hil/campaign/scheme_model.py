@@ -140,7 +140,7 @@ class SchemeModel:
         frames = _Frames(self, recovery, node, fault, execution, repairs_fail=repairs_fail)
         length = self._patience + (len(fault.answers) if fault is not None else 0)
         try:
-            frames.run(replace(self._scheme, voter=voter))
+            frames.run(self._scheme.voting_by(voter))
             for _ in range(length):
                 frames.run(self._scheme)
         except (KernelError, KeyError):  # a value that none of the voter's code expects
@@ -209,8 +209,8 @@ class _Frames:
             confirms, disagreed = self._repeat(scheme, results)
         verdict = self._vote(scheme, results, again=disagreed, confirmed=confirms)
         verdict, rolled_back = self._roll_back(scheme, verdict, results)
-        if scheme.values is not None:
-            scheme.values.settle(verdict)
+        if self._answers.scheme.memory is not None:
+            self._answers.scheme.memory.settle(verdict)
         self._alone = self._alone + 1 if is_alone(verdict) else 0
         self._decided = scheme.is_compared(verdict)
         self._count(verdict)
@@ -328,7 +328,7 @@ class _Frames:
         results are right then."""
         rolled: list[str] = []
         for attempt in range(self._rollbacks + 1 if self._rollbacks else 0):
-            if scheme.is_compared(verdict):
+            if scheme.is_settled(verdict):
                 break
             chosen = self._to_roll_back(scheme, verdict, results, everybody=attempt > 0)
             if not chosen:
@@ -341,7 +341,7 @@ class _Frames:
                 stays = name == self._node and self._fault is not None and self._fault.stays
                 results[name] = self._next_answer() if stays else self._answers.right
             rolled += chosen
-            verdict = self._vote(replace(scheme, voter=vote), results, again=True)
+            verdict = self._vote(scheme.voting_by(vote), results, again=True)
         return verdict, rolled
 
     def _to_roll_back(

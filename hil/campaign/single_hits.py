@@ -26,7 +26,9 @@ _MOST: Final = 4_000_000
 """Hits; more are not counted while somebody waits for a table."""
 _FRAME: Final = 16
 _TARGETS: Final = (UpsetTarget.STATE, UpsetTarget.INPUT, UpsetTarget.OUTPUT)
-_SCHEMES: Final = frozenset({"simplex", "dmr", "tmr", "4mr", "5mr", "6mr", "7mr", "rotating_tmr"})
+_SCHEMES: Final = frozenset(
+    {"simplex", "dmr", "tmr", "4mr", "5mr", "6mr", "7mr", "rotating_tmr", "primary_monitors"}
+)
 """Schemes that `SchemeModel` knows."""
 _ANSWERS: Final = {
     NodeEffect.SDC: WrongAnswer(output_right=False, state_right=False),
@@ -56,7 +58,8 @@ def single_hits(scenario: Scenario) -> SingleHits | None:
     if it takes too long, the workload is not one of hil, or its scheme, voter or spares are not
     modelled. Raises: KernelError if the step does not end."""
     rig = scenario.rig
-    plain = rig.scheme.value in _SCHEMES and rig.voter.is_exact and rig.size == rig.scheme.size
+    spares = rig.hot_spares + rig.cold_spares
+    plain = rig.scheme.value in _SCHEMES and rig.voter.is_exact and not spares
     if scenario.workload_name not in WORKLOADS or not plain or rig.follows is not None:
         return None
     bench = FaultBench(partial(Golden, scenario.workload_name, scenario.seed))

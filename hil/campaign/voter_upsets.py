@@ -19,6 +19,7 @@ from hil.campaign.scheme_model import SchemeModel, SchemeResult, scheme_parts
 from hil.errors import KernelError
 from hil.record.scheme_proof import AnswerCheck, HostFate, HostRow
 from hil.redundancy.electorate import Electorate, Scheme
+from hil.redundancy.primary import PrimaryVoter
 from hil.redundancy.recovery import RUNGS, NodeRecoverySnapshot, NodeState, RecoveryMachine
 from hil.redundancy.time_redundancy import confirmed, wants_another
 from hil.redundancy.voting import (
@@ -37,6 +38,8 @@ __all__ = ["check_answers", "host_upsets", "recovery_upsets"]
 _STATES: Final = tuple(NodeState)
 _COUNT_BITS: Final = 3  # of the attempts of one rung, of which the policy allows few
 _AGREED_BITS: Final = 8
+_PRIMARY_BITS: Final = 3
+_CONTRADICTED_BITS: Final = 20
 _WORD: Final = 64
 _ALL: Final = (1 << _WORD) - 1
 
@@ -71,7 +74,8 @@ def _fate(result: SchemeResult) -> HostFate:
 
 def host_upsets(scenario: Scenario, golden: bytes | None = None) -> list[HostRow]:
     """Hit every bit of the voter's memory before and after its decision, the same of one of three
-    voters whose decisions are compared, and every bit of the state of recovery between two frames;
+    voters whose decisions are compared, and every bit of the state of recovery, and of what is
+    remembered of a primary, between two frames;
     return what became of them, by field. `golden`: the right output, for a voter by value: it is a
     program of this host, and its memory is not hit."""
     model = SchemeModel(scenario, golden)
@@ -89,7 +93,8 @@ def host_upsets(scenario: Scenario, golden: bytes | None = None) -> list[HostRow
                 voter = partial(_one_of_three, hit) if tripled else hit
                 fates[_fate(model.carry_out(voter=voter))] += 1
             rows.append(HostRow(part, name, fates))
-    for name, tampers in recovery_upsets(model.names):
+    primary = primary_upsets(model.vote.scheme.primary)
+    for name, tampers in itertools.chain(recovery_upsets(model.names), primary):
         outcome = Counter(_fate(model.carry_out(tamper=tamper)) for tamper in tampers)
         rows.append(HostRow("recovery", name, outcome))
     return rows
@@ -135,6 +140,20 @@ def recovery_upsets(names: list[str]) -> Iterator[tuple[str, list[Tamper]]]:
         yield f"in_service.{name}", [partial(_leave_out, name)]
     yield "voters", [partial(_flip_mask, "voters", bit) for bit in range(8)]
     yield "returning", [partial(_flip_mask, "returning", bit) for bit in range(8)]
+
+
+def primary_upsets(voter: PrimaryVoter | None) -> Iterator[tuple[str, list[Tamper]]]:
+    """Return what is remembered of a primary while all nodes agree, each with a change for every
+    bit: its number, and the count of frames in which it was contradicted."""
+    if voter is None:
+        return
+    for name, bits in (("node", _PRIMARY_BITS), ("contradicted", _CONTRADICTED_BITS)):
+        yield f"primary.{name}", [partial(_set_primary, voter, name, bit) for bit in range(bits)]
+
+
+def _set_primary(voter: PrimaryVoter, name: str, bit: int, _machine: RecoveryMachine) -> None:
+    changed = {name: getattr(voter.memory, name) ^ 1 << bit}
+    voter.memory = voter.memory._replace(**changed)
 
 
 def _set_state(name: str, bit: int, machine: RecoveryMachine) -> None:

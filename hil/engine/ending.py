@@ -172,8 +172,8 @@ def result_of(
 ) -> RunResult:
     """Return the result of the run, which has `ended` before the next frame."""
     tally, end, upsets = record.tally, times.next_frame, ended.upsets
-    repair, replicas = repair_times(scenario, tally.outages()), scenario.rig.voter_per_node
-    measured = flat(metrics, upsets, repair, scenario.upsets.accel, voter_per_node=replicas)
+    repair = repair_times(scenario, tally.outages())
+    measured = flat(metrics, upsets, repair, scenario.upsets.accel, rig=scenario.rig)
     if coupling is not None:
         coupling.finish(end - 1)
     plant = None if coupling is None else coupling.measured(end, times.t_us(end))

@@ -17,7 +17,7 @@ from hil.record.outages import Outage, mean_time_to_repair_s, timed_by_host
 from hil.record.run_result import UpsetEvents, UpsetTotals
 from hil.redundancy.byzantine import decision_of, splits_outputs
 from hil.redundancy.voting import Verdict, VerdictKind
-from hil.scenario import Scenario, UpsetTarget
+from hil.scenario import RigConfig, Scenario, UpsetTarget
 from hil.upsets.words import (
     ACTIVATIONS,
     EFFECTS,
@@ -42,7 +42,7 @@ class Metrics:
     trips. `cuts`: boards that were switched off for an over-current; `reconnects`: how often a link
     was established again. `wall_us`: real time [us] of the run before it was resumed. With time
     redundancy: `executions` of steps, and `executions_disagreed`, the frames in which they
-    differed. With a
+    differed. With a primary: `command_changes`, how often command has passed. With a
     voter per node: `copies_differed`, the frames in which some copy of a reply was not what was
     sent; `split_frames`, those in which the voters decided differently; and `split_outputs`, those
     in which they let different outputs pass, or one of them let none pass.
@@ -67,6 +67,7 @@ class Metrics:
     wall_us: int = 0
     executions: int = 0
     executions_disagreed: int = 0
+    command_changes: int = 0
     copies_differed: int = 0
     split_frames: int = 0
     split_outputs: int = 0
@@ -207,7 +208,7 @@ def flat(
     repair: RepairTimes,
     accel: float,
     *,
-    voter_per_node: bool = False,
+    rig: RigConfig | None = None,
 ) -> dict[str, float]:
     """Return metrics under the dotted names that `expect:` uses; `accel` multiplied all rates."""
     out: dict[str, float] = {
@@ -243,7 +244,7 @@ def flat(
         out[f"voting.{voters}"] = metrics.voting[voters]
     for kind in VerdictKind:
         out[f"verdicts.{kind.word}"] = metrics.verdicts[kind]
-    out |= _of_some_schemes(metrics, voter_per_node=voter_per_node)
+    out |= _of_some_schemes(metrics, rig)
     for name, count in (
         ("injected", upsets.injected),
         ("verified", upsets.verified),
@@ -263,13 +264,16 @@ def flat(
     return out
 
 
-def _of_some_schemes(metrics: Metrics, *, voter_per_node: bool) -> dict[str, float]:
-    """Return the metrics of time redundancy and of replicas of the voter, if a run has them."""
+def _of_some_schemes(metrics: Metrics, rig: RigConfig | None) -> dict[str, float]:
+    """Return the metrics of time redundancy, of replicas of the voter and of a primary, if a run
+    has them."""
     out: dict[str, float] = {}
     if metrics.executions:
         out["executions"] = metrics.executions
         out["executions_disagreed"] = metrics.executions_disagreed
-    if voter_per_node:
+    if rig is not None and rig.scheme.has_primary:
+        out["command_changes"] = metrics.command_changes
+    if rig is not None and rig.voter_per_node:
         out["copies_differed"] = metrics.copies_differed
         out["split_frames"] = metrics.split_frames
         out["split_outputs"] = metrics.split_outputs

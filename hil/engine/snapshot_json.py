@@ -22,6 +22,7 @@ from hil.redundancy.checkpoints import HostCopy
 from hil.redundancy.field_vote import FieldMemory
 from hil.redundancy.hold import HeldOutput, HoldSnapshot
 from hil.redundancy.orbit_scheme import OrbitSchemeSnapshot
+from hil.redundancy.primary import PrimarySnapshot
 from hil.redundancy.recovery import NodeRecoverySnapshot, NodeState
 from hil.redundancy.voting import VerdictKind, unpack
 from hil.rig.node import PowerCut
@@ -202,6 +203,7 @@ def _verdicts(verdicts: VerdictSnapshot) -> dict[str, object]:
             [None if m.last is None else m.last.hex(), m.held, list(m.records)]
             for m in verdicts.memory
         ],
+        "primary": list(verdicts.primary),
     }
 
 
@@ -221,6 +223,7 @@ def _verdicts_from(data: Mapping[str, Any]) -> VerdictSnapshot:
             FieldMemory(None if last is None else bytes.fromhex(last), held_for, tuple(records))
             for last, held_for, records in data.get("voter", ())
         ),
+        primary=PrimarySnapshot(*data.get("primary", ())),
     )
 
 

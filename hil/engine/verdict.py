@@ -24,6 +24,7 @@ from hil.redundancy.electorate import is_alone
 from hil.redundancy.field_vote import FieldMemory
 from hil.redundancy.hold import HoldSnapshot, OutputHold
 from hil.redundancy.observation import observation
+from hil.redundancy.primary import FIRST_COMMANDS, PrimarySnapshot
 from hil.redundancy.recovery import IT_WAS_LATE, THE_HOST_WAS_BUSY, Action, NodeState
 from hil.redundancy.rollback import RollbackSpacing
 from hil.redundancy.voting import Verdict, VerdictKind
@@ -39,7 +40,8 @@ class VerdictSnapshot:
     """The state of the verdict stages between two frames: the frame before which no rollback is
     tried again, the nodes that took part in the last one, how many consecutive times it has failed,
     the last frame that was more than plain agreement, the number of consecutive frames in which a
-    node decided alone, the held output, and what a voter by value remembers of each field."""
+    node decided alone, the held output, what a voter by value remembers of each field, and what is
+    remembered of a primary."""
 
     rollback_not_before: int
     rollback_tried: frozenset[str]
@@ -48,6 +50,7 @@ class VerdictSnapshot:
     frames_alone: int
     hold: HoldSnapshot
     memory: tuple[FieldMemory, ...] = ()
+    primary: PrimarySnapshot = FIRST_COMMANDS
 
 
 def usual_kind(voters: int) -> VerdictKind:
@@ -75,6 +78,7 @@ class VerdictStage:
         self._rig = rig
         self._golden = golden
         self._scheme = redundancy.scheme
+        self._memory = redundancy.scheme.memory
         self._recovery = redundancy.recovery
         self._redundancy = redundancy
         self._upsets = upsets
@@ -99,6 +103,7 @@ class VerdictStage:
             self._scheduler.frames_alone,
             self._hold.snapshot(),
             () if self._scheme.values is None else self._scheme.values.memory,
+            FIRST_COMMANDS if self._scheme.primary is None else self._scheme.primary.memory,
         )
 
     def restore(self, snapshot: VerdictSnapshot) -> None:
@@ -111,6 +116,8 @@ class VerdictStage:
         self._hold.restore(snapshot.hold)
         if self._scheme.values is not None and snapshot.memory:
             self._scheme.values.memory = snapshot.memory
+        if self._scheme.primary is not None:
+            self._scheme.primary.memory = snapshot.primary
 
     # --- the stages ---------------------------------------------------------------------------
 
@@ -128,8 +135,10 @@ class VerdictStage:
                 self._classifier.classify_nodes(frame.number, worth, golden)
             self._outside.note_results(frame.number, frame.results, self._damaged_agents())
             verdict = scheduler.agreed = self._roll_back_if_needed(frame, verdict)
-        if self._scheme.values is not None:
-            self._scheme.values.settle(verdict)
+        if self._memory is not None:
+            self._memory.settle(verdict)
+            if self._scheme.primary is not None:
+                self._metrics.command_changes = self._scheme.primary.memory.changes
         scheduler.frames_alone = scheduler.frames_alone + 1 if is_alone(verdict) else 0
         self._metrics.count(verdict)
         if frame.copies_differed:
@@ -218,7 +227,7 @@ class VerdictStage:
         ):
             return verdict
         for attempt in range(attempts + 1):
-            if self._scheme.is_compared(verdict):
+            if self._scheme.is_settled(verdict):
                 break
             nodes = self._to_roll_back(frame, verdict, everybody=attempt > 0)
             if not nodes:

@@ -91,6 +91,7 @@ class RecordedScenario:
     unvoted_frames: for how many consecutive frames at most; 0 without a limit
     votes_by_value: not the exact majority of outputs and states decides
     spares: how many nodes are spares, hot or cold
+    monitors: of a primary: how many vote it out, and in how many consecutive frames
     follows: the schemes of one that follows the orbit, in words; empty for any other
     one_at_a_time: upsets wait until the one before is healed
     solar_events: the sun sends protons, too
@@ -116,6 +117,7 @@ class RecordedScenario:
     votes_by_value: bool = False
     spares: int = 0
     follows: str = ""
+    monitors: tuple[int, int] = (0, 0)
 
     @classmethod
     def of(cls, scenario: Scenario) -> RecordedScenario:
@@ -138,6 +140,7 @@ class RecordedScenario:
             seed=_whole(content.get("seed")),
             scheme=_text(rig, "scheme"),
             follows=_follows(_inner(rig, "follows")),
+            monitors=_monitors(_inner(rig, "monitors")),
             pace=_text(content, "pace") or "free",
             accel=1.0 if accel is None else float(accel),
             voted_accel=1.0 if voted_accel is None else float(voted_accel),
@@ -213,6 +216,12 @@ def _votes_by_value(voter: JsonObject) -> bool:
     kinds = [voter, *(_inner(_inner(voter, "fields"), name) for name in _inner(voter, "fields"))]
     own = any((_text(rule, "kind") or "exact") != "exact" for rule in kinds)
     return own or (_text(voter, "state") or "exact") != "exact"
+
+
+def _monitors(monitors: JsonObject) -> tuple[int, int]:
+    count = _whole(monitors.get("count")) or 2
+    votes = _whole(monitors.get("votes")) or (count + 1) // 2 + 1  # hil.scenario.monitors
+    return votes, _whole(monitors.get("frames")) or 1
 
 
 def _workload_name(content: JsonObject) -> str:

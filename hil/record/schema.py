@@ -2,7 +2,8 @@
 
 `blocks` has every frame, packed (csrc/host/frame_verdict.h): 32 bytes, then 18 per node,
 little-endian: frame u64, verdict u8, nodes u8, voters u8, flags u8, agree u8, dissent u8, latent
-u8, zero u8, agreed output digest u64, agreed state digest u64; per node status u8, signal u8,
+u8, primary u8 (1 + the index of the node that commands; 0 in other schemes), agreed output
+digest u64, agreed state digest u64; per node status u8, signal u8,
 output digest u64, state digest u64. `snapshot` is where a run can be taken up again: all nodes
 held `state` after the frame before `frame`, and `engine` is what the loop knew; `snapshot_states`
 has what was in their checkpoints. `frames` and

@@ -38,9 +38,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
 
 from hil.redundancy.pairs import deciding, identical
+from hil.redundancy.primary import PrimaryVoter
 from hil.redundancy.spares import first_of
 from hil.redundancy.value_vote import OutputBallots, ValueVoter
 from hil.redundancy.voting import (
@@ -77,6 +78,13 @@ class Electorate:
     returning: int
 
 
+class VoterMemory(Protocol):
+    """A voter that remembers something from frame to frame."""
+
+    def settle(self, verdict: Verdict) -> None:
+        """Take the final verdict of a frame."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scheme:
     """The policy of a redundancy scheme: its members, how they decide a frame, and what is
@@ -91,7 +99,8 @@ class Scheme:
     `by_priority` whether the first of them that speaks decides (`hil.redundancy.pairs`); with
     `hot_spares` the first `members` nodes that vote decide, and the others are only compared
     (`hil.redundancy.spares`); `awake`: how many of the members are in service, while the others
-    rest in turn (`hil.redundancy.rotation`), 0: all."""
+    rest in turn (`hil.redundancy.rotation`), 0: all; `primary`: the voter of a scheme in which one
+    node commands, which is `voter` then."""
 
     members: int
     unvoted: Unvoted
@@ -103,6 +112,7 @@ class Scheme:
     values: ValueVoter | None = None
     hot_spares: int = 0
     awake: int = 0
+    primary: PrimaryVoter | None = None
 
     @property
     def serving(self) -> int:
@@ -215,7 +225,23 @@ class Scheme:
             return False
         if self.members == 1:
             return not verdict.flags & FAIL_SILENT
-        return not is_alone(verdict)
+        return verdict.kind is VerdictKind.UNANIMOUS or verdict.kind is VerdictKind.MAJORITY
+
+    def is_settled(self, verdict: Verdict) -> bool:
+        """Return whether no rollback is due: nodes agree, or a primary that is contested commands
+        for the time being."""
+        return self.is_compared(verdict) or verdict.contested
+
+    @property
+    def memory(self) -> VoterMemory | None:
+        """Return the voter that remembers something from frame to frame; None if none does."""
+        return self.values or self.primary
+
+    def voting_by(self, voter: Voter) -> Scheme:
+        """Return this scheme with another voter among equals; a primary's rule stays."""
+        if self.primary is None:
+            return replace(self, voter=voter)
+        return replace(self, voter=replace(self.primary, inner=voter))
 
     @property
     def holds(self) -> bool:

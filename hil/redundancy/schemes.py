@@ -5,8 +5,11 @@ from __future__ import annotations
 from hil.redundancy.cold_start import CommandRule
 from hil.redundancy.electorate import Scheme
 from hil.redundancy.pairs import pairs_of
+from hil.redundancy.primary import PrimaryVoter
 from hil.redundancy.value_vote import value_voter
+from hil.redundancy.voting import vote
 from hil.scenario import Scenario
+from hil.scenario.monitors import MonitorsConfig
 
 __all__ = ["command_rule", "scheme_of"]
 
@@ -17,10 +20,14 @@ def scheme_of(scenario: Scenario, output_len: int | None = None) -> Scheme:
     value, and knows only what is delivered without a majority. Raises: ConfigError if the fields of
     the output do not fit the voter."""
     rig, name = scenario.rig, scenario.rig.scheme
+    monitors = rig.monitors or MonitorsConfig()
+    primary = PrimaryVoter(monitors.needed_votes, monitors.frames) if name.has_primary else None
     return Scheme(
-        name.size,
+        1 + monitors.count if primary is not None else name.size,
         rig.unvoted,
         rig.unvoted_frames,
+        voter=primary or vote,
+        primary=primary,
         executions=name.executions,
         pairs=pairs_of(name.pairs),
         by_priority=name.by_priority,

@@ -51,6 +51,7 @@ class NodeStatus(enum.IntEnum):
         return self.name.lower()
 
 
+_PRIMARY_AT: Final = 15  # byte of a packed frame (hil.record.schema)
 _KINDS: Final = {int(kind): kind for kind in VerdictKind}
 
 DELIVERED: Final[int] = lib.FRAME_DELIVERED
@@ -116,7 +117,20 @@ class Verdict(NamedTuple):
 
     def with_flags(self, flags: int) -> Verdict:
         """Return the verdict with other flags, packed again."""
-        return packed(self._replace(flags=flags))
+        return packed(self._replace(flags=flags), self.primary)
+
+    @property
+    def primary(self) -> int | None:
+        """Return the index of the node that commands; None in a scheme without a primary, and where
+        nobody does."""
+        number = self.record[_PRIMARY_AT] if self.record else 0
+        return number - 1 if number else None
+
+    @property
+    def contested(self) -> bool:
+        """Return whether the output of a primary was delivered although its monitors contradict it:
+        not yet for long enough to vote it out."""
+        return self.kind is VerdictKind.NO_MAJORITY and self.delivered
 
     @property
     def states_ignored(self) -> bool:
@@ -213,9 +227,9 @@ def vote(
     return _verdict(f, ballots, ffi.buffer(packed, length)[:])
 
 
-def packed(verdict: Verdict) -> Verdict:
-    """Return a verdict that was decided elsewhere, with its packed frame. Raises: KernelError for
-    more than 8 nodes. Thread-safe."""
+def packed(verdict: Verdict, primary: int | None = None) -> Verdict:
+    """Return a verdict that was decided elsewhere, with its packed frame; the node with the index
+    `primary` commands. Raises: KernelError for more than 8 nodes. Thread-safe."""
     f = ffi.new("hil_frame_verdict_t *")
     f.frame, f.nodes, f.voters = verdict.frame, len(verdict.ballots), verdict.voters
     f.verdict, f.flags = verdict.kind, verdict.flags
@@ -225,6 +239,7 @@ def packed(verdict: Verdict) -> Verdict:
         node.status, node.signal, node.output_digest, node.state_digest = ballot
     record = ffi.new("uint8_t[]", _RECORD_MAX)
     length = check(lib.frame_verdict_pack(f, record, _RECORD_MAX), "frame_verdict_pack")
+    record[_PRIMARY_AT] = 0 if primary is None else 1 + primary
     return verdict._replace(record=ffi.buffer(record, length)[:])
 
 

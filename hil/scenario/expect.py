@@ -53,6 +53,7 @@ KNOWN_METRICS: tuple[str, ...] = (
     "supply_errors",
     "executions",
     "executions_disagreed",
+    "command_changes",
     "copies_differed",
     "split_frames",
     "split_outputs",

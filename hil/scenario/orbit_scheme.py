@@ -104,7 +104,7 @@ class OrbitSchemeConfig(FrozenModel):
         for key, scheme in keys.items():
             if scheme is None:
                 continue
-            if scheme.pairs or scheme.executions > 1 or scheme.awake < scheme.size:
+            if not scheme.votes_plainly:
                 findings.add(
                     key, f"{scheme} cannot be changed to another scheme", f"choose of {_CHOICES}"
                 )

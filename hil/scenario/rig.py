@@ -18,6 +18,7 @@ from hil.scenario.console import (
     check_consoles,
 )
 from hil.scenario.fields import FrozenModel, Int
+from hil.scenario.monitors import LEAST_MONITORS, MonitorsConfig
 from hil.scenario.orbit_scheme import OrbitSchemeConfig, as_written, refuse_former_keys
 from hil.scenario.places import LABGRID_DESCRIPTION, check_places
 from hil.scenario.ports import PORT_EXAMPLES
@@ -133,7 +134,8 @@ class RigConfig(FrozenModel):
         "1 node: dual_execution (each step twice, a third time if they differ), triple_execution "
         "(each step three times). Self-checking pairs, in the order of the nodes: triple_pairs "
         "(6 nodes, the pairs that agree with themselves vote), priority_pairs (8 nodes, the first "
-        "such pair commands). Rotation that saves energy: rotating_tmr (3 nodes, two of which "
+        "such pair commands). primary_monitors: 3 nodes or more, of which one commands until its "
+        "`monitors` vote it out. Rotation that saves energy: rotating_tmr (3 nodes, two of which "
         "compute while the third is off, in turn; it is woken when they do not agree). With a "
         "plant also a mapping, of schemes that follow the orbit: "
         "{in_anomaly: tmr, in_storm: tmr, else: dmr}.",
@@ -169,6 +171,11 @@ class RigConfig(FrozenModel):
         default=0,
         description="Nodes at the end of the list that are off until another is isolated.",
     )
+    monitors: MonitorsConfig | None = Field(
+        default=None,
+        description="With primary_monitors: how many nodes monitor the primary, and when they vote "
+        "it out; default: two, both of which must disagree with it in one frame. Others ignore it.",
+    )
     voter_per_node: bool = Field(
         default=False,
         description="Every node has a replica of the voter, which gets its own copy of each reply; "
@@ -198,7 +205,14 @@ class RigConfig(FrozenModel):
     @property
     def size(self) -> int:
         """Return the number of nodes."""
-        return self.scheme.size + self.hot_spares + self.cold_spares
+        return self.scheme.size + self.monitors_beyond + self.hot_spares + self.cold_spares
+
+    @property
+    def monitors_beyond(self) -> int:
+        """Return the number of monitors beyond those that the scheme has at least."""
+        if self.monitors is None or not self.scheme.has_primary:
+            return 0
+        return self.monitors.count - LEAST_MONITORS
 
     @property
     def unvoted(self) -> Unvoted:
@@ -319,8 +333,7 @@ class RigConfig(FrozenModel):
             )
         if not self.voter_per_node:
             return
-        scheme = self.scheme
-        plain = not (scheme.pairs or scheme.executions > 1) and scheme.awake == scheme.size > 1
+        plain = self.scheme.votes_plainly and self.scheme.size > 1
         for key, possible, what in (
             ("scheme", plain, f"{self.scheme} has no replicas of the voter; dmr, tmr and 4mr have"),
             ("voter", self.voter == VoterConfig(), "replicas of the voter are exact"),
@@ -329,6 +342,14 @@ class RigConfig(FrozenModel):
         ):
             if not possible:
                 findings.add(key, what, "remove `voter_per_node`, or change this")
+
+    def _check_primary(self, findings: Findings) -> None:
+        if self.scheme.has_primary and not self.voter.is_exact:
+            findings.add(
+                "voter",
+                "monitors compare digests; expected the voter `exact`",
+                "remove it, or choose another scheme",
+            )
 
     def _check_size(self, findings: Findings) -> None:
         if self.follows is not None and self.follows.largest is not self.scheme:
@@ -340,9 +361,9 @@ class RigConfig(FrozenModel):
                 f"a node of a pair never speaks alone; {self.scheme} has `nothing` or `hold`",
                 "remove it",
             )
+        self._check_primary(findings)
         spares = self.hot_spares + self.cold_spares
-        scheme = self.scheme
-        if spares and (scheme.pairs or scheme.executions > 1 or scheme.awake < scheme.size):
+        if spares and not self.scheme.votes_plainly:
             findings.add(
                 "hot_spares" if self.hot_spares else "cold_spares",
                 f"{self.scheme} has no spares; simplex, dmr, tmr and 4mr to 7mr have",
@@ -356,7 +377,8 @@ class RigConfig(FrozenModel):
                 "lower it",
             )
         if len(self.nodes) != self.size:
-            sizes = {scheme: scheme.size + spares for scheme in SchemeName}
+            beyond = self.monitors_beyond + spares
+            sizes = {scheme: scheme.size + beyond for scheme in SchemeName}
             fitting = [scheme for scheme, size in sizes.items() if size == len(self.nodes)]
             with_spares = f" with {_count(spares, 'spare')}" if spares else ""
             findings.add(
@@ -368,10 +390,15 @@ class RigConfig(FrozenModel):
 
 
 def spares_in(rig: object) -> int:
-    """Return the number of spares that the raw mapping of a rig has; 0 where it makes no sense."""
-    values = (
-        [rig.get(key) for key in ("hot_spares", "cold_spares")] if isinstance(rig, dict) else []
-    )
+    """Return the number of spares that the raw mapping of a rig has, and of monitors beyond two; 0
+    where it makes no sense."""
+    if not isinstance(rig, dict):
+        return 0
+    values = [rig.get(key) for key in ("hot_spares", "cold_spares")]
+    monitors = rig.get("monitors")
+    if isinstance(monitors, dict) and rig.get("scheme") == SchemeName.PRIMARY_MONITORS:
+        count = monitors.get("count")
+        values.append(count - LEAST_MONITORS if type(count) is int else 0)
     return sum(value for value in values if type(value) is int and 0 < value <= NODES_MAX)
 
 

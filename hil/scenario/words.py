@@ -59,17 +59,24 @@ class SchemeName(Word):
     TRIPLE_PAIRS = "triple_pairs"
     PRIORITY_PAIRS = "priority_pairs"
     ROTATING_TMR = "rotating_tmr"
+    PRIMARY_MONITORS = "primary_monitors"
 
     @property
     def size(self) -> int:
-        """Return the number of nodes."""
+        """Return the number of nodes; of a primary with its monitors, the least."""
         sizes = {"dmr": 2, "tmr": 3, "4mr": 4, "5mr": 5, "6mr": 6, "7mr": 7, "rotating_tmr": 3}
+        sizes[SchemeName.PRIMARY_MONITORS] = 3
         return sizes.get(self.value, 2 * self.pairs or 1)
 
     @property
     def pairs(self) -> int:
         """Return the number of self-checking pairs; 0 for a scheme without pairs."""
         return {"triple_pairs": 3, "priority_pairs": 4}.get(self.value, 0)
+
+    @property
+    def has_primary(self) -> bool:
+        """Return whether one node commands, and the others monitor it."""
+        return self is SchemeName.PRIMARY_MONITORS
 
     @property
     def by_priority(self) -> bool:
@@ -87,6 +94,12 @@ class SchemeName(Word):
         """Return whether a node that is alone delivers nothing unless the scenario says so: the
         scheme compares two nodes, and has no third one that is always there."""
         return self is SchemeName.DMR or self.pairs > 0 or self.awake < self.size
+
+    @property
+    def votes_plainly(self) -> bool:
+        """Return whether all nodes vote, one by one, each of them once."""
+        rests = self.awake < self.size
+        return not (self.pairs or self.has_primary or self.executions > 1 or rests)
 
     @property
     def executions(self) -> int:

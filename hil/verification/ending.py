@@ -45,8 +45,8 @@ SEALED_SINCE: Final = 2
 """The first record version with a record digest."""
 _OPEN_OUTCOMES: Final = (RunOutcome.RUNNING, RunOutcome.ABORTED, RunOutcome.ERROR)
 _MISSING: Final = "missing"
-_OF_REPLICAS: Final = frozenset({"split_frames", "split_outputs"})
-"""Metrics that `hil.verification.replica_check` compares."""
+_OF_VOTERS: Final = frozenset({"split_frames", "split_outputs", "command_changes"})
+"""Metrics that `hil.verification.replica_check` and `primary_check` compare."""
 _FROM_RECORD: Final = frozenset(
     {
         "rollbacks",
@@ -57,7 +57,7 @@ _FROM_RECORD: Final = frozenset(
         "executions",
         "executions_disagreed",
         "copies_differed",
-        *_OF_REPLICAS,
+        *_OF_VOTERS,
     }
 )
 """Metrics that only the run itself could count; those of the plant, too."""
@@ -185,7 +185,7 @@ def _expectations(
         f"{len(measured) - len(from_record)} metrics, {len(judged)} expectations and the outcome "
         "were computed again"
     )
-    uncounted = [name for name in from_record if name not in _OF_REPLICAS]
+    uncounted = [name for name in from_record if name not in _OF_VOTERS]
     out.not_covered.append(f"metrics that only the run itself counted: {', '.join(uncounted)}")
 
 

@@ -21,6 +21,7 @@ from hil.record.row_counts import (
 from hil.record.row_values import RecordedFrame, RecordedReply
 from hil.record.span_rows import frames_between, replies_between, rows_from
 from hil.redundancy.pairs import identical
+from hil.redundancy.schemes import scheme_of
 from hil.redundancy.voting import (
     NodeStatus,
     Verdict,
@@ -40,6 +41,7 @@ from hil.verification.ending import (
 from hil.verification.findings import Difference, Verification
 from hil.verification.golden_run import golden_of
 from hil.verification.ground import verify_ground
+from hil.verification.primary_check import PrimaryCheck
 from hil.verification.replica_check import ReplicaCheck
 from hil.verification.tally import tally
 from hil.verification.value_ballots import ValueBallots, value_ballots
@@ -73,12 +75,16 @@ def verify(reader: Reader, on_progress: Callable[[int, int], None] | None = None
             alike = identical if ballots is None else ballots.are_alike
             delivery = DeliveryCheck(out, scenario, alike)
             checks = checks._replace(values=ballots, delivery=delivery)
+            if (voter := scheme_of(scenario).primary) is not None:
+                checks = checks._replace(primary=PrimaryCheck(out, reader, voter))
         _all_frames(out, reader, rows, checks, on_progress)
         if scenario is not None:
             verify_ground(out, reader, scenario, golden)
         out.run_digest = reader.run_digest()
         if out.complete:
             checks.replicas.end()
+            if checks.primary is not None:
+                checks.primary.end()
             verify_end(out, reader, scenario, tally(reader))
     except NONSENSE as error:
         out.differs(None, "record", "one that makes sense", f"nonsense ({error})")
@@ -100,6 +106,7 @@ class _Checks(NamedTuple):
     replicas: ReplicaCheck
     values: ValueBallots | None = None
     delivery: DeliveryCheck | None = None
+    primary: PrimaryCheck | None = None
 
 
 def _all_frames(
@@ -148,11 +155,12 @@ def _one_frame(out: Verification, rows: _Rows, number: int, packed: bytes, check
         golden.step()
     try:
         recorded = unpack(packed)
-        again = (
-            checks.replicas.again(recorded)
-            if values is None
-            else values.again(recorded, rows.replies(number))
-        )
+        if checks.primary is not None:
+            again = checks.primary.again(recorded)
+        elif values is not None:
+            again = values.again(recorded, rows.replies(number))
+        else:
+            again = checks.replicas.again(recorded)
     except KernelError as error:
         out.differs(number, "packed frame", packed[:16].hex() + "..", f"nonsense ({error.message})")
         return
@@ -202,6 +210,7 @@ def _name_difference(
     pairs: list[tuple[str, object, object]] = [
         ("verdict", recorded.kind.word, again.kind.word),
         ("voters", _mask(recorded.voters, names), _mask(again.voters, names)),
+        ("node that commands", _name(recorded.primary, names), _name(again.primary, names)),
         ("agreeing nodes", _mask(recorded.agree, names), _mask(again.agree, names)),
         ("dissenting nodes", _mask(recorded.dissent, names), _mask(again.dissent, names)),
         ("latent nodes", _mask(recorded.latent, names), _mask(again.latent, names)),
@@ -214,6 +223,10 @@ def _name_difference(
             out.differs(number, what, old, new)
             return
     out.differs(number, "packed frame", recorded.record.hex(), again.record.hex())
+
+
+def _name(node: int | None, names: list[str]) -> str:
+    return "none" if node is None else names[node]
 
 
 def _mask(mask: int, names: list[str]) -> str:

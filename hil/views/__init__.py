@@ -28,6 +28,7 @@ campaign_comparison, campaign_protection, campaign_rates
 training            ways to protect a training run, compared
 upset_sources       what injects upsets into a run
 cost                what correct answers cost, and all prices
+command_changes     changes of command in a rig with a primary
 scheme_figures      redundancy schemes compared in runs of one scenario
 model_rows          models of reliability beside measurements
 style               glyphs, colours and consoles that all views share

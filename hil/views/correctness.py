@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
+from typing import Final
 
 from hil.redundancy.voting import NodeStatus
 
-__all__ = ["Answered", "answer_words", "answered", "names_text"]
+__all__ = ["OUTVOTED", "Answered", "answer_words", "answered", "names_text"]
+
+OUTVOTED: Final = "right but outvoted"
+"""The words for a node that is right where the delivered output is wrong."""
 
 
 class Answered(enum.Enum):
@@ -63,7 +67,7 @@ def answer_words(
     if answer is Answered.RIGHT:
         if not delivered:
             return "right"
-        return "right but outvoted" if latent or not correct else ""
+        return OUTVOTED if latent or not correct else ""
     return "latent" if latent and correct else "wrong state"
 
 

@@ -48,8 +48,9 @@ from hil.record.span_rows import (
 from hil.redundancy.recovery import NodeState
 from hil.redundancy.voting import NodeStatus, VerdictKind
 from hil.scenario.console_patterns import CONSOLE_REASON
-from hil.scenario.words import UpsetTarget
-from hil.views.correctness import Answered, answer_words, answered
+from hil.scenario.words import SchemeName, UpsetTarget
+from hil.views.command_changes import CommandChanges
+from hil.views.correctness import OUTVOTED, Answered, answer_words, answered
 from hil.views.output_values import difference_text, fields_of, rules_in
 from hil.views.style import BAD, DIM, GOOD, WARN, Glyphs, duration, flight_time
 from hil.views.voter_views import split_texts
@@ -122,6 +123,8 @@ def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[Listed
         own = output_at(reader, node, row.frame) or b""
         return difference_text(fields, own, row.value, rules[length])
 
+    has_primary = reader.scenario.scheme == SchemeName.PRIMARY_MONITORS.value
+    commands = CommandChanges(reader) if has_primary else None
     in_force = _InForce(open_upsets(reader, first, last))
     answers = _by_frame((a.frame, a) for a in answers_between(reader, first, last))
     hits = _by_frame((u.frame, u) for u in upsets_between(reader, first, last))
@@ -135,6 +138,7 @@ def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[Listed
         replies = answers[frame]
         known = {u.id for u in (*hits[frame], *later[frame])}
         faulty = list(_faulty(row, replies, names))
+        command = commands.text(frame) if commands is not None else ""
         older = [u for u in in_force.at(frame, faulty) if u.id not in known]
         yield ListedMoment(
             frame=frame,
@@ -157,6 +161,7 @@ def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[Listed
             repairs=(
                 *(_repair_text(r) for r in repairs[frame]),
                 *_edge_texts(edges[frame], repairs[frame]),
+                *([command] if command else []),
             ),
             unexplained=tuple(anomaly_text(a) for a in anomalies[frame]),
             consoles=tuple(_printed(replies, names, {a.node for a in anomalies[frame]})),
@@ -272,6 +277,8 @@ def _dissent(
                 delivered=row.delivered,
                 correct=row.correct,
             )
+            if words == OUTVOTED and row.verdict == VerdictKind.NO_MAJORITY.word:
+                words = "right, but does not command"
             value = values(row, index) if dissents else ""
             if words:
                 yield f"{name} {words}" + (f" ({value})" if value else "")

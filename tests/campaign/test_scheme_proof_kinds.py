@@ -97,6 +97,7 @@ def fate_of(fault: NodeFault, node: str = "a", execution: int = 1, **rig: Any) -
                 {"scheme": "rotating_tmr"},
                 {"scheme": "triple_pairs"},
                 {"scheme": "priority_pairs"},
+                {"scheme": "primary_monitors"},
                 {"scheme": "triple_pairs", "voter": MID},
             )
         ),
@@ -204,6 +205,7 @@ def test_every_bit_of_the_output_of_one_node_is_put_to_a_voter_by_value() -> Non
         {"scheme": "tmr", "cold_spares": 1},
         {"scheme": "triple_pairs"},
         {"scheme": "priority_pairs"},
+        {"scheme": "primary_monitors"},
         {"scheme": "triple_pairs", "voter": MID},
         {"scheme": "tmr", "voter": TOLERANT},
     ],

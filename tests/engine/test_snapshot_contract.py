@@ -32,6 +32,7 @@ from hil.redundancy.checkpoints import HostCopy
 from hil.redundancy.field_vote import FieldMemory
 from hil.redundancy.hold import HeldOutput, HoldSnapshot
 from hil.redundancy.orbit_scheme import OrbitSchemeSnapshot
+from hil.redundancy.primary import PrimarySnapshot
 from hil.redundancy.recovery import RUNGS, NodeRecoverySnapshot, NodeState
 from hil.redundancy.voting import Ballot, VerdictKind, vote
 from hil.rig.node import PowerCut
@@ -82,6 +83,7 @@ SNAPSHOT = EngineSnapshot(
         3,
         HoldSnapshot(HeldOutput(39, 2**63, True, b"\xffheld"), 2),
         (FieldMemory(b"\xfelast", 2, (3, 65535)), FieldMemory()),
+        PrimarySnapshot(2, 1, 5),
     ),
     outside=OutsideSnapshot(
         (11, "node a in frame 11: no answer"),
@@ -202,6 +204,7 @@ def test_what_later_hils_wrote_in_addition_may_be_missing() -> None:
         data["judge"]["tried"],
         data["judge"]["failures"],
         data["judge"]["seen"],
+        data["judge"]["primary"],
         data["outside"]["fixed"],
         data["outside"]["count"],
         data["metrics"]["held_frames"],
@@ -213,6 +216,7 @@ def test_what_later_hils_wrote_in_addition_may_be_missing() -> None:
     assert snapshot.outside.count == 2, "all signs were listed"
     assert snapshot.metrics.held_frames == snapshot.verdicts.rollback_failures == 0
     assert snapshot.verdicts.rollback_seen == -1
+    assert snapshot.verdicts.primary == PrimarySnapshot(0, 0, 0)
     assert not any(n.held or n.shed or n.out for n in snapshot.recovery.values())
     assert snapshot.verdicts.hold == SNAPSHOT.verdicts.hold
 
@@ -235,6 +239,7 @@ def test_the_stored_layout_is_that_of_version_3() -> None:
             "frames_alone": 3,
             "hold": {"last": [39, 2**63, True, "ff68656c64"], "frames_unvoted": 2},
             "voter": [["fe6c617374", 2, [3, 65535]], [None, 0, []]],
+            "primary": [2, 1, 5],
         },
         "outside": {
             "first": [11, "node a in frame 11: no answer"],

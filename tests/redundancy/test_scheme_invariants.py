@@ -64,14 +64,14 @@ class Flight(RuleBasedStateMachine):
         calm: bool,
     ) -> None:
         rig: dict[str, Any] = {"scheme": name.value, "board": "inproc"}
-        plain = not name.pairs and name.executions == 1 and name.awake == name.size
+        plain = name.votes_plainly
         hot, cold = spares if plain and name.size + sum(spares) <= 8 else (0, 0)
         rig |= {"hot_spares": hot, "cold_spares": cold}
         scenario = Scenario.model_validate({"workload": "infer", "frames": 9, "rig": rig})
         self.names = [node.name for node in scenario.rig.nodes]
         self.scheme = scheme_of(scenario)
         self.kind = voter
-        self.by_value = voter != "exact" and name.executions == 1
+        self.by_value = voter != "exact" and name.executions == 1 and not name.has_primary
         if self.by_value:
             config = VoterConfig.model_validate({"kind": voter, "tolerance": TOLERANCE})
             values = ValueVoter(rules_of(config, (FIELD,), 8), config.state, len(self.names))
@@ -143,8 +143,8 @@ class Flight(RuleBasedStateMachine):
             confirmed=confirms,
         )  # fmt: skip
         self._check_vote(verdict, electorate, ballots)
-        if self.scheme.values is not None:
-            self.scheme.values.settle(verdict)
+        if self.scheme.memory is not None:
+            self.scheme.memory.settle(verdict)
         self.alone = self.alone + 1 if is_alone(verdict) else 0
         healthy = [n for n in results if results[n].status == DONE and self.states[n] == RIGHT]
         for name, result in results.items():
@@ -204,6 +204,10 @@ class Flight(RuleBasedStateMachine):
         assert not verdict.voters & ~asked, "an excluded node has no part in a verdict"
         if self.scheme.by_priority and verdict.delivered:
             assert verdict.voters in self.scheme.pairs, "one pair commands, never two"
+        if self.scheme.primary is not None and verdict.delivered:
+            assert verdict.primary is not None, "one node commands"
+            assert verdict.voters >> verdict.primary & 1
+            assert ballots[verdict.primary].output_digest == verdict.output, "its output"
         if self.scheme.hot_spares and not electorate.returning:
             assert verdict.voters.bit_count() <= self.scheme.members
         if verdict.delivered:

@@ -289,7 +289,7 @@ def test_bytes_that_are_no_frame_are_refused() -> None:
         (11, 33),
         (11, 64),
         (11, 128),
-        (15, 1),
+        (15, 4),
         (32, 6),
     ):
         with pytest.raises(KernelError):

@@ -19,6 +19,7 @@ from hil.redundancy.voting import VerdictKind, record_length
 from hil.report.markup import text
 from hil.report.page_file import asset
 from hil.report.run_page.facts import RunFacts
+from hil.scenario.words import SchemeName
 
 __all__ = ["SCRIPT_POLICY", "frame_data", "numbered", "plain_digests", "vote_section"]
 
@@ -38,10 +39,18 @@ def vote_section(reader: Reader, facts: RunFacts) -> str:
     data = frame_data(reader, facts)
     if data is None:
         return ""
-    if facts.meta.scenario.votes_by_value:
+    scenario = facts.meta.scenario
+    other = ""
+    if scenario.votes_by_value:
+        other = (
+            "The voter of this run compares values, which are not part of this page; the one of "
+            "pages votes by digests."
+        )
+    elif scenario.scheme == SchemeName.PRIMARY_MONITORS.value:
+        other = "In this run a primary commands; the voter of pages knows only majorities."
+    if other:
         return (
-            "<h2>Voted again, here</h2><p>The voter of this run compares values, which are not "
-            "part of this page; the one of pages votes by digests. Vote again with "
+            f"<h2>Voted again, here</h2><p>{other} Vote again with "
             f"<code>hil replay {text(facts.name)} --verify</code>.</p>"
         )
     content = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")

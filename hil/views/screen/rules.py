@@ -29,6 +29,9 @@ _DELIVERED: Final = {
     "last_node": "if only one node is in service, its output is delivered, marked as unvoted",
     "deliver": "if only one node answers, its output is delivered, marked as unvoted",
 }
+_BY_VOTERS: Final = (
+    "voters that agree decide; returning nodes also count where the voters alone do not decide"
+)
 _REFRESH: Final = "healed from the fault-free run by the bench after each upset (one_at_a_time)"
 
 
@@ -39,7 +42,8 @@ class SchemeRule:
     `one_at_a_time`: an upset waits until the rig has recovered from the one before; `executions`:
     how often a node executes each step; `pairs`: the number of its self-checking pairs, and
     `by_priority` whether the first that speaks commands; `spares`: nodes beyond those that decide,
-    of the `size` nodes of the rig; `resting`: how many of its nodes rest in turn."""
+    of the `size` nodes of the rig; `resting`: how many of its nodes rest in turn; `monitors`: in a
+    scheme with a primary, how many vote it out, and in how many consecutive frames."""
 
     scheme: str = ""
     size: int = 0
@@ -51,6 +55,7 @@ class SchemeRule:
     by_priority: bool = False
     spares: int = 0
     resting: int = 0
+    monitors: tuple[int, int] = (0, 0)
 
     @property
     def refresh(self) -> str:
@@ -78,9 +83,20 @@ class SchemeRule:
             return ""
         limit = self._limit(", for at most {}; then nothing", "consecutive frame")
         endless = "" if limit or self.unvoted == Unvoted.NOTHING else ", without a limit in time"
+        decided = self._monitored() if self.has_primary else f"{self._rotation()}{_BY_VOTERS}"
+        return f"{decided}; {_DELIVERED[self.unvoted]}{limit or endless}"
+
+    @property
+    def has_primary(self) -> bool:
+        """Return whether one node commands, and the others monitor it."""
+        return self.monitors[0] > 0
+
+    def _monitored(self) -> str:
+        votes, frames = self.monitors
+        lasting = "one frame" if frames == 1 else f"{frames} consecutive frames"
         return (
-            f"{self._rotation()}voters that agree decide; returning nodes also count where the "
-            f"voters alone do not decide; {_DELIVERED[self.unvoted]}{limit or endless}"
+            f"the primary commands until {plural(votes, 'monitor')}, or all that answer, "
+            f"contradict it in {lasting}; then the next one in the list that another confirms does"
         )
 
     def _rotation(self) -> str:
@@ -142,4 +158,5 @@ def rule_of(scenario: RecordedScenario, size: int) -> SchemeRule:
         by_priority=known is not None and known.by_priority,
         spares=scenario.spares,
         resting=0 if known is None else known.size - known.awake,
+        monitors=scenario.monitors if known is not None and known.has_primary else (0, 0),
     )

@@ -158,7 +158,8 @@ class NodeFacts:
 @dataclass(frozen=True, slots=True)
 class Vote:
     """The verdict of the frame. Masks have bit i for node i. `held`: the last voted output was
-    delivered again; `held_wrong`: that output was wrong."""
+    delivered again; `held_wrong`: that output was wrong. `primary`: the index of the node that
+    commands; None in a scheme without a primary, and where nobody does."""
 
     kind: str
     delivered: bool
@@ -169,6 +170,7 @@ class Vote:
     latent: int
     held: bool = False
     held_wrong: bool = False
+    primary: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

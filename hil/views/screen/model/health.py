@@ -90,6 +90,8 @@ def redundancy(scene: Scene) -> Redundancy:
         text = "a fault goes unnoticed"
     else:
         text = "no node votes"
+    if rule.has_primary:
+        mode, text = "PRIMARY", _commands(scene, text)
     if rule.spares:
         text += f", {plural(ready, 'spare')} left"
     level = Level.GOOD if voting == total else Level.WARN if voting else Level.BAD
@@ -116,6 +118,18 @@ def _of_rotation(scene: Scene) -> Redundancy:
     level = Level.GOOD if able >= total and margin else Level.WARN if able else Level.BAD
     rule = scene.run.rule.alone if able == 2 else ""
     return Redundancy("ROTATION", min(able, total), total, margin, level, text, rule)
+
+
+def _commands(scene: Scene, alone: str) -> str:
+    """Return who commands in a rig with a primary, and how many nodes monitor it; `alone`: the text
+    for one node that has no monitor."""
+    primary = None if scene.vote is None else scene.vote.primary
+    names = [node.name for node in scene.nodes if node.index == primary]
+    monitors = sum(n.state == NodeState.VOTING and n.index != primary for n in scene.nodes)
+    if not names:
+        return "nobody commands"
+    watched = plural(monitors, "monitor") if monitors else f"no monitor, {alone}"
+    return f"{names[0]} commands, {watched}"
 
 
 def _of_pairs(scene: Scene) -> Redundancy:

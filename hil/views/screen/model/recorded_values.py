@@ -35,6 +35,7 @@ def vote_of(verdict: Verdict | None) -> Vote | None:
         verdict.latent,
         verdict.held,
         verdict.held_wrong,
+        verdict.primary,
     )
 
 

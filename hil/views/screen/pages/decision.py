@@ -131,10 +131,11 @@ def _decided_by(decision: Decision) -> str:
         return f"undecided: only {names} answered{times}; {_delivery_text(vote)}"
     if decision.rule.pairs:
         return _decided_by_pairs(decision)
-    if decision.rule.executions > 1:
-        return _decided_in_time(decision, names)
+    if decision.rule.has_primary:
+        return _decided_by_primary(decision, answered)
     if len(decision.answers) == 1:
-        return f"{names}, the only node"
+        timed = decision.rule.executions > 1
+        return _decided_in_time(decision, names) if timed else f"{names}, the only node"
     if vote.kind == VerdictKind.NO_MAJORITY.word:
         return f"undecided: {names} do not agree; {_delivery_text(vote)}"
     agreed = [a for a in answered if a.agrees]
@@ -175,6 +176,25 @@ def _decided_in_time(decision: Decision, name: str) -> str:
         return f"executions {names_text(agree)} of the step by {name} agree"
     assert decision.vote is not None, "a frame with executions was decided"
     return f"undecided: the executions of {name} do not agree; {_delivery_text(decision.vote)}"
+
+
+def _decided_by_primary(decision: Decision, answered: Sequence[NodeAnswer]) -> str:
+    """Return who commands, and which monitors contradict it."""
+    vote = decision.vote
+    assert vote is not None, "a frame with a primary was decided"
+    if vote.primary is None:
+        names = names_text(answer.node for answer in answered)
+        return f"undecided: nobody commands, {names} do not agree; {_delivery_text(vote)}"
+    primary = decision.answers[vote.primary]
+    others = [answer for answer in answered if answer is not primary]
+    if not vote.delivered:
+        names = names_text(answer.node for answer in others)
+        return f"undecided: {names} contradict {primary.node}; {_delivery_text(vote)}"
+    against = [answer.node for answer in others if not answer.agrees]
+    contradict = "contradicts" if len(against) == 1 else "contradict"
+    text = f"{primary.node} commands"
+    text += f"; {names_text(against)} {contradict} it" if against else ""
+    return text + (", not yet for long enough" if vote.kind == VerdictKind.NO_MAJORITY.word else "")
 
 
 def _decided_by_pairs(decision: Decision) -> str:

@@ -79,6 +79,14 @@ def _pair(node: NodeFacts, scene: Scene, marks: Marks) -> tuple[str, str]:
     return f"{pair.number} {pair.word}", style
 
 
+def _role(node: NodeFacts, scene: Scene, marks: Marks) -> tuple[str, str]:
+    if not scene.run.rule.has_primary:
+        return marks.dash, ""
+    if scene.vote is not None and scene.vote.primary == node.index:
+        return "commands", HEAD
+    return ("monitors" if node.status == NodeStatus.DONE.word else marks.dash), ""
+
+
 def _link(node: NodeFacts, _scene: Scene, marks: Marks) -> tuple[str, str]:
     if node.status == NodeStatus.SILENT.word:
         return "silent", BAD
@@ -182,6 +190,7 @@ _COLUMNS: Final = (
     _Column("node", 5, _name),
     _Column("state", 13, _state),
     _Column("pair", -10, _pair),
+    _Column("role", -8, _role),
     _Column("answer", 8, _answer, 120),
     _Column("link", 7, _link),
     _Column("temp C", -6, _temperature, reported=True),
