@@ -35,6 +35,7 @@ operator, run_controls    an operator's commands, and what they may use of a run
 observers, progress_reports    objects that follow a run in its own process; what they get of it
 stepped_run         a run that its caller steps, and gives orders between two frames
 
+board_context_stage    what the boards execute, and the kernel logs before and after
 run_recorder        writes what happens to the parts into the record
 snapshots, resume   takes and restores the state of a run; reads it from a record
 snapshot_model, snapshot_json    that state as a value, and its layout in a record

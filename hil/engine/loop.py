@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Final
 from hil.clock import HOST, Clock
 from hil.control.inbox import Inbox
 from hil.engine import ending, preflight, resume, run_folder, snapshots
+from hil.engine.board_context_stage import BoardContextStage
 from hil.engine.frame_ballots import likeness_of
 from hil.engine.frame_work import FrameWork
 from hil.engine.golden_source import options_of
@@ -209,7 +210,7 @@ class Loop:
         with contextlib.ExitStack() as stack:
             if self._setup.lock is None:
                 stack.enter_context(RunLock(self.run_dir))
-            self._check_record()
+            _check_record(self.run_dir, resumes=self._resume_run)
             if self._setup.capture:
                 nodes = list(self._parts.rig.nodes)
                 self._tape = Capture(run_folder.capture_path(self.run_dir), nodes)
@@ -223,22 +224,18 @@ class Loop:
             stack.enter_context(self._recorder.closed_at_end())
             stack.enter_context(run_folder.reserve_for_final_reports(self.run_dir))
             stack.push(self._recorder.settle)
+            of_boards = (list(self._parts.rig.nodes), self.run_dir, self._recorder)
+            context = stack.enter_context(BoardContextStage(*of_boards, self._setup.recorders))
             consoles = self._parts.rig.log_consoles(self.run_dir)
             stack.callback(consoles.close)
             self._open_record(self._prepare())
+            context.begin(self.next_frame)
             for observer in self._observers:
                 observer.on_start(self.next_frame)
             yield self._all_frames()
             consoles.close()  # what is missing in them is noted in the record
+            context.end()
             self.result = self._finish(self._aborted_by)
-
-    def _check_record(self) -> None:
-        """Check, now that the folder is locked, that nothing else has begun or ended this run.
-        Raises: UsageError, RecordError."""
-        if self._resume_run:
-            resume.open_run(self.run_dir)
-        else:
-            run_folder.must_be_free(self.run_dir)
 
     def _prepare(self) -> Calibration:
         """Open all boards, check that they can do what the scenario needs, and calibrate them."""
@@ -402,6 +399,15 @@ class Loop:
     def recording(self) -> bool:
         """Return whether the record has been opened, so that the run folder belongs to this run."""
         return self._recorder.is_open
+
+
+def _check_record(run_dir: Path, *, resumes: bool) -> None:
+    """Check, now that the folder is locked, that nothing else has begun or ended this run. Raises:
+    UsageError, RecordError."""
+    if resumes:
+        resume.open_run(run_dir)
+    else:
+        run_folder.must_be_free(run_dir)
 
 
 def _ended_by(operator: Operator | None) -> str:

@@ -24,6 +24,7 @@ frame_array         packed frames as a NumPy array
 run_tables, column_table    all that a run recorded, as tables of NumPy columns
 span_rows, first_rows, row_counts, outages    rows of a span, first rows, sums, outages
 row_values, measured_rows, record_tables    rows as values, and the tables that have ids
+board_context, recorded_context    what the boards executed, and their kernel logs
 run_meta, recorded_scenario    the properties of a run, and its scenario
 run_result, result_json    the result of a run, and how it is read from JSON
 written_texts, text_outcomes    the texts that nodes write, and what upsets made of them

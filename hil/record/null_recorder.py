@@ -34,6 +34,7 @@ from hil.wire.messages import UpsetState
 
 if TYPE_CHECKING:
     from hil.json_values import JsonObject
+    from hil.record.board_context import BoardContext
     from hil.record.offload_rows import RecordedItem, RecordedItemEvent
     from hil.record.outages import Outage
     from hil.record.recorder_protocol import RepairAttempt
@@ -303,6 +304,9 @@ class _UnwrittenEvents:
         self._memory.item_events.append(event)
 
     def note(self, frame: int | None, text: str) -> None:
+        """Keep nothing."""
+
+    def board_context(self, context: BoardContext) -> None:
         """Keep nothing."""
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:  # value types only: a reader of records must not load what makes them
     from hil.json_values import JsonObject
+    from hil.record.board_context import BoardContext
     from hil.record.offload_rows import OffloadRows, RecordedItem, RecordedItemEvent
     from hil.record.outages import Outage
     from hil.record.row_values import (
@@ -165,6 +166,9 @@ class EventRecorder(Protocol):
 
     def note(self, frame: int | None, text: str) -> None:
         """Record a text that a reader of the run should know."""
+
+    def board_context(self, context: BoardContext) -> None:
+        """Record the context of the boards; a later call replaces it."""
 
 
 class RunTally(Protocol):

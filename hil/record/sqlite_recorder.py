@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hil.errors import RecordError
+from hil.record.board_context import BOARD_CONTEXT, BoardContext
 from hil.record.event_writer import EventWriter
 from hil.record.frame_blocks import FrameBlocks
 from hil.record.migrations import upgrade, version_of
@@ -127,6 +128,10 @@ class SqliteRecorder(EventWriter):
     def meta(self, key: str, text: str) -> None:
         """Record a property of the whole run; see `RunMeta`."""
         self._pending.add("meta", (key, text))
+
+    def board_context(self, context: BoardContext) -> None:
+        """Record the context of the boards; a later call replaces it."""
+        self.meta(BOARD_CONTEXT, json.dumps(context.as_json()))
 
     def frame(self, record: bytes) -> None:
         """Record one packed frame."""

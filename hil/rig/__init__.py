@@ -33,5 +33,6 @@ program_end, program_words    how one ended, in words
 golden_recording, recorded_run    boards that compute a golden run, and its file
 offspring, guardian, pty_identity    programs that hil starts, and their ptys
 pair_cores          the cores on which the software boards of self-checking pairs compute
+host_kernel_log     the kernel log of this computer
 processor_use, addresses    the CPU time of boards, and where they lie in memory
 """

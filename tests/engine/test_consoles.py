@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 from collections.abc import Callable
@@ -13,7 +14,10 @@ import pytest
 
 from hil.engine import exchange_stage
 from hil.engine.loop import Loop
+from hil.record.board_context import BOARD_CONTEXT, BoardContext, LogExtent
 from hil.record.live import LiveRecord
+from hil.record.reader import Reader
+from hil.record.recorded_context import parse_context
 from hil.redundancy.recovery import NodeState
 from hil.rig.backends.process import find_agent
 from hil.rig.console.log import log_path
@@ -110,6 +114,36 @@ def test_boot_logs_and_panics_are_in_the_console_log_of_their_node(tmp_path: Pat
         assert {entry.source for entry in found} == {"link"}, "no frame is in it"
         times = [entry.seconds for entry in found]
         assert times == sorted(times) and times[0] >= 0
+    kernel_logs_are_those_of_before_and_during(run.out)
+
+
+def kernel_logs_are_those_of_before_and_during(out: Path) -> None:
+    """What the kernels of the boards printed in the test above, in the record."""
+    context = context_of(out)
+    booted = "[    0.000000] Booting Linux \N{HORIZONTAL ELLIPSIS}"
+    panics = PANIC.decode().splitlines()
+    for name, new in (("a", []), ("b", [*panics, booted]), ("c", [])):
+        log = context.nodes[name].kernel_log
+        assert log is not None and (log.unknown, log.lost) == ("", False)
+        assert log.before == extent([booted]) and log.tail == (booted,)
+        assert log.after == extent([booted, *new])
+        assert list(log.new) == new and log.new_lines == len(new)
+        assert context.nodes[name].agent_sha256 is None, "a serial board does not say it"
+        assert "only the board knows" in context.nodes[name].agent_known
+    assert context.host_log is None, "no board is of this computer"
+
+
+def context_of(out: Path) -> BoardContext:
+    reader = Reader(out)
+    content = reader.meta_object(BOARD_CONTEXT)
+    reader.close()
+    assert content is not None
+    return parse_context(content)
+
+
+def extent(lines: list[str]) -> LogExtent:
+    text = "".join(f"{line}\n" for line in lines)
+    return LogExtent(len(lines), hashlib.sha256(text.encode()).hexdigest())
 
 
 def test_what_an_agent_writes_to_stderr_is_logged_with_its_source(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 from collections.abc import Iterator
@@ -9,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from hil.board_types.agent_build import cached_agent
+from hil.board_types.compilers import target_named
 from hil.engine.loop import Loop
+from hil.record.board_context import BOARD_CONTEXT
 from hil.record.reader import Reader
+from hil.record.recorded_context import parse_context
 from hil.scenario import Scenario
 from hil.verification.replay import verify
 from tests.between_frames import between_frames
@@ -78,6 +83,26 @@ def test_a_storm_in_the_memory_kills_guests_that_come_back(tmp_path: Path) -> No
     assert len(hits) > 100
     assert all(h["verified"] and h["detail"].startswith("physical address 0x") for h in hits)
     assert {h["effect"] for h in hits} & {"hang", "reboot", "crash"}
+    guests_said_why_they_died(out)
+
+
+def guests_said_why_they_died(out: Path) -> None:
+    """The kernels' own words in the record, and what they and the agents were."""
+    reader = Reader(out)
+    content = reader.meta_object(BOARD_CONTEXT)
+    reader.close()
+    assert content is not None
+    nodes = parse_context(content).nodes
+    agent = hashlib.sha256(cached_agent(target_named("aarch64")).read_bytes()).hexdigest()
+    said: list[str] = []
+    for node in nodes.values():
+        assert node.agent_sha256 == agent
+        assert [image.what for image in node.booted][:2] == ["kernel", "device tree"]
+        log = node.kernel_log
+        assert log is not None and log.before is not None and log.before.lines > 100
+        assert any("Run /init as init process" in line for line in log.tail)
+        said += log.new
+    assert any("Booting Linux" in line for line in said), "a guest has booted again"
     fell = "cause IN ('silent', 'rebooted')"
     deaths = rows(
         out,

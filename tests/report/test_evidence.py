@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -15,6 +16,8 @@ import pytest
 import scipy  # whose modules load when used
 from jsonschema import Draft202012Validator
 
+from hil.engine.loop import Loop
+from hil.engine.observers import RunObserver
 from hil.record.campaign_file import CampaignFile
 from hil.record.campaign_summary import campaign_summary
 from hil.report.evidence.evidence_check import check_evidence
@@ -24,6 +27,7 @@ from hil.report.evidence.evidence_file import (
     read_evidence,
     write_evidence,
 )
+from hil.rig.backends.process import find_agent
 from tests.command_line import Hil
 from tests.report.runs import run, scenario
 
@@ -92,8 +96,6 @@ def test_shares_of_drawn_upsets_have_exact_intervals(tmp_path: Path) -> None:
 
 
 def test_a_run_that_did_not_end_has_evidence_that_says_so(tmp_path: Path) -> None:
-    from hil.engine.loop import Loop  # noqa: PLC0415
-
     out = tmp_path / "r"
     out.mkdir()
     Loop(scenario(), out, stop=lambda: True).run()
@@ -122,6 +124,21 @@ def _image(content: Any) -> str:
     return "images[0].sha256"
 
 
+def _known(content: Any) -> str:
+    content["images"][0]["known"] = "seen by me"
+    return "images[0].known"
+
+
+def _board(content: Any) -> str:
+    content["context"]["boards"][1]["agent_version"] = "9"
+    return "context.boards[1].agent_version"
+
+
+def _kernel_log(content: Any) -> str:
+    content["context"]["host_kernel_log"]["unknown"] += "it was quiet"
+    return "context.host_kernel_log.unknown"
+
+
 def _left_out(content: Any) -> str:
     del content["exposure"]
     return "exposure"
@@ -132,7 +149,9 @@ def _added(content: Any) -> str:
     return "approved"
 
 
-@pytest.mark.parametrize("change", [_count, _verdict, _image, _left_out, _added])
+@pytest.mark.parametrize(
+    "change", [_count, _verdict, _image, _known, _board, _kernel_log, _left_out, _added]
+)
 def test_evidence_that_was_changed_is_refused_by_the_key(
     copy: Path, change: Callable[[Any], str]
 ) -> None:
@@ -149,6 +168,11 @@ def test_evidence_that_was_changed_is_refused_by_the_key(
         ("UPDATE meta SET value = replace(value, '80', '81') WHERE key = 'result'", "changed"),
         ("UPDATE nodes SET agent_version = '9'", "images[0].version"),
         ("DELETE FROM repairs", "table `repairs`"),
+        (
+            "UPDATE meta SET value = replace(value, '\"lost\": false', '\"lost\": true') "
+            "WHERE key = 'board_context'",
+            "table `meta`",
+        ),
     ],
 )
 def test_a_record_that_was_changed_is_refused(copy: Path, statement: str, named: str) -> None:
@@ -158,6 +182,58 @@ def test_a_record_that_was_changed_is_refused(copy: Path, statement: str, named:
     found = refused(copy)
     assert "the record was changed" in found
     assert named in found
+
+
+def test_a_console_log_that_was_changed_or_taken_away_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "r"
+    agent = tmp_path / "agent"
+    agent.write_text(f'#!/bin/sh\necho "E_FLASH: 7" >&2\nexec {find_agent()} "$@"\n')
+    agent.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HIL_AGENT", str(agent))
+        run(folder, rig={"scheme": "tmr", "board": "process"}, frames=20, upsets={})
+    content: Any = read_evidence(write_evidence(folder))
+    follows_the_schema(content)
+    assert content["images"][0]["sha256"] == hashlib.sha256(agent.read_bytes()).hexdigest()
+    console = content["context"]["boards"][1]["console"]
+    log = folder / console["file"]
+    assert console["sha256"] == hashlib.sha256(log.read_bytes()).hexdigest()
+    assert check_evidence(content, folder / "run.db").ok
+    log.write_bytes(log.read_bytes().replace(b"E_FLASH", b"I_FLASH"))
+    assert "b.log was changed: it is not the console log of the run" in refused(folder)
+    log.unlink()
+    assert "b.log is missing" in refused(folder)
+
+
+def test_evidence_of_the_first_format_is_checked_as_it_was_written(copy: Path) -> None:
+    content: Any = read_evidence(copy / "evidence.json")
+    del content["context"]
+    content["hil_evidence"] = 1
+    for image in content["images"]:
+        del image["known"]
+    assert check_evidence(content, copy / "run.db").ok
+    content["images"][0]["version"] = "9"
+    assert not check_evidence(content, copy / "run.db").ok
+
+
+@pytest.mark.skipif(not os.access("/dev/kmsg", os.W_OK), reason="needs a kernel log to write to")
+def test_what_the_kernel_of_this_computer_says_during_a_run_is_the_difference(
+    tmp_path: Path,
+) -> None:
+    class Says(RunObserver):
+        def on_start(self, frame: int) -> None:
+            Path("/dev/kmsg").write_text(f"hil test {tmp_path.name}, frame {frame}\n")
+
+    (tmp_path / "r").mkdir()
+    Loop(scenario(frames=10, upsets={}), tmp_path / "r", observers=[Says()]).run()
+    content: Any = evidence_of(tmp_path / "r")
+    follows_the_schema(content)
+    log = content["context"]["host_kernel_log"]
+    if log["unknown"]:
+        pytest.skip(f"this user may write the kernel log, and not read it: {log['unknown']}")
+    assert any(f"hil test {tmp_path.name}, frame 0" in line for line in log["new"])
+    assert log["after"]["lines"] >= log["new_lines"] > 0
+    assert log["before"]["sha256"] != log["after"]["sha256"]
 
 
 def test_a_vote_that_was_changed_is_refused(copy: Path) -> None:

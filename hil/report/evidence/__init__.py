@@ -3,6 +3,7 @@
 document           its parts that runs and campaigns share
 run_evidence       the evidence of a run
 output_evidence    the fields of the outputs, and the values of nodes that differed
+board_evidence     the boards in it: images, consoles, kernel logs
 campaign_evidence  the evidence of a campaign
 evidence_file      written, read, and its schema
 evidence_check     compared with its record

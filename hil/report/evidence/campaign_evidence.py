@@ -98,6 +98,7 @@ def _images(meta: CampaignMeta) -> Sequence[JsonObject]:
             "what": "path of the fault-free step",
             "version": meta.hil_version,
             "sha256": meta.path or None,
+            "known": "of the program counters of the step, as they were recorded",
         },
         *(
             [
@@ -109,6 +110,7 @@ def _images(meta: CampaignMeta) -> Sequence[JsonObject]:
                     "what": "workload",
                     "version": None,
                     "sha256": meta.source_sha256,
+                    "known": "of the file that the scenario names",
                 }
             ]
             if meta.source_sha256

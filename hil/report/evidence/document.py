@@ -14,7 +14,7 @@ from hil.json_values import JsonObject, JsonValue
 
 __all__ = ["CONFIDENCE", "FORMAT", "WRITTEN_BY", "Counting", "Evidence", "file_digest", "outcomes"]
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """The version of the format. Whoever changes the meaning of a key raises it."""
 WRITTEN_BY: Final = "written_by"
 """The only key that the record does not decide."""
@@ -61,9 +61,10 @@ class Evidence:
     boot_phase: JsonObject
     exposure: JsonObject
     outcomes: JsonObject
-    outputs: JsonObject | None
+    outputs: JsonObject | None = None
     reproduce: JsonObject
     environment: JsonObject
+    context: JsonObject | None = None
     record: JsonObject
 
     def as_json(self) -> JsonObject:
@@ -81,6 +82,7 @@ class Evidence:
             "outputs": self.outputs,
             "reproduce": self.reproduce,
             "environment": self.environment,
+            "context": self.context,
             "record": self.record,
             WRITTEN_BY: f"hil {__version__}",
         }

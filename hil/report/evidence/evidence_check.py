@@ -11,16 +11,17 @@ from typing import Final
 from hil.errors import RecordError, SetupError
 from hil.json_values import JsonObject, JsonValue
 from hil.record.reader import Reader
-from hil.report.evidence.document import WRITTEN_BY
+from hil.record.recorded_context import recorded_context
+from hil.report.evidence.board_evidence import BOOTED
+from hil.report.evidence.document import WRITTEN_BY, file_digest
 from hil.report.evidence.evidence_file import evidence_of
 from hil.verification.replay import verify
 
 __all__ = ["EvidenceCheck", "check_evidence", "record_of"]
 
 _SHOWN: Final = 80
+_WITHOUT_CONTEXT: Final = 1
 _ABSENT: Final = "nothing"
-_ADDED: Final = "outputs"
-"""A part that files of older releases do not have: they state nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,11 @@ def check_evidence(evidence: JsonObject, record: Path) -> EvidenceCheck:
     try:
         if evidence.get("kind") == "run":
             differences += _record_differences(record, covered)
-        again = evidence_of(record)
+        again = _in_format_of(evidence, evidence_of(record))
+        if evidence.get("kind") == "run":
+            differences += _console_differences(record, covered)
     except RecordError as error:
         return EvidenceCheck(record, (f"the record cannot be read: {error}",), tuple(covered))
-    if _ADDED not in evidence:
-        again = {key: value for key, value in again.items() if key != _ADDED}
     for path, said, now in _differing("", _without_writer(evidence), _without_writer(again)):
         differences.append(
             f"`{path}`: the evidence says {_in_short(said)}, the record {_in_short(now)}"
@@ -95,6 +96,43 @@ def _record_differences(record: Path, covered: list[str]) -> list[str]:
     covered.append(f"{found.frames:,} frames of the record were voted again")
     covered += found.covered
     return [f"the record was changed: {difference}" for difference in found.differences]
+
+
+def _in_format_of(evidence: JsonObject, again: JsonObject) -> JsonObject:
+    """Return what the record says today in the format of an evidence file: the first one knew
+    nothing of the context of boards."""
+    if evidence.get("hil_evidence") != _WITHOUT_CONTEXT:
+        return again
+    added = {"context"} if "outputs" in evidence else {"context", "outputs"}
+    older = {key: value for key, value in again.items() if key not in added}
+    images = again.get("images")
+    assert isinstance(images, list), "it was computed just now"
+    kept = [dict(i) for i in images if isinstance(i, Mapping) and i["what"] not in BOOTED]
+    for image in kept:
+        del image["known"]
+    return {**older, "hil_evidence": _WITHOUT_CONTEXT, "images": kept}
+
+
+def _console_differences(record: Path, covered: list[str]) -> list[str]:
+    """Return which console logs beside a record are not those of which it has the digests."""
+    reader = Reader(record)
+    try:
+        context = recorded_context(reader)
+    finally:
+        reader.close()
+    nodes = () if context is None else context.nodes.values()
+    wrong = []
+    for console in (node.console for node in nodes):
+        if console is None:
+            continue
+        file = record.parent / "console" / Path(console.file).name
+        if not file.is_file():
+            wrong.append(f"{file} is missing, of which the record has the digest")
+        elif file_digest(file) != console.sha256:
+            wrong.append(f"{file} was changed: it is not the console log of the run")
+        else:
+            covered.append(f"{file.name} of the consoles is what the boards printed")
+    return wrong
 
 
 def _without_writer(content: JsonObject) -> JsonObject:

@@ -8,10 +8,12 @@ from typing import Final
 
 from hil.json_values import JsonObject, JsonValue
 from hil.record.reader import Reader
+from hil.record.recorded_context import recorded_context
 from hil.record.recorded_scenario import object_in
 from hil.record.row_values import RecordedUpset
 from hil.record.run_result import RunResult, expectation_json
 from hil.record.span_rows import all_nodes, all_upsets
+from hil.report.evidence.board_evidence import agent_images, board_evidence
 from hil.report.evidence.document import Counting, Evidence, outcomes
 from hil.report.evidence.output_evidence import output_evidence
 from hil.report.run_page.verdict import reproduce_words
@@ -28,6 +30,7 @@ def run_evidence(reader: Reader, result: RunResult) -> JsonObject:
     read."""
     meta = reader.run_meta
     scenario = object_in(meta.scenario.text) or {}
+    nodes, context = all_nodes(reader), recorded_context(reader)
     upsets = all_upsets(reader)
     drawn = any(not upset.source.startswith(_EVENT) for upset in upsets)
     seal = reader.meta_object("seal")
@@ -50,7 +53,7 @@ def run_evidence(reader: Reader, result: RunResult) -> JsonObject:
             "frames": result.flown,
         },
         images=[
-            *_programs(reader, meta.programs or {}),
+            *agent_images(nodes, context, meta.programs or {}),
             *_own_images(scenario),
         ],
         fault_model={
@@ -75,25 +78,9 @@ def run_evidence(reader: Reader, result: RunResult) -> JsonObject:
             "wire_version": meta.wire_version,
             "record_version": meta.record_version,
         },
+        context=board_evidence(nodes, context),
         record={"file": reader.path.name, "digest": digest, "digest_of": "contents"},
     ).as_json()
-
-
-def _programs(reader: Reader, programs: Mapping[str, str]) -> list[JsonObject]:
-    """Return the agent of each node: its version, and the digest of its program where this computer
-    ran it."""
-    return [
-        {
-            "node": node.name,
-            "board": node.board,
-            "arch": node.arch,
-            "model": node.model,
-            "what": "agent",
-            "version": node.agent_version,
-            "sha256": programs.get(node.board),
-        }
-        for node in all_nodes(reader)
-    ]
 
 
 def _own_images(scenario: JsonObject) -> list[JsonObject]:
@@ -111,6 +98,7 @@ def _own_images(scenario: JsonObject) -> list[JsonObject]:
             "what": "workload",
             "version": None,
             "sha256": own.get("sha256"),
+            "known": "of the file that the scenario names",
         }
     ]
 

@@ -11,6 +11,7 @@ ground         what went to the ground, when, and what was dropped
 ground_map     where upsets struck, on the ground track
 meaning        texts and loss curves, where the workload has them
 tables, boards    the tables; who computed, and what its console printed
+board_context  what boards executed, and their kernel logs
 frames         the packed frames that the page votes on again
 theory         upsets that were expected beside those that were drawn
 svg            charts"""

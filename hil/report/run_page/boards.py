@@ -1,9 +1,10 @@
-"""The boards of a run: who computed, what crossed the links, what the consoles printed."""
+"""The boards of a run: who computed, what crossed the links, consoles and kernel logs."""
 
 from __future__ import annotations
 
 from hil.record.row_values import RecordedLink, RecordedNode
 from hil.report.markup import element, exact_text, text
+from hil.report.run_page.board_context import executed, kernel_logs
 from hil.report.run_page.facts import RunFacts
 
 __all__ = ["board_section"]
@@ -16,7 +17,8 @@ def board_section(facts: RunFacts) -> str:
     cards = "".join(_card(facts, number, node) for number, node in enumerate(facts.nodes))
     notes = "".join(f"<li>{text(note.text)}</li>" for note in facts.notes)
     noted = f"<h3>Notes</h3><ul>{notes}</ul>" if notes else ""
-    return element("div", cards, class_="cards") + noted + _consoles(facts)
+    logs = "" if facts.context is None else kernel_logs(facts.context)
+    return element("div", cards, class_="cards") + noted + _consoles(facts) + logs
 
 
 def _card(facts: RunFacts, number: int, node: RecordedNode) -> str:
@@ -35,6 +37,9 @@ def _card(facts: RunFacts, number: int, node: RecordedNode) -> str:
     facts_of = "".join(
         f"<dt>{name}</dt><dd>{text(value)}</dd>" for name, value in rows.items() if value
     )
+    known = None if facts.context is None else facts.context.nodes.get(node.name)
+    for name, value in ({} if known is None else executed(known)).items():
+        facts_of += f"<dt>{text(name)}</dt><dd>{value}</dd>"
     link = facts.links.get(number)
     more = "" if link is None else _link(link)
     title = f"<h3>Node {text(node.name)}</h3>"

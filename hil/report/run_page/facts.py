@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from hil.record.board_context import BoardContext
 from hil.record.outages import (
     NodeOutages,
     Outage,
@@ -15,6 +16,7 @@ from hil.record.outages import (
     timed_by_host,
 )
 from hil.record.reader import Reader
+from hil.record.recorded_context import recorded_context
 from hil.record.row_counts import RepairCost, injected_effects, repair_costs
 from hil.record.row_values import (
     RecordedAnomaly,
@@ -80,7 +82,8 @@ class RunFacts:
     """A run. `name` is that of its folder; `still_running`: a process writes the record at this
     moment; `states`: the state of recovery of each node that ever changed it; `effects`: injected
     upsets by target and effect; `consoles`: the beginning and the end of what boards printed, by
-    node; `record_digest`: of the whole record, None of a run that has not ended."""
+    node; `record_digest`: of the whole record, None of a run that has not ended; `context`: what
+    the boards executed, and their kernel logs, None if the record has no such."""
 
     name: str
     folder: Path
@@ -102,6 +105,7 @@ class RunFacts:
     timeline: Timeline
     consoles: Mapping[str, tuple[str, str]]
     record_digest: str | None
+    context: BoardContext | None
 
     @property
     def end_us(self) -> int:
@@ -142,6 +146,7 @@ def run_facts(reader: Reader, result: RunResult) -> RunFacts:
         timeline=recorded_timeline(reader, reader.frame_us),
         consoles={node.name: console for node in nodes if (console := _console(folder, node))},
         record_digest=recorded if isinstance(recorded, str) else None,
+        context=recorded_context(reader),
     )
 
 

@@ -192,6 +192,15 @@ class KnownExecutable(Protocol):
         """Return the content of that file. Raises: OSError."""
 
 
+@runtime_checkable
+class KnownBootFiles(Protocol):
+    """A board whose operating system this computer has given to it."""
+
+    @property
+    def booted_files(self) -> tuple[tuple[str, str, str], ...]:
+        """Return what each of its files is, its name, and its SHA-256."""
+
+
 class Capabilities:
     """The capabilities of one board, with defaults for those that it lacks.
 
@@ -216,6 +225,7 @@ class Capabilities:
         self._remarks = board if isinstance(board, Remarks) else None
         self._errors = board if isinstance(board, WritesErrors) else None
         self._executable = board if isinstance(board, KnownExecutable) else None
+        self._booted = board if isinstance(board, KnownBootFiles) else None
 
     @property
     def port(self) -> str | None:
@@ -305,6 +315,12 @@ class Capabilities:
             return None if self._executable is None else self._executable.read_executable()
         except OSError:
             return None
+
+    @property
+    def booted_files(self) -> tuple[tuple[str, str, str], ...]:
+        """Return what each file is that its operating system was booted from, its name, and its
+        SHA-256; none if this computer did not give them to it."""
+        return () if self._booted is None else self._booted.booted_files
 
 
 # --- transports -----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import threading
@@ -154,6 +155,15 @@ class EmulatedBoard:
 
     def read_executable(self) -> bytes:
         return self._agent
+
+    @property
+    def booted_files(self) -> tuple[tuple[str, str, str], ...]:
+        """Return kernel, device tree and drivers that the emulator gives to its guest."""
+        files = [("kernel", self._boot.kernel), ("device tree", self._boot.dtb)]
+        files += [("driver", path) for path in self._boot.drivers]
+        return tuple(
+            (what, path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for what, path in files
+        )
 
     @property
     def boot_timeout_us(self) -> int:
