@@ -41,6 +41,7 @@ from hil.scenario.words import (
     RamPart,
     SchemeName,
     Sefi,
+    TimingFault,
     Unvoted,
     UpsetTarget,
 )
@@ -582,6 +583,7 @@ WORD_ENUMS: tuple[type[Enum], ...] = (
     Direction,
     RamPart,
     BoardAction,
+    TimingFault,
     NodeState,
     Observation,
     VerdictKind,

@@ -1,10 +1,6 @@
 """Coverage, measured: of the faults that had an effect, the share that the system has detected and
-recovered from, so that no output was wrong or missing and no node was lost for it.
-
-An upset that changed nothing is no fault here. Covered are those that were corrected or recovered;
-not covered are those after which a node was lost, a frame had no output, or a wrong output left the
-system. (Bouricius, Carter and Schneider 1969: the probability that a system recovers, given that a
-fault has occurred.)"""
+recovered from, so that no output was wrong or missing and no node was lost for it
+(`hil.upsets.effective_faults`), with its interval."""
 
 from __future__ import annotations
 
@@ -13,13 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from hil.analysis.intervals import Interval, clopper_pearson
-from hil.upsets.words import SystemOutcome
+from hil.upsets.effective_faults import effective_faults
 
 __all__ = ["Coverage", "coverage_of"]
 
 _CONFIDENCE: Final = 0.95
-_COVERED: Final = (SystemOutcome.CORRECTED.value, SystemOutcome.RECOVERED.value)
-_WITHOUT_EFFECT: Final = (SystemOutcome.NO_EFFECT.value, SystemOutcome.UNKNOWN.value, "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,5 +46,4 @@ class Coverage:
 
 def coverage_of(by_system_outcome: Mapping[str, int]) -> Coverage:
     """Return the coverage in the injected upsets of a run, counted by their outcome."""
-    effective = sum(n for word, n in by_system_outcome.items() if word not in _WITHOUT_EFFECT)
-    return Coverage(sum(by_system_outcome.get(word, 0) for word in _COVERED), effective)
+    return Coverage(*effective_faults(by_system_outcome))

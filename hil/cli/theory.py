@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -35,7 +36,7 @@ HELP: Final = (
 )
 
 
-def theory(
+def theory(  # noqa: PLR0917  (every option is one)
     experiments: Annotated[
         list[str] | None, typer.Argument(metavar="[EXPERIMENT]...", help="Which ones.")
     ] = None,
@@ -49,12 +50,19 @@ def theory(
         Path | None,
         typer.Option("-o", "--out", metavar="FILE", help="Draw it: .png, .svg or .pdf."),
     ] = None,
+    coverage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="C,C...",
+            help="With `coverage`: the shares of failures that are detected, from 0 to 1.",
+        ),
+    ] = None,
     names: Annotated[bool, typer.Option("--list", help="List the experiments.")] = False,
     as_json: Json = False,
 ) -> int:
     """Compare models of reliability with runs (see `HELP`)."""
     from hil.campaign.theory.experiments import EXPERIMENTS, chosen
-    from hil.campaign.theory.order import TheoryOrder
+    from hil.campaign.theory.order import COVERAGES, TheoryOrder
     from hil.views.model_rows import draw_model_rows, model_rows_report
     from hil.views.orbit import require_plotting
 
@@ -69,9 +77,10 @@ def theory(
         raise UsageError(f"--runs {runs} is too few", remedy=f"name {_LEAST} or more")
     if picture is not None:
         require_plotting(picture)
+    coverages = COVERAGES if coverage is None else _coverages(coverage, experiments or ())
     rows: dict[str, list[ModelRow]] = {}
     for name in chosen(experiments or ()):
-        order = TheoryOrder(runs, seed, _Reporter(name).report)
+        order = TheoryOrder(runs, seed, _Reporter(name).report, coverages)
         rows[name] = EXPERIMENTS[name].carry_out(order)
     if picture is not None:
         draw_model_rows(rows, picture)
@@ -83,6 +92,24 @@ def theory(
             say(f"written: {picture}")
     surprised = any(row.is_surprise for of_one in rows.values() for row in of_one)
     return Exit.FAIL if surprised else Exit.PASS
+
+
+def _coverages(text: str, experiments: Sequence[str]) -> tuple[float, ...]:
+    if experiments and "coverage" not in experiments:
+        raise UsageError(
+            "--coverage is for the experiment `coverage`, which is not among those named",
+            remedy="name it, or leave --coverage out",
+        )
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = ()
+    if not values or not all(0.0 <= value <= 1.0 for value in values):
+        raise UsageError(
+            f"--coverage {text} is not valid; expected shares from 0 to 1, with commas between",
+            remedy="write for example --coverage 0.8,0.95",
+        )
+    return values
 
 
 class _Reporter:

@@ -26,6 +26,8 @@ from hil.upsets.upset import Upset
 
 __all__ = ["ExchangeStage"]
 
+_Step = Callable[[Sequence[Node], int, bytes, Timing | None], dict[str, NodeResult]]
+
 _LEAST_WAIT_US: Final = 1_000
 _INSTRUCTION_US: Final = 500
 """The longest that a board takes for one instruction when it stops its worker behind each [us]:
@@ -65,6 +67,8 @@ class ExchangeStage:
         self._catch_up = CatchUp(rig, golden)
         workload = golden.workload  # user programs count as they like
         self._ticks = None if workload.name.startswith(PREFIX) else workload.ticks
+        self._step: _Step = rig.step
+        self._late_us: Mapping[str, int] = {}  # by timing faults, how long after the frame's end
         self.late: frozenset[str] = frozenset()
         """The nodes that had not answered at the end of the last frame but could still answer."""
 
@@ -89,7 +93,7 @@ class ExchangeStage:
         if deadlines:
             self._lateness.begin(asked)
         asked_us = rig.clock.now_us()
-        results = frame.results = rig.step(asked, number, self._golden.input, timing)
+        results = frame.results = self._step(asked, number, self._golden.input, timing)
         elapsed_us = rig.clock.now_us() - asked_us
         if self._all_done(results):
             self.forget_silence()  # a later silence begins at zero
@@ -157,7 +161,9 @@ class ExchangeStage:
         self._explain_reboots(results, asked_us)
         if deadlines:
             dark = {node.name for node in asked if not node.powered}
-            self._lateness.judge(results, own_times, dark)
+            judged = {n: r for n, r in results.items() if n not in self._late_us}
+            self._lateness.judge(judged, own_times, dark)
+            results |= judged
             self._catch_up.note(number, results)
             self._catch_up.run(number, results, self._times.pacer.left_us())
         self.late = frozenset(n for n, r in results.items() if r.status == SILENT and r.late)
@@ -218,7 +224,34 @@ class ExchangeStage:
                 continue
             in_service = self._recovery.state(plan.node) is not NodeState.ISOLATED
             upsets.append(self._upsets.injector.prepare(plan, in_service=in_service))
+            if plan.timing is not None:
+                self._step = self._step_with_timing_faults
         return upsets
+
+    def _step_with_timing_faults(
+        self, nodes: Sequence[Node], frame: int, input_: bytes, timing: Timing | None = None
+    ) -> dict[str, NodeResult]:
+        """Run one frame as `Rig.step` does, with the timing faults of nodes: skewed ones get the
+        input of another frame, and answers after the end of the frame are set aside."""
+        faults, rig = self._upsets.injector.timing, self._rig
+        self._late_us = {}
+        if not faults.begin(frame):
+            self._step = rig.step
+            return rig.step(nodes, frame, input_, timing)
+        groups: dict[int, list[Node]] = {}
+        for node in nodes:
+            groups.setdefault(faults.frames_before(node.name, frame), []).append(node)
+        by_name: dict[str, NodeResult] = {}
+        for before, group in groups.items():
+            taken = self._golden.input_of(frame - before) if before else input_
+            by_name |= rig.step(group, frame, taken, timing)
+        results = {node.name: by_name[node.name] for node in nodes if node.name in by_name}
+        late_us = faults.late(frame, {node.name: node.workers for node in nodes})
+        self._late_us = {n: us for n, us in late_us.items() if _answered(results.get(n))}
+        for name, after_us in self._late_us.items():
+            why = f"its answer came {after_us / 1000:.3g} ms after the end of the frame"
+            results[name] = NodeResult(SILENT, reason=why, late=True)
+        return results
 
     def _patience(self, upsets: Sequence[Upset]) -> Timing | None:
         """Return the timing of a frame without a deadline; None: the rig's own. A board whose
@@ -247,6 +280,11 @@ class ExchangeStage:
         for name, result in results.items():
             if result.status != SILENT:
                 self._unheard_us.pop(name, None)
+                continue
+            if name in self._late_us:  # in simulated time
+                silent_us = self._unheard_us.get(name, 0) + self._times.frame_us
+                self._unheard_us[name] = silent_us
+                results[name] = result._replace(late=silent_us < lost_after_us)
                 continue
             lost = result.disconnected
             node = self._rig.by_name[name]
@@ -279,3 +317,7 @@ class ExchangeStage:
             console.forget_causes()
             if cause is not None:
                 results[name] = result._replace(reason=f"{cause}; {result.reason}")
+
+
+def _answered(result: NodeResult | None) -> bool:
+    return result is not None and result.status != SILENT and not result.rebooted

@@ -15,9 +15,10 @@ from typing import Final
 
 from hil.record.outages import Outage, mean_time_to_repair_s, timed_by_host
 from hil.record.run_result import UpsetEvents, UpsetTotals
-from hil.redundancy.byzantine import decision_of, splits_outputs
+from hil.redundancy.byzantine import Alike, decide_alike, splits, splits_outputs
 from hil.redundancy.voting import Verdict, VerdictKind
 from hil.scenario import RigConfig, Scenario, UpsetTarget
+from hil.upsets.effective_faults import effective_faults
 from hil.upsets.words import (
     ACTIVATIONS,
     EFFECTS,
@@ -91,14 +92,14 @@ class Metrics:
         self._weigh(verdict, 1 + self.pending)
         self.pending = 0
 
-    def count_replicas(self, replicas: Mapping[int, Verdict]) -> None:
+    def count_replicas(self, replicas: Mapping[int, Verdict], alike: Alike = decide_alike) -> None:
         """Count a computed frame in which some copy of a reply was not what was sent, with the
-        verdicts of the replicas of the voter if their views differed."""
+        verdicts of the replicas of the voter if their views differed; `alike` is its rule."""
         self.copies_differed += 1
         if replicas:
             verdicts = list(replicas.values())
-            self.split_frames += len({decision_of(verdict) for verdict in verdicts}) > 1
-            self.split_outputs += splits_outputs(verdicts)
+            self.split_frames += splits(verdicts, alike)
+            self.split_outputs += splits_outputs(verdicts, alike)
 
     def count_quiet(self, count: int, kind: VerdictKind, voters: int) -> None:
         """Count the frames of a batch, and the skipped ones before them. All were delivered and
@@ -245,6 +246,12 @@ def flat(
     for kind in VerdictKind:
         out[f"verdicts.{kind.word}"] = metrics.verdicts[kind]
     out |= _of_some_schemes(metrics, rig)
+    return out | _of_upsets(upsets)
+
+
+def _of_upsets(upsets: UpsetTotals) -> dict[str, float]:
+    """Return the metrics of the injected upsets."""
+    out: dict[str, float] = {}
     for name, count in (
         ("injected", upsets.injected),
         ("verified", upsets.verified),
@@ -261,6 +268,10 @@ def flat(
     ):
         for name, count in counts.items():
             out[f"{group}.{name}"] = count
+    faults = effective_faults(upsets.by_system_outcome)
+    if faults.effective:
+        out["coverage"] = faults.covered / faults.effective
+    out["effective_faults"] = faults.effective
     return out
 
 

@@ -46,6 +46,8 @@ _SPARE_US: Final = 2_000
 """The end of a wait is left to the pacer, which is more precise than a wait for commands."""
 _ORDERS_MAX: Final = 16
 """The most commands between two frames: a client that sends more does not delay the next one."""
+_OF_THE_HOST: Final = frozenset({UpsetTarget.LINK, UpsetTarget.TIMING})
+"""Targets that no board has to be able to hit."""
 _BACK: Final = frozenset({NodeState.VOTING, NodeState.REINTEGRATING})
 
 
@@ -164,7 +166,7 @@ class Operator:
             self._can_lose_power(node)
         elif self._state(node) is NodeState.ISOLATED:
             raise _Refused(f"node {node.name} is isolated: nothing is computed there")
-        elif target is not UpsetTarget.LINK and node.hello and target not in node.hello.targets:
+        elif target not in _OF_THE_HOST and node.hello and target not in node.hello.targets:
             raise _Refused(f"the board of node {node.name} cannot be hit at {target}")
         id_ = controls.planner.order(event, self._cause)
         what = "loses its power" if target is UpsetTarget.BOARD else f"is hit at {target}"

@@ -17,7 +17,9 @@ from hil.engine.outside_influence import OutsideInfluence
 from hil.engine.part_groups import FrameTimes, RedundancyParts, UpsetParts
 from hil.engine.repair_executor import RepairExecutor
 from hil.engine.voter_replicas import VoterReplicas
+from hil.errors import ConfigError, Problem
 from hil.kernel import Golden, Workload
+from hil.redundancy.byzantine import decide_alike
 from hil.redundancy.checkpoints import Checkpoints
 from hil.redundancy.cold_start import ColdStart
 from hil.redundancy.electorate import Scheme
@@ -94,7 +96,7 @@ def assemble(
     if plant is None or not plant.sky.footprint.sizes:  # those of a program are known only now
         plant = _plant_of(scenario, golden.workload)
     virtual = all(n.board is BoardKind.INPROC for n in scenario.rig.nodes)
-    injector = Injector(rig, golden.workload.state_len, scenario.checkpoint_every)
+    injector = Injector(rig, scenario, golden.workload.state_len)
     redundancy = _redundancy(scenario, rig, golden, injector.lines)
     return Parts(
         scenario=scenario,
@@ -137,7 +139,7 @@ def _redundancy(
         rollbacks=scenario.recovery.rollbacks,
         executor=RepairExecutor(rig, golden, rollback),
         cold_start=_cold_start(scenario, scheme),
-        replicas=_replicas(scenario, rig, lines),
+        replicas=_replicas(scenario, rig, lines, scheme),
         follows=None if scenario.rig.follows is None else OrbitScheme(scenario.rig.follows),
     )
 
@@ -159,11 +161,29 @@ def _cold_start(scenario: Scenario, scheme: Scheme) -> ColdStart | None:
     return ColdStart(command_rule(scenario, scheme), order, cold.apart_frames)
 
 
-def _replicas(scenario: Scenario, rig: Rig, lines: ReceiverLines) -> VoterReplicas | None:
+def _replicas(
+    scenario: Scenario, rig: Rig, lines: ReceiverLines, scheme: Scheme
+) -> VoterReplicas | None:
     if not scenario.rig.voter_per_node:
         return None
+    values = scheme.values
+    if values is not None and rig.setup.long_outputs:
+        raise ConfigError(
+            [
+                Problem(
+                    "",
+                    0,
+                    0,
+                    "$.rig.voter",
+                    f"outputs of {scenario.workload_name} are too long for a message, so that "
+                    "replicas of the voter have only their digests",
+                    "use `voter: exact`, or remove `voter_per_node`",
+                )
+            ]
+        )
     rig.replies = {}
-    return VoterReplicas(rig, lines, exchange=scenario.rig.exchange)
+    alike = decide_alike if values is None else values.decide_alike
+    return VoterReplicas(rig, lines, exchange=scenario.rig.exchange, alike=alike)
 
 
 def _plant_of(scenario: Scenario, workload: Workload) -> BuiltPlant | None:

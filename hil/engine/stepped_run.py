@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["BOARD_CAPABILITIES", "SteppedNode", "SteppedRun"]
 
 BOARD_CAPABILITIES: Final = frozenset(
-    {"power", "real", *(target.value for target in UpsetTarget if target is not UpsetTarget.BOARD)}
+    {"power", "real", *(target.value for target in UpsetTarget)}
+    - {UpsetTarget.BOARD.value, UpsetTarget.TIMING.value}
 )
 """What `SteppedNode.can` may contain."""
 

@@ -141,8 +141,9 @@ class VerdictStage:
                 self._metrics.command_changes = self._scheme.primary.memory.changes
         scheduler.frames_alone = scheduler.frames_alone + 1 if is_alone(verdict) else 0
         self._metrics.count(verdict)
-        if frame.copies_differed:
-            self._metrics.count_replicas(frame.replicas)
+        replicas = self._redundancy.replicas
+        if frame.copies_differed and replicas is not None:
+            self._metrics.count_replicas(frame.replicas, replicas.alike)
         frame.decided = verdict
         if not frame.quiet:
             if self._scheme.is_compared(verdict):
@@ -339,8 +340,8 @@ class VerdictStage:
             if state is NodeState.ISOLATED:
                 self._classifier.settle(frame.number, node.name, isolated=True)
             elif state is NodeState.VOTING and not self._injector.watch.is_watched(node.name):
-                if self._injector.lines.hits(node.name, frame.number):
-                    continue  # a fault of its lines lasts
+                if self._injector.hits(node.name, frame.number):
+                    continue  # a fault of its lines, or of its timing, lasts
                 if node.name in frame.healed or self._is_clean(frame, node):
                     self._classifier.settle(frame.number, node.name)
 

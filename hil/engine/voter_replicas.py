@@ -1,7 +1,8 @@
 """The replicas of the voter, one at each node in service: what each receives, what they exchange,
 and what they decide together (`hil.redundancy.byzantine`).
 
-All replicas decide by the same rule. In a frame in which no fault hits any copy, one vote stands
+All replicas decide by the same rule; those of a voter by value get the bytes of the outputs, too,
+of each copy its own. In a frame in which no fault hits any copy, one vote stands
 for all of them."""
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hil.errors import KernelError
-from hil.redundancy.byzantine import NOTHING, View, combine, exchanged
+from hil.redundancy.byzantine import NOTHING, Alike, View, combine, decide_alike, exchanged
+from hil.redundancy.value_vote import OutputBallots, OutputBytes
 from hil.redundancy.voting import Ballot, Verdict
 from hil.rig.node import DONE, NodeResult, result_of_reply
 from hil.rig.receiver_lines import ReceiverLines
@@ -23,7 +25,9 @@ __all__ = ["ReplicaVote", "VoterReplicas"]
 @dataclass(frozen=True, slots=True)
 class ReplicaVote:
     """The verdict of a frame, and those of all replicas, by the index of their nodes; none where
-    all replicas had the same view. `differed`: some copy was not what was sent."""
+    all replicas had the same view. `differed`: some copy was not what was sent. With a voter by
+    value `Verdict.record` of a replica ends with the outputs that it received and that are not what
+    their nodes sent, in rig order: without them nobody could vote on its view again."""
 
     verdict: Verdict
     replicas: Mapping[int, Verdict]
@@ -31,10 +35,14 @@ class ReplicaVote:
 
 
 class VoterReplicas:
-    """The replicas of one rig. `exchange`: whether they pass on what they have received. Not
-    thread-safe."""
+    """The replicas of one rig. `exchange`: whether they pass on what they have received; `alike`:
+    whether two verdicts are the same decision, by the rule of the voter. Not thread-safe."""
 
-    def __init__(self, rig: Rig, lines: ReceiverLines, *, exchange: bool) -> None:
+    def __init__(
+        self, rig: Rig, lines: ReceiverLines, *, exchange: bool, alike: Alike = decide_alike
+    ) -> None:
+        self.alike = alike
+        self._outputs: dict[int, bytes] = {}  # of copies that were not what was sent, by digest
         self._rig = rig
         self._lines = lines
         self._exchange = exchange
@@ -55,6 +63,7 @@ class VoterReplicas:
         """Let each replica in the mask `voters` vote on its own view of a frame; `ballots` are what
         the nodes sent, `decide` is the rule of the scheme."""
         sent = decide(ballots)
+        self._outputs.clear()
         receivers = [node.index for node in self._rig.nodes if voters >> node.index & 1]
         views = {r: self._view(frame, r, ballots, results) for r in receivers}
         differed = any(view != tuple(ballots) for view in views.values())
@@ -69,8 +78,20 @@ class VoterReplicas:
             views = exchanged(views, pass_on)
         if not views or all(view == tuple(ballots) for view in views.values()):
             return ReplicaVote(sent, {}, differed)
-        replicas = {receiver: decide(view) for receiver, view in views.items()}
-        return ReplicaVote(combine(sent, replicas), replicas, differed)
+        seen = {receiver: self._with_outputs(view, ballots) for receiver, view in views.items()}
+        replicas = {
+            receiver: _with_evidence(decide(view), view, ballots) for receiver, view in seen.items()
+        }
+        return ReplicaVote(combine(sent, replicas, self.alike), replicas, differed)
+
+    def _with_outputs(self, view: View, sent: Sequence[Ballot]) -> Sequence[Ballot]:
+        """Return a view as its voter takes it: by value, with the bytes of the outputs."""
+        if not isinstance(sent, OutputBallots):
+            return view
+        known = zip(sent, sent.outputs.nodes, strict=True)
+        outputs = {ballot.output_digest: output for ballot, output in known} | self._outputs
+        own = [outputs.get(b.output_digest, b"") if b.status == DONE else b"" for b in view]
+        return OutputBallots(view, OutputBytes(own, sent.outputs.golden))
 
     def _view(
         self,
@@ -115,4 +136,14 @@ class VoterReplicas:
         except KernelError:
             return NOTHING
         r = result_of_reply(reply)
+        self._outputs[r.output_digest] = r.output
         return Ballot(r.status, r.signal, r.output_digest, r.state_digest)
+
+
+def _with_evidence(verdict: Verdict, view: Sequence[Ballot], sent: Sequence[Ballot]) -> Verdict:
+    """Return the verdict of a replica with the outputs that it alone received behind its record."""
+    if not isinstance(view, OutputBallots):
+        return verdict
+    received = zip(view, sent, view.outputs.nodes, strict=True)
+    other = b"".join(output for copy, ballot, output in received if copy != ballot)
+    return verdict._replace(record=verdict.record + other)

@@ -13,7 +13,8 @@ those that have changed since. Digests are hex text. Simulated times are integer
 `*_wall_us` are real ones, and no part of the run digest.
 
 `replicas`: with a voter per node, what the replica at a node decided on its own view of the
-replies, packed like a frame, in the frames in which the views differed.
+replies, packed like a frame, in the frames in which the views differed; with a voter by value it is
+followed by the outputs that the replica received and that are not what their nodes sent.
 
 `pulse` is renewed with every commit: the next frame, and the real time, so that a viewer knows how
 old what it sees is, and whether process `pid` of this computer still writes. `health` has a row a

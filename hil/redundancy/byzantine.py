@@ -17,7 +17,15 @@ What the replicas decide together: the decision on which more than half of them 
 of the frame. The node of a replica that decided differently counts as one that dissents, as a
 computer that fails to agree does in flight: so an asymmetric link can take out a healthy node. So
 does a node whose reply was sent, but most replicas have not received or could not agree on.
-Without a majority of the replicas nothing is delivered."""
+Without a majority of the replicas nothing is delivered.
+
+With a voter by value, replicas of different views may deliver values that differ and yet agree
+within the tolerance. They then decide alike: if both deliver, or neither does, the outputs agree in
+every field, and the states are the same. Since agreement is not transitive, the verdict is that of
+the replica with which most of them agree, of several the first; a node agrees or dissents if most
+of these replicas say so. What such a voter remembers of earlier frames is that of the verdict, the
+same for all replicas. After the exchange all views are the same, and so are the decisions: the
+bound on N is that of the exact voter, because the exchange compares copies, not values."""
 
 from __future__ import annotations
 
@@ -25,15 +33,26 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from hil.redundancy.voting import RE_EXECUTED, Ballot, NodeStatus, Verdict, VerdictKind, packed
+from hil.redundancy.voting import (
+    DELIVERED,
+    RE_EXECUTED,
+    Ballot,
+    NodeStatus,
+    Verdict,
+    VerdictKind,
+    packed,
+)
 
 __all__ = [
     "NOTHING",
+    "Alike",
     "ReplicaDecision",
     "View",
     "combine",
+    "decide_alike",
     "decision_of",
     "exchanged",
+    "splits",
     "splits_outputs",
 ]
 
@@ -46,6 +65,10 @@ View = tuple[Ballot, ...]
 PassOn = Callable[[int, int, int, Ballot], Ballot]
 """Called with sender, the replica that passes its reply on, the receiving replica, and the ballot
 as it was received; returns what arrives."""
+
+
+Alike = Callable[[Verdict, Verdict], bool]
+"""Called with the verdicts of two replicas; returns whether they decided alike."""
 
 
 class ReplicaDecision(NamedTuple):
@@ -74,6 +97,11 @@ def decision_of(verdict: Verdict) -> ReplicaDecision:
     )
 
 
+def decide_alike(one: Verdict, other: Verdict) -> bool:
+    """Return whether two replicas of the exact voter decided alike."""
+    return decision_of(one) == decision_of(other)
+
+
 def exchanged(views: Mapping[int, View], pass_on: PassOn) -> dict[int, View]:
     """Return the views after one round of exchange between the replicas in `views`, by the index of
     their nodes."""
@@ -100,20 +128,33 @@ def _majority(copies: Sequence[Ballot]) -> Ballot:
     return ballot if 2 * count > len(copies) else NOTHING
 
 
-def combine(frame: Verdict, verdicts: Mapping[int, Verdict]) -> Verdict:
+def combine(
+    frame: Verdict, verdicts: Mapping[int, Verdict], alike: Alike = decide_alike
+) -> Verdict:
     """Return the verdict of a frame from those of the replicas, by the index of their nodes.
     `frame` is one on the ballots that were sent, of which nothing is used but these, its number,
-    its voters, and whether it was executed again."""
-    decisions = {receiver: decision_of(verdict) for receiver, verdict in verdicts.items()}
-    decision, count = Counter(decisions.values()).most_common(1)[0]
-    if 2 * count <= len(decisions):
+    its voters, and whether it was executed again. `alike`: the rule of the voter."""
+    groups = [
+        {receiver: v for receiver, v in verdicts.items() if alike(centre, v)}
+        for centre in verdicts.values()
+    ]
+    group = max(groups, key=len)  # of the largest ones the first
+    if 2 * len(group) <= len(verdicts):
         flags = frame.flags & RE_EXECUTED
-        kind = VerdictKind.NO_MAJORITY
         return packed(
-            frame._replace(kind=kind, flags=flags, agree=0, dissent=0, latent=0, output=0, state=0)
+            frame._replace(
+                kind=VerdictKind.NO_MAJORITY,
+                flags=flags,
+                agree=0,
+                dissent=0,
+                latent=0,
+                output=0,
+                state=0,
+                values=None,
+            )
         )
-    majority = next(v for receiver, v in verdicts.items() if decisions[receiver] == decision)
-    others = sum(1 << receiver for receiver, d in decisions.items() if d != decision)
+    majority = _judged_by_most(list(verdicts.values())[groups.index(group)], list(group.values()))
+    others = sum(1 << receiver for receiver in verdicts if receiver not in group)
     pairs = zip(frame.ballots, majority.ballots, strict=True)
     others |= sum(
         1 << node
@@ -134,6 +175,35 @@ def combine(frame: Verdict, verdicts: Mapping[int, Verdict]) -> Verdict:
     )
 
 
-def splits_outputs(verdicts: Sequence[Verdict]) -> bool:
-    """Return whether what would leave the system differs among the replicas."""
-    return len({(v.delivered, v.output if v.delivered else 0) for v in verdicts}) > 1
+def _judged_by_most(verdict: Verdict, group: Sequence[Verdict]) -> Verdict:
+    """Return `verdict` with the nodes that agree, dissent or are latent by most of the `group`."""
+
+    def most(masks: Sequence[int]) -> int:
+        bits = range(len(verdict.ballots))
+        return sum(1 << i for i in bits if 2 * sum(m >> i & 1 for m in masks) > len(masks))
+
+    agree, latent = most([v.agree for v in group]), most([v.latent for v in group])
+    dissent = most([v.dissent for v in group])
+    kind = verdict.kind
+    if kind in (VerdictKind.UNANIMOUS, VerdictKind.MAJORITY):
+        alone = any(v.kind is VerdictKind.MAJORITY for v in group)
+        kind = VerdictKind.MAJORITY if alone else VerdictKind.UNANIMOUS
+    return verdict._replace(kind=kind, agree=agree, dissent=dissent, latent=latent)
+
+
+def splits(verdicts: Sequence[Verdict], alike: Alike = decide_alike) -> bool:
+    """Return whether not all replicas decided alike."""
+    return any(
+        not alike(one, other) for i, one in enumerate(verdicts) for other in verdicts[i + 1 :]
+    )
+
+
+def splits_outputs(verdicts: Sequence[Verdict], alike: Alike = decide_alike) -> bool:
+    """Return whether what would leave the system differs among the replicas. Outputs of a voter by
+    value, whose rule is `alike`, differ where they do not agree."""
+    delivering = [v for v in verdicts if v.delivered]
+    if delivering and len(delivering) < len(verdicts):
+        return True
+    if alike is decide_alike:
+        return len({v.output for v in delivering}) > 1
+    return splits([v._replace(state=0, flags=DELIVERED) for v in delivering], alike)

@@ -189,6 +189,24 @@ class ValueVoter:
         known = len(outputs[first]) == self._length
         return known and self.is_right(outputs[second], outputs[first])
 
+    def decide_alike(self, one: Verdict, other: Verdict) -> bool:
+        """Return whether two verdicts on one frame deliver outputs that agree in all fields, or
+        nothing, and the same state."""
+        if one.delivered != other.delivered or one.state != other.state:
+            return False
+        if (one.flags ^ other.flags) & STATE_SPLIT:
+            return False
+        if not one.delivered or one.output == other.output:
+            return True
+        a = None if one.values is None else one.values.output
+        b = None if other.values is None else other.values.output
+        return a is not None and b is not None and self.is_right(a, b)
+
+    @property
+    def output_len(self) -> int:
+        """Return the length of an output [byte]."""
+        return self._length
+
     def vote(
         self,
         frame: int,

@@ -15,6 +15,7 @@ series_call         requests to one node, of which the next waits there for the 
 resync              finds and replaces the chunks of a state that differ
 link, link_state    frames over a transport, and the state of the connection
 receiver_lines      the copies of replies for several voters, and faults of single ones
+timing_faults       nodes with a wrong clock, slow ones, and ones that answer late
 low_latency         an adapter's driver that passes on at once what arrives
 transport, tcp_transport, agent_token    a port; that of an agent on TCP, and its token
 port_lock, lock_file, reservation    exclusive use of ports, of anything, and of a bench

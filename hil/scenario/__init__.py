@@ -17,6 +17,7 @@ c_workload          a C file of the user as the workload, and the text of it
 onnx_workload       an ONNX model of the user as the workload
 workload_choice     the forms in which `workload:` is written
 receivers           faults of the copies of a reply for some receivers
+timing              faults of a whole node's timing
 consistency         the rules between these parts
 problems            pydantic's errors as messages for users
 words, fields, durations, numerals    the types of single values

@@ -119,6 +119,13 @@ def execution_findings(scheme: SchemeName, events: Mapping[int, UpsetEventConfig
     """Return the problems of events in executions of a step that `scheme` does not have."""
     findings = Findings()
     for index, event in events.items():
+        if event.target is UpsetTarget.TIMING and scheme.executions > 1:
+            findings.add(
+                ("upsets", "events", index, "target"),
+                f"{scheme} executes each step {scheme.executions} times; the timing of its "
+                "executions is not modelled",
+                "choose another scheme, or another target",
+            )
         if event.execution > scheme.executions:
             often = "once" if scheme.executions == 1 else f"{scheme.executions} times"
             findings.add(

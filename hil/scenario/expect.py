@@ -48,6 +48,8 @@ KNOWN_METRICS: tuple[str, ...] = (
     "held_back",
     "outages",
     "mttr_s",
+    "coverage",
+    "effective_faults",
     "reconnects",
     "cuts",
     "supply_errors",
@@ -143,6 +145,7 @@ KNOWN_METRICS: tuple[str, ...] = (
             "check-bits",
             "board",
             "board-ram",
+            "timing",
         )
     ),
 )

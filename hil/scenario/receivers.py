@@ -35,7 +35,11 @@ def copy_findings(event: _Event) -> Findings:
     if not event.to:
         for key, word, present in (
             ("passes_on", "passes_on", event.passes_on is not None),
-            ("lasts_frames", "lasts_frames", event.lasts_frames != 1),
+            (
+                "lasts_frames",
+                "lasts_frames",
+                event.lasts_frames != 1 and event.target is not UpsetTarget.TIMING,
+            ),
             ("noise", str(event.noise), event.noise in ASYMMETRIC_NOISES),
         ):
             if present:

@@ -179,7 +179,7 @@ class RigConfig(FrozenModel):
     voter_per_node: bool = Field(
         default=False,
         description="Every node has a replica of the voter, which gets its own copy of each reply; "
-        "the verdict is that of most replicas. dmr, tmr and 4mr to 7mr with the exact voter.",
+        "the verdict is that of most replicas. dmr, tmr and 4mr to 7mr.",
     )
     exchange: bool = Field(
         default=False,
@@ -336,7 +336,6 @@ class RigConfig(FrozenModel):
         plain = self.scheme.votes_plainly and self.scheme.size > 1
         for key, possible, what in (
             ("scheme", plain, f"{self.scheme} has no replicas of the voter; dmr, tmr and 4mr have"),
-            ("voter", self.voter == VoterConfig(), "replicas of the voter are exact"),
             ("unvoted_output", self.unvoted is not Unvoted.HOLD, "replicas hold no output"),
             ("scheme", self.follows is None, "replicas have one scheme"),
         ):

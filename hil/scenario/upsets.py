@@ -18,6 +18,7 @@ from hil.scenario.pattern import PatternConfig
 from hil.scenario.plant.radiation import Duration
 from hil.scenario.problems import Findings, one_of, wrong, wrong_at
 from hil.scenario.receivers import copy_findings
+from hil.scenario.timing import TimingConfig, timing_findings
 from hil.scenario.words import (
     AGENT_TARGETS,
     ASYMMETRIC_NOISES,
@@ -121,7 +122,11 @@ class UpsetEventConfig(FrozenModel):
         "node is hit, not its own reply.",
     )
     lasts_frames: Annotated[Int, Field(ge=0, le=FRAMES_MAX)] = Field(
-        default=1, description="With `to`: for how many frames; 0 = to the end of the run."
+        default=1,
+        description="With `to`, and for timing: for how many frames; 0 = to the end of the run.",
+    )
+    timing: TimingConfig | None = Field(
+        default=None, description="timing, required there: what is wrong with the node's timing."
     )
     part: PartWord | None = Field(
         default=None, description="board-ram: which part of the memory, all or kernel (all)."
@@ -147,6 +152,8 @@ class UpsetEventConfig(FrozenModel):
             return {"action": BoardAction.POWER_LOSS, **data}
         if target == UpsetTarget.BOARD_RAM:
             return {"part": RamPart.ALL, **data}
+        if target == UpsetTarget.TIMING:
+            return data
         if data.get("us") is None and data.get("tick") is None:
             return {**data, "tick": 0}
         return data
@@ -165,6 +172,7 @@ class UpsetEventConfig(FrozenModel):
 
     def _when_findings(self) -> Findings:
         findings = copy_findings(self)
+        findings += timing_findings(self)
         if (self.frame is None) == (self.at is None):
             what = "neither `frame` nor `at` is given" if self.at is None else "both are given"
             findings.add("frame", f"{what}; expected one of them", "add `frame: 100` or `at: 90s`")
@@ -315,10 +323,11 @@ class UpsetRateConfig(FrozenModel):
                 "targets", f"no target; expected {one_of(list(UpsetTarget))}", "name at least one"
             )
         for index, target in enumerate(self.targets):
-            if target is UpsetTarget.BOARD:
+            if target in (UpsetTarget.BOARD, UpsetTarget.TIMING):
+                what = "boards lose power" if target is UpsetTarget.BOARD else "timing faults come"
                 findings.add(
                     ("targets", index),
-                    "boards lose power only in single events, not at a rate",
+                    f"{what} only in single events, not at a rate",
                     "move it to `upsets.events`",
                 )
             elif target in self.targets[:index]:

@@ -144,6 +144,7 @@ class UpsetTarget(Word):
     CHECK_BITS = "check-bits"
     BOARD = "board"
     BOARD_RAM = "board-ram"
+    TIMING = "timing"
 
 
 PORTABLE_TARGETS = frozenset(
@@ -159,7 +160,12 @@ PROCESS_TARGETS = frozenset(
 CHECKPOINT_TARGETS = frozenset({UpsetTarget.CHECKPOINT, UpsetTarget.CHECK_BITS})
 """The copy of the state that a board keeps under SECDED: its bytes, and their check bits."""
 
-MEMORY_TARGETS = frozenset(UpsetTarget) - {UpsetTarget.LINK, UpsetTarget.CPU, UpsetTarget.BOARD}
+MEMORY_TARGETS = frozenset(UpsetTarget) - {
+    UpsetTarget.LINK,
+    UpsetTarget.CPU,
+    UpsetTarget.BOARD,
+    UpsetTarget.TIMING,
+}
 """Targets of bit patterns."""
 
 AGENT_TARGETS = MEMORY_TARGETS - {UpsetTarget.BOARD_RAM}
@@ -224,6 +230,14 @@ class BoardAction(Word):
 
     POWER_LOSS = "power_loss"
     LATCH_UP = "latch_up"  # over-current until its power is cut; needs a plant
+
+
+class TimingFault(Word):
+    """A fault of the timing of a whole node."""
+
+    SKEWED = "skewed"  # its clock differs: it takes the input of another frame
+    SLOW = "slow"  # its steps take longer
+    LATE = "late"  # its answers come after the end of their frame
 
 
 W = TypeVar("W", bound=Word)

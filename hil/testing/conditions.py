@@ -57,6 +57,7 @@ TARGETS: Final = (
     "check-bits",
     "board",
     "board-ram",
+    "timing",
 )
 EFFECTS: Final = ("masked", "latent", "sdc", "crash", "hang", "reboot", "detected", "late")
 OUTCOMES: Final = (

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hil.rig.node import CRASHED, SILENT, NodeResult
+from hil.scenario.words import TimingFault
 from hil.upsets.upset import Upset
 from hil.upsets.words import NodeEffect, UpsetTarget
 
@@ -39,6 +40,7 @@ PASSING: Final = frozenset({_T.STACK, _T.GPR, _T.VECTOR})
 UNSEEN: Final = frozenset({NodeEffect.UNKNOWN, NodeEffect.MASKED})
 HARMLESS: Final = UNSEEN | {NodeEffect.LATENT}
 """Effects that may still become another one."""
+_LATE_KINDS: Final = frozenset({TimingFault.SLOW, TimingFault.LATE})
 _TOO_LATE: Final = "; the board had not answered since frame "
 """What the detail says of a flip of a board's memory that cannot have silenced the board."""
 
@@ -55,6 +57,10 @@ def can_cause(upset: Upset, frame: int, effect: NodeEffect, result: NodeResult) 
         return True
     if target is _T.CPU:  # a board that resets is absent for a while, but its agent is not killed
         return not result.ended
+    if target is _T.TIMING:
+        late = effect in (NodeEffect.LATE, NodeEffect.HANG) and not result.disconnected
+        wrong = effect in (NodeEffect.SDC, NodeEffect.LATENT)
+        return wrong if upset.plan.kind is TimingFault.SKEWED else late
     if target is _T.LINK:
         return effect is NodeEffect.LATE or (result.status == SILENT and not result.disconnected)
     if is_of_the_board(result):
@@ -161,10 +167,24 @@ class NodeBook:
         self.blamed = []
 
     def involved(self, *, lines: bool) -> list[Upset]:
-        """Return the upsets to which a deviation of this frame is attributed, with `lines` also the
-        open ones of lines to several voters."""
-        of_lines = [u for u in self.open if u.plan.to and u not in self.blamed] if lines else []
-        return [*self.earlier, *self.blamed, *of_lines]
+        """Return the upsets to which a deviation of this frame is attributed, also open ones that
+        make the node late; with `lines` also the open ones of lines to several voters."""
+        others = [
+            u
+            for u in self.open
+            if u not in self.blamed and ((lines and u.plan.to) or u.plan.kind in _LATE_KINDS)
+        ]
+        return [*self.earlier, *self.blamed, *others]
+
+    def note_missing(self, frame: int, result: NodeResult) -> None:
+        """Note that no answer of the node came in `frame`, if that is its result, and the effect of
+        timing faults if it is late."""
+        if result.status == SILENT and self.silent_since is None:
+            self.silent_since = frame
+        for upset in self.open if result.late else ():
+            assessment = upset.assessment
+            if upset.plan.kind in _LATE_KINDS and assessment.effect in HARMLESS:
+                assessment.effect, assessment.detected_frame = NodeEffect.LATE, frame
 
     def lay_dormant(self, upset: Upset, frame: int) -> None:
         """Take an upset that was settled in `frame` as the latest of the dormant ones. Those that

@@ -16,11 +16,13 @@ from hil.rig.link import LinkNoise
 from hil.rig.node import DONE, EXCLUDED, EXCLUDED_RESULT, SILENT, Node, NodeResult
 from hil.rig.receiver_lines import CopyFault, ReceiverLines
 from hil.rig.rig import Rig
+from hil.rig.timing_faults import NodeTiming, TimingFaults
 from hil.scenario import (
     CHECKPOINT_TARGETS,
     BoardAction,
     LinkNoiseKind,
     PatternKind,
+    Scenario,
     Sefi,
     UpsetTarget,
 )
@@ -43,6 +45,7 @@ _WATCHED: Final = frozenset(
     }
 )
 """The targets whose first access a board may report."""
+_OF_THE_HOST: Final = frozenset({UpsetTarget.LINK, UpsetTarget.BOARD, UpsetTarget.TIMING})
 _NOT_READ_BACK: Final = "not read back yet: its agent does not answer"
 
 
@@ -51,10 +54,10 @@ class Injector:
 
     `notes`: remarks for the record; `permanent`: damaged cells by node; `power`: the power cuts;
     `watch`: checkpoint upsets that have not been detected yet; `uncollected`: upsets that their
-    board has not reported yet; `lines`: faults of single copies of replies; `latch_up`: carries out
-    latch-ups (the plant's coupling)."""
+    board has not reported yet; `lines`: faults of single copies of replies; `timing`: those of
+    whole nodes; `latch_up`: carries out latch-ups (the plant's coupling)."""
 
-    def __init__(self, rig: Rig, state_len: int, checkpoint_every: int) -> None:
+    def __init__(self, rig: Rig, scenario: Scenario, state_len: int) -> None:
         self._rig = rig
         self._by_name = rig.by_name
         self.permanent: dict[str, list[Arm]] = {node.name: [] for node in rig.nodes}
@@ -66,8 +69,9 @@ class Injector:
         self._unwatched: set[str] = set()
         self.notes: list[str] = []
         self.power = PowerCuts(rig, self._note)
-        self.watch = CheckpointWatch(rig, state_len, checkpoint_every)
+        self.watch = CheckpointWatch(rig, state_len, scenario.checkpoint_every)
         self.lines = ReceiverLines()
+        self.timing = TimingFaults(scenario.frame_us)
         self.latch_up: Callable[[Upset], None] = _no_latch_up
 
     def _note(self, text: str) -> None:
@@ -88,6 +92,9 @@ class Injector:
             noise = LinkNoise(LinkNoiseKind(plan.kind), plan.direction, plan.bit)
             self._noises[plan.id] = noise
             node.link.noises.append(noise)
+        elif plan.timing is not None:
+            last = plan.lasts_frames
+            self.timing.add(NodeTiming(plan.id, plan.node, plan.timing, plan.frame, last))
         elif plan.kind is BoardAction.LATCH_UP:
             self.latch_up(upset)
         elif plan.target is UpsetTarget.BOARD:
@@ -200,12 +207,9 @@ class Injector:
             timer.join()
         if upset.state is not UpsetState.ARMED or plan.kind is BoardAction.LATCH_UP:
             return
-        if plan.target is UpsetTarget.LINK:
-            self._collect_noise(node, upset, results)
-            return
         result = results.get(plan.node, EXCLUDED_RESULT)
-        if plan.target is UpsetTarget.BOARD:
-            self.power.collect(node, upset, result)
+        if plan.target in _OF_THE_HOST:
+            self._collect_from_host(node, upset, results)
             return
         if result.late:
             return
@@ -227,6 +231,29 @@ class Injector:
             upset.fail("the board fell silent before it reported")
         if not upset.injected:
             self.watch.drop(upset)
+
+    def _collect_from_host(self, node: Node, upset: Upset, results: dict[str, NodeResult]) -> None:
+        """Collect the report of an upset that the host carries out: of lines, power or timing."""
+        result = results.get(node.name, EXCLUDED_RESULT)
+        if upset.plan.target is UpsetTarget.LINK:
+            self._collect_noise(node, upset, results)
+        elif upset.plan.target is UpsetTarget.TIMING:
+            self._collect_timing(upset, result)
+        else:
+            self.power.collect(node, upset, result)
+
+    def _collect_timing(self, upset: Upset, result: NodeResult) -> None:
+        """Report a timing fault as injected if its node was asked in its first frame."""
+        if result.status == EXCLUDED:
+            self.timing.drop(upset.plan.id)
+            upset.miss()
+            return
+        upset.confirm()
+
+    def hits(self, node: str, frame: int) -> bool:
+        """Return whether a lasting fault of the lines or the timing of a node acts also after
+        `frame`."""
+        return self.lines.hits(node, frame) or self.timing.hits(node, frame)
 
     def _name_region(self, upset: Upset) -> None:
         """Say in the report of a hit of a program's state which of its tensors that was."""

@@ -255,8 +255,7 @@ class UpsetClassifier:
             if result.status == EXCLUDED or result.host:
                 continue
             book = self._books[node]
-            if result.status == SILENT and book.silent_since is None:
-                book.silent_since = frame
+            book.note_missing(frame, result)
             if not result.late:
                 self._classify_node(frame, node, result, golden)
             if result.status != SILENT:

@@ -158,6 +158,8 @@ def _of_event(
         )
     if target is UpsetTarget.BOARD:
         return plan._replace(returns_after_frames=event.returns_after_frames)
+    if target is UpsetTarget.TIMING:
+        return plan._replace(timing=event.timing, lasts_frames=event.lasts_frames)
     plan = plan._replace(tick=event.tick or 0, us=event.us, steps=event.steps)
     if target is UpsetTarget.CPU:
         return plan
@@ -175,7 +177,8 @@ def _of_event(
 def _kind_of(event: UpsetEventConfig) -> UpsetKind:
     """Return the kind of an event: a parsed one has exactly that of its target; patterns are for
     memory."""
-    return event.noise or event.action or event.sefi or event.pattern.kind
+    timing = None if event.timing is None else event.timing.kind
+    return event.noise or event.action or event.sefi or timing or event.pattern.kind
 
 
 class UpsetPlanner:
@@ -419,5 +422,10 @@ def needed_targets(scenario: Scenario) -> dict[str, set[str]]:
             targets.add(str(UpsetTarget.CPU))
     for targets in needed.values():
         # The host injects these.
-        targets -= {UpsetTarget.LINK, UpsetTarget.BOARD, UpsetTarget.BOARD_RAM}
+        targets -= {
+            UpsetTarget.LINK,
+            UpsetTarget.BOARD,
+            UpsetTarget.BOARD_RAM,
+            UpsetTarget.TIMING,
+        }
     return needed

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from hil.scenario.timing import TimingConfig
 from hil.scenario.words import Direction, PatternKind, RamPart
 from hil.upsets.words import (
     Activation,
@@ -33,7 +34,8 @@ class UpsetPlan(NamedTuple):
     its storage does not answer, or for another reason. `execution`: in which execution of the step
     it is injected, of a scheme that executes each step several times. `to`: the nodes whose voters
     get the copies that are hit, for `lasts_frames` frames (0: to the end of the run); with
-    `passes_on` those that `node` passes on of the reply of that node."""
+    `passes_on` those that `node` passes on of the reply of that node. `timing`: a fault of the
+    node's timing, for `lasts_frames` frames."""
 
     frame: int
     node: str
@@ -58,6 +60,7 @@ class UpsetPlan(NamedTuple):
     to: tuple[str, ...] = ()
     passes_on: str | None = None
     lasts_frames: int = 1
+    timing: TimingConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)

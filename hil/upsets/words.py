@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Final, TypeAlias
 
 from hil.scenario import BoardAction, LinkNoiseKind, PatternKind, Sefi, UpsetTarget
+from hil.scenario.words import TimingFault
 from hil.wire.messages import Activation, UpsetState
 from hil.word_enum import Word
 
@@ -23,9 +24,9 @@ __all__ = [
     "kind_of",
 ]
 
-UpsetKind: TypeAlias = PatternKind | Sefi | LinkNoiseKind | BoardAction
-"""What an upset does to its target: a bit pattern, a SEFI, link noise, or an action of the board's
-power."""
+UpsetKind: TypeAlias = PatternKind | Sefi | LinkNoiseKind | BoardAction | TimingFault
+"""What an upset does to its target: a bit pattern, a SEFI, link noise, an action of the board's
+power, or a fault of the node's timing."""
 
 
 class NodeEffect(Word):
@@ -69,4 +70,6 @@ def kind_of(target: UpsetTarget, text: str) -> UpsetKind:
         return Sefi(text)
     if target is UpsetTarget.BOARD:
         return BoardAction(text)
+    if target is UpsetTarget.TIMING:
+        return TimingFault(text)
     return PatternKind(text)

@@ -62,7 +62,8 @@ _FROM_RECORD: Final = frozenset(
 )
 """Metrics that only the run itself could count; those of the plant, too."""
 _LATER: Final = frozenset(
-    {"outages", "mttr_s"} | {f"by_activation.{name}" for name in (*ACTIVATIONS, "unknown")}
+    {"outages", "mttr_s", "coverage", "effective_faults"}
+    | {f"by_activation.{name}" for name in (*ACTIVATIONS, "unknown")}
 )
 """Metrics that an older hil did not know; the record digest covers that they are not removed."""
 

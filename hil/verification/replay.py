@@ -157,10 +157,9 @@ def _one_frame(out: Verification, rows: _Rows, number: int, packed: bytes, check
         recorded = unpack(packed)
         if checks.primary is not None:
             again = checks.primary.again(recorded)
-        elif values is not None:
-            again = values.again(recorded, rows.replies(number))
         else:
-            again = checks.replicas.again(recorded)
+            replies = () if values is None else rows.replies(number)
+            again = checks.replicas.again(recorded, values, replies)
     except KernelError as error:
         out.differs(number, "packed frame", packed[:16].hex() + "..", f"nonsense ({error.message})")
         return

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from hil.record.reader import Reader
-from hil.record.row_values import RecordedReplica
+from hil.record.row_values import RecordedReplica, RecordedReply
 from hil.record.span_rows import replicas_between
-from hil.redundancy.byzantine import combine, decision_of, splits_outputs
+from hil.redundancy.byzantine import combine, decide_alike, splits, splits_outputs
 from hil.redundancy.voting import Verdict, unpack, vote_again
 from hil.verification.findings import Verification
+from hil.verification.value_ballots import ValueBallots
 
 __all__ = ["ReplicaCheck"]
 
@@ -29,18 +30,32 @@ class ReplicaCheck:
         self._rows: defaultdict[int, list[RecordedReplica]] = defaultdict(list)
         self._frames = self._split = self._outputs = 0
 
-    def again(self, recorded: Verdict) -> Verdict:
-        """Return the verdict on a frame, by the votes of its replicas if it has any. Frames must
-        come in order. Raises: KernelError if a packed verdict is not one."""
+    def again(
+        self,
+        recorded: Verdict,
+        values: ValueBallots | None = None,
+        replies: Sequence[RecordedReply] = (),
+    ) -> Verdict:
+        """Return the verdict on a frame, by the votes of its replicas if it has any. `values` votes
+        by value, on the rows `replies` of the frame. Frames must come in order. Raises: KernelError
+        if a packed verdict is not one."""
         rows = self._fetch(recorded.frame)
         if not rows:
-            return vote_again(recorded)
+            return vote_again(recorded) if values is None else values.again(recorded, replies)
+        if values is not None:
+            values.read(recorded, replies)
+        alike = decide_alike if values is None else values.decide_alike
         verdicts: dict[int, Verdict] = {}
         for row in rows:
             stored = unpack(row.verdict)
-            again = verdicts[row.node] = vote_again(stored)
+            if values is None:
+                again, evidence = vote_again(stored), b""
+            else:
+                again, evidence = values.of_replica(stored, recorded, row.verdict)
+            verdicts[row.node] = again
             what = f"verdict of the voter at node number {row.node}"
-            self._out.compare(recorded.frame, what, row.verdict.hex(), again.record.hex())
+            now = (again.record + evidence).hex()
+            self._out.compare(recorded.frame, what, row.verdict.hex(), now)
         self._out.compare(
             recorded.frame,
             "frame of the voters",
@@ -48,9 +63,12 @@ class ReplicaCheck:
             {recorded.frame},
         )
         self._frames += 1
-        self._split += len({decision_of(verdict) for verdict in verdicts.values()}) > 1
-        self._outputs += splits_outputs(list(verdicts.values()))
-        return combine(recorded, verdicts)
+        self._split += splits(list(verdicts.values()), alike)
+        self._outputs += splits_outputs(list(verdicts.values()), alike)
+        verdict = combine(recorded, verdicts, alike)
+        if values is not None:
+            verdict = values.settle(recorded, verdict)
+        return verdict
 
     def _fetch(self, frame: int) -> Sequence[RecordedReplica]:
         if frame >= self._to:

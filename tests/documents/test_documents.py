@@ -197,6 +197,11 @@ RULES: dict[tuple[str, str], Rule] = {
     ("scenarios/CAMPAIGNS.md", "hil campaign memory-storm.campaign --gdb 101.3"): Rule(
         "gdb", when=has_gdb
     ),
+    ("scenarios/REDUNDANCY.md", "hil compare orbit-following"): Rule(
+        "a day of each scheme takes minutes",
+        "hil compare orbit-following --schemes dmr,own --boards inproc --over anomaly_flux=100 "
+        "--frames 40",
+    ),
     ("scenarios/ORBIT.md", "hil orbit leo-iss-day -o day.csv --plot day.svg"): Rule(
         "matplotlib, an extra", "hil orbit leo-iss-day -o day.csv"
     ),

@@ -94,7 +94,7 @@ def test_words_equal_and_print_as_their_text() -> None:
 def test_target_groups_are_the_documented_ones() -> None:
     assert {"state", "input", "output", "link"} == PORTABLE_TARGETS
     assert {"stack", "heap", "text", "gpr", "vector"} == PROCESS_TARGETS
-    assert set(UpsetTarget) - MEMORY_TARGETS == {"link", "cpu", "board"}
+    assert set(UpsetTarget) - MEMORY_TARGETS == {"link", "cpu", "board", "timing"}
 
 
 @pytest.mark.parametrize(
@@ -480,7 +480,8 @@ def test_targets_that_inproc_nodes_lack_are_refused_by_node_and_target(target: U
 
 @pytest.mark.parametrize("target", sorted(set(UpsetTarget) - PROCESS_TARGETS - {"board-ram"}))
 def test_all_other_targets_exist_on_inproc_nodes(target: UpsetTarget) -> None:
-    sefi = ", sefi: hang" if target == "cpu" else ""
+    needed = {"cpu": ", sefi: hang", "timing": ", timing: {late_by: 1ms}"}
+    sefi = needed.get(str(target), "")
     scenario = parse_scenario(
         with_event(f"{{frame: 0, node: a, target: {target}{sefi}}}", "rig: {board: inproc}\n")
     )

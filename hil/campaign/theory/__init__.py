@@ -7,6 +7,7 @@ harm                the exact share of hits that do harm
 missions            rigs without repair: TMR, five nodes
 spare_missions      rigs with a cold spare, and with a hot one
 rotation_missions    rigs of three boards, of which one rests
+coverages           rigs with cold spares of whose failures only a share is detected
 frame_votes         rigs that are repaired after each frame
 outages             boards that lose power for a while
 scrubbed_words      checkpoints in SECDED memory

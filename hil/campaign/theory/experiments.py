@@ -8,6 +8,7 @@ from typing import Final
 
 from hil.analysis.model_row import ModelRow
 from hil.campaign.theory.checkpoint_costs import checkpoint_costs
+from hil.campaign.theory.coverages import spares_by_coverage
 from hil.campaign.theory.frame_votes import five_votes, tmr_repaired
 from hil.campaign.theory.missions import five_mission, tmr_mission
 from hil.campaign.theory.order import TheoryOrder
@@ -38,6 +39,7 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = {
     "tmr-outages": Experiment("mean time to failure of TMR with outages", tmr_outages),
     "spares": Experiment("reliability with a cold spare, and with a hot one", spare_missions),
     "rotation": Experiment("reliability of two boards of three, in rotation", rotation_missions),
+    "coverage": Experiment("cold spares with imperfect detection", spares_by_coverage),
     "scrubbing": Experiment("words of a scrubbed SECDED memory that are lost", scrubbed_words),
     "checkpoints": Experiment("the best interval between checkpoints", checkpoint_costs),
     "persistence": Experiment("the best number of faults before exclusion", persistence_counts),

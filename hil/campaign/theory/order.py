@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["TheoryOrder"]
+__all__ = ["COVERAGES", "TheoryOrder"]
+
+COVERAGES: Final = (0.5, 0.8, 0.95)
+"""The coverages of an experiment that is not told any."""
 
 
 def _nothing(done: int, total: int) -> None:
@@ -15,11 +19,13 @@ def _nothing(done: int, total: int) -> None:
 @dataclass(frozen=True, slots=True)
 class TheoryOrder:
     """The order of an experiment: `runs` runs with the seeds from `seed` on. `report` gets how many
-    have ended, of how many."""
+    have ended, of how many. `coverages`: the shares of failures that are detected, for experiments
+    with imperfect detection."""
 
     runs: int
     seed: int = 1
     report: Callable[[int, int], None] = _nothing
+    coverages: Sequence[float] = COVERAGES
 
     @property
     def seeds(self) -> Sequence[int]:

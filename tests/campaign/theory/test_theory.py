@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from hil.analysis.model_row import Measured, ModelRow, mean_of, share_of, wait_of
@@ -65,6 +67,15 @@ def test_tmr_without_repair_is_as_reliable_as_the_model_says() -> None:
     (row,) = tmr_mission(TheoryOrder(24))
     assert 0.2 < row.predicted < 0.8
     assert not far_off(row), row
+
+
+def test_cold_spares_are_as_reliable_as_their_coverage_allows() -> None:
+    rows = EXPERIMENTS["coverage"].carry_out(TheoryOrder(6, coverages=(0.5,)))
+    assert [row.predicted for row in rows if not row.fails] == [
+        pytest.approx(math.exp(-2) * 2),  # LT = 2: exp(-2) (1 + 1)
+        pytest.approx(math.exp(-2) * 2.5),
+    ]
+    assert not [row for row in rows if not row.fails and far_off(row)]
 
 
 @pytest.mark.slow
