@@ -425,7 +425,7 @@ def test_a_wrong_event_is_reported_at_the_key(event: str, key: str, words: str) 
     ("rate", "key", "words"),
     [
         ("target: state", "per_s", "missing; expected a number above 0"),
-        ("per_s: 1", "targets", "board-ram, or a list of them"),
+        ("per_s: 1", "targets", "timing, or a list of them"),
         ("target: state, per_s: 0", "per_s", "above 0 up to 1000000"),
         ("target: state, per_s: fast", "per_s", "the text `fast`; expected a number"),
         ("target: state, targets: [input], per_s: 1", "target", "both `target` and `targets`"),
