@@ -160,7 +160,7 @@ static void test_step_is_total(void) {
     hil_philox_t random;
     philox_init(&random, 5, 0);
     hil_rig_t a = rig_make(w, 1), b = rig_make(w, 1);
-    const int trials = w->state_len > 65536 ? 100 : 1000;
+    const int trials = w->state_len > 65536 ? 100 : 400;
     clock_t in_steps = 0;
     for (int trial = 0; trial < trials; trial++) {
       for (int r = 0; r < REGIONS; r++) {
@@ -224,7 +224,7 @@ static void test_upset_between_ticks(void) {
     hil_rig_t rig = rig_make(w, 1);
     hil_upset_t upset = {.rig = &rig};
     philox_init(&upset.random, 6, 0);
-    const int rounds = w->state_len > 65536 ? 2 : 50;
+    const int rounds = w->state_len > 65536 ? 2 : 20;
     for (int round = 0; round < rounds; round++) {
       for (uint32_t tick = 1; tick <= w->ticks; tick++) {
         hil_progress_t progress = {.stop_tick = tick, .stop = upset_everything, .context = &upset};
