@@ -5,6 +5,7 @@ table, csv_file, parquet_file    a table, and a table as a file
 fault_list_file     the faults of a sample as a list, which is carried out again
 
 mcap_topics, mcap_file    a run as an MCAP file
+mcap_ground, mcap_replicas    the link to the ground in it, and the replicas of the voter
 run_metrics, prometheus_feed    the metrics of a run, and their endpoint
 ccsds_packets, ccsds_stream    the space packets of a run, and how they are made
 ccsds_definitions, ccsds_feed    their definitions for ground systems; packets over TCP

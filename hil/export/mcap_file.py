@@ -10,6 +10,8 @@ from hil import __version__
 from hil.errors import RecordError, SetupError
 from hil.export.csv_file import complete_file
 from hil.export.event_lines import listed_event
+from hil.export.mcap_ground import GROUND_SCHEMAS, ground_messages
+from hil.export.mcap_replicas import REPLICA_SCHEMAS, replica_messages
 from hil.export.mcap_topics import (
     EVENTS,
     FRAMES,
@@ -25,11 +27,15 @@ from hil.export.run_time import start_us, time_of_row
 from hil.extras import install_command
 from hil.json_values import JsonObject
 from hil.record.live import LiveRecord, State
+from hil.record.offload_rows import offload_rows
+from hil.record.reader import Reader
 from hil.record.row_values import RecordedOrbit
 from hil.record.run_follower import FollowedRow, RunFollower, RunNews
 
-__all__ = ["write_mcap"]
+__all__ = ["ALL_SCHEMAS", "write_mcap"]
 
+ALL_SCHEMAS: Final = {**SCHEMAS, **GROUND_SCHEMAS, **REPLICA_SCHEMAS}
+"""Name and JSON Schema of the messages of each topic."""
 _ATTACHED: Final = ("scenario", "result")
 """Properties of the run that are long JSON texts: files in the file."""
 
@@ -51,6 +57,7 @@ def write_mcap(run: Path, path: Path) -> int:
                 messages.add(news)
             if follower.record.state is State.LOST or not follower.record.names:
                 raise RecordError(f"{run}: {follower.record.reason}")
+            messages.add_whole_tables(run)
             messages.close()
             return messages.count
     finally:
@@ -86,6 +93,22 @@ class _Messages:
         for row in news.rows:
             self._row(row, names)
 
+    def add_whole_tables(self, run: Path) -> None:
+        """Write what went to the ground, and what the replicas of the voter decided."""
+        reader = Reader(run)
+        try:
+            reader.hold()
+            names = self._follower.record.names
+            for part in (
+                *ground_messages(offload_rows(reader)),
+                *replica_messages(reader, names),
+            ):
+                self._write(part.topic, part.t_us, part.message)
+                if part.line is not None:
+                    self._write(EVENTS, part.t_us, log_message(part.line, self._ns(part.t_us)))
+        finally:
+            reader.close()
+
     def close(self) -> None:
         """Write who ran what, and the indexes of the file."""
         meta = self._follower.record.meta
@@ -116,7 +139,7 @@ class _Messages:
     def _write(self, topic: str, t_us: int, message: JsonObject) -> None:
         channel = self._channels.get(topic)
         if channel is None:
-            name, schema = SCHEMAS[topic]
+            name, schema = ALL_SCHEMAS[topic]
             encoded = json.dumps(schema).encode("utf-8")
             number = self._writer.register_schema(name, "jsonschema", encoded)
             channel = self._channels[topic] = self._writer.register_channel(topic, "json", number)

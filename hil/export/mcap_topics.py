@@ -35,15 +35,19 @@ from hil.record.run_follower import FollowedRow
 from hil.redundancy.voting import CORRECT, DELIVERED, HELD, NodeStatus, VerdictKind
 
 __all__ = [
+    "BALLOT",
+    "DIGESTS",
     "EVENTS",
     "FRAMES",
     "LOCATION",
     "SCHEMAS",
     "TOPICS",
+    "described",
     "frame_messages",
     "location_message",
     "log_message",
     "row_message",
+    "typed",
 ]
 
 FRAMES: Final = "/frames"
@@ -88,66 +92,68 @@ _PARTS: Final = [
 _TYPES: Final = {int: "integer", float: "number", str: "string", bytes: "string"}
 
 
-def _typed(name: str) -> JsonObject:
+def typed(name: str) -> JsonObject:
+    """Return the JSON Schema of a value of one JSON type."""
     return {"type": name}
 
 
-def _object(properties: JsonObject, title: str) -> JsonObject:
+def described(properties: JsonObject, title: str) -> JsonObject:
+    """Return the JSON Schema of an object with these properties."""
     return {"type": "object", "title": title, "properties": properties}
 
 
 def _row_schema(kind: type[Any], title: str) -> JsonObject:
-    properties: dict[str, JsonValue] = {"t_us": _typed("integer")}
+    properties: dict[str, JsonValue] = {"t_us": typed("integer")}
     for name, hint in get_type_hints(kind).items():
         base = next(t for t in (*get_args(hint), hint) if t in _TYPES)
-        properties[name] = _typed(_TYPES[base])
+        properties[name] = typed(_TYPES[base])
         if name in _BY_NAME:
-            value = {"name": _typed("string"), _BY_NAME[name]: _typed("number")}
-            properties[name] = {"type": "array", "items": _object(value, name)}
+            value = {"name": typed("string"), _BY_NAME[name]: typed("number")}
+            properties[name] = {"type": "array", "items": described(value, name)}
     if kind in _INDEXED:
-        properties |= {"node": _typed("string"), "index": _typed("integer")}
-    return _object(properties, title)
+        properties |= {"node": typed("string"), "index": typed("integer")}
+    return described(properties, title)
 
 
-_TIME: Final = _object({"sec": _typed("integer"), "nsec": _typed("integer")}, "time")
-_DIGESTS: Final = {"output_digest": _typed("string"), "state_digest": _typed("string")}
-_BALLOT: Final = {"node": _typed("string"), "status": _typed("string"), "signal": _typed("integer")}
-_FRAME: Final = _object(
+_TIME: Final = described({"sec": typed("integer"), "nsec": typed("integer")}, "time")
+DIGESTS: Final = {"output_digest": typed("string"), "state_digest": typed("string")}
+BALLOT: Final = {"node": typed("string"), "status": typed("string"), "signal": typed("integer")}
+_FRAME: Final = described(
     {
-        **dict.fromkeys(("frame", "t_us"), _typed("integer")),
-        "verdict": _typed("string"),
-        "verdict_code": _typed("integer"),
-        **dict.fromkeys(("voters", "agree", "dissent", "latent"), _typed("integer")),
-        **dict.fromkeys(("delivered", "correct", "held"), _typed("boolean")),
-        **_DIGESTS,
+        **dict.fromkeys(("frame", "t_us"), typed("integer")),
+        "verdict": typed("string"),
+        "verdict_code": typed("integer"),
+        **dict.fromkeys(("voters", "agree", "dissent", "latent"), typed("integer")),
+        **dict.fromkeys(("delivered", "correct", "held"), typed("boolean")),
+        **DIGESTS,
         "nodes": {
             "type": "array",
-            "items": _object({**_BALLOT, "status_code": _typed("integer"), **_DIGESTS}, "ballot"),
+            "items": described({**BALLOT, "status_code": typed("integer"), **DIGESTS}, "ballot"),
         },
     },
     "hil.frames",
 )
-_LOG: Final = _object(
+_LOG: Final = described(
     {
         "timestamp": _TIME,
-        "level": _typed("integer"),
-        **dict.fromkeys(("message", "name", "file"), _typed("string")),
-        "line": _typed("integer"),
+        "level": typed("integer"),
+        **dict.fromkeys(("message", "name", "file"), typed("string")),
+        "line": typed("integer"),
     },
     "foxglove.Log",
 )
-_FIX: Final = _object(
+_FIX: Final = described(
     {
         "timestamp": _TIME,
-        "frame_id": _typed("string"),
-        **dict.fromkeys(("latitude", "longitude", "altitude"), _typed("number")),
+        "frame_id": typed("string"),
+        **dict.fromkeys(("latitude", "longitude", "altitude"), typed("number")),
         "position_covariance": {
             "type": "array",
-            "items": _typed("number"),
+            "items": typed("number"),
             "minItems": 9,
             "maxItems": 9,
         },
-        "position_covariance_type": _typed("integer"),
+        "position_covariance_type": typed("integer"),
     },
     "foxglove.LocationFix",
 )

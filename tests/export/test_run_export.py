@@ -8,6 +8,7 @@ import re
 import sqlite3
 import sys
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from hil import api
 from hil.cli.export import _RUN_TABLES
 from hil.errors import SetupError
 from hil.export import mcap_file
-from hil.export.mcap_topics import FRAMES, SCHEMAS, TOPICS
+from hil.export.mcap_file import ALL_SCHEMAS
+from hil.export.mcap_topics import FRAMES, TOPICS
 from hil.export.run_files import run_file_table
 from hil.record.reader import Reader
 from hil.record.run_tables import RunTable
+from hil.redundancy.voting import unpack
 from tests.command_line import Hil
 
 LAYOUT = Path(mcap_file.__file__).parent / "files" / "foxglove.json"
@@ -96,9 +99,12 @@ def test_what_a_run_is_not_exported_as_is_one_message(
 def messages(
     flown: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> list[tuple[str, int, dict[str, Any]]]:
+    return read_mcap(flown, tmp_path_factory.mktemp("mcap") / "run.mcap")
+
+
+def read_mcap(flown: Path, path: Path) -> list[tuple[str, int, dict[str, Any]]]:
     """Topic, time [ns] and content of all messages, as the package's own reader finds them."""
     reader_module = pytest.importorskip("mcap.reader")
-    path = tmp_path_factory.mktemp("mcap") / "run.mcap"
     written = mcap_file.write_mcap(flown, path)
     found = []
     with path.open("rb") as file:
@@ -151,6 +157,60 @@ def test_frames_in_an_mcap_file_have_the_ballots_of_the_record(
     reader.close()
 
 
+def run_of(text: str, folder: Path) -> api.Run:
+    return api.run(api.parse_scenario(text, file="exported.yaml"), out=folder)
+
+
+def test_an_mcap_file_has_what_went_to_the_ground_and_what_was_dropped(tmp_path: Path) -> None:
+    run = run_of(
+        "schema: 1\nworkload: sha256\nframes: 200\nframe_ms: 1000\nseed: 3\n"
+        "rig: {scheme: dmr, board: inproc}\nrecovery: {rollbacks: 0}\n"
+        "offload: {isl: {rate_bit_s: 800, availability: 0.4, slot_s: 30}, memory_bytes: 3000,\n"
+        "  results: {every: 1, priority: 5, max_age_s: 80}, telemetry: {every: 20, priority: 3}}\n",
+        tmp_path / "run",
+    )
+    messages = read_mcap(run.folder, tmp_path / "run.mcap")
+    of = {t: [m for topic, _, m in messages if topic == t] for t in ALL_SCHEMAS}
+    metrics = run.result.metrics
+    assert len(of["/offload"]) == metrics["offload.items"] > 0
+    dropped = [m for m in of["/offload_events"] if m["dropped"]]
+    assert len(dropped) == metrics["offload.dropped"] > 0
+    assert sum(m["bytes"] for m in dropped) == metrics["offload.dropped_bytes"]
+    down = [m for m in of["/offload_events"] if m["fate"] == "delivered"]
+    assert sum(m["bytes"] for m in down) == metrics["offload.delivered_bytes"] > 0
+    assert max(m["after_s"] for m in down if m["kind"] == "result") == pytest.approx(
+        metrics["offload.latency_max_s"]
+    )
+    with closing(sqlite3.connect(run.folder / "run.db")) as db:
+        contacts = db.execute("SELECT start_us, end_us, station FROM contacts").fetchall()
+    inside = [m for m in of["/contacts"] if m["in_contact"]]
+    assert [(m["start_us"], m["end_us"], m["station"]) for m in inside] == contacts
+    lines = [
+        m for m in of["/events"] if m["name"] == "offload_events" and "dropped" in m["message"]
+    ]
+    assert len(lines) == len(dropped)
+
+
+def test_an_mcap_file_has_what_each_replica_of_the_voter_decided(tmp_path: Path) -> None:
+    run = run_of(
+        "schema: 1\nworkload: attitude\nframes: 20\nexpect: none\n"
+        "rig: {scheme: 4mr, board: inproc, voter_per_node: true}\n"
+        "recovery: {rollbacks: 0, window_frames: 1}\nupsets: {events: [\n"
+        "  {frame: 8, node: d, target: link, noise: drop, to: [a]}]}\n",
+        tmp_path / "run",
+    )
+    found = [m for t, _, m in read_mcap(run.folder, tmp_path / "run.mcap") if t == "/replicas"]
+    with closing(sqlite3.connect(run.folder / "run.db")) as db:
+        rows = db.execute("SELECT frame, node, verdict FROM replicas ORDER BY frame, node")
+        stored = [(frame, "abcd"[node], unpack(verdict)) for frame, node, verdict in rows]
+    assert [(m["frame"], m["node"]) for m in found] == [(f, n) for f, n, _ in stored]
+    for message, (_, _, verdict) in zip(found, stored, strict=True):
+        assert message["verdict"] == verdict.kind.word and message["agree"] == verdict.agree
+    # Node a got nothing from d, all others did.
+    at_8 = {m["node"]: m["nodes"][3]["status"] for m in found if m["frame"] == 8}
+    assert at_8["a"] != "done" and {at_8[name] for name in "bcd" if name in at_8} == {"done"}
+
+
 def paths_in(value: Any) -> list[str]:
     """All message paths of a layout."""
     if isinstance(value, dict):
@@ -165,7 +225,7 @@ def test_the_layout_shows_only_what_an_mcap_file_has() -> None:
     assert len(paths) > 10
     for path in paths:
         topic, *names = re.sub(r"{[^}]*}", "", path).split(".")  # without filters
-        schema: Any = SCHEMAS[topic][1]
+        schema: Any = ALL_SCHEMAS[topic][1]
         for name in names:
             schema = schema["properties"][name.partition("[")[0]]
             schema = schema.get("items", schema)
