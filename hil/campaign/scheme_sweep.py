@@ -14,9 +14,10 @@ from pydantic_core import ErrorDetails
 from hil.errors import UsageError
 from hil.plant.sweep import Axis, variants
 from hil.scenario import Scenario
+from hil.scenario.monitors import MonitorsConfig
 from hil.scenario.problems import did_you_mean
 
-__all__ = ["OF_OWN_SCHEME", "SWEPT", "SweptKey", "parse_over"]
+__all__ = ["OF_MONITORS", "OF_OWN_SCHEME", "SWEPT", "SweptKey", "parse_over"]
 
 _MOST: Final = 100
 _FORM: Final = "write it as persistence=0,1,2,4,8, or altitude_km=400:1200:200"
@@ -129,6 +130,18 @@ def _follows(key: str, scenario: Scenario, value: float) -> Scenario:
     return scenario.model_copy(update={"rig": rig})
 
 
+def _monitors(key: str, scenario: Scenario, value: float) -> Scenario:
+    """Change the rule of the monitors of a primary; other schemes have none."""
+    rig = scenario.rig
+    if not rig.scheme.has_primary:
+        return scenario
+    number = int(value) if value == int(value) else value
+    monitors = rig.monitors or MonitorsConfig()
+    changed = MonitorsConfig.model_validate({**monitors.model_dump(), key: number})
+    rig = rig.model_copy(update={"monitors": changed})
+    return scenario.model_copy(update={"rig": rig})
+
+
 _CHANGES: Final[Mapping[str, Callable[[Scenario, float], Scenario]]] = {
     "persistence": partial(_recovery, "resyncs"),
     "scrub_words": partial(_recovery, "scrub_words"),
@@ -140,6 +153,8 @@ _CHANGES: Final[Mapping[str, Callable[[Scenario, float], Scenario]]] = {
     "storm_flux": partial(_follows, "storm_flux"),
     "errors_per_minute": partial(_follows, "errors_per_minute"),
     "dwell_s": partial(_follows, "dwell"),
+    "monitor_votes": partial(_monitors, "votes"),
+    "monitor_frames": partial(_monitors, "frames"),
     "accel": _accel,
     "altitude_km": partial(_orbit, "altitude_km"),
     "inclination_deg": partial(_orbit, "inclination_deg"),
@@ -147,6 +162,8 @@ _CHANGES: Final[Mapping[str, Callable[[Scenario, float], Scenario]]] = {
 }
 OF_OWN_SCHEME: Final = ("anomaly_flux", "storm_flux", "errors_per_minute", "dwell_s")
 """Those that matter to a scheme only that follows the orbit."""
+OF_MONITORS: Final = ("monitor_votes", "monitor_frames")
+"""Those that matter only to a primary with monitors."""
 SWEPT: Final = tuple(_CHANGES)
 """Keys that can be swept. `persistence` is `recovery.resyncs`, the faults of a node that a resync
 answers within `recovery.window_frames`; `accel` multiplies all rates of upsets."""

@@ -128,9 +128,11 @@ def _rows(
 
 def _points(scenario: Scenario, key: SweptKey | None) -> list[tuple[float | None, Scenario]]:
     """Return the scenario at each value of the key; once if that changes nothing in it."""
-    from hil.campaign.scheme_sweep import OF_OWN_SCHEME
+    from hil.campaign.scheme_sweep import OF_MONITORS, OF_OWN_SCHEME
 
     if key is None or (key.name in OF_OWN_SCHEME and scenario.rig.follows is None):
+        return [(None, scenario)]
+    if key.name in OF_MONITORS and not scenario.rig.scheme.has_primary:
         return [(None, scenario)]
     return [(value, key.changed(scenario, value)) for value in key.values]
 

@@ -9,7 +9,7 @@ import pytest
 
 from hil.analysis.reliability.persistence import PersistenceModel
 from hil.analysis.scheme_figures import SchemeFigures, compromises
-from hil.campaign.scheme_sweep import OF_OWN_SCHEME, SWEPT, parse_over
+from hil.campaign.scheme_sweep import OF_MONITORS, OF_OWN_SCHEME, SWEPT, parse_over
 from hil.campaign.scheme_trials import run_scheme
 from hil.campaign.theory.persistence_of import persistence_model
 from hil.errors import UsageError
@@ -116,9 +116,12 @@ def test_every_key_changes_the_scenario_and_a_wrong_value_is_named(persistence: 
     scheme = {"in_anomaly": "tmr", "in_storm": "tmr", "in_errors": "tmr", "else": "dmr"}
     rig = type(flown.rig).model_validate({"scheme": scheme, "board": "inproc"})
     follows = flown.model_copy(update={"rig": rig})
+    with_primary = {"scheme": "primary_monitors", "board": "inproc", "monitors": {"count": 6}}
+    rig = type(flown.rig).model_validate(with_primary)
+    monitored = persistence.model_copy(update={"rig": rig})
     for name in SWEPT:
         along = ("altitude_km", "inclination_deg", "shielding_mm_al", *OF_OWN_SCHEME)
-        scenario = follows if name in along else persistence
+        scenario = follows if name in along else monitored if name in OF_MONITORS else persistence
         key = parse_over(f"{name}=50")
         changed = key.changed(scenario, 500.0 if name == "altitude_km" else 5.0)
         assert changed != scenario

@@ -8,6 +8,7 @@ missions            rigs without repair: TMR, five nodes
 spare_missions      rigs with a cold spare, and with a hot one
 rotation_missions    rigs of three boards, of which one rests
 coverages           rigs with cold spares of whose failures only a share is detected
+monitored_primaries    primaries with monitors that are more or less patient
 frame_votes         rigs that are repaired after each frame
 outages             boards that lose power for a while
 scrubbed_words      checkpoints in SECDED memory

@@ -11,6 +11,7 @@ from hil.campaign.theory.checkpoint_costs import checkpoint_costs
 from hil.campaign.theory.coverages import spares_by_coverage
 from hil.campaign.theory.frame_votes import five_votes, tmr_repaired
 from hil.campaign.theory.missions import five_mission, tmr_mission
+from hil.campaign.theory.monitored_primaries import monitored_primaries
 from hil.campaign.theory.order import TheoryOrder
 from hil.campaign.theory.outages import tmr_outages
 from hil.campaign.theory.persistence_counts import persistence_counts
@@ -37,6 +38,7 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = {
     "5mr-frame": Experiment("majority of five nodes in one frame", five_votes),
     "tmr-repair": Experiment("mean time to failure of TMR repaired every frame", tmr_repaired),
     "tmr-outages": Experiment("mean time to failure of TMR with outages", tmr_outages),
+    "primary": Experiment("mean time to failure of a primary with monitors", monitored_primaries),
     "spares": Experiment("reliability with a cold spare, and with a hot one", spare_missions),
     "rotation": Experiment("reliability of two boards of three, in rotation", rotation_missions),
     "coverage": Experiment("cold spares with imperfect detection", spares_by_coverage),

@@ -13,15 +13,16 @@ from hil.campaign.theory.order import TheoryOrder
 from hil.campaign.theory.trial import NO_REPAIR, Trial, bare_scenario, run_trials
 from hil.scenario import UpsetTarget
 
-__all__ = ["five_votes", "tmr_repaired"]
+__all__ = ["REPAIR", "five_votes", "tmr_repaired"]
 
-_REPAIR: Final = {
+REPAIR: Final = {
     **NO_REPAIR,
     "resyncs": 1,
     "restarts": 1,
     "window_frames": 1,
     "reintegrate_frames": 1,
 }
+"""The recovery that repairs each node at the end of the frame in which it fails."""
 _TMR_PER_S: Final = 0.14
 _TMR_FRAMES: Final = 3000
 _FIVE_FRAMES: Final = 100
@@ -98,7 +99,7 @@ def _fly(
     alone, and from what they come."""
     rates = {"rates": [{"target": target.value, "per_s": per_s}]}
     scenarios = (
-        bare_scenario(seed, scheme, frames, upsets=rates, recovery=_REPAIR) for seed in order.seeds
+        bare_scenario(seed, scheme, frames, upsets=rates, recovery=REPAIR) for seed in order.seeds
     )
     harm = harm_share("attitude", target, 50, order.seed)
     derived = f"{per_s:g} hits of the {target} per node and frame; {harm}"
