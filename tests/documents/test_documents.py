@@ -197,7 +197,11 @@ RULES: dict[tuple[str, str], Rule] = {
     ("scenarios/CAMPAIGNS.md", "hil campaign memory-storm.campaign --gdb 101.3"): Rule(
         "gdb", when=has_gdb
     ),
-    ("scenarios/REDUNDANCY.md", "hil compare orbit-following"): Rule(
+    (
+        "scenarios/REDUNDANCY.md",
+        "hil compare orbit-following --schemes simplex,dmr,tmr,own --boards inproc "
+        "--over anomaly_flux=20,100,500",
+    ): Rule(
         "a day of each scheme takes minutes",
         "hil compare orbit-following --schemes dmr,own --boards inproc --over anomaly_flux=100 "
         "--frames 40",
@@ -333,6 +337,7 @@ RULES: dict[tuple[str, str], Rule] = {
 }
 
 SLOW = {
+    ("scenarios/REDUNDANCY.md", "hil compare orbit-following"),
     ("boards/README.md", "cmake -S csrc -B agent"),
     ("scenarios/ORBIT.md", "hil orbit leo-iss-day"),
     ("scenarios/CAMPAIGNS.md", "hil campaign dropped-state-scrub"),
