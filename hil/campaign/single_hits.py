@@ -27,7 +27,8 @@ _MOST: Final = 4_000_000
 _FRAME: Final = 16
 _TARGETS: Final = (UpsetTarget.STATE, UpsetTarget.INPUT, UpsetTarget.OUTPUT)
 _SCHEMES: Final = frozenset(
-    {"simplex", "dmr", "tmr", "4mr", "5mr", "6mr", "7mr", "rotating_tmr", "primary_monitors"}
+    {"simplex", "dmr", "tmr", "4mr", "5mr", "6mr", "7mr"}
+    | {"rotating_tmr", "primary_monitors", "plan_pair"}
 )
 """Schemes that `SchemeModel` knows."""
 _ANSWERS: Final = {

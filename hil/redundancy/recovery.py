@@ -72,7 +72,7 @@ Whose ballots decide a frame, and what is delivered (`hil.redundancy.electorate`
       nothing (dmr, triple_pairs, priority_pairs, rotating_tmr)        no output
       last_node (default of tmr to 7mr)      no other node was asked   its output, marked unvoted
       deliver (default of no scheme)                                   its output, marked unvoted
-      hold (default of no scheme)                                      the last voted one, held
+      hold (default of plan_pair)                                      the last voted one, held
     no majority, or no node                undecided                 no output; `hold`: as above
 
     A node that is alone keeps no checkpoint, and before others are repaired, it goes back to the

@@ -136,8 +136,9 @@ class RigConfig(FrozenModel):
         "(6 nodes, the pairs that agree with themselves vote), priority_pairs (8 nodes, the first "
         "such pair commands). primary_monitors: 3 nodes or more, of which one commands until its "
         "`monitors` vote it out. Rotation that saves energy: rotating_tmr (3 nodes, two of which "
-        "compute while the third is off, in turn; it is woken when they do not agree). With a "
-        "plant also a mapping, of schemes that follow the orbit: "
+        "compute while the third is off, in turn; it is woken when they do not agree). "
+        "Comparison of plans: plan_pair (2 nodes; the last agreed output is held for 5 frames). "
+        "With a plant also a mapping, of schemes that follow the orbit: "
         "{in_anomaly: tmr, in_storm: tmr, else: dmr}.",
     )
     unvoted_output: UnvotedWord | None = Field(
@@ -145,13 +146,14 @@ class RigConfig(FrozenModel):
         description="What is delivered while one node answers and no other can be compared with "
         "it: `nothing` (default of dmr, of pairs and of rotating_tmr), `last_node` (its own output "
         "if it is the only node in service, else nothing; default of all other schemes), "
-        "`deliver` (its own output, also where others are only late), or `hold` (the last voted"
-        " output again, marked as held, in every frame without a voted output).",
+        "`deliver` (its own output, also where others are only late), or `hold` (default of "
+        "plan_pair; the last voted output again, marked as held, in every frame without a voted "
+        "output).",
     )
     unvoted_frames: Annotated[Int, Field(ge=0, le=FRAMES_MAX)] = Field(
         default=0,
         description="Consecutive frames in which `last_node`, `deliver` or `hold` applies at most; "
-        "0 = no limit. Nothing is delivered after them.",
+        "0 = no limit (default of plan_pair: 5). Nothing is delivered after them.",
     )
     turn_frames: Annotated[Int, Field(ge=2, le=FRAMES_MAX)] = Field(
         default=9000,
@@ -219,7 +221,7 @@ class RigConfig(FrozenModel):
         """Return the rule for frames whose output was not voted on."""
         if self.unvoted_output is not None:
             return self.unvoted_output
-        return Unvoted.NOTHING if self.scheme.is_silent_alone else Unvoted.LAST_NODE
+        return self.scheme.unvoted
 
     @property
     def on_stand_by(self) -> int:
@@ -233,6 +235,8 @@ class RigConfig(FrozenModel):
             return data
         refuse_former_keys(data)
         data = as_written(dict(data))
+        if data.get("scheme") == SchemeName.PLAN_PAIR:
+            data.setdefault("unvoted_frames", SchemeName.PLAN_PAIR.unvoted_frames)
         board = data.get("board", BoardKind.PROCESS.value)
         if "nodes" not in data and data.get("scheme", "tmr") in list(SchemeName):
             size = SchemeName(data.get("scheme", "tmr")).size

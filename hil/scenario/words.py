@@ -60,13 +60,14 @@ class SchemeName(Word):
     PRIORITY_PAIRS = "priority_pairs"
     ROTATING_TMR = "rotating_tmr"
     PRIMARY_MONITORS = "primary_monitors"
+    PLAN_PAIR = "plan_pair"
 
     @property
     def size(self) -> int:
         """Return the number of nodes; of a primary with its monitors, the least."""
-        sizes = {"dmr": 2, "tmr": 3, "4mr": 4, "5mr": 5, "6mr": 6, "7mr": 7, "rotating_tmr": 3}
-        sizes[SchemeName.PRIMARY_MONITORS] = 3
-        return sizes.get(self.value, 2 * self.pairs or 1)
+        sizes = {"dmr": 2, "tmr": 3, "4mr": 4, "5mr": 5, "6mr": 6, "7mr": 7}
+        own = sizes | {"rotating_tmr": 3, "primary_monitors": 3, "plan_pair": 2}
+        return own.get(self.value, 2 * self.pairs or 1)
 
     @property
     def pairs(self) -> int:
@@ -90,16 +91,26 @@ class SchemeName(Word):
         return 2 if self is SchemeName.ROTATING_TMR else self.size
 
     @property
-    def is_silent_alone(self) -> bool:
-        """Return whether a node that is alone delivers nothing unless the scenario says so: the
-        scheme compares two nodes, and has no third one that is always there."""
-        return self is SchemeName.DMR or self.pairs > 0 or self.awake < self.size
+    def unvoted(self) -> Unvoted:
+        """Return the rule for frames whose output was not voted on, unless the scenario states one.
+        A scheme that compares two nodes, and has no third one that is always there, is silent."""
+        if self is SchemeName.PLAN_PAIR:
+            return Unvoted.HOLD
+        silent = self is SchemeName.DMR or self.pairs > 0 or self.awake < self.size
+        return Unvoted.NOTHING if silent else Unvoted.LAST_NODE
+
+    @property
+    def unvoted_frames(self) -> int:
+        """Return for how many consecutive frames that rule holds, unless the scenario states it; 0:
+        without a limit."""
+        return 5 if self is SchemeName.PLAN_PAIR else 0
 
     @property
     def votes_plainly(self) -> bool:
-        """Return whether all nodes vote, one by one, each of them once."""
-        rests = self.awake < self.size
-        return not (self.pairs or self.has_primary or self.executions > 1 or rests)
+        """Return whether all nodes vote, one by one, each of them once, and nothing is held."""
+        if self.unvoted is Unvoted.HOLD or self.awake < self.size:
+            return False
+        return not (self.pairs or self.has_primary or self.executions > 1)
 
     @property
     def executions(self) -> int:

@@ -145,8 +145,7 @@ def rule_of(scenario: RecordedScenario, size: int) -> SchemeRule:
     known = _SCHEMES.get(scenario.scheme)
     unvoted = scenario.unvoted_output
     if unvoted == "":
-        silent = known is not None and known.is_silent_alone
-        unvoted = Unvoted.NOTHING if silent else Unvoted.LAST_NODE
+        unvoted = Unvoted.LAST_NODE if known is None else known.unvoted
     return SchemeRule(
         scenario.scheme,
         size,
