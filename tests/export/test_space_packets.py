@@ -193,3 +193,19 @@ def test_packets_are_in_the_order_of_time_in_parts_of_any_size(
         parts, last_us = parts + 1, int(news.times_us[-1])
     follower.record.close()
     assert parts > 0
+
+
+def test_the_definitions_for_yamcs_follow_the_schema_of_xtce(tmp_path: Path) -> None:
+    """The schema of the OMG for XTCE 1.2, which newer releases of space_packet_parser bring."""
+    package = pytest.importorskip("space_packet_parser")
+    schema = Path(package.__file__).parent / "xtce" / "schemas" / "SpaceSystem.xsd"
+    if not schema.is_file():
+        pytest.skip("this space_packet_parser has no schema with it, and none is fetched")
+    from space_packet_parser.xtce.validation import validate_xtce  # noqa: PLC0415
+
+    options = {"local_xsd": schema, "allow_schema_download": False, "print_results": False}
+    (tmp_path / "good.xml").write_bytes(xtce_document())
+    assert validate_xtce(tmp_path / "good.xml", raise_on_error=False, **options).valid
+    wrong = xtce_document().replace(b'signed="false"', b'signed="perhaps"', 1)
+    (tmp_path / "bad.xml").write_bytes(wrong)
+    assert not validate_xtce(tmp_path / "bad.xml", raise_on_error=False, **options).valid
