@@ -29,6 +29,7 @@ from hil.record.row_values import (
     T,
     values_of,
 )
+from hil.redundancy.spares import NEEDED
 
 __all__ = [
     "DamagedChunk",
@@ -43,8 +44,10 @@ __all__ = [
     "last_hold",
     "neighbour_frame",
     "newest_events_of",
+    "newest_replica_frame",
     "newest_transition",
     "newest_upsets",
+    "newest_wake_up",
     "next_settled",
     "notable_frame",
     "repairs_of_frame",
@@ -54,6 +57,8 @@ __all__ = [
     "upsets_of_frame",
 ]
 
+_WAKE_UPS: Final = 2000
+"""A node that was woken is searched in this number of transitions."""
 _DORMANT_FRAMES: Final = 100_000
 """A dormant upset has its effect within this number of frames; older ones are not searched."""
 
@@ -175,6 +180,24 @@ def newest_transition(record: Rows, after: int, last: int, node: str) -> Recorde
         node,
     )
     return _first(RecordedTransition, rows)
+
+
+def newest_wake_up(record: Rows, last: int) -> RecordedTransition | None:
+    """Return the newest transition up to this id by which a node on stand-by was switched on, of
+    the last ones; None if there is none among them."""
+    rows = record.rows(
+        "SELECT * FROM transitions WHERE id <= ? AND id > ? AND cause LIKE ? "
+        "ORDER BY id DESC LIMIT 1",
+        last,
+        last - _WAKE_UPS,
+        f"{NEEDED}%",
+    )
+    return _first(RecordedTransition, rows)
+
+
+def newest_replica_frame(record: Rows, last: int) -> int | None:
+    """Return the newest frame up to this one in which replicas of the voter had different views."""
+    return _number(record.rows("SELECT max(frame) FROM replicas WHERE frame <= ?", last))
 
 
 def states_reached(record: Rows, after: int, last: int) -> dict[str, str]:

@@ -90,6 +90,7 @@ class RecordedScenario:
         None: the record is older than this rule
     unvoted_frames: for how many consecutive frames at most; 0 without a limit
     votes_by_value: not the exact majority of outputs and states decides
+    voter_per_node: the voter has a replica at each node
     spares: how many nodes are spares, hot or cold
     monitors: of a primary: how many vote it out, and in how many consecutive frames
     follows: the schemes of one that follows the orbit, in words; empty for any other
@@ -115,6 +116,7 @@ class RecordedScenario:
     alarms: Mapping[str, RecordedAlarmLimits] = field(default_factory=dict)
     voted_accel: float = 1.0
     votes_by_value: bool = False
+    voter_per_node: bool = False
     spares: int = 0
     follows: str = ""
     monitors: tuple[int, int] = (0, 0)
@@ -149,6 +151,7 @@ class RecordedScenario:
             duration=_text(content, "duration"),
             unvoted_output=_unvoted(rig) if "unvoted_output" in rig else None,
             votes_by_value=_votes_by_value(_inner(rig, "voter")),
+            voter_per_node=rig.get("voter_per_node") is True,
             unvoted_frames=_whole(rig.get("unvoted_frames")) or 0,
             spares=sum(_whole(rig.get(key)) or 0 for key in ("hot_spares", "cold_spares")),
             one_at_a_time=upsets.get("one_at_a_time") is True,

@@ -7,14 +7,30 @@ record, and shows it beside each decision.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from hil.record.recorded_scenario import RecordedScenario
 from hil.scenario.words import SchemeName, Unvoted
 from hil.views.style import plural
+from hil.word_enum import Word
 
-__all__ = ["SchemeRule", "rule_of"]
+__all__ = ["Picture", "SchemeRule", "rule_of"]
+
+
+class Picture(Word):
+    """How the screen draws a scheme (`hil.views.screen.model.scheme_picture`)."""
+
+    NONE = "none"  # one node, executed once
+    STEPS = "steps"  # nodes that vote, and how many are left
+    PAIRS = "pairs"
+    SPARES = "spares"
+    ROTATION = "rotation"
+    PRIMARY = "primary"
+    EXECUTIONS = "executions"
+    ORBIT = "orbit"
+
 
 _SCHEMES: Final = {scheme.value: scheme for scheme in SchemeName}
 _SHORT: Final = {
@@ -43,7 +59,10 @@ class SchemeRule:
     how often a node executes each step; `pairs`: the number of its self-checking pairs, and
     `by_priority` whether the first that speaks commands; `spares`: nodes beyond those that decide,
     of the `size` nodes of the rig; `resting`: how many of its nodes rest in turn; `monitors`: in a
-    scheme with a primary, how many vote it out, and in how many consecutive frames."""
+    scheme with a primary, how many vote it out, and in how many consecutive frames; `by_value`:
+    values decide, not the exact majority; `voter_per_node`: the voter has a replica at each node;
+    `follows`: the schemes of one that follows the orbit with the reasons for them, and `sizes`
+    their numbers of nodes."""
 
     scheme: str = ""
     size: int = 0
@@ -56,6 +75,40 @@ class SchemeRule:
     spares: int = 0
     resting: int = 0
     monitors: tuple[int, int] = (0, 0)
+    by_value: bool = False
+    voter_per_node: bool = False
+    follows: tuple[tuple[str, str], ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Return the name of the scheme; of one that follows the orbit, its schemes."""
+        parts = [f"else {s}" if why == "else" else f"{s} {why}" for s, why in self.follows]
+        return ", ".join(parts) or self.scheme
+
+    @property
+    def picture(self) -> Picture:
+        """Return how the screen draws the scheme."""
+        drawn = {
+            Picture.ORBIT: bool(self.follows),
+            Picture.PAIRS: bool(self.pairs),
+            Picture.ROTATION: bool(self.resting),
+            Picture.PRIMARY: self.has_primary,
+            Picture.SPARES: bool(self.spares),
+            Picture.EXECUTIONS: self.executions > 1,
+            Picture.STEPS: self.size > 1,
+        }
+        return next((picture for picture, is_so in drawn.items() if is_so), Picture.NONE)
+
+    @property
+    def shows_frames(self) -> bool:
+        """Return whether the picture needs the newest frame that was more than plain agreement."""
+        return self.executions > 1 or self.by_value
+
+    @property
+    def wakes_nodes(self) -> bool:
+        """Return whether nodes are switched on and off by plan."""
+        return bool(self.follows or self.resting)
 
     @property
     def refresh(self) -> str:
@@ -146,6 +199,7 @@ def rule_of(scenario: RecordedScenario, size: int) -> SchemeRule:
     unvoted = scenario.unvoted_output
     if unvoted == "":
         unvoted = Unvoted.LAST_NODE if known is None else known.unvoted
+    follows = _follows(scenario.follows)
     return SchemeRule(
         scenario.scheme,
         size,
@@ -158,4 +212,17 @@ def rule_of(scenario: RecordedScenario, size: int) -> SchemeRule:
         spares=scenario.spares,
         resting=0 if known is None else known.size - known.awake,
         monitors=scenario.monitors if known is not None and known.has_primary else (0, 0),
+        by_value=scenario.votes_by_value,
+        voter_per_node=scenario.voter_per_node,
+        follows=follows,
+        sizes={name: _SCHEMES[name].size for name, _ in follows if name in _SCHEMES},
     )
+
+
+def _follows(text: str) -> tuple[tuple[str, str], ...]:
+    """Return the schemes of `tmr in anomaly, else dmr`, each with its reason."""
+    out = []
+    for part in text.split(", ") if text else ():
+        first, _, rest = part.partition(" ")
+        out.append((rest, "else") if first == "else" else (first, rest))
+    return tuple(out)

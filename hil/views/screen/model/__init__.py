@@ -6,6 +6,8 @@ node_facts, plant_facts, ground_facts, run_facts    read these values
 recorded_values     rows and packed verdicts as these values
 health              the health of the system, from its facts. Pure
 pairs               self-checking pairs: who commands, who is silent. Pure
+scheme_facts, scheme_picture    what the record has of the scheme, and its picture
+executions          the executions of a step, with time redundancy
 alarms              alarms of values that are out of limits: persistence, latching. Pure
 alarm_feed, alarm_follower, limit_search    find the alarms of a record
 decision            the vote of one frame

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -35,6 +35,7 @@ from hil.redundancy.voting import NodeStatus, Verdict, VerdictKind
 from hil.views.correctness import Answered, answer_words, answered
 from hil.views.field_values import FieldReader, FieldValues, last_outputs
 from hil.views.listing import inherited_text, signal_name, upset_text
+from hil.views.screen.model.executions import RepeatedStep, repeated_steps
 from hil.views.screen.model.facts import Vote
 from hil.views.screen.model.recorded_values import vote_of
 from hil.views.screen.rules import SchemeRule, rule_of
@@ -114,18 +115,6 @@ class Cure:
 
 
 @dataclass(frozen=True, slots=True)
-class RepeatedStep:
-    """One execution of the step of a scheme with time redundancy: how it ended, the digests that
-    the node reported, and whether it is what the node delivered."""
-
-    number: int
-    status: str
-    output_digest: str
-    state_digest: str
-    agrees: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
     """The decision in one frame. `notable` is false if all nodes plainly agreed: then the record
     has digests only. `golden_*`: results of the golden run. `fields`: the values
@@ -202,21 +191,6 @@ def decision(source: LiveRecord, frame: int) -> Decision:
         repeats=tuple(repeated_steps(verdict, replies)) if rule.executions > 1 else (),
         voters=voter_views(source, source.names, frame, replies) if row is not None else (),
     )
-
-
-def repeated_steps(verdict: Verdict, replies: Iterable[RecordedReply]) -> Iterator[RepeatedStep]:
-    """Yield the executions of the step in a frame of a scheme with time redundancy."""
-    agreed = (hex64(verdict.output), hex64(verdict.state))
-    for reply in replies:
-        done = reply.status == NodeStatus.DONE.word
-        same = (reply.output_digest, reply.state_digest) == agreed
-        yield RepeatedStep(
-            reply.execution + 1,
-            reply.status,
-            reply.output_digest if done else "",
-            reply.state_digest if done else "",
-            done and same and verdict.delivered,
-        )
 
 
 def _fields(

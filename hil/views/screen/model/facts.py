@@ -17,6 +17,7 @@ from hil.redundancy.recovery import NodeState
 from hil.redundancy.spares import is_stand_by
 from hil.views.alarm_limits import Level
 from hil.views.correctness import Answered
+from hil.views.screen.model.scheme_facts import SchemeFacts
 from hil.views.screen.model.verdict_strip import Cell, StripTotals
 from hil.views.screen.rules import SchemeRule
 
@@ -269,6 +270,7 @@ class Scene:
     ground: GroundReading | None = None
     expectations: tuple[tuple[str, str, str, bool], ...] = ()
     ending: str = ""
+    scheme: SchemeFacts = field(default_factory=SchemeFacts)
     texts: TextSpan | None = None
     """What the nodes have written of the passage on view; None for workloads without a text."""
 

@@ -79,7 +79,7 @@ def redundancy(scene: Scene) -> Redundancy:
     mode = _WORDS.get(voting, f"{voting}MR")
     if rule.executions > 1 and voting:
         mode = f"{rule.executions} EXECUTIONS"
-        text = "a transient fault is outvoted in time, a permanent one goes unnoticed"
+        text = "a permanent fault goes unnoticed"
     elif margin:
         text = f"{plural(margin, 'more fault')} can be outvoted"
     elif voting == 2:
@@ -139,8 +139,8 @@ def _of_pairs(scene: Scene) -> Redundancy:
     margin = max(0, len(able) - 1)
     level = Level.GOOD if len(able) == len(pairs) else Level.WARN if able else Level.BAD
     decide = [pair.names for pair in pairs if pair.decides]
-    verb = "commands" if scene.run.rule.by_priority else "vote"
-    who = f"{', '.join(decide)} {verb}" if decide else "no pair decides"
+    verb = "commands" if scene.run.rule.by_priority else "decide"
+    who = f"{' '.join(decide)} {verb}" if decide else "no pair decides"
     more = f"{plural(margin, 'more pair')} may fall silent" if margin else "no pair in reserve"
     return Redundancy(f"{len(pairs)} PAIRS", len(able), len(pairs), margin, level, f"{who}, {more}")
 

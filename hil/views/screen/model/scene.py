@@ -29,6 +29,7 @@ from hil.views.screen.model.node_facts import NodeFactsReader
 from hil.views.screen.model.plant_facts import PlantFacts
 from hil.views.screen.model.recorded_values import vote_of
 from hil.views.screen.model.run_facts import run_of
+from hil.views.screen.model.scheme_facts import SchemeFactsReader
 from hil.views.screen.model.text_facts import TextFacts
 from hil.views.screen.model.verdict_strip import StripTotals, VerdictHistory
 
@@ -53,6 +54,7 @@ class SceneReader:
         self._plant = PlantFacts(source)
         self._ground = GroundFacts(source)
         self._texts = TextFacts(source)
+        self._scheme = SchemeFactsReader(source)
         self._paused: tuple[int, str] = (-1, "")
 
     # --- the whole ----------------------------------------------------------------------------
@@ -69,6 +71,7 @@ class SceneReader:
             self._nodes.forget()
             self._ground.restart()
             self._texts.forget()
+            self._scheme.forget()
         self._known = source.last
         self.history.read_on(_READ_ON_S)
         with source.moment():
@@ -117,6 +120,7 @@ class SceneReader:
             expectations=self._expectations(),
             ending=self._ending(),
             texts=self._texts.span(head),
+            scheme=self._scheme.facts(head, run.rule),
         )
 
     @property

@@ -76,7 +76,7 @@ def voters(decision: Decision, width: int, marks: Marks) -> list[Text]:
     )
     out = [rule("VOTERS", width, marks, right)]
     senders = [reply.sender for reply in decision.voters[0].received]
-    room = max(4, min(8, (width - 40) // max(1, len(senders)) - 1))
+    room = max(5, min(7, (width - 40) // max(1, len(senders)) - 1))
     cells = [("at node", 7, DIM), *((fit(name, room, marks), room, DIM) for name in senders)]
     out.append(line("   ", columns(cells, marks), ("decided", DIM)))
     for view in decision.voters:
@@ -93,7 +93,7 @@ def voters(decision: Decision, width: int, marks: Marks) -> list[Text]:
 def _received(reply: ReceivedReply, room: int, marks: Marks) -> tuple[str, int, str]:
     """Return a received reply as a cell: `same` as it was sent, else what came in its place."""
     if reply.as_sent:
-        done = reply.status == NodeStatus.DONE.word
-        return ("same" if done else fit(reply.status, room, marks)), room, DIM
+        words = {NodeStatus.DONE.word: "same", NodeStatus.EXCLUDED.word: "out"}
+        return fit(words.get(reply.status, reply.status), room, marks), room, DIM
     done = reply.status == NodeStatus.DONE.word
     return fit("OTHER" if done else "nothing", room, marks), room, WARN

@@ -92,6 +92,9 @@ def _redundancy_line(scene: Scene, since: str, width: int, marks: Marks) -> Text
     verb = "speak" if scene.run.rule.pairs else "serve" if scene.run.rule.has_primary else "vote"
     verb += "s" if mode.voting == 1 else ""
     text = f"{mode.mode}: {mode.voting} of {mode.of} {verb}, {mode.text}"
+    if scene.run.rule.executions > 1:
+        text = f"{mode.mode}: {mode.text}"
+    text = _shorter(text, width)
     if mode.rule and len(text) + len(mode.rule) + 4 + len(since) <= width:
         text += f"; {mode.rule}"
     shown = fit(text, width, marks)
@@ -99,6 +102,13 @@ def _redundancy_line(scene: Scene, since: str, width: int, marks: Marks) -> Text
     if since and not tail:  # the time is more important than the redundancy
         shown = fit(f"{mode.mode} {mode.voting}/{mode.of}; {since}", width, marks)
     return line((shown, STYLES[mode.level]), (tail, ""))
+
+
+def _shorter(text: str, width: int) -> str:
+    """Return a text without its last parts between commas, until it fits or has no comma left."""
+    while len(text) > width and ", " in text:
+        text = text.rpartition(", ")[0]
+    return text
 
 
 def _totals_line(scene: Scene, alarms: Sequence[Alarm], width: int, marks: Marks) -> Text:
