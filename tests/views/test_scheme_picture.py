@@ -110,6 +110,14 @@ CASES: dict[str, tuple[dict[str, Any], list[dict[str, Any]], dict[int, list[str]
         [],
         {5: ["✔ a b decide   · c rests, off"]},
     ),
+    "primary": (
+        {"scheme": "primary_monitors"},
+        [wrong(10, "a")],
+        {
+            5: ["✔ a commands   ✔ b monitors   ✔ c monitors", "voted out by 2 monitors"],
+            15: ["✔ b commands   ✔ c monitors   ✘ a isolated"],
+        },
+    ),
     "clusters": (
         {"scheme": "tmr", "voter": {"kind": "mid_value", "tolerance": 1.0e-9}},
         [wrong(10, "a"), wrong(10, "b", 316)],
