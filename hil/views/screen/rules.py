@@ -20,7 +20,7 @@ __all__ = ["Picture", "SchemeRule", "rule_of"]
 
 
 class Picture(Word):
-    """How the screen draws a scheme (`hil.views.screen.model.scheme_picture`)."""
+    """The pictures of schemes on the screen (`hil.views.screen.model.scheme_picture`)."""
 
     NONE = "none"  # one node, executed once
     STEPS = "steps"  # nodes that vote, and how many are left

@@ -28,11 +28,11 @@ __all__ = ["SchemeFacts", "SchemeFactsReader"]
 
 @dataclass(frozen=True, slots=True)
 class SchemeFacts:
-    """What the newest frame with more than plain agreement shows of the scheme; `frame` is that
-    frame, -1 without one. `repeats`: its executions, with time redundancy; `fields`: its output
-    field by field, if values are voted on; `voters`: the replicas of the voter in `voters_frame`,
-    the newest one in which their views differed; `woken`: the last node that was switched on, its
-    frame and the reason."""
+    """The state of the scheme in the newest frame that is more than plain agreement; `frame` is
+    that frame, -1 without one. `repeats`: its executions, with time redundancy; `fields`: its
+    output field by field, if values are voted on; `voters`: the replicas of the voter in
+    `voters_frame`, the newest one in which their views differed; `woken`: the last node that was
+    switched on, its frame and the reason."""
 
     frame: int = -1
     repeats: tuple[RepeatedStep, ...] = ()

@@ -15,6 +15,7 @@ from hil.redundancy.voting import NodeStatus
 from hil.views.alarm_limits import Level
 from hil.views.correctness import names_text
 from hil.views.field_values import FieldValues
+from hil.views.screen.model.executions import RepeatedStep
 from hil.views.screen.model.facts import NodeFacts, Scene
 from hil.views.screen.model.pairs import PairFacts, pairs_of
 from hil.views.screen.rules import Picture
@@ -159,7 +160,8 @@ def _rotation(scene: Scene) -> SchemePicture:
 
 def _primary(scene: Scene) -> SchemePicture:
     """Return who commands, what each monitor says of it, and what it takes to vote it out."""
-    vote, parts = scene.vote, []
+    vote = scene.vote
+    parts: list[SchemePart] = []
     primary = None if vote is None else vote.primary
     for node in _voting(scene):
         if node.index == primary:
@@ -192,7 +194,11 @@ def _executions(scene: Scene) -> SchemePicture:
     parts = tuple(
         SchemePart(
             _nth(step.number),
-            "agrees" if step.agrees else "differs" if step.status == "done" else step.status,
+            "agrees"
+            if step.agrees
+            else "differs"
+            if step.status == NodeStatus.DONE.word
+            else step.status,
             Level.GOOD if step.agrees else Level.WARN,
             decides=step.agrees,
         )
@@ -206,6 +212,12 @@ def _executions(scene: Scene) -> SchemePicture:
     return SchemePicture(
         title, parts, (f"in frame {facts.frame:,}, the last one noted; {what}{now}",)
     )
+
+
+def _step_word(step: RepeatedStep) -> str:
+    if step.agrees:
+        return "agrees"
+    return "differs" if step.status == NodeStatus.DONE.word else step.status
 
 
 def _nth(number: int) -> str:
