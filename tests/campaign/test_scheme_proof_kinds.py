@@ -224,6 +224,17 @@ def test_no_order_of_answers_of_one_node_lets_a_wrong_output_out(rig: dict[str, 
         assert not (fail and result.restored)
 
 
+@pytest.mark.parametrize(
+    ("frames", "of_primary"), [(1, SchemeFate.CORRECTED), (2, SchemeFate.ESCAPED)]
+)
+def test_only_a_fault_of_the_primary_escapes_and_only_from_patient_monitors(
+    frames: int, of_primary: SchemeFate
+) -> None:
+    rig = {"scheme": "primary_monitors", "monitors": {"frames": frames}}
+    fates = [fate_of(WRONG, node, **rig) for node in "abc"]
+    assert fates == [of_primary, SchemeFate.CORRECTED, SchemeFate.CORRECTED]
+
+
 def test_cold_spare_takes_the_place_of_a_node_whose_repairs_fail() -> None:
     fault = NodeFault(T.CPU, (WrongAnswer(CRASHED, 11),) * 40, stays=True)
     without = SchemeModel(scenario(scheme="dmr"))
