@@ -5,6 +5,7 @@ are silent -> collect reports. The verdict stage (`hil.engine.verdict`) evaluate
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -16,6 +17,7 @@ from hil.engine.lateness import Lateness
 from hil.engine.part_groups import FrameTimes, UpsetParts, is_settled
 from hil.engine.repair_scheduler import RepairScheduler
 from hil.engine.run_recorder import RunRecorder
+from hil.errors import LinkTimeout, NodeError
 from hil.kernel import Golden
 from hil.redundancy.recovery import NodeState, RecoveryMachine
 from hil.rig.calls import Timing
@@ -23,6 +25,7 @@ from hil.rig.node import CRASHED, DONE, HUNG, SILENT, Node, NodeResult
 from hil.rig.program import PREFIX
 from hil.rig.rig import Rig
 from hil.upsets.upset import Upset
+from hil.wire.messages import Limits
 
 __all__ = ["ExchangeStage"]
 
@@ -68,6 +71,7 @@ class ExchangeStage:
         workload = golden.workload  # user programs count as they like
         self._ticks = None if workload.name.startswith(PREFIX) else workload.ticks
         self._step: _Step = rig.step
+        self._slowed: dict[str, tuple[int | None, float]] = {}  # boot and factor of its last limit
         self._late_us: Mapping[str, int] = {}  # by timing faults, how long after the frame's end
         self.late: frozenset[str] = frozenset()
         """The nodes that had not answered at the end of the last frame but could still answer."""
@@ -235,7 +239,9 @@ class ExchangeStage:
         input of another frame, and answers after the end of the frame are set aside."""
         faults, rig = self._upsets.injector.timing, self._rig
         self._late_us = {}
-        if not faults.begin(frame):
+        acts = faults.begin(frame)
+        self._slow_down(nodes, frame)
+        if not acts:
             self._step = rig.step
             return rig.step(nodes, frame, input_, timing)
         groups: dict[int, list[Node]] = {}
@@ -252,6 +258,19 @@ class ExchangeStage:
             why = f"its answer came {after_us / 1000:.3g} ms after the end of the frame"
             results[name] = NodeResult(SILENT, reason=why, late=True)
         return results
+
+    def _slow_down(self, nodes: Sequence[Node], frame: int) -> None:
+        """Leave slow nodes their share of their speed, and others all of it. An agent that has
+        started again has no limit; a plant sets the speed of boards itself."""
+        faults = self._upsets.injector.timing
+        for node in nodes if self._upsets.injector.limits_speed else ():
+            factor = faults.slow_by(node.name, frame)
+            wanted = (node.link.boot_id, factor)
+            if self._slowed.get(node.name, (node.link.boot_id, 1.0)) == wanted:
+                continue
+            self._slowed[node.name] = wanted
+            with contextlib.suppress(LinkTimeout, NodeError):  # a node that fails shows in its step
+                self._rig.limit(node, Limits(duty_permille=max(1, round(1000 / factor))))
 
     def _patience(self, upsets: Sequence[Upset]) -> Timing | None:
         """Return the timing of a frame without a deadline; None: the rig's own. A board whose

@@ -11,13 +11,17 @@
             to work off
     late    each answer comes a fixed time after the end of its frame
 
-A skewed node really computes with the other input, on a board of any kind. When an answer comes is
-a model in simulated time, the same on all boards: the board computes and answers, and its answer is
-set aside if its time is after the end of the frame, as that of a node that really is late would be.
-The state of the node is right then, and its answer of the next frame is for the next frame."""
+A skewed node really computes with the other input, on a board of any kind. A slow node really is
+slow: its agent leaves its worker the share 1 / `slow_by` of its speed (`hil.rig.rig.Rig.limit`),
+unless a plant sets the speed of boards. A workload's step may be far shorter than a frame, so
+whether an answer comes in time is a model in simulated time, the same on all boards: the board
+computes and answers, and its answer is set aside if its time is after the end of the frame, as that
+of a node that really is late would be. The state of the node is right then, and its answer of the
+next frame is for the next frame."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -102,6 +106,11 @@ class TimingFaults:
         """Return how many frames before `frame` the input is that the node takes."""
         own = (f.frames_before(frame, self.frame_us) for f in self._faults if f.node == node)
         return min(frame, sum(own))
+
+    def slow_by(self, node: str, frame: int) -> float:
+        """Return how many times as long a step of the node takes in `frame`; 1: as usual."""
+        own = (f.config.slow_by or 1.0 for f in self._faults if f.node == node and f.acts(frame))
+        return math.prod(own)
 
     def late(self, frame: int, workers: Mapping[str, int]) -> dict[str, int]:
         """Return the nodes that answer after the end of `frame`, and how long after it [us].

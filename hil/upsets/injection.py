@@ -250,6 +250,11 @@ class Injector:
             return
         upset.confirm()
 
+    @property
+    def limits_speed(self) -> bool:
+        """Return whether slow nodes may be limited: no plant sets the speed of boards."""
+        return self.latch_up is _no_latch_up
+
     def hits(self, node: str, frame: int) -> bool:
         """Return whether a lasting fault of the lines or the timing of a node acts also after
         `frame`."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 
 from hil.engine.loop import Loop
+from hil.engine.observers import FramesDone, RunObserver
 from hil.record.reader import Reader
 from hil.record.run_result import RunResult
 from hil.rig.timing_faults import NodeTiming
@@ -94,6 +95,32 @@ def test_a_silently_slow_node_that_is_in_time_shows_nowhere(tmp_path: Path) -> N
     result = run(scenario("tmr", {"slow_by": 1.9, "load": 0.5}), tmp_path / "run")
     assert outcome_of(result) == "no_effect"
     assert (result.metrics["slips"], result.availability) == (0, 1)
+
+
+class StepTimes(RunObserver):
+    """Asks for the last answers again, which have the time that the step took on its board."""
+
+    def __init__(self) -> None:
+        self.loop: Loop | None = None
+        self.times: dict[int, list[int]] = {}
+
+    def on_frame(self, done: FramesDone) -> None:
+        frame = done.next_frame - 1
+        if self.loop is not None and frame in (BEGIN + 5, BEGIN + LASTS + 5):
+            rig = self.loop.controls.rig
+            answers = rig.step(rig.nodes, frame, b"")
+            self.times[frame] = [answers[node.name].step_us for node in rig.nodes]
+
+
+def test_the_worker_of_a_slow_node_has_its_share_of_the_speed(tmp_path: Path) -> None:
+    """The time of boards in this process is that of their steps, without any of the computer's."""
+    watch = StepTimes()
+    s = scenario("tmr", {"slow_by": 4, "load": 0.1})
+    loop = watch.loop = Loop(s, tmp_path, observers=[watch], batch=False)
+    loop.run()
+    slow, usual = watch.times[BEGIN + 5], watch.times[BEGIN + LASTS + 5]
+    assert usual[0] == usual[1] == usual[2] > 0
+    assert slow == [4 * usual[0], usual[1], usual[2]]
 
 
 def test_a_node_that_is_late_for_long_counts_as_hung_and_is_repaired(tmp_path: Path) -> None:
