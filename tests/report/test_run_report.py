@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -14,7 +15,9 @@ import scipy  # whose modules load when used
 from hil.engine.loop import Loop
 from hil.errors import RecordError, SetupError
 from hil.json_values import JsonValue
+from hil.record.board_context import BoardContext, KernelLog, LogExtent, NodeContext
 from hil.report.printed_page import BROWSERS
+from hil.report.run_page.board_context import executed, kernel_logs
 from hil.report.run_page.comparison import differing_keys
 from hil.report.run_page.svg import thinned
 from hil.report.run_page.tables import shares
@@ -55,6 +58,35 @@ def test_the_page_needs_nothing_else_and_its_links_lead_to_rows(honest: Path) ->
     assert {"#u1", "#u2", "#u3", "#f10"} <= read.links
     assert {link for link in read.links if not link.startswith("#")} == set()
     assert {link[1:] for link in read.links} <= read.ids
+
+
+def test_the_page_has_what_boards_executed_and_what_their_kernels_said(honest: Path) -> None:
+    from hil import _kernel  # noqa: PLC0415
+
+    page = runs_page([honest])
+    agent = hashlib.sha256(Path(_kernel.__file__).read_bytes()).hexdigest()
+    assert f'title="{agent}"' in page
+    log = KernelLog(
+        "its console",
+        before=LogExtent(1, "a" * 64),
+        tail=("[    0.000000] Booting <Linux>",),
+        after=LogExtent(3, "b" * 64),
+        new=("[   12.3] Kernel panic",),
+        new_lines=2,
+        lost=True,
+    )
+    silent = KernelLog("its console", "its console shows no line of a kernel")
+    nodes = {
+        "a": NodeContext(None, "only the board knows", kernel_log=log),
+        "b": NodeContext(None, "only the board knows", kernel_log=silent),
+    }
+    context = BoardContext(7, "2026-11-02T14:03:07+00:00", None, nodes)
+    text = Read(f"<section>{executed(context)}{kernel_logs(context)}</section>").text
+    assert "a, b agent unknown only the board knows" in text
+    assert "Kernel log of node a: 2 new lines; the kernel dropped lines in between" in text
+    assert "+ [ 12.3] Kernel panic ⋮ 1 more" in text and "Booting <Linux>" in text
+    assert "Kernel log of node b: unknown; its console shows no line of a kernel" in text
+    assert "before frame 7, 2026-11-02T14:03:07+00:00" in text
 
 
 def test_what_only_the_link_noticed_leads_to_no_row_of_dissents(tmp_path: Path) -> None:

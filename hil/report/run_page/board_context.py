@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from hil.record.board_context import BoardContext, KernelLog, LogExtent, NodeContext
-from hil.report.markup import element, exact_text, text
+from hil.record.board_context import BoardContext, KernelLog, LogExtent
+from hil.report.markup import element, exact_text, table, text
 
 __all__ = ["executed", "kernel_logs"]
 
 _DIGITS = 16
 
 
-def executed(node: NodeContext) -> dict[str, str]:
-    """Return, as HTML, what a board executed, by name."""
-    known = text(node.agent_known)
-    sha256 = node.agent_sha256
-    agent = f"unknown: {known}" if sha256 is None else f"{_digest(sha256)}, {known}"
-    rows = {"agent's SHA-256": agent}
-    for image in node.booted:
-        rows[f"{image.what} {image.name}"] = _digest(image.sha256)
-    return rows
+def executed(context: BoardContext) -> str:
+    """Return the table of what the boards executed; boards of which it is the same share a row."""
+    rows: dict[tuple[str, str, str, str], list[str]] = {}
+    for name, node in context.nodes.items():
+        sha256 = "unknown" if node.agent_sha256 is None else _digest(node.agent_sha256)
+        rows.setdefault(("agent", "", sha256, text(node.agent_known)), []).append(name)
+        for image in node.booted:
+            known = "the file that was booted"
+            cells = (text(image.what), text(image.name), _digest(image.sha256), known)
+            rows.setdefault(cells, []).append(name)
+    head = ("nodes", "program", "file", "SHA-256", "how it is known")
+    lines = [[text(", ".join(names)), *row] for row, names in rows.items()]
+    return f"<h3>What the boards executed</h3>{table(head, lines, name='plain')}"
 
 
 def _digest(sha256: str) -> str:

@@ -17,8 +17,9 @@ def board_section(facts: RunFacts) -> str:
     cards = "".join(_card(facts, number, node) for number, node in enumerate(facts.nodes))
     notes = "".join(f"<li>{text(note.text)}</li>" for note in facts.notes)
     noted = f"<h3>Notes</h3><ul>{notes}</ul>" if notes else ""
-    logs = "" if facts.context is None else kernel_logs(facts.context)
-    return element("div", cards, class_="cards") + noted + _consoles(facts) + logs
+    context = facts.context
+    programs, logs = ("", "") if context is None else (executed(context), kernel_logs(context))
+    return element("div", cards, class_="cards") + programs + noted + _consoles(facts) + logs
 
 
 def _card(facts: RunFacts, number: int, node: RecordedNode) -> str:
@@ -37,9 +38,6 @@ def _card(facts: RunFacts, number: int, node: RecordedNode) -> str:
     facts_of = "".join(
         f"<dt>{name}</dt><dd>{text(value)}</dd>" for name, value in rows.items() if value
     )
-    known = None if facts.context is None else facts.context.nodes.get(node.name)
-    for name, value in ({} if known is None else executed(known)).items():
-        facts_of += f"<dt>{text(name)}</dt><dd>{value}</dd>"
     link = facts.links.get(number)
     more = "" if link is None else _link(link)
     title = f"<h3>Node {text(node.name)}</h3>"
