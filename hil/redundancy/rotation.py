@@ -27,7 +27,7 @@ from hil.scenario.words import SchemeName
 
 __all__ = ["HAND_OVER", "UNDECIDED", "Rotation", "rotation_text"]
 
-HAND_OVER = "its turn in the rotation"
+HAND_OVER = "by turn"
 UNDECIDED = "no two nodes in service agree"
 """The reasons for which a node that rests is woken."""
 

@@ -12,6 +12,7 @@ from hil.record.queries import isolated_though_right
 from hil.record.row_counts import node_power, throttled_readings
 from hil.record.span_rows import all_links, all_nodes, last_states
 from hil.redundancy.recovery import NodeState
+from hil.redundancy.spares import is_stand_by
 from hil.scenario.words import BoardKind
 from hil.views.style import BAD, DIM, WARN, plural, state_text
 from hil.views.summary.layout import columns, count_cell, count_text, section, unbroken
@@ -37,6 +38,8 @@ def node_table(run: RecordedRun) -> RenderableType:
             where.append(unbroken(Text("   " + " ".join(filter(None, known)), style=DIM)))
         link = links.get(node.idx)
         state = state_text(node.name, ends.get(node.name, "voting"), run.glyphs)
+        if ends.get(node.name) == NodeState.ISOLATED and _is_off_by_plan(run, node.name):
+            state = Text(f"{run.glyphs.empty} {node.name} on stand-by", style=DIM)
         cells: list[RenderableType] = [state, node.board]
         if ends.get(node.name) == NodeState.ISOLATED and _isolated_though_right(run, node.name):
             text = f"{node.name} was right when it was isolated: a wrong majority outvoted it"
@@ -82,6 +85,11 @@ def _firmware_flags(run: RecordedRun, index: int, name: str) -> Iterator[Rendera
     if since & ~shown:
         text = f"{name}: {flag_words(since & ~shown)} since its boot, in none of its readings"
         yield Text(f"   {text}", style=DIM)
+
+
+def _is_off_by_plan(run: RecordedRun, node: str) -> bool:
+    edge = last_isolation_of(run.reader, node)
+    return edge is not None and is_stand_by(edge.cause)
 
 
 def _isolated_though_right(run: RecordedRun, node: str) -> bool:
