@@ -19,6 +19,7 @@ from hil.campaign.repetition import (
     PathEnd,
     Repetition,
     Seen,
+    TickCount,
     changes,
 )
 from hil.campaign.trace import counters_of
@@ -32,6 +33,8 @@ __all__ = ["address_of", "fault_of", "repeat_experiment", "site_of", "with_conte
 
 _STATE_MAX: Final = 65536
 """[byte] The longest state that is compared byte by byte: its content crosses the link."""
+_TICK_BYTES: Final = 4
+"""[byte] The count of ticks, with which the worker's memory begins (hil_progress_t)."""
 
 
 def site_of(recalled: RecalledStep, recorded: RecordedExperiment) -> Site:
@@ -83,9 +86,13 @@ def repeat_experiment(
     recalled.board.step.strike(site, StrikeStop.AT_UPSET)
     fault = with_content(recalled, site, fault_of(recalled, file, recorded))
     path = _path_of(recalled, site, crashes=observed.effect is NodeEffect.CRASH)
-    end = None if observed.effect is NodeEffect.HANG else _end_of(recalled, site)
+    end, ticks = None, None
+    if observed.effect is not NodeEffect.HANG:
+        end = _end_of(recalled, site)
+    elif path.leaves is None:
+        ticks = _ticks_of(recalled, site)
     before = Seen(recorded.effect, recorded.detail)
-    return Repetition(recorded.name, fault, before, observed, path, end)
+    return Repetition(recorded.name, fault, before, observed, path, end, ticks)
 
 
 def with_content(recalled: RecalledStep, site: Site, fault: Fault) -> Fault:
@@ -133,3 +140,10 @@ def _end_of(recalled: RecalledStep, site: Site) -> FaultyEnd:
         content = held.code(opened.arena + opened.state_at, golden.workload.state_len)
         state = changes(golden.state, content)
     return FaultyEnd(changes(golden.output, output), state, 0, struck.pc, 0)
+
+
+def _ticks_of(recalled: RecalledStep, site: Site) -> TickCount:
+    held = recalled.board.step
+    held.strike(site, StrikeStop.AT_END)
+    counted = int.from_bytes(held.code(held.opened.arena, _TICK_BYTES), "little")
+    return TickCount(counted, held.opened.ticks)

@@ -17,6 +17,7 @@ __all__ = [
     "PathEnd",
     "Repetition",
     "Seen",
+    "TickCount",
     "changes",
     "signal_name",
 ]
@@ -117,6 +118,14 @@ class PathEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class TickCount:
+    """The ticks of a step, `counted` with the fault and `right` without it."""
+
+    counted: int
+    right: int
+
+
+@dataclass(frozen=True, slots=True)
 class FaultyEnd:
     """The end of a faulty step. `output` and `state` are the bytes that differ then; None:
     nothing to compare, as it did not end by itself. `signal`: that would end the worker, or 0;
@@ -132,7 +141,8 @@ class FaultyEnd:
 @dataclass(frozen=True, slots=True)
 class Repetition:
     """An experiment that was carried out again: what was `recorded` of it, and what was `observed`.
-    `path`: None if no instructions are known; `end`: None if it hangs."""
+    `path`: None if no instructions are known; `end`: None if it hangs. `ticks`: of one that hangs
+    although its path is the fault-free one to the end: it has counted more than its budget."""
 
     name: str
     fault: Fault
@@ -140,6 +150,7 @@ class Repetition:
     observed: Seen
     path: PathEnd | None
     end: FaultyEnd | None
+    ticks: TickCount | None = None
 
     @property
     def is_equal(self) -> bool:
@@ -165,6 +176,7 @@ class Repetition:
             "weight": fault.weight,
             "instruction": _instruction(fault),
             "path": _path(self.path),
+            "ticks": _ticks(self.ticks),
             "output": _changes_json(end.output) if end else None,
             "state": _changes_json(end.state) if end else None,
             "signal": signal_name(end.signal) if end and end.signal else None,
@@ -195,6 +207,12 @@ def _path(path: PathEnd | None) -> JsonObject | None:
         "leaves_to": path.leaves,
         "instead_of": path.expected,
     }
+
+
+def _ticks(ticks: TickCount | None) -> JsonObject | None:
+    if ticks is None:
+        return None
+    return {"counted": ticks.counted, "right": ticks.right}
 
 
 def _changes_json(some: Sequence[ByteChange] | None) -> list[JsonObject] | None:

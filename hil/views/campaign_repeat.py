@@ -63,13 +63,16 @@ def _observed(repetition: Repetition, glyphs: Glyphs) -> Text:
         return Text(f"{repetition.observed} {glyphs.ok} as recorded", style=GOOD)
     note = ""
     if NodeEffect.HANG in (repetition.observed.effect, repetition.recorded.effect):
-        note = "; the limit of CPU time decides what is a hang"
+        note = "; the limits of instructions and ticks decide what is a hang"
     return Text(f"{repetition.observed} {glyphs.bad} not as recorded{note}", style=BAD)
 
 
 def _happenings(repetition: Repetition, glyphs: Glyphs) -> Iterator[tuple[str, str]]:
     if repetition.path is not None:
         yield "path", _path_text(repetition.path, repetition.observed.effect)
+    if repetition.ticks is not None:
+        counted, right = repetition.ticks.counted, repetition.ticks.right
+        yield "ticks", f"{counted:,} counted instead of {right:,}: more than the step's budget"
     end = repetition.end
     if end is None:
         return
