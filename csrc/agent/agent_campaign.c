@@ -9,7 +9,8 @@
  *      |  CLOSE, or any   |      +------------------+
  *      +--other request---+        last outcome, failure
  *
- * HELLO, HEALTH, LIMIT, BAUD and RESET change nothing in this picture, but a RESET gives up the RUN or DRAW.
+ * HELLO, HEALTH, LIMIT, BAUD and RESET change nothing in this picture, but a RESET gives up the RUN or DRAW. A CODED is
+ * a RUN whose answer is shorter.
  *
  * A RUN or DRAW that comes while another one is under way waits for its end: so a slow line carries one while the
  * board works on the other. One waits, no more.
@@ -168,19 +169,19 @@ static void refuse(hil_agent_t *a, uint8_t type, uint16_t seq, int status) {
 
 /* Read a RUN or DRAW. */
 static int read_next(hil_agent_campaign_t *c, uint8_t type, const uint8_t *payload, size_t len) {
-  return type == HIL_MSG_CAMPAIGN_RUN ? hil_campaign_sites_unpack(&c->next.sites, payload, len)
-                                      : hil_campaign_draws_unpack(&c->next.draws, payload, len);
+  return type == HIL_MSG_CAMPAIGN_DRAW ? hil_campaign_draws_unpack(&c->next.draws, payload, len)
+                                       : hil_campaign_sites_unpack(&c->next.sites, payload, len);
 }
 
 /* Begin the RUN or DRAW that was read. */
 static void begin_next(hil_agent_t *a, uint8_t type, uint16_t seq) {
   hil_agent_campaign_t *c = &a->campaign;
   int status;
-  if (type == HIL_MSG_CAMPAIGN_RUN) {
-    c->run.sites = c->next.sites;
-    status = sites_begin(&c->run);
-  } else {
+  if (type == HIL_MSG_CAMPAIGN_DRAW) {
     status = sites_begin_drawn(&c->run, &c->targets, &c->next.draws);
+  } else {
+    c->run.sites = c->next.sites;
+    status = type == HIL_MSG_CAMPAIGN_CODED ? sites_begin_coded(&c->run) : sites_begin(&c->run);
   }
   if (status != HIL_OK) {
     refuse(a, type, seq, status);
@@ -205,7 +206,9 @@ bool agent_campaign_is_active(const hil_agent_t *a) { return a->campaign.active;
 bool agent_campaign_keep_next(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload,
                               size_t len) {
   hil_agent_campaign_t *c = &a->campaign;
-  if (type != HIL_MSG_CAMPAIGN_RUN && type != HIL_MSG_CAMPAIGN_DRAW) return false;
+  if (type != HIL_MSG_CAMPAIGN_RUN && type != HIL_MSG_CAMPAIGN_DRAW && type != HIL_MSG_CAMPAIGN_CODED) {
+    return false;
+  }
   if (c->waits || seq == c->seq) return false;
   const int status = read_next(c, type, payload, len);
   if (status == HIL_OK) {
@@ -263,7 +266,7 @@ static void held_step_request(hil_agent_t *a, uint8_t type, uint16_t seq, const 
 }
 
 bool agent_campaign_request(hil_agent_t *a, uint8_t type, uint16_t seq, const uint8_t *payload, size_t len) {
-  if (type < HIL_MSG_CAMPAIGN_OPEN || type > HIL_MSG_CAMPAIGN_DRAW) {
+  if (type < HIL_MSG_CAMPAIGN_OPEN || type > HIL_MSG_CAMPAIGN_CODED) {
     close_campaign(a);
     return false;
   }

@@ -148,6 +148,33 @@ static void experiment_check(const hil_campaign_run_t *run, uint64_t position) {
   REQUIRE((run->site.bit & run->site.mask) && !(run->site.bit & (run->site.bit - 1)));
 }
 
+/* M8 and M9: the same list with a coded answer, which is read as it was. */
+static void coded_sites_check(const hil_campaign_sites_t *m) {
+  hil_campaign_run_t *run = calloc(1, sizeof *run);
+  uint8_t *outcomes = malloc(CAMPAIGN_EXPERIMENTS_MAX), *details = malloc(CAMPAIGN_EXPERIMENTS_MAX);
+  REQUIRE(run && outcomes && details);
+  run->sites = *m;
+  run->sites.details = DETAIL_BITS;
+  const int status = sites_begin_coded(run);
+  REQUIRE((run->site.bit != 0) == (status == HIL_OK));
+  unsigned count = 0;
+  for (; run->site.bit; count++) {
+    REQUIRE(count < CAMPAIGN_EXPERIMENTS_MAX);
+    sites_put(run, (hil_outcome_t)(m->bytes[count % sizeof m->bytes] & 3u), (uint8_t)(count * m->bytes[0]));
+  }
+  const hil_campaign_outcomes_t answer = run->outcomes;
+  REQUIRE(answer.count == count && answer.len <= sizeof answer.bytes);
+  if (status == HIL_OK) {
+    size_t len;
+    REQUIRE(sites_begin_coded(run) == HIL_OK);
+    REQUIRE(sites_read_coded(run, &answer, outcomes, details, &len) == HIL_OK && len <= count);
+    for (unsigned i = 0; i < count; i++) REQUIRE(outcomes[i] == (m->bytes[i % sizeof m->bytes] & 3u));
+  }
+  free(run);
+  free(outcomes);
+  free(details);
+}
+
 static void campaign_sites_check(const hil_campaign_sites_t *m) {
   REQUIRE(m->len <= sizeof m->bytes && m->details < 2 * DETAIL_FATE);
   hil_campaign_run_t *run = calloc(1, sizeof *run);
@@ -171,6 +198,7 @@ static void campaign_sites_check(const hil_campaign_sites_t *m) {
   }
   campaign_outcomes_check(&run->outcomes);
   free(run);
+  coded_sites_check(m);
 }
 
 /* The targets that continuations are of: one, whose experiments go on to the end of its parts. */
@@ -208,7 +236,7 @@ static void campaign_draws_check(const hil_campaign_draws_t *m) {
   if (status == HIL_OK) {
     size_t len;
     REQUIRE(sites_begin_drawn(host, &targets, &mended) == HIL_OK);
-    REQUIRE(sites_read_drawn(host, &run->outcomes, outcomes, details, &len) == HIL_OK && len <= count);
+    REQUIRE(sites_read_coded(host, &run->outcomes, outcomes, details, &len) == HIL_OK && len <= count);
     for (unsigned i = 0; i < count; i++) REQUIRE(outcomes[i] == (m->bytes[i % sizeof m->bytes] & 3u));
   }
   free(run);
@@ -230,9 +258,14 @@ static void campaign_answer_check(const hil_campaign_outcomes_t *m) {
   memcpy(ask.bytes, targets.bytes[0], DRAW_TARGET_BYTES);
   memcpy(ask.bytes + DRAW_TARGET_BYTES, part, sizeof part);
   REQUIRE(sites_begin_drawn(run, &targets, &ask) == HIL_OK);
-  const int status = sites_read_drawn(run, m, outcomes, details, &len);
+  const int status = sites_read_coded(run, m, outcomes, details, &len);
   REQUIRE(status == HIL_OK || status == HIL_ERR_PAYLOAD);
   REQUIRE(len <= 1024 && !run->site.bit);
+  run->sites = (hil_campaign_sites_t){.details = DETAIL_BITS, .len = 4, .bytes = {0, 0, 0xff, 90}};
+  REQUIRE(sites_begin_coded(run) == HIL_OK);
+  const int listed = sites_read_coded(run, m, outcomes, details, &len);
+  REQUIRE(listed == HIL_OK || listed == HIL_ERR_PAYLOAD);
+  REQUIRE(len <= CAMPAIGN_EXPERIMENTS_MAX && !run->site.bit);
   free(run);
   free(outcomes);
   free(details);

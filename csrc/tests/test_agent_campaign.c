@@ -718,6 +718,50 @@ static void a_second_run_is_carried_out_though_the_first_fails_and_given_up_by_a
   CHECK_EQ(s.runs, 1);
 }
 
+/* --- coded outcomes ------------------------------------------------------------------------------------ */
+
+/* The same experiments as of a RUN, and beside one, each with its own answer. */
+static void a_coded_run_is_a_run(void) {
+  static hil_campaign_run_t host;
+  hil_campaign_outcomes_t answer;
+  uint8_t outcomes[16], details[16];
+  size_t len = 0;
+  open_step();
+  pack_sites(twelve, sizeof twelve);
+  ask(HIL_MSG_CAMPAIGN_CODED); /* without details */
+  expect_refusal(HIL_MSG_CAMPAIGN_CODED, HIL_ERR_ARG);
+  payload[0] = DETAIL_BITS;
+  seq++;
+  give(HIL_MSG_CAMPAIGN_CODED);
+  work();
+  CHECK(last.type == (HIL_MSG_CAMPAIGN_CODED | HIL_MSG_ANSWER) && last.seq == seq);
+  CHECK_EQ(hil_campaign_sites_unpack(&host.sites, payload, payload_len), HIL_OK);
+  CHECK_EQ(hil_campaign_outcomes_unpack(&answer, last.payload, last.len), HIL_OK);
+  CHECK_EQ(answer.count, 12);
+  CHECK_EQ(sites_begin_coded(&host), HIL_OK);
+  CHECK_EQ(sites_read_coded(&host, &answer, outcomes, details, &len), HIL_OK);
+  CHECK_EQ(sites_begin(&host), HIL_OK);
+  for (size_t i = 0; host.site.bit; i++) {
+    CHECK_EQ(outcomes[i], host.site.byte % 4u);
+    sites_put(&host, OUTCOME_MASKED, 0);
+  }
+}
+
+static void a_coded_run_waits_for_a_run(void) {
+  open_step();
+  begin_run();
+  const uint16_t first = seq;
+  pack_sites(eight, sizeof eight);
+  payload[0] = DETAIL_BITS;
+  seq++;
+  give(HIL_MSG_CAMPAIGN_CODED);
+  work();
+  CHECK(is_run_answer(first));
+  work();
+  CHECK(last.type == (HIL_MSG_CAMPAIGN_CODED | HIL_MSG_ANSWER) && last.seq == seq);
+  CHECK_EQ(s.runs, 12 + 8);
+}
+
 /* --- drawn experiments --------------------------------------------------------------------------------- */
 
 enum { PARTS = 60, LENGTH = 10 };
@@ -759,7 +803,7 @@ static void check_drawn(uint32_t part, uint16_t left) {
   CHECK_EQ(hil_campaign_outcomes_unpack(&answer, last.payload, last.len), HIL_OK);
   CHECK_EQ(answer.count, left);
   CHECK_EQ(sites_begin_drawn(&host, &targets, &m), HIL_OK);
-  CHECK_EQ(sites_read_drawn(&host, &answer, outcomes, details, &len), HIL_OK);
+  CHECK_EQ(sites_read_coded(&host, &answer, outcomes, details, &len), HIL_OK);
   CHECK_EQ(sites_begin_drawn(&twin, &targets, &m), HIL_OK);
   for (; twin.site.bit; sites_put(&twin, OUTCOME_MASKED, 0)) CHECK_EQ(outcomes[at++], twin.site.byte % 4u);
   CHECK_EQ(at, left);
@@ -943,6 +987,8 @@ int main(void) {
   RUN(a_second_run_waits_for_the_end_of_the_first);
   RUN(a_second_run_that_is_malformed_is_refused_at_once_or_when_it_begins);
   RUN(a_second_run_is_carried_out_though_the_first_fails_and_given_up_by_a_reset);
+  RUN(a_coded_run_is_a_run);
+  RUN(a_coded_run_waits_for_a_run);
   RUN(a_draw_is_continued_while_it_is_the_same);
   RUN(the_next_campaign_continues_nothing);
   RUN(a_second_draw_waits_and_continues_the_first);

@@ -481,7 +481,7 @@ static size_t carry_out(hil_draw_t *d, size_t count, unsigned failures_permille,
     CHECK_EQ(run.outcomes.count, done);
     CHECK(run.outcomes.len <= MESSAGE_PACKED_MAX && done);
     CHECK_EQ(sites_begin_drawn(&host, &targets, &draws), HIL_OK);
-    CHECK_EQ(sites_read_drawn(&host, &run.outcomes, read_outcomes, read_details, &read_len), HIL_OK);
+    CHECK_EQ(sites_read_coded(&host, &run.outcomes, read_outcomes, read_details, &read_len), HIL_OK);
     CHECK_EQ(read_len, details_len);
     CHECK(memcmp(outcomes, read_outcomes, done) == 0 && memcmp(details, read_details, read_len) == 0);
     CHECK_EQ(host.site.bit, 0);
@@ -541,7 +541,7 @@ static void test_hostile_answers_are_read_or_refused(void) {
     }
     memset(outcomes, UNIT_GUARD, sizeof outcomes);
     memset(details, UNIT_GUARD, sizeof details);
-    const int status = sites_read_drawn(&run, &answer, outcomes, details, &len);
+    const int status = sites_read_coded(&run, &answer, outcomes, details, &len);
     CHECK(status == HIL_OK || status == HIL_ERR_PAYLOAD);
     if (!answer.count || answer.count > 300 || answer.len > MESSAGE_PACKED_MAX)
       CHECK_EQ(status, HIL_ERR_PAYLOAD);
@@ -563,17 +563,112 @@ static void test_an_answer_of_another_length_is_refused(void) {
   hil_campaign_outcomes_t answer = run.outcomes;
   answer.bytes[answer.len++] = 0;
   CHECK_EQ(begin_draws(), HIL_OK);
-  CHECK_EQ(sites_read_drawn(&run, &answer, outcomes, details, &len), HIL_ERR_PAYLOAD);
+  CHECK_EQ(sites_read_coded(&run, &answer, outcomes, details, &len), HIL_ERR_PAYLOAD);
   answer.bytes[answer.len++] = 1;
   CHECK_EQ(begin_draws(), HIL_OK);
-  CHECK_EQ(sites_read_drawn(&run, &answer, outcomes, details, &len), HIL_ERR_PAYLOAD);
+  CHECK_EQ(sites_read_coded(&run, &answer, outcomes, details, &len), HIL_ERR_PAYLOAD);
   answer.len = (uint16_t)(answer.len - 2u);
   answer.count = 50;
   CHECK_EQ(begin_draws(), HIL_OK);
-  CHECK_EQ(sites_read_drawn(&run, &answer, outcomes, details, &len), HIL_ERR_PAYLOAD);
+  CHECK_EQ(sites_read_coded(&run, &answer, outcomes, details, &len), HIL_ERR_PAYLOAD);
   answer.count = 100;
   CHECK_EQ(begin_draws(), HIL_OK);
-  CHECK_EQ(sites_read_drawn(&run, &answer, outcomes, details, &len), HIL_OK);
+  CHECK_EQ(sites_read_coded(&run, &answer, outcomes, details, &len), HIL_OK);
+}
+
+/* --- coded lists --------------------------------------------------------------------------------------- */
+
+static int begin_coded(const uint8_t *bytes, size_t len) {
+  list(bytes, len);
+  run.sites.details = DETAIL_BITS;
+  return sites_begin_coded(&run);
+}
+
+/* Neighbours with details that creep, and any details: as they were, whether the answer has all of them or not. */
+static void test_coded_lists_are_read_as_they_were_whatever_they_are(void) {
+  static const uint8_t full[] = {0, 0x09, 0xff, 90};
+  static uint8_t outcomes[CAMPAIGN_EXPERIMENTS_MAX], details[CAMPAIGN_EXPERIMENTS_MAX];
+  static uint8_t read_outcomes[CAMPAIGN_EXPERIMENTS_MAX], read_details[CAMPAIGN_EXPERIMENTS_MAX];
+  unsigned cut = 0;
+  for (unsigned round = 0; round < 60; round++) {
+    size_t done = 0, details_len = 0, read_len = 0;
+    uint8_t detail = (uint8_t)random_u32();
+    CHECK_EQ(begin_coded(full, sizeof full), HIL_OK);
+    while (run.site.bit) {
+      const hil_outcome_t outcome = round % 6             ? (hil_outcome_t)(random_u32() >> 9 & round % 4u)
+                                    : (random_u32() & 1u) ? OUTCOME_SDC
+                                                          : OUTCOME_FAILED;
+      detail = (uint8_t)(round % 3 ? detail + random_u32() % 3u : random_u32() >> 7);
+      outcomes[done++] = (uint8_t)outcome;
+      if (outcome_has_detail(outcome)) details[details_len++] = detail;
+      sites_put(&run, outcome, detail);
+    }
+    const hil_campaign_outcomes_t answer = run.outcomes;
+    CHECK(answer.count == done && answer.len <= MESSAGE_PACKED_MAX && done);
+    cut += done < CAMPAIGN_EXPERIMENTS_MAX;
+    CHECK_EQ(begin_coded(full, sizeof full), HIL_OK);
+    CHECK_EQ(sites_read_coded(&run, &answer, read_outcomes, read_details, &read_len), HIL_OK);
+    CHECK_EQ(read_len, details_len);
+    CHECK(memcmp(outcomes, read_outcomes, done) == 0 && memcmp(details, read_details, read_len) == 0);
+    CHECK_EQ(run.site.bit, 0);
+  }
+  CHECK(cut < 60);
+}
+
+static void test_details_that_creep_take_less_than_any_details(void) {
+  static const uint8_t full[] = {0, 0, 0xff, 90};
+  size_t len[2];
+  for (unsigned any = 0; any < 2; any++) {
+    uint8_t detail = 100;
+    CHECK_EQ(begin_coded(full, sizeof full), HIL_OK);
+    while (run.site.bit) {
+      detail = (uint8_t)(any ? random_u32() >> 7 : detail + random_u32() % 3u - 1u);
+      sites_put(&run, OUTCOME_SDC, detail);
+    }
+    len[any] = run.outcomes.len;
+  }
+  CHECK(len[0] < 720 * 4 / 8); /* 1.6 bits are new in each; 8 */
+  CHECK(len[1] > 700);
+}
+
+static void test_lists_that_cannot_be_coded_are_refused(void) {
+  static const uint8_t one[] = {0, 0, 1, 1}, malformed[] = {0, 0, 0, 1};
+  CHECK_EQ(begin_coded(malformed, sizeof malformed), HIL_ERR_PAYLOAD);
+  CHECK_EQ(run.site.bit, 0);
+  list(one, sizeof one);
+  run.sites.details = DETAIL_BITS | DETAIL_FATE;
+  CHECK_EQ(sites_begin_coded(&run), HIL_ERR_ARG);
+  CHECK_EQ(run.site.bit, 0);
+  list(one, sizeof one);
+  CHECK_EQ(sites_begin_coded(&run), HIL_ERR_ARG);
+  CHECK_EQ(run.site.bit, 0);
+}
+
+static void test_hostile_answers_to_coded_lists_are_read_or_refused(void) {
+  static const uint8_t some[] = {0, 0, 0xff, 40, 3, 1, 0x80, 1}; /* 321 experiments */
+  static hil_campaign_outcomes_t answer;
+  static uint8_t outcomes[CAMPAIGN_DRAWN_MAX], details[CAMPAIGN_DRAWN_MAX];
+  unsigned accepted = 0;
+  for (unsigned round = 0; round < 3000; round++) {
+    size_t len = 0;
+    CHECK_EQ(begin_coded(some, sizeof some), HIL_OK);
+    memset(&answer, 0, sizeof answer);
+    answer.count = (uint16_t)(random_u32() % 400u);
+    answer.len = (uint16_t)(random_u32() % (round % 2 ? 1100u : 60u));
+    for (size_t i = 0; i < answer.len && i < sizeof answer.bytes; i++) {
+      answer.bytes[i] = (uint8_t)(round % 3 ? random_u32() : round % 5 ? 0xff : 0);
+    }
+    memset(outcomes, UNIT_GUARD, sizeof outcomes);
+    memset(details, UNIT_GUARD, sizeof details);
+    const int status = sites_read_coded(&run, &answer, outcomes, details, &len);
+    CHECK(status == HIL_OK || status == HIL_ERR_PAYLOAD);
+    if (!answer.count || answer.count > 321 || answer.len > MESSAGE_PACKED_MAX)
+      CHECK_EQ(status, HIL_ERR_PAYLOAD);
+    CHECK(len <= 321 && outcomes[321] == UNIT_GUARD && details[321] == UNIT_GUARD);
+    CHECK_EQ(run.site.bit, 0);
+    accepted += status == HIL_OK;
+  }
+  CHECK(accepted > 0);
 }
 
 /* --- random lists ------------------------------------------------------------------------------------- */
@@ -631,6 +726,10 @@ int main(void) {
   RUN(test_an_answer_is_as_long_as_its_outcomes_are_random);
   RUN(test_hostile_answers_are_read_or_refused);
   RUN(test_an_answer_of_another_length_is_refused);
+  RUN(test_coded_lists_are_read_as_they_were_whatever_they_are);
+  RUN(test_details_that_creep_take_less_than_any_details);
+  RUN(test_lists_that_cannot_be_coded_are_refused);
+  RUN(test_hostile_answers_to_coded_lists_are_read_or_refused);
   RUN(test_outcomes_of_a_full_list_fit_with_all_their_details);
   RUN(test_details_stand_behind_the_outcomes_for_failures_and_for_severity);
   RUN(test_an_answer_ends_where_the_next_details_do_not_fit);

@@ -27,8 +27,10 @@ static void learn(hil_bit_model_t *m, bool bit) {
 }
 
 /* The part of the interval that stands for 1, which is its lower one. */
-static uint32_t part_of_one(const hil_bit_coder_t *c, const hil_bit_model_t *m) {
-  return (c->range >> 16) * m->one;
+static uint32_t part_of_one(const hil_bit_coder_t *c, uint32_t one) { return (c->range >> 16) * one; }
+
+static uint32_t mean(const hil_bit_model_t *m, const hil_bit_model_t *n) {
+  return ((uint32_t)m->one + n->one) / 2u;
 }
 
 /* --- writing -------------------------------------------------------------------------------------------- */
@@ -41,9 +43,7 @@ static void carry(const hil_bit_coder_t *c, uint8_t *out) {
   }
 }
 
-void bit_coder_put(hil_bit_coder_t *c, uint8_t *out, hil_bit_model_t *m, bool bit) {
-  const uint32_t part = part_of_one(c, m);
-  learn(m, bit);
+static void put(hil_bit_coder_t *c, uint8_t *out, uint32_t part, bool bit) {
   if (bit) {
     c->range = part;
   } else {
@@ -56,6 +56,17 @@ void bit_coder_put(hil_bit_coder_t *c, uint8_t *out, hil_bit_model_t *m, bool bi
     c->low <<= BYTE;
     c->range <<= BYTE;
   }
+}
+
+void bit_coder_put(hil_bit_coder_t *c, uint8_t *out, hil_bit_model_t *m, bool bit) {
+  put(c, out, part_of_one(c, m->one), bit);
+  learn(m, bit);
+}
+
+void bit_coder_put_mean(hil_bit_coder_t *c, uint8_t *out, hil_bit_model_t *m, hil_bit_model_t *n, bool bit) {
+  put(c, out, part_of_one(c, mean(m, n)), bit);
+  learn(m, bit);
+  learn(n, bit);
 }
 
 uint32_t bit_coder_end(hil_bit_coder_t *c, uint8_t *out) {
@@ -84,10 +95,8 @@ void bit_coder_open(hil_bit_coder_t *c, const uint8_t *in, size_t len) {
   for (int i = 0; i < BEGIN_BYTES; i++) read_byte(c, in, len);
 }
 
-bool bit_coder_get(hil_bit_coder_t *c, const uint8_t *in, size_t len, hil_bit_model_t *m) {
-  const uint32_t part = part_of_one(c, m);
+static bool get(hil_bit_coder_t *c, const uint8_t *in, size_t len, uint32_t part) {
   const bool bit = c->low < part;
-  learn(m, bit);
   if (bit) {
     c->range = part;
   } else {
@@ -98,6 +107,20 @@ bool bit_coder_get(hil_bit_coder_t *c, const uint8_t *in, size_t len, hil_bit_mo
     read_byte(c, in, len);
     c->range <<= BYTE;
   }
+  return bit;
+}
+
+bool bit_coder_get(hil_bit_coder_t *c, const uint8_t *in, size_t len, hil_bit_model_t *m) {
+  const bool bit = get(c, in, len, part_of_one(c, m->one));
+  learn(m, bit);
+  return bit;
+}
+
+bool bit_coder_get_mean(hil_bit_coder_t *c, const uint8_t *in, size_t len, hil_bit_model_t *m,
+                        hil_bit_model_t *n) {
+  const bool bit = get(c, in, len, part_of_one(c, mean(m, n)));
+  learn(m, bit);
+  learn(n, bit);
   return bit;
 }
 

@@ -36,6 +36,8 @@ void bit_model_init(hil_bit_model_t *m);
  * bit_coder_room(c, bits) bytes before each bit, however many that are to follow. */
 void bit_coder_begin(hil_bit_coder_t *c);
 void bit_coder_put(hil_bit_coder_t *c, uint8_t *out, hil_bit_model_t *m, bool bit);
+/* The same with the mean of two models, both of which learn; two others than each other. */
+void bit_coder_put_mean(hil_bit_coder_t *c, uint8_t *out, hil_bit_model_t *m, hil_bit_model_t *n, bool bit);
 uint32_t bit_coder_end(hil_bit_coder_t *c, uint8_t *out);
 
 /* [byte] of the stream, if so many more bits were written and it ended then, at most. */
@@ -45,6 +47,8 @@ uint32_t bit_coder_room(const hil_bit_coder_t *c, uint32_t bits);
  * nothing past |len| is read: zeros stand there. */
 void bit_coder_open(hil_bit_coder_t *c, const uint8_t *in, size_t len);
 bool bit_coder_get(hil_bit_coder_t *c, const uint8_t *in, size_t len, hil_bit_model_t *m);
+bool bit_coder_get_mean(hil_bit_coder_t *c, const uint8_t *in, size_t len, hil_bit_model_t *m,
+                        hil_bit_model_t *n);
 bool bit_coder_at_end(const hil_bit_coder_t *c, const uint8_t *in, size_t len);
 
 #endif

@@ -62,6 +62,7 @@ typedef enum {
   HIL_MSG_CAMPAIGN_STRIKE = 0x1a, /* hil_campaign_strike_t -> hil_campaign_struck_t: one, to inspect */
   HIL_MSG_CAMPAIGN_DRAW =
       0x1b,  /* hil_campaign_draws_t -> hil_campaign_outcomes_t: experiments that it draws */
+  HIL_MSG_CAMPAIGN_CODED = 0x1c, /* hil_campaign_sites_t -> hil_campaign_outcomes_t: as RUN, coded */
   HIL_MSG_ACTIVATION = 0x20, /* id u32 -> hil_activation_t: what the worker did with an upset first */
   HIL_MSG_REGIONS = 0x21,    /* hil_regions_query_t -> hil_regions_t: what a program has named */
   HIL_MSG_ANSWER = 0x80,     /* flag: an answer to the type below it */
@@ -530,7 +531,7 @@ typedef struct {
 } hil_campaign_draws_t;
 
 /* Their outcomes, as sites.h packs them, then the details, from the last to the first. They are of fewer
- * experiments than were asked for if the details of no more fit. Those of a DRAW are coded (outcome_coder.h). */
+ * experiments than were asked for if the details of no more fit. Those of DRAW and CODED are coded (outcome_coder.h). */
 typedef struct {
   uint64_t position; /* [instruction] where the last one struck */
   uint64_t path; /* digest of the program counters up to there: d = (d ^ pc) * 0x100000001b3, from 0 */

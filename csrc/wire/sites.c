@@ -11,7 +11,7 @@
  *   2. Positions never wrap: a sum beyond 64 bits is malformed.
  *   3. Outcomes grow from the front of |outcomes.bytes|, details from its end, and they never meet: where the
  *      next ones would, the list ends before them. At its end the details move up behind the outcomes.
- *   4. The outcomes of a DRAW are those of its first experiments, and one of them at least: before each there is
+ *   4. Coded outcomes are those of the first experiments of a request, and one of them at least: before each there is
  *      room for it.
  *
  * Most hits are masked, so that this outcome takes one bit, and the next two take two and three: a slow line
@@ -127,7 +127,7 @@ static int count_experiments(hil_campaign_run_t *run, uint32_t *out) {
 int sites_begin(hil_campaign_run_t *run) {
   uint32_t count = 0;
   memset(&run->outcomes, 0, sizeof run->outcomes);
-  run->drawn = 0;
+  run->coded = run->drawn = 0;
   const int status = run->sites.len <= MESSAGE_PACKED_MAX ? count_experiments(run, &count) : HIL_ERR_PAYLOAD;
   rewind_sites(run);
   if (status != HIL_OK) return status;
@@ -136,43 +136,36 @@ int sites_begin(hil_campaign_run_t *run) {
   return read_site(run) ? HIL_OK : HIL_ERR_PAYLOAD;
 }
 
+/* Whose outcome the next one is: listed sites are of a target for each space. */
+static void name_listed(hil_campaign_run_t *run) {
+  run->of = (hil_outcome_of_t){(uint32_t)run->site.byte, run->site.space};
+}
+
+int sites_begin_coded(hil_campaign_run_t *run) {
+  const int status = sites_begin(run);
+  if (status != HIL_OK) return status;
+  if (run->sites.details != DETAIL_BITS) {
+    run->site.bit = 0;
+    return HIL_ERR_ARG;
+  }
+  run->coded = 1;
+  outcome_coder_begin(&run->coder, true);
+  name_listed(run);
+  return HIL_OK;
+}
+
 int sites_begin_drawn(hil_campaign_run_t *run, hil_draw_targets_t *targets, const hil_campaign_draws_t *m) {
   memset(&run->outcomes, 0, sizeof run->outcomes);
   memset(&run->sites, 0, sizeof run->sites);
   rewind_sites(run);
   run->draws = 0;
-  run->drawn = 1;
+  run->coded = run->drawn = 1;
   const int status = draws_read(targets, m, run->draw, &run->draws);
   if (status != HIL_OK) return status;
   run->sites.details = DETAIL_BITS;
-  outcome_coder_begin(&run->coder);
+  outcome_coder_begin(&run->coder, false);
   take_drawn(run);
   return HIL_OK;
-}
-
-int sites_read_drawn(hil_campaign_run_t *run, const hil_campaign_outcomes_t *answer, uint8_t *out_outcomes,
-                     uint8_t *out_details, size_t *out_details_len) {
-  size_t details = 0;
-  int status = answer->len <= MESSAGE_PACKED_MAX && answer->count ? HIL_OK : HIL_ERR_PAYLOAD;
-  if (status == HIL_OK) outcome_coder_open(&run->coder, answer->bytes, answer->len);
-  for (size_t i = 0; status == HIL_OK && i < answer->count; i++) {
-    if (!run->site.bit) {
-      status = HIL_ERR_PAYLOAD;
-      break;
-    }
-    uint8_t detail;
-    const hil_outcome_t outcome =
-        outcome_coder_get(&run->coder, answer->bytes, answer->len, &run->of, &detail);
-    out_outcomes[i] = (uint8_t)outcome;
-    if (outcome_has_detail(outcome)) out_details[details++] = detail;
-    take_drawn(run);
-  }
-  if (status == HIL_OK && !outcome_coder_at_end(&run->coder, answer->bytes, answer->len)) {
-    status = HIL_ERR_PAYLOAD;
-  }
-  run->site.bit = 0;
-  *out_details_len = details;
-  return status;
 }
 
 /* --- working through it ---------------------------------------------------------------------------------- */
@@ -187,6 +180,15 @@ static void go_to_next(hil_campaign_run_t *run) {
   if (--site->bytes) return;
   site->bit = 0;
   if (run->at < run->sites.len) (void)read_site(run); /* it was read before: it is one */
+}
+
+static void go_to_next_coded(hil_campaign_run_t *run) {
+  if (run->drawn) {
+    take_drawn(run);
+  } else {
+    go_to_next(run);
+    name_listed(run);
+  }
 }
 
 /* What there is becomes the answer of a RUN. */
@@ -207,24 +209,24 @@ static void put_code(hil_campaign_run_t *run, unsigned code, unsigned bits) {
   }
 }
 
-static void finish_drawn(hil_campaign_run_t *run) {
+static void finish_coded(hil_campaign_run_t *run) {
   run->outcomes.len = (uint16_t)outcome_coder_end(&run->coder, run->outcomes.bytes);
   memset(run->outcomes.bytes + run->outcomes.len, 0, sizeof run->outcomes.bytes - run->outcomes.len);
   run->site.bit = 0;
 }
 
-static void put_drawn(hil_campaign_run_t *run, hil_outcome_t outcome, uint8_t detail) {
+static void put_coded(hil_campaign_run_t *run, hil_outcome_t outcome, uint8_t detail) {
   outcome_coder_put(&run->coder, run->outcomes.bytes, &run->of, outcome, detail);
   run->outcomes.count++;
-  take_drawn(run);
-  if (!run->site.bit || !outcome_coder_has_room(&run->coder, sizeof run->outcomes.bytes)) finish_drawn(run);
+  go_to_next_coded(run);
+  if (!run->site.bit || !outcome_coder_has_room(&run->coder, sizeof run->outcomes.bytes)) finish_coded(run);
 }
 
 void sites_put_details(hil_campaign_run_t *run, hil_outcome_t outcome, const uint8_t *details, size_t len) {
   const unsigned which = (unsigned)outcome & 3u;
   if (!run->site.bit) return;
-  if (run->drawn) {
-    put_drawn(run, (hil_outcome_t)which, len ? details[0] : 0);
+  if (run->coded) {
+    put_coded(run, (hil_outcome_t)which, len ? details[0] : 0);
     return;
   }
   if (BYTES_OF((size_t)run->bits + codes[which].bits) + len > run->tail) {
@@ -242,4 +244,31 @@ void sites_put(hil_campaign_run_t *run, hil_outcome_t outcome, uint8_t detail) {
   const bool kept =
       outcome == OUTCOME_FAILED || (outcome == OUTCOME_SDC && (run->sites.details & DETAIL_BITS));
   sites_put_details(run, outcome, &detail, kept ? 1 : 0);
+}
+
+/* --- coded outcomes ------------------------------------------------------------------------------------ */
+
+int sites_read_coded(hil_campaign_run_t *run, const hil_campaign_outcomes_t *answer, uint8_t *out_outcomes,
+                     uint8_t *out_details, size_t *out_details_len) {
+  size_t details = 0;
+  int status = answer->len <= MESSAGE_PACKED_MAX && answer->count ? HIL_OK : HIL_ERR_PAYLOAD;
+  if (status == HIL_OK) outcome_coder_open(&run->coder, !run->drawn, answer->bytes, answer->len);
+  for (size_t i = 0; status == HIL_OK && i < answer->count; i++) {
+    if (!run->site.bit) {
+      status = HIL_ERR_PAYLOAD;
+      break;
+    }
+    uint8_t detail;
+    const hil_outcome_t outcome =
+        outcome_coder_get(&run->coder, answer->bytes, answer->len, &run->of, &detail);
+    out_outcomes[i] = (uint8_t)outcome;
+    if (outcome_has_detail(outcome)) out_details[details++] = detail;
+    go_to_next_coded(run);
+  }
+  if (status == HIL_OK && !outcome_coder_at_end(&run->coder, answer->bytes, answer->len)) {
+    status = HIL_ERR_PAYLOAD;
+  }
+  run->site.bit = 0;
+  *out_details_len = details;
+  return status;
 }

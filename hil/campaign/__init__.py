@@ -19,6 +19,7 @@ sample_survey, board_samples, inproc_samples    what there is to hit, and the ex
 drawn_samples, request_size    the faults that boards draw by themselves, and how many at once
 sample_places, inproc_repeat    what is where samples struck; one in this process again
 bench, held_step    the boards of a campaign, and one that holds a step for experiments
+coded_series        requests to it whose answers are coded
 regions             the targets
 trace               the registers before each instruction of a step
 disassembler, decode_x86, decode_a64, instruction    what each instruction touches

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from hil._kernel import lib
+from hil.campaign.coded_series import CodedSeries
 from hil.errors import SetupError
 from hil.rig.calls import Call
 from hil.rig.exchange import run_calls
@@ -37,8 +38,12 @@ class HeldStep:
         self._rig = rig
         self._node = node
         self._timing = replace(rig.requests.timing, busy_us=_BUSY_US)
-        request = encoding.step_request(frame, input_)
-        self.opened = campaign.opened(self._ask(Msg.CAMPAIGN_OPEN, request))
+        self._request = encoding.step_request(frame, input_)
+        self._codes = True
+        self.opened = self._open()
+
+    def _open(self) -> campaign.OpenedStep:
+        return campaign.opened(self._ask(Msg.CAMPAIGN_OPEN, self._request))
 
     def _ask(self, type_: Msg, payload: bytes = b"") -> bytes:
         return self._rig.requests.expect(self._node, self._send(type_, payload))
@@ -143,12 +148,35 @@ class HeldStep:
     ) -> None:
         """Carry out one request after the other, each as `run` with severity; the next is under way
         while the board works on one. `on_outcomes` gets the outcomes of each, in order; what it
-        raises ends it."""
+        raises ends it. No step that follows is given to the board."""
+        left = iter(requests)
+        if self._codes:
+            left = self._run_coded(left, on_outcomes)
         self._run_series(
             Msg.CAMPAIGN_RUN,
-            (campaign.sites_request(sites, severity=True) for sites in requests),
+            (campaign.sites_request(sites, severity=True) for sites in left),
             lambda answer: on_outcomes(unpack_outcomes(answer)),
         )
+
+    def _run_coded(
+        self, requests: Iterator[Sequence[campaign.Site]], on_outcomes: Callable[[Outcomes], None]
+    ) -> Iterator[Sequence[campaign.Site]]:
+        """Carry out requests whose answers are coded. Return those that are left if the board's
+        agent cannot do that: it is of an older release."""
+        while True:
+            series = CodedSeries(requests, on_outcomes)
+            self._codes = self._run_series(Msg.CAMPAIGN_CODED, series.payloads(), series.take)
+            if not self._codes:
+                self.opened = self._open()
+                return series.left()
+            if series.cut is None:
+                return iter(())
+            sites, outcomes = series.cut
+            rest = campaign.remaining_sites(sites, len(outcomes.codes))
+            more = self.run(rest, severity=True)
+            codes, details = outcomes.codes + more.codes, outcomes.details + more.details
+            on_outcomes(replace(more, codes=codes, details=details))
+            requests = series.left()
 
     def run_drawn(
         self,
@@ -169,14 +197,16 @@ class HeldStep:
         def take(answer: bytes) -> None:
             on_outcomes(series.outcomes(under_way.popleft(), answer))
 
-        self._run_series(Msg.CAMPAIGN_DRAW, payloads(), take)
+        self._run_series(Msg.CAMPAIGN_DRAW, payloads(), take)  # `can_draw`
 
     def _run_series(
         self, type_: Msg, payloads: Iterator[bytes], on_answer: Callable[[bytes], None]
-    ) -> None:
+    ) -> bool:
+        """Send requests, the next while the board works on one. Return whether its agent knows
+        their type; if not, it does not hold the step any more."""
         first = next(payloads, None)
         if first is None:
-            return
+            return True
         call = SeriesCall(
             self._node.link,
             type_,
@@ -185,7 +215,10 @@ class HeldStep:
             self._rig.requests.next_seq,
         )
         run_calls([call], self._timing)
+        if isinstance(call.result, Refusal) and call.result.status == lib.HIL_ERR_NOSYS:
+            return False  # an older agent
         self._rig.requests.expect(self._node, call)
+        return True
 
 
 def _instructions(packed: bytes) -> int:

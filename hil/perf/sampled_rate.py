@@ -28,7 +28,10 @@ _FRAME: Final = 3
 _SEED: Final = 1
 _MEMORY: Final = (UpsetTarget.STATE, UpsetTarget.INPUT, UpsetTarget.OUTPUT, UpsetTarget.HEAP)
 _INPROC_SHARE: Final = 0.6
+_FATAL: Final = (UpsetTarget.TEXT, UpsetTarget.STACK, UpsetTarget.GPR)
+"""Hits of these kill a worker, or damage what it cannot run on with."""
 _PROCESS_RATE: Final = 15_000
+_FATAL_RATE: Final = 4_000
 _BAUD: Final = 115_200
 _NS: Final = 1e9
 
@@ -51,6 +54,7 @@ def sampled(quick: bool) -> Iterator[PerfRow]:
     ):
         yield _in_process(name, count // share, rounds)
     yield _on_worker(20_000 // share, 2 if quick else 5)
+    yield _after_fatal_hits(6_000 // share, 2 if quick else 5)
     yield _behind_line(20_000 // share, 1 if quick else 3)
 
 
@@ -88,10 +92,12 @@ def _board_cpu_s(pid: int) -> float:
 class _Samples:
     """A sample of the faults of a step that a board holds, to be carried out as often as wanted."""
 
-    def __init__(self, board: HeldBoard, count: int) -> None:
+    def __init__(
+        self, board: HeldBoard, count: int, targets: tuple[UpsetTarget, ...] = _MEMORY
+    ) -> None:
         self._board = board
-        survey = survey_board(board, (_FRAME,), _MEMORY)
-        how = (survey.space, [count // len(_MEMORY)] * len(_MEMORY), _SEED, 0, 0)
+        survey = survey_board(board, (_FRAME,), targets)
+        how = (survey.space, [count // len(targets)] * len(targets), _SEED, 0, 0)
         table: FaultTable = draw(*how)
         ordered = table.chosen(table.order)
         self._experiments = survey.experiments(ordered, 0, target_draws(*how))
@@ -109,14 +115,14 @@ class _Samples:
         return self.carry_out() / (time.perf_counter() - began)
 
 
-def _worker_rate(count: int) -> float:
+def _worker_rate(count: int, targets: tuple[UpsetTarget, ...] = _MEMORY) -> float:
     """Return the experiments per second of CPU time on one worker process: of host, agent and
     worker together."""
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})  # host, agent and worker take turns
     try:
         with held_board(_scenario("attitude", "process"), 0, _FRAME) as board:
-            samples = _Samples(board, count)
+            samples = _Samples(board, count, targets)
             process = board.node.board
             assert isinstance(process, ProcessBoard)
             assert process.pid is not None
@@ -177,3 +183,28 @@ def _on_worker(count: int, rounds: int) -> PerfRow:
         note=f"{count} memory hits at any instruction of one step, by CPU time of host, agent and "
         "worker; opening and tracing not counted",
     )
+
+
+def _after_fatal_hits(count: int, rounds: int) -> PerfRow:
+    """Return the row of hits after which a worker would have to be started again."""
+
+    def start() -> float:
+        return 200 / seconds(_start_and_end, 200)
+
+    rates, references = in_turns(rounds, lambda: _worker_rate(count, _FATAL), start)
+    return make_row(
+        "sampled campaign, process, attitude, text, stack and registers",
+        max(rates),
+        "1/s/core",
+        target=f">= {_FATAL_RATE}/s/core",
+        ok=max(rates) >= _FATAL_RATE,
+        reference=Reference("starting and ending a process for each", max(references)),
+        note=f"{count} hits, a third of each; after crashes and hangs the worker is restored in "
+        "place; by CPU time of host, agent and worker",
+    )
+
+
+def _start_and_end() -> None:
+    """Start a process that ends at once, and wait for it."""
+    pid = os.posix_spawn("/bin/true", ["true"], {})
+    os.waitpid(pid, 0)

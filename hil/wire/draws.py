@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from hil._kernel import ffi, lib
-from hil.kernel import check, crc32c, pack, unpack
+from hil.kernel import check, crc32c, pack
 from hil.wire.campaign import Space
-from hil.wire.outcomes import Outcomes
+from hil.wire.outcomes import Outcomes, read_coded
 
 __all__ = ["DRAWN_MAX", "DRAWS_MAX", "DRAW_PARTS_MAX", "DrawPart", "DrawSeries", "DrawTarget"]
 
@@ -79,13 +79,7 @@ class DrawSeries:
         if it is not one."""
         run, targets = ffi.new("hil_campaign_run_t *"), ffi.new("hil_draw_targets_t *")
         check(lib.sites_begin_drawn(run, targets, self._message(parts)), "sites_begin_drawn")
-        m = unpack("campaign_outcomes", answer)
-        codes, details = ffi.new("uint8_t[]", DRAWN_MAX), ffi.new("uint8_t[]", DRAWN_MAX)
-        length = ffi.new("size_t *")
-        check(lib.sites_read_drawn(run, m, codes, details, length), "campaign_outcomes")
-        return Outcomes(
-            m.position, m.path, ffi.buffer(codes, m.count)[:], ffi.buffer(details, length[0])[:]
-        )
+        return read_coded(run, answer)
 
 
 def _message(packed: bytes, *, continued: bool = False) -> ffi.CData:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from hil._kernel import ffi, lib
 from hil.errors import KernelError
-from hil.kernel import unpack
+from hil.kernel import check, unpack
 from hil.wire.campaign import Detail
 
 __all__ = [
@@ -23,6 +23,8 @@ __all__ = [
     "Outcomes",
     "endings",
     "malformed",
+    "read_coded",
+    "unpack_coded",
     "unpack_outcomes",
 ]
 
@@ -107,6 +109,28 @@ def unpack_outcomes(payload: bytes) -> Outcomes:
 def malformed(why: str) -> KernelError:
     """Return the error of an answer that is not one, and why."""
     return KernelError(int(lib.HIL_ERR_PAYLOAD), f"campaign_outcomes: {why}")
+
+
+def unpack_coded(request: bytes, answer: bytes) -> Outcomes:
+    """Decode the answer to CAMPAIGN_CODED with these sites: the outcomes of all its experiments, or
+    of as many as fitted, with the number of wrong bits of each wrong output. Raises: KernelError if
+    it is not one."""
+    run = ffi.new("hil_campaign_run_t *")
+    run.sites = unpack("campaign_sites", request)[0]
+    check(lib.sites_begin_coded(run), "sites_begin_coded")
+    return read_coded(run, answer)
+
+
+def read_coded(run: ffi.CData, answer: bytes) -> Outcomes:
+    """Decode the coded answer to the request that `run` (hil_campaign_run_t) has begun. Raises:
+    KernelError if it is not one."""
+    m = unpack("campaign_outcomes", answer)
+    codes, details = ffi.new("uint8_t[]", m.count), ffi.new("uint8_t[]", m.count)
+    length = ffi.new("size_t *")
+    check(lib.sites_read_coded(run, m, codes, details, length), "campaign_outcomes")
+    return Outcomes(
+        m.position, m.path, ffi.buffer(codes, m.count)[:], ffi.buffer(details, length[0])[:]
+    )
 
 
 _OUTCOMES: Final = {"0": 0, "10": 2, "110": 1, "111": 3}

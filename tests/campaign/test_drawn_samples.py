@@ -17,7 +17,6 @@ from hil.campaign.executor import RangeOutcomes
 from hil.campaign.ranges import Range
 from hil.campaign.request_size import RequestSize
 from hil.campaign.sampling import draw, target_draws
-from hil.kernel import Decoder, encode
 from hil.rig.backends.process import ProcessBoard
 from hil.rig.node import Node
 from hil.rig.transport import Transport
@@ -28,10 +27,10 @@ from hil.wire.outcomes import Outcomes
 
 from ..rig.faulty import FaultyTransport
 from ..virtual_clock import VirtualClock
+from .older_agent import OlderAgent
 
 FRAME = 3
 MEMORY = (UpsetTarget.STATE, UpsetTarget.INPUT, UpsetTarget.OUTPUT, UpsetTarget.HEAP)
-UNKNOWN_TYPE = 0x60
 Line = Callable[[Transport], Transport]
 
 
@@ -143,45 +142,12 @@ def test_a_bad_line_changes_no_outcome(hold: Hold) -> None:
     assert board.node.link.statistics.retries > 0
 
 
-class OlderAgent:
-    """A line to an agent that does not know CAMPAIGN_DRAW: to the agent of today it is a request of
-    an unknown type, which it treats as agents before it treated this one."""
-
-    def __init__(self, inner: Transport) -> None:
-        self._inner = inner
-        self._there, self._back = Decoder(), Decoder()
-        self.refused = 0
-
-    @property
-    def fd(self) -> int | None:
-        return self._inner.fd
-
-    def write(self, data: bytes) -> None:
-        for frame in self._there.push(data)[0]:
-            is_draw = frame.type == Msg.CAMPAIGN_DRAW
-            type_ = UNKNOWN_TYPE if is_draw else frame.type
-            self._inner.write(encode(type_, frame.seq, frame.payload))
-
-    def read(self) -> bytes:
-        out = b""
-        for frame in self._back.push(self._inner.read())[0]:
-            payload = frame.payload
-            if frame.type == Msg.ERROR and payload[0] == UNKNOWN_TYPE:
-                payload = bytes([Msg.CAMPAIGN_DRAW]) + payload[1:]
-                self.refused += 1
-            out += encode(frame.type, frame.seq, payload)
-        return out
-
-    def close(self) -> None:
-        self._inner.close()
-
-
 @pytest.mark.ptrace
 def test_an_agent_that_cannot_draw_gets_lists(hold: Hold) -> None:
     lines: list[OlderAgent] = []
 
     def line(inner: Transport) -> Transport:
-        lines.append(OlderAgent(inner))
+        lines.append(OlderAgent(inner, Msg.CAMPAIGN_DRAW))
         return lines[-1]
 
     older, newer = hold("attitude", line), hold()

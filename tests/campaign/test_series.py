@@ -11,6 +11,7 @@ import pytest
 
 from hil.campaign.analysis import analyse
 from hil.campaign.bench import HeldBoard, held_node
+from hil.campaign.coded_series import CodedSeries
 from hil.campaign.exact import ExactExperiments
 from hil.campaign.executor import RangeOutcomes
 from hil.campaign.ranges import Range
@@ -27,6 +28,7 @@ from hil.wire.messages import ANSWER, Msg
 from hil.wire.outcomes import Outcomes
 
 from ..rig.faulty import FaultyTransport
+from .older_agent import OlderAgent
 
 FRAME = 3
 MEMORY = (UpsetTarget.STATE, UpsetTarget.INPUT, UpsetTarget.OUTPUT, UpsetTarget.HEAP)
@@ -186,5 +188,47 @@ def test_the_bytes_of_an_experiment_leave_a_slow_line_time(hold: Hold, workload:
     assert count == 8 * units.end
     there = (statistics.tx_bytes - before[0]) / count
     back = (statistics.rx_bytes - before[1]) / count
-    assert there <= 0.7 and back <= 1.3
-    assert BYTES_PER_S / max(there, back) > 8_800
+    assert there <= 0.25 and back <= 0.75
+    assert BYTES_PER_S / max(there, back) > 15_000
+
+
+# --- coded answers ------------------------------------------------------------------------------
+
+
+@pytest.mark.ptrace
+def test_an_agent_that_does_not_code_is_asked_as_before(hold: Hold) -> None:
+    older: list[OlderAgent] = []
+
+    def line(inner: Transport) -> Transport:
+        older.append(OlderAgent(inner, Msg.CAMPAIGN_CODED))
+        return older[-1]
+
+    board, newer = hold("attitude", line), hold("attitude")
+    requests, series = requests_of(board, 5), list[Outcomes]()
+    opened = board.step.opened
+    board.step.run_all(requests, series.append)
+    board.step.run_all(requests, series.append)
+    assert series == 2 * [newer.step.run(sites, severity=True) for sites in requests]
+    assert (board.step.opened, older[0].refused) == (opened, 2)  # both requests that were sent
+
+
+def test_what_did_not_fit_into_a_coded_answer_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer to the second request has one of its two experiments."""
+    answers = {b"1": 2, b"2": 1, b"3": 2, b"4": 2}
+    monkeypatch.setattr(
+        "hil.campaign.coded_series.unpack_coded",
+        lambda _request, answer: Outcomes(0, 0, bytes(answers[answer]), b""),
+    )
+    requests = [[Site(i, Space.GPR, 0, 0x03)] for i in range(4)]
+    taken: list[Outcomes] = []
+    series = CodedSeries(iter(requests), taken.append)
+    payloads = series.payloads()
+    assert next(payloads) and next(payloads)
+    series.take(b"1")
+    assert next(payloads)
+    series.take(b"2")
+    assert next(payloads, None) is None
+    series.take(b"3")
+    assert len(taken) == 1
+    assert series.cut == (requests[1], Outcomes(0, 0, b"\0", b""))
+    assert list(series.left()) == requests[2:]

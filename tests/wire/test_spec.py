@@ -43,7 +43,7 @@ each_layout = pytest.mark.parametrize(
 def test_the_document_was_understood() -> None:
     assert VERSION == lib.WIRE_VERSION
     assert len(LAYOUTS) == 40
-    assert len(TYPES) == 31
+    assert len(TYPES) == 32
     assert len(EXAMPLES) >= 40
     assert len({e.name for e in EXAMPLES}) == len(EXAMPLES)
 
