@@ -36,6 +36,7 @@ _PIECE_MAX: Final = 2000
 """Units in a task: enough that its walk to the first does not count, few enough that little is lost
 with a worker."""
 _CONTINUES: Final = "the same command continues the campaign"
+_START_ONE: Final = "start one with `dask scheduler`, and name the address that it prints"
 
 Board = TypeVar("Board")
 Answer = TypeVar("Answer")
@@ -217,15 +218,18 @@ def _connected(address: str) -> Any:
     addressing: Any = importlib.import_module("distributed.comm.addressing")
     try:
         addressing.resolve_address(address)  # a client that is none prints a traceback later
-        return distributed.Client(address, timeout=_CONNECT_S, set_as_default=False)
+        # closed where it is used: collecting one that never connected would print a traceback
+        client = type("Client", (distributed.Client,), {"__del__": lambda _: None})
+        return client(address, timeout=_CONNECT_S, set_as_default=False)
     except ValueError as error:
         raise UsageError(
             f"--dask {address}: {error}", remedy="an address is like tcp://192.168.1.10:8786"
         ) from error
     except (OSError, TimeoutError) as error:
+        raise SetupError(f"no dask scheduler answers at {address}", remedy=_START_ONE) from error
+    except MemoryError as error:  # it takes the first bytes of another protocol for a length
         raise SetupError(
-            f"no dask scheduler answers at {address}",
-            remedy="start one with `dask scheduler`, and name the address that it prints",
+            f"what answers at {address} is no dask scheduler", remedy=_START_ONE
         ) from error
 
 

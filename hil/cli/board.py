@@ -79,7 +79,10 @@ def show_(profile: Profile, as_json: Json = False) -> int:
 @board_app.command()
 def build(
     profile: Annotated[
-        str | None, typer.Argument(metavar="[PROFILE]", help="For this board.")
+        str | None,
+        typer.Argument(
+            metavar="[PROFILE]", help="For this board.", autocompletion=completion.profiles
+        ),
     ] = None,
     target: AnyTarget = None,
     file: Annotated[
@@ -128,7 +131,10 @@ board_app.command("install")(install)
 @board_app.command()
 def emulate(
     profile: Annotated[
-        str, typer.Argument(metavar="[PROFILE]", help="Which board.")
+        str,
+        typer.Argument(
+            metavar="[PROFILE]", help="Which board.", autocompletion=completion.profiles
+        ),
     ] = "raspberry-pi-3b",
     as_json: Json = False,
 ) -> int:

@@ -198,6 +198,7 @@ Workload = Annotated[
     typer.Option(
         metavar="A,B,...",
         help="Instead of the scenario's. With --exact or --weights several: one table of all.",
+        autocompletion=completion.workload_lists,
     ),
 ]
 UpsetRate = Annotated[

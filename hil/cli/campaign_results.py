@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from hil.cli import completion
 from hil.cli.campaign_proof import show_proof
 from hil.cli.output import answer, say, show
 from hil.cli.signals import interrupts_for_child
@@ -63,7 +64,11 @@ Gdb = Annotated[
 ]
 Merge = Annotated[
     list[Path] | None,
-    typer.Option(metavar="RESULT", help="Of a result: put it together with other parts."),
+    typer.Option(
+        metavar="RESULT",
+        help="Of a result: put it together with other parts.",
+        autocompletion=completion.results,
+    ),
 ]
 ScenarioFile = Annotated[
     str | None,

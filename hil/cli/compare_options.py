@@ -33,14 +33,18 @@ Top = Annotated[
 ]
 SchemeNames = Annotated[
     str | None,
-    typer.Option(metavar="A,B", help="Redundancy schemes to run the scenario with; own: its own."),
+    typer.Option(
+        metavar="A,B",
+        help="Redundancy schemes to run the scenario with; own: its own.",
+        autocompletion=completion.scheme_lists,
+    ),
 ]
 SweptOver = Annotated[
     str | None,
     typer.Option(metavar="KEY=VALUES", help="Schemes: for each value, as persistence=0,1,2,4,8."),
 ]
 Runs = Annotated[
-    int | None, typer.Option(metavar="N", help="Schemes: runs of each, with N seeds; 1.")
+    int | None, typer.Option(metavar="N", help="Schemes: runs of each, with N seeds; default: 1.")
 ]
 SchemeBoards = Annotated[
     str | None,

@@ -16,12 +16,15 @@ __all__ = [
     "priced",
     "profiles",
     "results",
+    "rows",
     "runs",
     "runs_or_results",
     "scenarios",
     "scenarios_or_results",
+    "scheme_lists",
     "schemes",
     "tables",
+    "workload_lists",
 ]
 
 
@@ -35,6 +38,17 @@ def _beginning(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]
             return [name for name in names() if name.startswith(incomplete)]
         except (HilError, OSError):
             return []
+
+    return offer
+
+
+def _lists(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    """Return a completion of lists with commas: it offers what may be the last word of one."""
+    last = _beginning(names)
+
+    def offer(incomplete: str) -> list[str]:
+        before, comma, word = incomplete.rpartition(",")
+        return [f"{before}{comma}{name}" for name in last(word)]
 
     return offer
 
@@ -69,6 +83,18 @@ def _scheme_names() -> list[str]:
     return [word.value for word in SchemeName]
 
 
+def _row_names() -> list[str]:
+    from hil.perf import GROUPS
+
+    return list(GROUPS)
+
+
+def _workload_names() -> list[str]:
+    from hil.scenario.words import WORKLOADS
+
+    return [*WORKLOADS, *_files("*.c")]
+
+
 def _table_names() -> list[str]:
     from hil.export.campaign_tables import CampaignTable
     from hil.record.run_tables import RunTable
@@ -95,6 +121,9 @@ runs_or_results = _beginning(lambda: [*_run_folders(), *_result_files()])
 scenarios_or_results = _beginning(lambda: [*_scenario_names(), *_result_files()])
 priced = _beginning(lambda: [*_scenario_names(), *_run_folders(), *_result_files()])
 schemes = _beginning(_scheme_names)
+scheme_lists = _lists(lambda: [*_scheme_names(), "own"])
+workload_lists = _lists(_workload_names)
+rows = _beginning(_row_names)
 board_kinds = _beginning(_kind_names)
 profiles = _beginning(_profile_names)
 tables = _beginning(_table_names)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from hil.cli import completion
 from hil.cli.output import out, say, write
 from hil.cli.record import opened
 from hil.cli.signals import ended_by_signals
@@ -36,7 +37,11 @@ HELP: Final = (
 def console(
     what: Annotated[
         list[str],
-        typer.Argument(metavar="[RUN] NODE", help="A run and a node; with --bench a board."),
+        typer.Argument(
+            metavar="[RUN] NODE",
+            help="A run and a node; with --bench a board.",
+            autocompletion=completion.runs,
+        ),
     ],
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Show new lines until the run ends.")

@@ -50,7 +50,7 @@ def _refused(subject: str, path: Path) -> UsageError:
     return UsageError(
         f"{subject} is neither a run, nor the result of a campaign, nor a scenario{there}",
         remedy=(f"{hint} Or " if hint else "")
-        + "name the folder of a run (`hil run` prints it), a file of `hil campaign --out`, "
+        + "name the folder of a run (`hil run` prints it), the result of `hil campaign`, "
         "a file FILE.yaml, or a shipped scenario (`hil scenario list`)",
     )
 

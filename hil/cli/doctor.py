@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from hil.cli import completion
 from hil.cli.options import Json
 from hil.cli.output import answer, show
 from hil.exit_codes import Exit
@@ -40,7 +41,12 @@ def perf(
     quick: Annotated[bool, typer.Option("--quick", help="Shorter, and less exact.")] = False,
     rows: Annotated[
         list[str] | None,
-        typer.Option("--row", metavar="NAME", help="Measure only this group; can be given again."),
+        typer.Option(
+            "--row",
+            metavar="NAME",
+            help="Measure only this group; can be given again.",
+            autocompletion=completion.rows,
+        ),
     ] = None,
     as_json: Json = False,
 ) -> int:

@@ -10,8 +10,10 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -274,6 +276,23 @@ def test_a_cluster_without_boards_is_refused(cluster: Cluster) -> None:
     assert ended.returncode == 3
     assert f"no worker of {cluster.address} offers a board" in ended.stderr
     assert "--resources hil-board=1" in ended.stderr
+
+
+@needs_dask
+def test_a_server_of_another_protocol_is_one_message(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(SCENARIO)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with server.accept()[0] as connection:
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        ended = run(tmp_path, "there", "--dask", address)
+    assert ended.returncode == 3, ended.stderr
+    assert f"what answers at {address} is no dask scheduler" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,9 @@ def test_a_shell_is_offered_what_may_stand_there(
     assert completion.schemes("") == [word.value for word in SchemeName]
     assert completion.profiles("raspberry-pi-4") == ["raspberry-pi-4b"]
     assert completion.board_kinds("p") == ["process"]
+    assert completion.scheme_lists("simplex,5m") == ["simplex,5mr"]
+    assert completion.workload_lists("infer,sha") == ["infer,sha256"]
+    assert completion.rows("digest") == ["digest"]
 
 
 @pytest.mark.parametrize(

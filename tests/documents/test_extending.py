@@ -1,0 +1,143 @@
+"""The examples of EXTENDING.md: its changes are applied to a copy of the package and used, and its
+port is compiled and flown."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import hil
+import hil._kernel
+from hil import assets
+
+from .blocks import ROOT, blocks_of, commands_of
+from .session import BIN
+
+PAGE = ROOT / ".github" / "EXTENDING.md"
+FLY = (BIN / "hil", "run", "memory-storm", "--frames", "500", "--json")
+_IN_THE_COPY = """
+import sys
+sys.meta_path[:] = [f for f in sys.meta_path if "ScikitBuild" not in type(f).__name__]
+sys.path.insert(0, {copy!r})
+import hil
+assert hil.__file__.startswith({copy!r}), hil.__file__
+"""
+"""An editable installation would find the package of the checkout first."""
+
+
+def apply(diff: str, folder: Path) -> None:
+    """Apply a change as the page prints it: below `--- FILE`, parts that `@@` separates. The lines
+    of a part that are there already must be found once."""
+    for of_file in diff.split("--- ")[1:]:
+        name, _, rest = of_file.partition("\n")
+        path = folder / name
+        text = path.read_text(encoding="utf-8")
+        for part in rest.split("@@\n"):
+            lines = part.splitlines(keepends=True)
+            before = "".join(line[1:] for line in lines if not line.startswith("+"))
+            after = "".join(line[1:] for line in lines if not line.startswith("-"))
+            assert text.count(before) == 1, f"{name}: the page shows other lines:\n{before}"
+            text = text.replace(before, after)
+        path.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the package and of what the changes touch beside it, with all of them."""
+    folder = tmp_path_factory.mktemp("extended")
+    kept = shutil.ignore_patterns("__pycache__", "data")
+    shutil.copytree(Path(hil.__file__).parent, folder / "hil", ignore=kept)
+    shutil.copy(hil._kernel.__file__, folder / "hil")
+    for found in (assets.scenarios_dir(), assets.boards_dir(), assets.sources_dir()):
+        (folder / found.name).symlink_to(found)
+    shutil.copytree(ROOT / "tests" / "redundancy", folder / "tests" / "redundancy", ignore=kept)
+    shutil.copy(ROOT / "tests" / "properties.py", folder / "tests")
+    shutil.copy(ROOT / "pyproject.toml", folder)  # how tests are imported
+    for block in blocks_of(PAGE):
+        if block.language == "diff":
+            apply(block.text, folder)
+    return folder
+
+
+def run_in(copy: Path, then: str, *words: str) -> subprocess.CompletedProcess[str]:
+    code = _IN_THE_COPY.format(copy=str(copy)) + then
+    return subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_the_voter_of_the_page_delivers_what_its_own_test_says(copy: Path) -> None:
+    words = ["-q", "-n", "0", "-p", "no:cacheprovider", "-k", "trimmed"]
+    words.append("tests/redundancy/test_value_rules.py")
+    done = run_in(copy, "import pytest; sys.exit(pytest.main(sys.argv[1:]))", *words)
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_run_has_the_voter_and_the_fault_of_the_page(copy: Path) -> None:
+    (copy / "own.yaml").write_text(
+        "schema: 1\nworkload: attitude\nframes: 40\n"
+        "rig: {scheme: tmr, voter: {kind: trimmed_mean, tolerance: 1.0e-9}, board: inproc}\n"
+        "upsets:\n  events:\n"
+        "    - {frame: 10, node: b, target: output, tick: 6, bit: 60}\n"
+        "    - {frame: 20, node: a, target: link, noise: invert}\n"
+        "expect: {sdc_frames: 0, availability: 1, by_node_effect.detected: 1}\n"
+    )
+    then = "from hil.cli import main; sys.exit(main())"
+    done = run_in(copy, then, "run", "own.yaml", "--json", "--out", "own")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["metrics"]["upsets.injected"] == 2
+
+
+@pytest.fixture
+def ported(tmp_path: Path) -> Iterator[Path]:
+    """A bench file with three boards, each the page's port behind a pty."""
+    (block,) = [b for b in blocks_of(PAGE) if b.language == "sh" and "gcc" in b.text]
+    compile_ = commands_of(block.text)[0].replace("gcc", shutil.which("gcc") or "cc", 1)
+    port = tmp_path / "my-port"
+    built = compile_.replace("my-port", shlex.quote(str(port))).replace("-O2", "-O0")  # sooner
+    subprocess.run(["bash", "-c", built], cwd=ROOT, check=True, timeout=100)
+    boards, rows = [], []
+    for name in "abc":
+        inside, outside = os.openpty()
+        tty.setraw(outside)
+        boards.append((subprocess.Popen([port], stdin=inside, stdout=inside), inside, outside))
+        rows.append(f"  - {{name: {name}, port: {os.ttyname(outside)}}}\n")
+    (tmp_path / "ported.yaml").write_text("schema: 1\nboards:\n" + "".join(rows))
+    yield tmp_path / "ported.yaml"
+    for process, inside, outside in boards:
+        process.kill()
+        process.wait()
+        os.close(inside)
+        os.close(outside)
+
+
+@pytest.mark.slow
+def test_the_port_of_the_page_flies_as_boards_in_process_do(ported: Path) -> None:
+    digests = []
+    for words in (("--bench", str(ported)), ("--boards", "inproc")):
+        done = subprocess.run(
+            [*FLY, *words, "--out", f"run{len(digests)}"],
+            cwd=ported.parent,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        digests.append(json.loads(done.stdout)["run_digest"])
+    assert digests[0] == digests[1]
