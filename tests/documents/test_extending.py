@@ -129,7 +129,7 @@ def ported(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.slow
 def test_the_port_of_the_page_flies_as_boards_in_process_do(ported: Path) -> None:
-    digests = []
+    digests: list[str] = []
     for words in (("--bench", str(ported)), ("--boards", "inproc")):
         done = subprocess.run(
             [*FLY, *words, "--out", f"run{len(digests)}"],
