@@ -28,7 +28,7 @@ _FRAME: Final = 3
 _SEED: Final = 1
 _MEMORY: Final = (UpsetTarget.STATE, UpsetTarget.INPUT, UpsetTarget.OUTPUT, UpsetTarget.HEAP)
 _INPROC_SHARE: Final = 0.6
-_FATAL: Final = (UpsetTarget.TEXT, UpsetTarget.STACK, UpsetTarget.GPR)
+_FATAL: Final = (UpsetTarget.STACK, UpsetTarget.GPR)
 """Hits of these kill a worker, or damage what it cannot run on with."""
 _PROCESS_RATE: Final = 15_000
 _FATAL_RATE: Final = 4_000
@@ -193,13 +193,13 @@ def _after_fatal_hits(count: int, rounds: int) -> PerfRow:
 
     rates, references = in_turns(rounds, lambda: _worker_rate(count, _FATAL), start)
     return make_row(
-        "sampled campaign, process, attitude, text, stack and registers",
+        "sampled campaign, process, attitude, stack and registers",
         max(rates),
         "1/s/core",
         target=f">= {_FATAL_RATE}/s/core",
         ok=max(rates) >= _FATAL_RATE,
         reference=Reference("starting and ending a process for each", max(references)),
-        note=f"{count} hits, a third of each; after crashes and hangs the worker is restored in "
+        note=f"{count} hits, half of each; after crashes and hangs the worker is restored in "
         "place; by CPU time of host, agent and worker",
     )
 
