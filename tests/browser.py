@@ -8,7 +8,7 @@ import itertools
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -137,3 +137,24 @@ async def devtools(port: int) -> str:
                 pass
             await asyncio.sleep(0.1)
     raise AssertionError("the browser did not start")
+
+
+async def visited(
+    page: Path, port: int, ready: str, visit: Callable[[Page], Awaitable[None]]
+) -> None:
+    """Open a file in the browser and `visit` it, once the expression `ready` is true. It asks for
+    nothing but itself, and nothing in it fails."""
+    address = await devtools(port)
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(address, max_msg_size=0) as connection,
+    ):
+        shown = Page(connection)
+        for domain in ("Network", "Log", "Runtime"):
+            await shown.ask(f"{domain}.enable")
+        await shown.ask("Page.navigate", url=page.as_uri())
+        await shown.until(ready)
+        await visit(shown)
+        assert shown.failures == []
+        assert shown.refused == []
+        assert {url for url in shown.asked_for if not url.startswith("data:")} == {page.as_uri()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -12,10 +11,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from hil.errors import UsageError
-from hil.plant.sweep import Axis, variants
+from hil.plant.sweep import Axis, swept_values, variants
 from hil.scenario import Scenario
 from hil.scenario.monitors import MonitorsConfig
-from hil.scenario.problems import did_you_mean
 
 __all__ = ["OF_MONITORS", "OF_OWN_SCHEME", "SWEPT", "SweptKey", "parse_over"]
 
@@ -44,20 +42,7 @@ class SweptKey:
 def parse_over(text: str) -> SweptKey:
     """Return the key and values of KEY=VALUE,VALUE,... or KEY=FIRST:LAST:STEP. Raises:
     UsageError."""
-    key, equals, rest = text.partition("=")
-    if not equals:
-        raise UsageError(f"--over {text}: it has no `=`", remedy=_FORM)
-    if key not in SWEPT:
-        hint = did_you_mean(key, SWEPT) or f"one of {', '.join(SWEPT)}"
-        raise UsageError(f"--over {text}: `{key}` cannot be swept", remedy=hint)
-    try:
-        numbers = [float(word) for word in rest.replace(":", ",").split(",")]
-    except ValueError:
-        raise UsageError(f"--over {text}: a value is not a number", remedy=_FORM) from None
-    if not all(map(math.isfinite, numbers)):
-        raise UsageError(f"--over {text}: a value is not a finite number", remedy=_FORM)
-    if ":" in rest:
-        numbers = _range(text, rest, numbers)
+    key, numbers = swept_values("--over", text, SWEPT, _FORM, _MOST)
     twice = next((number for at, number in enumerate(numbers) if number in numbers[:at]), None)
     if twice is not None:
         raise UsageError(
@@ -84,16 +69,6 @@ def _refusal(error: ErrorDetails) -> str:
     if error["type"].startswith("int"):
         return "expected a whole number"
     return error["msg"]
-
-
-def _range(text: str, rest: str, numbers: list[float]) -> list[float]:
-    if len(numbers) != 3 or "," in rest or not numbers[2] > 0 or numbers[1] < numbers[0]:
-        raise UsageError(f"--over {text}: expected FIRST:LAST:STEP, rising", remedy=_FORM)
-    first, last, step = numbers
-    count = math.floor((last - first) / step + 1e-9) + 1
-    if count > _MOST:
-        raise UsageError(f"--over {text}: {count} values", remedy="take a larger step")
-    return [round(first + i * step, 9) for i in range(count)]
 
 
 def _recovery(key: str, scenario: Scenario, value: float) -> Scenario:

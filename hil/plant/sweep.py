@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,7 +20,7 @@ from hil.scenario.plant.flight import PlantConfig
 from hil.scenario.plant.orbit import OrbitModel
 from hil.scenario.problems import did_you_mean
 
-__all__ = ["Axis", "SweepPoint", "flown_points", "parse_axis", "variants"]
+__all__ = ["Axis", "SweepPoint", "flown_points", "parse_axis", "swept_values", "variants"]
 
 _OF_ORBIT: Final = (
     "altitude_km",
@@ -66,28 +66,41 @@ def parse_axis(text: str) -> Axis:
     Raises:
         UsageError: It is not of that form, or the key cannot be swept.
     """
-    key, equals, rest = text.partition("=")
     form = "write it as altitude_km=400:2000:50, or inclination_deg=51.6,97.8"
+    key, values = swept_values("--sweep", text, _KEYS, form, _MOST_POINTS)
+    return Axis(key, tuple(values))
+
+
+def swept_values(
+    option: str, text: str, keys: Collection[str], form: str, most: int
+) -> tuple[str, list[float]]:
+    """Return the key and the values of KEY=VALUE,VALUE,... or KEY=FIRST:LAST:STEP, the value of an
+    option of a command line. `form`: how to write it; `most`: of the values of a range.
+
+    Raises:
+        UsageError: It is not of that form, or the key is not one of `keys`.
+    """
+    key, equals, rest = text.partition("=")
     if not equals:
-        raise UsageError(f"--sweep {text}: it has no `=`", remedy=form)
-    if key not in _KEYS:
-        hint = did_you_mean(key, _KEYS) or f"one of {', '.join(_KEYS)}"
-        raise UsageError(f"--sweep {text}: `{key}` cannot be swept", remedy=hint)
+        raise UsageError(f"{option} {text}: it has no `=`", remedy=form)
+    if key not in keys:
+        hint = did_you_mean(key, keys) or f"one of {', '.join(keys)}"
+        raise UsageError(f"{option} {text}: `{key}` cannot be swept", remedy=hint)
     try:
         numbers = [float(word) for word in rest.replace(":", ",").split(",")]
     except ValueError:
-        raise UsageError(f"--sweep {text}: a value is not a number", remedy=form) from None
+        raise UsageError(f"{option} {text}: a value is not a number", remedy=form) from None
     if not all(map(math.isfinite, numbers)):
-        raise UsageError(f"--sweep {text}: a value is not a finite number", remedy=form)
+        raise UsageError(f"{option} {text}: a value is not a finite number", remedy=form)
     if ":" not in rest:
-        return Axis(key, tuple(numbers))
+        return key, numbers
     if len(numbers) != 3 or "," in rest or not numbers[2] > 0 or numbers[1] < numbers[0]:
-        raise UsageError(f"--sweep {text}: expected FIRST:LAST:STEP, rising", remedy=form)
+        raise UsageError(f"{option} {text}: expected FIRST:LAST:STEP, rising", remedy=form)
     first, last, step = numbers
     count = math.floor((last - first) / step + 1e-9) + 1
-    if count > _MOST_POINTS:
-        raise UsageError(f"--sweep {text}: {count} values", remedy="take a larger step")
-    return Axis(key, tuple(round(first + i * step, 9) for i in range(count)))
+    if count > most:
+        raise UsageError(f"{option} {text}: {count} values", remedy="take a larger step")
+    return key, [round(first + i * step, 9) for i in range(count)]
 
 
 def variants(

@@ -12,12 +12,11 @@ from hil.engine.loop import Loop
 from hil.kernel import workload
 from hil.plant.build import build_plant
 from hil.record.reader import Reader
-from hil.record.run_result import RunResult
 from hil.redundancy.voting import unpack_all
 from hil.scenario import Scenario
-from hil.verification.replay import verify
 from tests.between_frames import between_frames
 from tests.engine.snapshots import snapshot_every_frame
+from tests.engine.verified_runs import differences, run
 
 FRAMES = 400
 DWELL = "3s"
@@ -45,16 +44,6 @@ def scenario(board: str = "inproc", **data: Any) -> Scenario:
         "expect": "none",
     }
     return Scenario.model_validate({**base, **data})
-
-
-def run(s: Scenario, out: Path, **how: Any) -> RunResult:
-    out.mkdir(exist_ok=True)
-    return Loop(s, out, **how).run()
-
-
-def differences(out: Path) -> list[str]:
-    with closing(Reader(out)) as reader:
-        return [str(difference) for difference in verify(reader).differences]
 
 
 def voters(out: Path) -> list[int]:

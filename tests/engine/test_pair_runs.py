@@ -12,16 +12,15 @@ import pytest
 
 from hil.engine.loop import Loop
 from hil.record.reader import Reader
-from hil.record.run_result import RunResult
 from hil.record.span_rows import all_notes
 from hil.redundancy.voting import unpack_all
 from hil.rig.backends.process import ProcessBoard
 from hil.rig.board_kinds import build_nodes
 from hil.rig.pair_cores import core_of, cores_text, usable_cores
 from hil.scenario import Scenario
-from hil.verification.replay import verify
 from tests.between_frames import between_frames
 from tests.engine.snapshots import snapshot_every_frame
+from tests.engine.verified_runs import differences, run
 
 SCHEMES = ("triple_pairs", "priority_pairs")
 RATES = [{"targets": ["state", "input", "output", "checkpoint"], "per_s": 4}]
@@ -35,16 +34,6 @@ def scenario(scheme: str, board: str = "inproc", **data: Any) -> Scenario:
 
 def hit(frame: int, node: str, **more: Any) -> dict[str, Any]:
     return {"frame": frame, "node": node, "target": "state", "bit": 77, **more}
-
-
-def run(s: Scenario, out: Path, **how: Any) -> RunResult:
-    out.mkdir(exist_ok=True)
-    return Loop(s, out, **how).run()
-
-
-def differences(out: Path) -> list[str]:
-    with closing(Reader(out)) as reader:
-        return [str(difference) for difference in verify(reader).differences]
 
 
 def voters(out: Path) -> list[int]:

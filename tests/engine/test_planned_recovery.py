@@ -12,12 +12,11 @@ from hil.doctor.restart_spacing import restart_warnings
 from hil.engine.loop import Loop
 from hil.record.reader import Reader
 from hil.record.row_counts import repair_costs
-from hil.record.run_result import RunResult
-from hil.redundancy.voting import FAIL_SILENT, Verdict, VerdictKind, unpack_all
+from hil.redundancy.voting import FAIL_SILENT, VerdictKind
 from hil.scenario import Scenario
-from hil.verification.replay import verify
 from tests.between_frames import between_frames
 from tests.engine.snapshots import snapshot_every_frame
+from tests.engine.verified_runs import differences, run, verdicts
 
 FRAMES = 120
 
@@ -25,22 +24,6 @@ FRAMES = 120
 def scenario(board: str = "inproc", scheme: str = "tmr", **data: Any) -> Scenario:
     base = {"workload": "attitude", "frames": FRAMES, "rig": {"scheme": scheme, "board": board}}
     return Scenario.model_validate({**base, "expect": "none", **data})
-
-
-def run(s: Scenario, out: Path, **how: Any) -> RunResult:
-    out.mkdir(exist_ok=True)
-    return Loop(s, out, **how).run()
-
-
-def differences(out: Path) -> list[str]:
-    with closing(Reader(out)) as reader:
-        return [str(difference) for difference in verify(reader).differences]
-
-
-def verdicts(out: Path) -> list[Verdict]:
-    with closing(Reader(out)) as reader:
-        nodes = len(reader.node_names)
-        return [v for *_, data in reader.blocks() for v in unpack_all(data, nodes)]
 
 
 def rows(out: Path, sql: str) -> list[tuple[Any, ...]]:

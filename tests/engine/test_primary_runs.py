@@ -12,16 +12,15 @@ import pytest
 
 from hil.engine.loop import Loop
 from hil.record.reader import Reader
-from hil.record.run_result import RunResult
 from hil.redundancy.voting import unpack_all
 from hil.scenario import Scenario
-from hil.verification.replay import verify
 from hil.views.listing import moments
 from hil.views.screen.model.playback import Player
 from hil.views.screen.pages.style import Marks
 from hil.views.screen.presenter import Presenter, View
 from tests.between_frames import between_frames
 from tests.engine.snapshots import snapshot_every_frame
+from tests.engine.verified_runs import differences, run
 
 
 def hit(frame: int, node: str, **more: Any) -> dict[str, Any]:
@@ -42,16 +41,6 @@ def scenario(
         rig["monitors"] = monitors
     base = {"workload": "attitude", "frames": 60, "rig": rig, "expect": "none"}
     return Scenario.model_validate({**base, **data})
-
-
-def run(s: Scenario, out: Path, **how: Any) -> RunResult:
-    out.mkdir(exist_ok=True)
-    return Loop(s, out, **how).run()
-
-
-def differences(out: Path) -> list[str]:
-    with closing(Reader(out)) as reader:
-        return [str(difference) for difference in verify(reader).differences]
 
 
 def commands(out: Path) -> str:

@@ -12,11 +12,10 @@ import pytest
 from hil.engine.loop import Loop
 from hil.record.event_queries import replies_of_frame
 from hil.record.reader import Reader
-from hil.record.run_result import RunResult
 from hil.scenario import Scenario
-from hil.verification.replay import verify
 from tests.between_frames import between_frames
 from tests.engine.snapshots import snapshot_every_frame
+from tests.engine.verified_runs import differences, run
 
 SCHEMES = ("dual_execution", "triple_execution")
 RATES = [{"targets": ["state", "input", "output", "checkpoint"], "per_s": 15}]
@@ -30,16 +29,6 @@ def scenario(scheme: str, board: str = "inproc", **data: Any) -> Scenario:
 
 def hit(frame: int, execution: int, target: str = "state", **more: Any) -> dict[str, Any]:
     return {"frame": frame, "node": "a", "target": target, "execution": execution, **more}
-
-
-def run(s: Scenario, out: Path, **how: Any) -> RunResult:
-    out.mkdir(exist_ok=True)
-    return Loop(s, out, **how).run()
-
-
-def differences(out: Path) -> list[str]:
-    with closing(Reader(out)) as reader:
-        return [str(difference) for difference in verify(reader).differences]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -13,15 +13,14 @@ from hil.board_types.catalogue import profiles_of
 from hil.campaign.scheme_trials import run_scheme
 from hil.engine.loop import Loop
 from hil.record.reader import Reader
-from hil.record.run_result import RunResult
 from hil.record.scheme_changes import scheme_changes
 from hil.redundancy.rotation import HAND_OVER, UNDECIDED
 from hil.redundancy.voting import Verdict, unpack_all
 from hil.scenario import Scenario
-from hil.verification.replay import verify
 from tests.between_frames import between_frames
 from tests.command_line import Hil
 from tests.engine.snapshots import snapshot_every_frame
+from tests.engine.verified_runs import differences, run
 
 FRAMES, TURN = 120, 20
 ORBIT = {"altitude_km": 500.0, "inclination_deg": 51.64, "epoch_utc": "2026-03-20T00:00:00Z"}
@@ -43,16 +42,6 @@ def damaged(frame: int, node: str) -> dict[str, Any]:
     return {
         "events": [{**cell, "bit": 70 + i, "pattern": kind} for i, kind in enumerate(kinds * 4)]
     }
-
-
-def run(s: Scenario, out: Path, **how: Any) -> RunResult:
-    out.mkdir(exist_ok=True)
-    return Loop(s, out, **how).run()
-
-
-def differences(out: Path) -> list[str]:
-    with closing(Reader(out)) as reader:
-        return [str(difference) for difference in verify(reader).differences]
 
 
 def verdicts(out: Path) -> list[Verdict]:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hil.engine.loop import Loop
-from hil.record.reader import Reader
-from hil.record.run_result import RunResult
 from hil.redundancy.recovery import NodeState
 from hil.redundancy.spares import first_of
-from hil.redundancy.voting import NodeStatus, Verdict, unpack_all
+from hil.redundancy.voting import NodeStatus
 from hil.rig.node import PowerCut
 from hil.scenario import Scenario
-from hil.verification.replay import verify
 from tests.between_frames import between_frames
 from tests.engine.snapshots import snapshot_every_frame
+from tests.engine.verified_runs import differences, run, verdicts
 
 NO_REPAIR = {"resyncs": 0, "restarts": 0, "resets": 0, "power_cycles": 0}
 
@@ -32,22 +29,6 @@ def scenario(board: str = "inproc", rig: dict[str, Any] | None = None, **data: A
 def hits(*at: tuple[int, str]) -> dict[str, Any]:
     events = [{"frame": k, "node": n, "target": "state", "bit": 77} for k, n in at]
     return {"events": events}
-
-
-def run(s: Scenario, out: Path, **how: Any) -> RunResult:
-    out.mkdir(exist_ok=True)
-    return Loop(s, out, **how).run()
-
-
-def differences(out: Path) -> list[str]:
-    with closing(Reader(out)) as reader:
-        return [str(difference) for difference in verify(reader).differences]
-
-
-def verdicts(out: Path) -> list[Verdict]:
-    with closing(Reader(out)) as reader:
-        nodes = len(reader.node_names)
-        return [v for *_, data in reader.blocks() for v in unpack_all(data, nodes)]
 
 
 def test_first_nodes_of_a_mask_are_those_of_the_lowest_bits() -> None:

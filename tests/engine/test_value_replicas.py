@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import pytest
 
-from tests.engine.test_voter_replicas import SPACING, differences, every_fault, run, scenario
+from tests.engine.test_voter_replicas import SPACING, every_fault, scenario
+from tests.engine.verified_runs import differences, run
 
 LARGE, SMALL = 62, 0  # bits of the first f64 of the output: its exponent, and 2**-52 of its value
 TWO_TWO: Final = [

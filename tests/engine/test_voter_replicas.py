@@ -12,13 +12,11 @@ from typing import Any, Final
 import pytest
 
 from hil.engine.loop import Loop
-from hil.record.reader import Reader
-from hil.record.run_result import RunResult
 from hil.redundancy.byzantine import decision_of
 from hil.redundancy.voting import unpack
 from hil.scenario import Scenario
-from hil.verification.replay import verify
 from tests.engine.snapshots import snapshot_every_frame
+from tests.engine.verified_runs import differences, run
 
 NOISES: Final = ("alter", "corrupt", "drop", "truncate", "delay", "duplicate")
 SPACING: Final = 8  # frames: a node that was given the state votes again before the next fault
@@ -35,16 +33,6 @@ def scenario(events: list[dict[str, Any]], frames: int = 40, **rig: Any) -> Scen
             "expect": "none",
         }
     )
-
-
-def run(s: Scenario, out: Path, **how: Any) -> RunResult:
-    out.mkdir(exist_ok=True)
-    return Loop(s, out, **how).run()
-
-
-def differences(out: Path) -> list[str]:
-    with closing(Reader(out)) as reader:
-        return [str(difference) for difference in verify(reader).differences]
 
 
 def split_of_the_loyal(out: Path, traitor: int) -> set[int]:

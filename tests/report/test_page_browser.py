@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from hil.report.campaign_report import write_campaign_report
 
 aiohttp = pytest.importorskip("aiohttp", reason="the extra `web` is not installed")
 
-from tests.browser import CHROMIUM, Page, chromium, devtools  # noqa: E402
+from tests.browser import CHROMIUM, Page, chromium, visited  # noqa: E402
 
 pytestmark = [
     pytest.mark.ptrace,
@@ -35,21 +34,7 @@ INK = """(() => {
 """How many colours the picture has."""
 
 
-async def opened(page: Path, port: int, visit: Callable[[Page], Awaitable[None]]) -> None:
-    address = await devtools(port)
-    async with (
-        aiohttp.ClientSession() as session,
-        session.ws_connect(address, max_msg_size=0) as connection,
-    ):
-        shown = Page(connection)
-        for domain in ("Network", "Log", "Runtime"):
-            await shown.ask(f"{domain}.enable")
-        await shown.ask("Page.navigate", url=page.as_uri())
-        await shown.until("document.documentElement?.dataset.drawnMs")
-        await visit(shown)
-        assert shown.failures == []
-        assert shown.refused == []
-        assert {url for url in shown.asked_for if not url.startswith("data:")} == {page.as_uri()}
+READY = "document.documentElement?.dataset.drawnMs"
 
 
 async def fault_at(page: Page, across: float, down: float) -> Any:
@@ -111,7 +96,7 @@ def test_the_map_draws_zooms_and_repeats(result: Path, tmp_path: Path) -> None:
         assert await page.tells("hilMap.target.name") == "heap"
 
     with chromium(tmp_path / "profile") as port:
-        asyncio.run(opened(path, port, visit))
+        asyncio.run(visited(path, port, READY, visit))
 
 
 def test_a_link_to_an_experiment_shows_it(result: Path, tmp_path: Path) -> None:
@@ -124,7 +109,7 @@ def test_a_link_to_an_experiment_shows_it(result: Path, tmp_path: Path) -> None:
         assert await page.tells("hilMap.selected.bit") == 3
 
     with chromium(tmp_path / "profile") as port:
-        asyncio.run(opened(path, port, visit))
+        asyncio.run(visited(path, port, READY, visit))
 
 
 @pytest.mark.slow
@@ -156,4 +141,4 @@ def test_the_map_has_each_fault_once(with_registers: Path, tmp_path: Path) -> No
                 assert counts[number] == wanted.get(region.number, {}).get(effect, 0) + unread
 
     with chromium(tmp_path / "profile") as port:
-        asyncio.run(opened(path, port, visit))
+        asyncio.run(visited(path, port, READY, visit))

@@ -8,7 +8,7 @@ import json
 import random
 import re
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,26 +72,12 @@ def test_a_voter_of_values_is_not_imitated_by_the_page(tmp_path: Path) -> None:
 
 aiohttp = pytest.importorskip("aiohttp", reason="the extra `web` is not installed")
 
-from tests.browser import CHROMIUM, Page, chromium, devtools  # noqa: E402
+from tests.browser import CHROMIUM, Page, chromium, visited  # noqa: E402
 
 in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 
 
-async def opened(page: Path, port: int, visit: Callable[[Page], Awaitable[None]]) -> None:
-    address = await devtools(port)
-    async with (
-        aiohttp.ClientSession() as session,
-        session.ws_connect(address, max_msg_size=0) as connection,
-    ):
-        shown = Page(connection)
-        for domain in ("Network", "Log", "Runtime"):
-            await shown.ask(f"{domain}.enable")
-        await shown.ask("Page.navigate", url=page.as_uri())
-        await shown.until("document.getElementById('votes')?.dataset.equal")
-        await visit(shown)
-        assert shown.failures == []
-        assert shown.refused == []
-        assert {url for url in shown.asked_for if not url.startswith("data:")} == {page.as_uri()}
+READY = "document.getElementById('votes')?.dataset.equal"
 
 
 def tampered(page: str, change: Callable[[bytearray], None]) -> str:
@@ -140,4 +126,4 @@ def test_the_page_votes_again_and_sees_what_was_changed(tmp_path: Path) -> None:
                 assert all(part in text for part in texts), text
                 assert await shown.tells("document.getElementById('votes').dataset.equal") == equal
 
-            asyncio.run(opened(path, port, visit))
+            asyncio.run(visited(path, port, READY, visit))
