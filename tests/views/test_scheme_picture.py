@@ -118,6 +118,15 @@ CASES: dict[str, tuple[dict[str, Any], list[dict[str, Any]], dict[int, list[str]
             15: ["✔ b commands   ✔ c monitors   ✘ a isolated"],
         },
     ),
+    "plans": (
+        {"scheme": "plan_pair", "unvoted_frames": 5},
+        [{"frame": 10, "node": "a", "target": "state", "bit": 77}],
+        {
+            5: ["[PLANS AGREE] ─► THE LAST PLAN, 5 frames at most ─► SAFE: no command"],
+            12: ["PLANS AGREE ─► [THE LAST PLAN, 5 frames at most] ─► SAFE"],
+            25: ["5 frames at most ─► [SAFE: no command]"],
+        },
+    ),
     "clusters": (
         {"scheme": "tmr", "voter": {"kind": "mid_value", "tolerance": 1.0e-9}},
         [wrong(10, "a"), wrong(10, "b", 316)],

@@ -28,6 +28,7 @@ class Picture(Word):
     SPARES = "spares"
     ROTATION = "rotation"
     PRIMARY = "primary"
+    PLANS = "plans"
     EXECUTIONS = "executions"
     ORBIT = "orbit"
 
@@ -94,6 +95,7 @@ class SchemeRule:
             Picture.PAIRS: bool(self.pairs),
             Picture.ROTATION: bool(self.resting),
             Picture.PRIMARY: self.has_primary,
+            Picture.PLANS: self.scheme == SchemeName.PLAN_PAIR.value,
             Picture.SPARES: bool(self.spares),
             Picture.EXECUTIONS: self.executions > 1,
             Picture.STEPS: self.size > 1,

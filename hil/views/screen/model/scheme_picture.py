@@ -224,6 +224,26 @@ def _nth(number: int) -> str:
     return f"execution {number}" if number == 1 else f"{number}"
 
 
+# --- plans ----------------------------------------------------------------------------------------
+
+
+def _plans(scene: Scene) -> SchemePicture:
+    """Return the steps of two nodes that compare plans: agreed, the last plan, safe."""
+    vote, limit = scene.vote, scene.run.rule.limit
+    now = 2
+    if vote is not None and vote.held:
+        now = 1
+    elif vote is not None and vote.delivered:
+        now = 0
+    last = f"THE LAST PLAN, {plural(limit, 'frame')} at most" if limit else "THE LAST PLAN"
+    levels = (Level.GOOD, Level.WARN, Level.BAD)
+    parts = tuple(
+        SchemePart(name, "now" * (at == now), levels[at], decides=at == now)
+        for at, name in enumerate(("PLANS AGREE", last, "SAFE: no command"))
+    )
+    return SchemePicture("PLANS COMPARED", parts, steps=True)
+
+
 # --- steps ----------------------------------------------------------------------------------------
 
 
@@ -345,6 +365,7 @@ _PICTURES: Final[Mapping[Picture, Callable[[Scene], SchemePicture]]] = {
     Picture.SPARES: _spares,
     Picture.ROTATION: _rotation,
     Picture.PRIMARY: _primary,
+    Picture.PLANS: _plans,
     Picture.EXECUTIONS: _executions,
     Picture.STEPS: _steps,
     Picture.ORBIT: _orbit,

@@ -29,7 +29,7 @@ def scheme(scene: Scene, width: int, room: int, marks: Marks, *, tall: bool) -> 
         right = scene.run.rule.name
         head = rule(f"SCHEME  {picture.title}", width, marks, right)
         return [head, *_lines(picture, width, marks), *_notes(picture.notes, width, marks)][:room]
-    if picture.calm and not picture.notes:
+    if picture.calm:
         return []
     out = _lines(picture, width, marks)
     notes = picture.notes[:2] if room > 2 else picture.notes[:1]
