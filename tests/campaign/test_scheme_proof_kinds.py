@@ -230,7 +230,7 @@ def test_no_order_of_answers_of_one_node_lets_a_wrong_output_out(rig: dict[str, 
 def test_only_a_fault_of_the_primary_escapes_and_only_from_patient_monitors(
     frames: int, of_primary: SchemeFate
 ) -> None:
-    rig = {"scheme": "primary_monitors", "monitors": {"frames": frames}}
+    rig: dict[str, Any] = {"scheme": "primary_monitors", "monitors": {"frames": frames}}
     fates = [fate_of(WRONG, node, **rig) for node in "abc"]
     assert fates == [of_primary, SchemeFate.CORRECTED, SchemeFate.CORRECTED]
 
