@@ -1,36 +1,18 @@
 /* The registers of the worker of a campaign. SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ptrace.h>
-#include <sys/uio.h>
 
 #include "campaign.h"
 
 static const size_t offsets[ARCH_GPR_COUNT] = ARCH_GPR_OFFSETS;
 
-static int get(hil_worker_t *w, int set, void *registers, size_t *len) {
-  struct iovec io = {registers, *len};
-  if (ptrace(PTRACE_GETREGSET, w->pid, (void *)(intptr_t)set, &io) != 0) {
-    w->last_errno = (uint32_t)errno;
-    return HIL_ERR_IO;
-  }
-  *len = io.iov_len;
-  return HIL_OK;
-}
-
 static int set(hil_worker_t *w, int which, const void *registers, size_t len) {
-  struct iovec io = {(void *)(uintptr_t)registers, len};
-  if (ptrace(PTRACE_SETREGSET, w->pid, (void *)(intptr_t)which, &io) != 0) {
-    w->last_errno = (uint32_t)errno;
-    return HIL_ERR_IO;
-  }
-  return HIL_OK;
+  return registers_of_worker(w, true, which, (void *)(uintptr_t)registers, &len);
 }
 
 int registers_get_general(hil_worker_t *w, hil_arch_regs_t *out) {
   size_t len = sizeof *out;
-  return get(w, NT_PRSTATUS, out, &len);
+  return registers_of_worker(w, false, NT_PRSTATUS, out, &len);
 }
 
 int registers_set_general(hil_worker_t *w, const hil_arch_regs_t *regs) {
@@ -45,7 +27,7 @@ int registers_get(hil_worker_t *w, hil_registers_t *out) {
   for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
     out->extended_set = sets[i];
     out->extended_len = sizeof out->extended;
-    status = get(w, sets[i], out->extended, &out->extended_len);
+    status = registers_of_worker(w, false, sets[i], out->extended, &out->extended_len);
     if (status == HIL_OK) break;
   }
   return status;
@@ -74,7 +56,7 @@ int registers_flip_vector(hil_worker_t *w, const hil_registers_t *regs, size_t i
   }
 #endif
   (void)regs;
-  const int status = get(w, ARCH_VECTOR_SET, &vectors, &len);
+  const int status = registers_of_worker(w, false, ARCH_VECTOR_SET, &vectors, &len);
   if (status != HIL_OK) return status;
   ARCH_VECTOR(vectors)[index] ^= mask;
   return set(w, ARCH_VECTOR_SET, &vectors, sizeof vectors);

@@ -154,6 +154,9 @@ void worker_settle(hil_worker_t *w, bool is_to_be_hit);
 
 /* HIL_OK; HIL_ERR_IO: the system refused (errno). */
 int registers_get_set(pid_t pid, bool write, int set, void *regs, size_t len);
+/* One set of the worker, in or out, in the form of the agent's mode, whatever mode a hit has brought the worker
+ * into. |len| [byte]: of |regs|; when read, what the set has. HIL_OK; HIL_ERR_IO (its errno noted). */
+int registers_of_worker(hil_worker_t *w, bool write, int set, void *regs, size_t *len);
 int registers_stack_pointer(pid_t pid, uintptr_t *out);
 /* [byte] that TARGET_GPR or TARGET_VECTOR spans. */
 uint64_t registers_len(hil_target_t target);

@@ -19,6 +19,29 @@ int registers_get_set(pid_t pid, bool write, int set, void *regs, size_t len) {
   return HIL_ERR_IO;
 }
 
+int registers_of_worker(hil_worker_t *w, bool write, int set, void *regs, size_t *len) {
+  struct iovec io = {regs, *len};
+  long done;
+#if defined(__x86_64__)
+  /* A hit may have brought the worker into 32-bit mode, in which its sets are those of i386. These
+   * requests have the sets of the agent's mode, and bring it back. */
+  if (set == NT_PRSTATUS && *len == sizeof(struct user_regs_struct)) {
+    done = ptrace(write ? PTRACE_SETREGS : PTRACE_GETREGS, w->pid, NULL, regs);
+  } else if (set == NT_PRFPREG && *len == sizeof(struct user_fpregs_struct)) {
+    done = ptrace(write ? PTRACE_SETFPREGS : PTRACE_GETFPREGS, w->pid, NULL, regs);
+  } else
+#endif
+  {
+    done = ptrace(write ? PTRACE_SETREGSET : PTRACE_GETREGSET, w->pid, (void *)(intptr_t)set, &io);
+  }
+  if (done != 0) {
+    w->last_errno = (uint32_t)errno;
+    return HIL_ERR_IO;
+  }
+  *len = io.iov_len;
+  return HIL_OK;
+}
+
 enum {
   GPR_SET_BYTES = ARCH_GPR_COUNT * ARCH_GPR_BYTES,
   LARGER_SET_BYTES = (int)ARCH_VECTOR_BYTES > (int)GPR_SET_BYTES ? (int)ARCH_VECTOR_BYTES : (int)GPR_SET_BYTES

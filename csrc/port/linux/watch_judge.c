@@ -40,7 +40,8 @@ static bool read_registers(hil_worker_t *w, hil_x86_regs_t *out) {
       REG_AT(rax), REG_AT(rcx), REG_AT(rdx), REG_AT(rbx), REG_AT(rsp), REG_AT(rbp), REG_AT(rsi), REG_AT(rdi),
       REG_AT(r8),  REG_AT(r9),  REG_AT(r10), REG_AT(r11), REG_AT(r12), REG_AT(r13), REG_AT(r14), REG_AT(r15)};
   hil_arch_regs_t all;
-  if (registers_get_set(w->pid, false, NT_PRSTATUS, &all, sizeof all) != HIL_OK) return false;
+  size_t len = sizeof all;
+  if (registers_of_worker(w, false, NT_PRSTATUS, &all, &len) != HIL_OK) return false;
   for (size_t i = 0; i < 16; i++) memcpy(&out->reg[i], (const uint8_t *)&all + offsets[i], sizeof(uint64_t));
   out->pc = ARCH_PC(all);
   return true;
@@ -96,7 +97,8 @@ hil_watch_verdict_t watch_judge(hil_worker_t *w, const hil_debug_place_t *place)
   uint64_t x[32];
   uint32_t instruction;
   if (!place->len) return WATCH_READ;
-  if (registers_get_set(w->pid, false, NT_PRSTATUS, &all, sizeof all) != HIL_OK) return WATCH_UNSURE;
+  size_t len = sizeof all;
+  if (registers_of_worker(w, false, NT_PRSTATUS, &all, &len) != HIL_OK) return WATCH_UNSURE;
   memcpy(x, all.regs, 31 * sizeof x[0]);
   x[31] = ARCH_SP(all);
   if (worker_read_at(w, ARCH_PC(all), (uint8_t *)&instruction, sizeof instruction) != HIL_OK ||

@@ -27,7 +27,6 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -123,8 +122,8 @@ static void worker_loop(void) {
 /* --- the agent's side --------------------------------------------------------------------------- */
 
 static int registers(hil_worker_t *w, hil_arch_regs_t *regs) {
-  struct iovec io = {regs, sizeof *regs};
-  return ptrace(PTRACE_GETREGSET, w->pid, (void *)NT_PRSTATUS, &io) == 0 ? HIL_OK : refused(w);
+  size_t len = sizeof *regs;
+  return registers_of_worker(w, false, NT_PRSTATUS, regs, &len);
 }
 
 /* At which trap does the stopped worker stand? On machines whose trap is reported at itself, move on. */
@@ -135,8 +134,8 @@ static uintptr_t trap_site(hil_worker_t *w) {
   if (site != (uintptr_t)worker_trap_rest && site != (uintptr_t)worker_trap_tick) return 0;
   if (ARCH_TRAP_SKIP) {
     ARCH_PC(regs) += ARCH_TRAP_SKIP;
-    struct iovec io = {&regs, sizeof regs};
-    if (ptrace(PTRACE_SETREGSET, w->pid, (void *)NT_PRSTATUS, &io) != 0) return 0;
+    size_t len = sizeof regs;
+    if (registers_of_worker(w, true, NT_PRSTATUS, &regs, &len) != HIL_OK) return 0;
   }
   return site;
 }

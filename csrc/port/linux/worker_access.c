@@ -17,7 +17,8 @@ static int refused(hil_worker_t *w) {
 }
 
 static int general(hil_worker_t *w, hil_arch_regs_t *out) {
-  return registers_get_set(w->pid, false, NT_PRSTATUS, out, sizeof *out) == HIL_OK ? HIL_OK : refused(w);
+  size_t len = sizeof *out;
+  return registers_of_worker(w, false, NT_PRSTATUS, out, &len);
 }
 
 int worker_locate(hil_worker_t *w, hil_target_t target, uintptr_t *out_base, uint64_t *out_len) {

@@ -5,10 +5,7 @@
  * another thing each time. So the set-up runs on a stack of its own, and at its first
  * stop the agent puts every register to a fixed value and lets the steps begin on a stack of zeros. */
 #include <elf.h>
-#include <errno.h>
 #include <string.h>
-#include <sys/ptrace.h>
-#include <sys/uio.h>
 
 #include "port_linux.h"
 #include "worker_arch.h"
@@ -19,32 +16,19 @@
 
 enum { XSTATE_MAX = 1 << 15 /* [byte] more than any processor has today */ };
 
-static int set_of(hil_worker_t *w, int request, int set, void *registers, size_t *len) {
-  struct iovec io = {registers, *len};
-  const long done = request == PTRACE_GETREGSET
-                        ? ptrace(PTRACE_GETREGSET, w->pid, (void *)(intptr_t)set, &io)
-                        : ptrace(PTRACE_SETREGSET, w->pid, (void *)(intptr_t)set, &io);
-  if (done != 0) {
-    w->last_errno = (uint32_t)errno;
-    return HIL_ERR_IO;
-  }
-  *len = io.iov_len;
-  return HIL_OK;
-}
-
 static int clear_vectors(hil_worker_t *w) {
   hil_arch_fpregs_t vectors;
   size_t len = sizeof vectors;
   memset(&vectors, 0, sizeof vectors);
   ARCH_RESET_VECTOR_CONTROL(vectors);
-  const int status = set_of(w, PTRACE_SETREGSET, ARCH_VECTOR_SET, &vectors, &len);
+  const int status = registers_of_worker(w, true, ARCH_VECTOR_SET, &vectors, &len);
 #ifdef ARCH_XSTATE_HEADER /* what lies beyond the oldest set */
   static uint8_t state[XSTATE_MAX] __attribute__((aligned(64)));
   len = sizeof state;
-  if (status == HIL_OK && set_of(w, PTRACE_GETREGSET, NT_X86_XSTATE, state, &len) == HIL_OK &&
+  if (status == HIL_OK && registers_of_worker(w, false, NT_X86_XSTATE, state, &len) == HIL_OK &&
       len > ARCH_XSTATE_HEADER + sizeof(uint64_t)) {
     memset(state + ARCH_XSTATE_HEADER, 0, sizeof(uint64_t));
-    (void)set_of(w, PTRACE_SETREGSET, NT_X86_XSTATE, state, &len);
+    (void)registers_of_worker(w, true, NT_X86_XSTATE, state, &len);
   }
 #endif
   return status;
@@ -54,14 +38,14 @@ int worker_enter(hil_worker_t *w, uintptr_t entry, uintptr_t stack_top) {
   static const size_t offsets[ARCH_GPR_COUNT] = ARCH_GPR_OFFSETS;
   hil_arch_regs_t regs;
   size_t len = sizeof regs;
-  int status = set_of(w, PTRACE_GETREGSET, NT_PRSTATUS, &regs, &len);
+  int status = registers_of_worker(w, false, NT_PRSTATUS, &regs, &len);
   if (status != HIL_OK) return status;
   for (size_t i = 0; i < ARCH_GPR_COUNT; i++) {
     if (!ARCH_KEEPS_GPR(offsets[i])) memset((uint8_t *)&regs + offsets[i], 0, ARCH_GPR_BYTES);
   }
   ARCH_ENTER(regs, entry, stack_top);
   status = clear_vectors(w);
-  return status == HIL_OK ? set_of(w, PTRACE_SETREGSET, NT_PRSTATUS, &regs, &len) : status;
+  return status == HIL_OK ? registers_of_worker(w, true, NT_PRSTATUS, &regs, &len) : status;
 }
 
 static bool is_preserved(size_t offset) {
@@ -76,7 +60,7 @@ int worker_clear_registers(hil_worker_t *w) {
   static const size_t offsets[ARCH_GPR_COUNT] = ARCH_GPR_OFFSETS;
   hil_arch_regs_t regs;
   size_t len = sizeof regs;
-  int status = set_of(w, PTRACE_GETREGSET, NT_PRSTATUS, &regs, &len);
+  int status = registers_of_worker(w, false, NT_PRSTATUS, &regs, &len);
   if (status != HIL_OK) return status;
   for (size_t i = 0; i + 1u < ARCH_GPR_COUNT; i++) { /* all but the program counter */
     if (ARCH_KEEPS_GPR(offsets[i]) || is_preserved(offsets[i])) continue;
@@ -84,5 +68,5 @@ int worker_clear_registers(hil_worker_t *w) {
   }
   ARCH_CLEAR_FLAGS(regs);
   status = clear_vectors(w);
-  return status == HIL_OK ? set_of(w, PTRACE_SETREGSET, NT_PRSTATUS, &regs, &len) : status;
+  return status == HIL_OK ? registers_of_worker(w, true, NT_PRSTATUS, &regs, &len) : status;
 }

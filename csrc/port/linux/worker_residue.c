@@ -2,7 +2,6 @@
 #include "worker_residue.h"
 
 #include <elf.h>
-#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -61,9 +60,8 @@ bool registers_rest_alike(const hil_arch_regs_t *a, const hil_arch_regs_t *b) {
 }
 
 static int get(hil_worker_t *w, hil_arch_regs_t *out) {
-  if (registers_get_set(w->pid, false, NT_PRSTATUS, out, sizeof *out) == HIL_OK) return HIL_OK;
-  w->last_errno = (uint32_t)errno;
-  return HIL_ERR_IO;
+  size_t len = sizeof *out;
+  return registers_of_worker(w, false, NT_PRSTATUS, out, &len);
 }
 
 void residue_note_rest(hil_worker_t *w) {
