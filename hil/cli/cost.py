@@ -140,6 +140,10 @@ def _list_prices(table: PriceTable, *, as_json: bool) -> None:
 
 
 def _check_positive(option: str, value: float, *, or_zero: bool = False) -> None:
+    from hil.analysis.economics.price_table import MOST_USD
+
     if not math.isfinite(value) or value < 0.0 or (value == 0.0 and not or_zero):
         what = "a number from 0 on" if or_zero else "a number above 0"
         raise UsageError(f"{option} {value:g} is not {what}")
+    if value > MOST_USD:
+        raise UsageError(f"{option} {value:g} is above {MOST_USD:g}, the most that is priced")

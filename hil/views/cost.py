@@ -148,6 +148,7 @@ def _decisive(run: PricedRun) -> list[Text]:
         f"{swing.name} ({swing.low:,.3g} to {swing.high:,.3g} times; {total[swing.name]:.0%} of "
         "the variance)"
         for swing in run.swings[:_SWINGS]
+        if swing.name in total  # a result that hardly varies has swings, but no shares
     ]
     if parts:
         lines.append(Text("What decides orbit/ground: " + ", ".join(parts) + "."))

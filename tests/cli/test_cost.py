@@ -118,6 +118,8 @@ def test_all_prices_are_listed_with_their_sources(hil: Hil) -> None:
         (("cost", "x", "--price-file", "none.yaml"), "there is no file none.yaml"),
         (("cost", "x", "--wrong-answer", "-1"), "--wrong-answer -1 is not a number from 0 on"),
         (("cost", "x", "--node-w", "nan"), "--node-w nan is not a number above 0"),
+        (("cost", "x", "--node-w", "1e300"), "--node-w 1e+300 is above 1e+12"),
+        (("cost", "x", "--wrong-answer", "1e300"), "--wrong-answer 1e+300 is above 1e+12"),
     ],
 )
 def test_bad_words_get_a_message(hil: Hil, words: tuple[str, ...], said: str) -> None:

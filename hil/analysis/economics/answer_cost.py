@@ -2,7 +2,7 @@
 
 in orbit       levelized cost of the satellite over its correct answers (`satellite`, `bill`)
 on the ground  the same number of answers a second by one computer, with the ground's own
-               availability and its own wrong answers
+               availability, less its own wrong answers
 both together  where the ground computes what is missing in orbit: its answers at its own cost, and
                the minutes of contact with its stations
 wrong answers  each costs what the user says; nothing by default
@@ -37,6 +37,10 @@ _HOUR_S: Final = 3600.0
 _MINUTE_S: Final = 60.0
 _MILLION: Final = 1e6
 _LAUNCH: Final = "launch_usd_per_kg"
+_GROUND_ALL_WRONG: Final = (
+    "ground_wrong_per_hour is not below the {:g} answers an hour that the ground gives: none of "
+    "them would be correct"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,9 @@ class AnswerCosts:
 
 
 def answer_costs(question: Question, prices: Mapping[str, FloatArray]) -> AnswerCosts:
-    """Return the costs for each draw of the prices: arrays of one length."""
+    """Return the costs for each draw of the prices: arrays of one length.
+
+    Raises: ValueError if no answer of the ground would be correct."""
     work = question.work
     satellite = size_satellite(question.load, prices)
     life, rate = prices["life_years"], prices["discount_rate"]
@@ -83,9 +89,12 @@ def answer_costs(question: Question, prices: Mapping[str, FloatArray]) -> Answer
     per_s = work.correct_per_s / work.availability
     ground_per_s = per_s * prices["ground_availability"]
     bill = ground_bill(question.ground_computers, question.ground_w, prices)
-    ground = bill.unit_cost_usd(ground_per_s * _YEAR_S, life, rate)
     wrong_per_s = prices["ground_wrong_per_hour"] * question.ground_computers / _HOUR_S
-    ground += wrong_per_s / ground_per_s * question.wrong_answer_usd
+    ground_correct_per_s = ground_per_s - wrong_per_s
+    if not (ground_correct_per_s > 0.0).all():
+        raise ValueError(_GROUND_ALL_WRONG.format(ground_per_s.min() * _HOUR_S))
+    ground = bill.unit_cost_usd(ground_correct_per_s * _YEAR_S, life, rate)
+    ground += wrong_per_s / ground_correct_per_s * question.wrong_answer_usd
     hybrid = None
     if work.contact_share > 0.0:
         contacts_per_s = prices["contact_usd_per_minute"] * work.contact_share / _MINUTE_S

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hil.json_values import JsonValue
     from hil.scenario.yaml.document import Document
 
-__all__ = ["Price", "PriceTable", "given_price", "shipped_prices"]
+__all__ = ["MOST_USD", "Price", "PriceTable", "given_price", "shipped_prices"]
 
 _SHIPPED: Final = Path(__file__).with_name("prices.yaml")
 _KINDS: Final = ("quoted", "derived", "assumed")
@@ -31,6 +31,9 @@ _SHARES: Final = frozenset({"battery_depth", "battery_efficiency", "ground_avail
 _ABOVE_ZERO: Final = frozenset(
     {"life_years", "array_w_per_kg", "battery_wh_per_kg", "radiator_w_per_m2", *_SHARES}
 )
+_LEAST: Final = 1e-9
+MOST_USD: Final = 1e12
+"""Between these all costs are finite; nothing that has a price lies outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,12 @@ def given_price(text: str, table: PriceTable) -> Price:
     Raises: UsageError if there is no such price, or it is not a number that it can have."""
     name, equals, value = text.partition("=")
     name = name.strip()
-    if not equals or name not in table:
+    if not equals and name in table:
+        raise UsageError(
+            f"price {text!r} has no value",
+            remedy=f"{name}=VALUE or {name}=LOW..MODE..HIGH, in {table[name].unit}",
+        )
+    if name not in table:
         known = ", ".join(table)
         raise UsageError(f"there is no price {name!r}", remedy=f"NAME=VALUE with one of {known}")
     parts = value.split("..")
@@ -122,15 +130,21 @@ def _why_not(name: str, numbers: Sequence[float]) -> str:
         return "a finite number that is not negative"
     if not low <= mode <= high:
         return "in order: low, mode, high"
-    if name in _ABOVE_ZERO and low <= 0.0:
-        return "above 0"
-    if name in _SHARES and high > 1.0:
-        return "a share, at most 1"
-    if name in _BELOW_ONE and high >= 1.0:
-        return "a share below 1"
+    if high > MOST_USD:
+        return f"at most {MOST_USD:g}"
+    if name in _ABOVE_ZERO and low < _LEAST:
+        return "above 0" if low == 0.0 else f"at least {_LEAST:g}"
+    if name in _SHARES | _BELOW_ONE:
+        return _why_not_share(name, high)
     if name == "ground_pue" and low < 1.0:
         return "at least 1: a site takes no less than its computers"
     return ""
+
+
+def _why_not_share(name: str, high: float) -> str:
+    if name in _SHARES and high > 1.0:
+        return "a share, at most 1"
+    return "a share below 1" if name in _BELOW_ONE and high >= 1.0 else ""
 
 
 def _prices_of(

@@ -202,7 +202,16 @@ def price_run(reader: Reader, result: RunResult, terms: Terms) -> PricedRun:
 
 
 def price_work(work: Work, sunlight: Sunlight, sizes: PlantSizes | None, terms: Terms) -> PricedRun:
-    """Return the priced answers of some work, counted or predicted."""
+    """Return the priced answers of some work, counted or predicted.
+
+    Raises: UsageError if at these prices no answer of the ground would be correct."""
+    try:
+        return _priced(work, sunlight, sizes, terms)
+    except ValueError as error:
+        raise UsageError(f"{work.counts.name} cannot be priced: {error}") from None
+
+
+def _priced(work: Work, sunlight: Sunlight, sizes: PlantSizes | None, terms: Terms) -> PricedRun:
     question = Question(
         work, load_of(work, sunlight, sizes), terms.ground_computers, terms.wrong_answer_usd
     )

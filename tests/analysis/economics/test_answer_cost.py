@@ -123,3 +123,19 @@ def test_both_together_are_the_mean_of_their_answers_and_the_contacts() -> None:
     assert costs.hybrid_usd is not None
     assert float(costs.hybrid_usd[0]) == pytest.approx(of_all / 9.8)
     assert answer_costs(question(work_of(counts(1))), prices).hybrid_usd is None
+
+
+def test_wrong_answers_of_the_ground_are_not_among_its_correct_ones() -> None:
+    """Of ten answers a second half are wrong: a correct one costs twice as much, and one that is
+    wrong comes with each."""
+    prices = modes(PRICES)
+    given_per_hour = 10.0 * 3600.0 * prices["ground_availability"]
+    half = {**prices, "ground_wrong_per_hour": given_per_hour / 2.0}
+    none = {**prices, "ground_wrong_per_hour": np.zeros_like(given_per_hour)}
+    work = work_of(counts(1))
+    once = float(answer_costs(question(work), none).ground_usd[0])
+    assert float(answer_costs(question(work), half).ground_usd[0]) == pytest.approx(2.0 * once)
+    charged = float(answer_costs(question(work, 0.5), half).ground_usd[0])
+    assert charged == pytest.approx(2.0 * once + 0.5e6)
+    with pytest.raises(ValueError, match="none of them would be correct"):
+        answer_costs(question(work), {**prices, "ground_wrong_per_hour": given_per_hour})

@@ -73,8 +73,15 @@ def test_a_price_can_be_given_as_one_number_or_three() -> None:
         "discount_rate=-1",
         "battery_depth=1.5",
         "life_years=3..2..1",
+        "life_years=1e-300",
+        "launch_usd_per_kg=1e308",
     ],
 )
 def test_a_bad_price_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         given_price(text, shipped_prices())
+
+
+def test_a_price_without_a_value_is_not_called_unknown() -> None:
+    with pytest.raises(UsageError, match="price 'life_years' has no value"):
+        given_price("life_years", shipped_prices())
