@@ -49,8 +49,8 @@ def verify_ground(
             if item.kind == ItemKind.WORK:
                 _work(out, reader, item, golden)
     out.covered.append(
-        f"{len(rows.items):,} items for the ground were sent again over {len(rows.contacts):,} "
-        "recorded contacts"
+        f"{len(rows.items):,} items for the ground were sent again over the recorded contacts, in "
+        f"{len(rows.contacts):,} steps of one rate each"
     )
 
 

@@ -274,6 +274,24 @@ def test_the_command_says_what_differs_and_how_it_ends(copy: Path, hil: Hil) -> 
     assert "cannot be read" in damaged.out
 
 
+def test_a_key_that_stands_twice_is_refused(copy: Path, hil: Hil) -> None:
+    """Some programs take the first one, `json` the last one: both cannot be compared."""
+    file = copy / "evidence.json"
+    text = file.read_text(encoding="utf-8")
+    forged = text.replace("{", '{"verdict": {"outcome": "pass"},', 1)
+    file.write_text(forged, encoding="utf-8")
+    done = hil("verify", file)
+    assert done.code == 1
+    assert "the key `verdict` stands twice" in done.out
+
+
+def test_evidence_that_does_not_say_what_wrote_it_is_refused(copy: Path) -> None:
+    content: Any = read_evidence(copy / "evidence.json")
+    del content["written_by"]
+    (copy / "evidence.json").write_text(json.dumps(content), encoding="utf-8")
+    assert "`written_by`" in refused(copy)
+
+
 def test_a_name_in_evidence_leads_to_no_other_folder(copy: Path, tmp_path: Path, hil: Hil) -> None:
     content: Any = read_evidence(copy / "evidence.json")
     content["record"]["file"] = str(copy / "run.db")

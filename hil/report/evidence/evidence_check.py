@@ -81,7 +81,13 @@ def check_evidence(evidence: JsonObject, record: Path) -> EvidenceCheck:
         differences.append(
             f"`{path}`: the evidence says {_in_short(said)}, the record {_in_short(now)}"
         )
-    covered.append("the evidence was computed again from the record, and compared key by key")
+    writer = evidence.get(WRITTEN_BY)
+    if not isinstance(writer, str):  # any version may have written it, but it has to say which
+        differences.append(f"`{WRITTEN_BY}`: the evidence says {_in_short(writer)}, not a version")
+    covered.append(
+        "the evidence was computed again from the record, and compared key by key, all but "
+        f"`{WRITTEN_BY}`"
+    )
     return EvidenceCheck(record, tuple(differences), tuple(covered))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from hil.errors import RecordError, UsageError
-from hil.json_values import JsonObject
+from hil.json_values import JsonObject, JsonValue
 from hil.record.reader import Reader
 from hil.report.evidence.document import FORMAT
 from hil.report.evidence.run_evidence import run_evidence
@@ -75,7 +75,7 @@ def read_evidence(file: Path) -> JsonObject:
     try:
         with file.open("rb") as opened:
             text = opened.read(_BYTES_MAX)
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_without_repetition)
     except (OSError, ValueError, RecursionError) as error:
         raise RecordError(f"{file} cannot be read as JSON: {error}") from error
     version = content.get("hil_evidence") if isinstance(content, dict) else None
@@ -86,6 +86,17 @@ def read_evidence(file: Path) -> JsonObject:
             f"{file} has a newer format (version {version}) than this hil knows ({FORMAT})",
             remedy="install that release, or a later one",
         )
+    return content
+
+
+def _without_repetition(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
+    """Return an object of JSON. Raises: ValueError if a key stands in it twice: of these, programs
+    take one or the other, and only one of them could be compared."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key `{twice}` stands twice in one object")
     return content
 
 
