@@ -119,7 +119,7 @@ class RecordedScenario:
     voter_per_node: bool = False
     spares: int = 0
     follows: str = ""
-    monitors: tuple[int, int] = (0, 0)
+    monitors: tuple[int, int] = (2, 1)
 
     @classmethod
     def of(cls, scenario: Scenario) -> RecordedScenario:
