@@ -158,9 +158,13 @@ class InprocBenches:
 
     @contextmanager
     def open(self, number: int) -> Iterator[FaultBench]:  # noqa: ARG002  (all are alike)
-        """Yield a bench. Raises: SetupError if the workload cannot be built."""
+        """Yield a bench. Raises: SetupError if the workload cannot be built, or does not compute
+        with any bytes in its memory: a fault would end hil, or never end."""
         scenario = self.scenario
-        program = ProgramOptions(own=own_workload(scenario))
+        own = own_workload(scenario)
+        if own is not None:
+            own.check_total()
+        program = ProgramOptions(own=own)
         yield FaultBench(partial(golden_run, scenario.workload_name, scenario.seed, program))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,6 +33,7 @@ from hil.upsets.words import NodeEffect
 from hil.wire.messages import Arm
 
 from ..rig import oracle
+from ..rig.own_workloads import scenario_of
 
 SEED = 11
 FRAME = 3
@@ -189,3 +191,16 @@ def test_random_lists_need_no_order_of_bytes() -> None:
     places = np.array(shuffled)
     mixed = outcomes(made, faults.chosen(places))
     assert [mixed[i] for i in np.argsort(places)] == outcomes(made, faults)
+
+
+def test_a_file_whose_step_does_not_compute_with_any_bytes_is_refused_before_the_first_fault(
+    tmp_path: Path,
+) -> None:
+    old = "position += rate;"
+    early = (old, f"if (rate >> 60) return HIL_OK;\n  {old}")
+    own = scenario_of(tmp_path, "partial", early, board="inproc")
+    with (
+        pytest.raises(SetupError, match=r"cannot be computed by inproc boards.* with any bytes"),
+        InprocBenches(own).open(0),
+    ):
+        pytest.fail("a bench was opened")
