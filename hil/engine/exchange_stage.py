@@ -99,6 +99,7 @@ class ExchangeStage:
         asked_us = rig.clock.now_us()
         results = frame.results = self._step(asked, number, self._golden.input, timing)
         elapsed_us = rig.clock.now_us() - asked_us
+        frame.late_by_fault = frozenset(self._late_us)
         if self._all_done(results):
             self.forget_silence()  # a later silence begins at zero
             self.late = frozenset()

@@ -21,7 +21,8 @@ class FrameWork:
     `executions`: of all, in the order of the nodes. The verdict stage adds whether the frame is
     `quiet`, so that it is only counted and recorded, the final `verdict`, the `output` that left
     the system (empty for none) and the `actions` that recovery ordered; repairs add who was
-    `healed`.
+    `healed`. `late_by_fault`: the nodes whose answer was set aside, by a timing fault of the
+    scenario.
 
     With time redundancy (`hil.engine.repeat_stage`): `later` are the upsets of further executions;
     `repeated`: the step was executed several times, and its upsets are classified; `confirmed`: the
@@ -34,6 +35,7 @@ class FrameWork:
     upsets: list[Upset] = field(default_factory=list)
     results: dict[str, NodeResult] = field(default_factory=dict)
     executions: list[list[NodeResult]] = field(default_factory=list)
+    late_by_fault: frozenset[str] = frozenset()
     rolled_back: bool = False
     quiet: bool = False
     decided: Verdict | None = None

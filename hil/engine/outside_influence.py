@@ -46,15 +46,15 @@ class OutsideInfluence:
         self._fixed: dict[str, bool | None] = {}
 
     def note_results(
-        self, frame: int, results: Mapping[str, NodeResult], damaged: Container[str] = ()
+        self, frame: int, results: Mapping[str, NodeResult], explained: Container[str] = ()
     ) -> None:
-        """Note the signs in the results of a frame. The agents of nodes in `damaged` were hit by an
-        upset, which may have made them silent."""
+        """Note the signs in the results of a frame. Nodes in `explained` are silent by the
+        scenario: an upset hit their agent, or a timing fault makes their answers late."""
         for name, result in results.items():
             killed = result.status == CRASHED and result.signal == signal.SIGKILL
             killed = killed and not self._programs
             silent = result.status == SILENT and self._nodes[name].powered
-            silent = silent and name not in damaged
+            silent = silent and name not in explained
             if killed or silent or result.host or result.behind:
                 self._note(frame, name, result.reason or "no answer")
 

@@ -133,7 +133,8 @@ class VerdictStage:
                 frame.executions.append(self._recorder.in_order(frame.results))
                 worth = self._worth.all_of(frame.results)
                 self._classifier.classify_nodes(frame.number, worth, golden)
-            self._outside.note_results(frame.number, frame.results, self._damaged_agents())
+            explained = self._damaged_agents() | frame.late_by_fault
+            self._outside.note_results(frame.number, frame.results, explained)
             verdict = scheduler.agreed = self._roll_back_if_needed(frame, verdict)
         if self._memory is not None:
             self._memory.settle(verdict)

@@ -149,6 +149,17 @@ def test_splits_of_four_nodes_by_clocks_that_are_wrong_in_the_same_way(
         assert outcome_of(result) == "sdc_escaped"
 
 
+@pytest.mark.parametrize("timing", [SLOW, LATE])
+def test_a_run_on_other_boards_with_late_answers_is_reproducible(
+    timing: dict[str, Any], tmp_path: Path
+) -> None:
+    """The scenario makes them late, nothing outside of it does."""
+    s = scenario("simplex", timing, rig={"scheme": "simplex", "board": "process"})
+    result = run(s, tmp_path / "run")
+    assert (result.reproducible, result.not_reproducible) == (True, "")
+    assert result.metrics["slips"] > 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("timing", [SKEWED, SLOW, LATE])
 def test_digest_is_the_same_on_boards_of_each_kind(timing: dict[str, Any], tmp_path: Path) -> None:
