@@ -195,8 +195,12 @@ class _InForce:
         """Return those that are open on one of `nodes` in this frame."""
         while self._coming and self._coming[-1].frame <= frame:
             self._open.append(self._coming.pop())
-        self._open = [u for u in self._open if (u.resolved_frame or frame) >= frame]
+        self._open = [u for u in self._open if _open_at(u, frame)]
         return [u for u in self._open if u.node in nodes and (not u.dormant or _seen_by(u, frame))]
+
+
+def _open_at(upset: RecordedUpset, frame: int) -> bool:
+    return upset.resolved_frame is None or upset.resolved_frame >= frame
 
 
 def _seen_by(upset: RecordedUpset, frame: int) -> bool:

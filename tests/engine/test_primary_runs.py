@@ -153,3 +153,12 @@ def test_screen_shows_who_commands_and_why(tmp_path: Path) -> None:
         "until 2 monitors, or all that answer, contradict it in 2 consecutive frames" in contested
     )
     assert "b commands; a contradicts it" in texts[View.DECISION, 11]
+
+
+def test_a_hit_that_was_settled_in_frame_0_is_not_behind_later_dissents(tmp_path: Path) -> None:
+    masked = {"frame": 0, "node": "b", "target": "output", "bit": 3, "tick": 0}
+    run(scenario(upsets={"events": [masked, hit(20, "b")]}), tmp_path / "run")
+    with closing(Reader(tmp_path / "run")) as reader:
+        texts = {m.frame: m.upsets for m in moments(reader)}
+    assert "masked, no effect" in texts[0][0]
+    assert [text.partition(" ")[0] for text in texts[20]] == ["#2"]
