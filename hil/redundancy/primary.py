@@ -8,12 +8,13 @@ it, or all that answered.
     not contradicted                      commands       its output
     contradicted, in fewer than `frames`  commands       its output: nobody is repaired for it
       consecutive frames
-    contradicted in `frames` consecutive  is voted out   the output of the next one in the list that
-      frames, and two others agree                         another node confirms: it commands now
+    contradicted in `frames` consecutive  is voted out   the output of the first other one in the
+      frames, and two others agree                         list that another node confirms: it
+                                                           commands now
     contradicted in `frames` consecutive  commands       its output if a monitor has the same one,
       frames, and no two others agree                      else nothing: the nodes go back to a
                                                            checkpoint, and compute the frame again
-    no answer, and two others agree       commands no    the output of the next one that another
+    no answer, and two others agree       commands no    the output of the first one that another
                                             longer         node confirms: it commands now
     no answer, and no two others agree    -              nothing: they go back to a checkpoint
     one node alone answers                it commands    by the rule for unvoted outputs

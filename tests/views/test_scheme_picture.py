@@ -190,3 +190,13 @@ def test_the_page_of_a_frame_has_what_each_voter_received_and_decided(tmp_path: 
     }
     assert "a dissents" in " ".join(rows["d"])
     assert max(map(len, lines)) <= 80
+
+
+def test_the_page_of_a_frame_says_which_pairs_decide_and_which_are_silent(tmp_path: Path) -> None:
+    hits = [
+        {"frame": 10, "node": node, "target": "output", "bit": bit, "tick": 6}
+        for node, bit in (("c", 3), ("f", 5))
+    ]
+    source = recorded(tmp_path, {"scheme": "priority_pairs"}, hits)
+    text = " ".join(line.plain for line in decision_page(decision(source, 10), 120, Marks()))
+    assert "a+b decides; g+h agrees; c+d and e+f are silent" in text

@@ -151,7 +151,8 @@ class SchemeRule:
         lasting = "one frame" if frames == 1 else f"{frames} consecutive frames"
         return (
             f"the primary commands until {plural(votes, 'monitor')}, or all that answer, "
-            f"contradict it in {lasting}; then the next one in the list that another confirms does"
+            f"contradict it in {lasting}; then the first other one in the list that another "
+            "confirms does"
         )
 
     def _rotation(self) -> str:

@@ -201,17 +201,24 @@ def _decided_by_pairs(decision: Decision) -> str:
     """Return which self-checking pairs decide, and which are silent."""
     answers = decision.answers
     pairs = [answers[at : at + 2] for at in range(0, len(answers), 2)]
-    words: dict[str, list[str]] = {"decides": [], "agrees": [], "is silent": []}
+    deciding: list[str] = []
+    agreeing: list[str] = []
+    silent: list[str] = []
     for pair in pairs:
         name = "+".join(answer.node for answer in pair)
         if all(answer.part in {VotePart.VOTER, VotePart.RETURNS} for answer in pair):
-            words["decides"].append(name)
+            deciding.append(name)
         else:
             heard = all(answer.agrees and not answer.latent for answer in pair)
-            words["agrees" if heard else "is silent"].append(name)
+            (agreeing if heard else silent).append(name)
     assert decision.vote is not None, "a frame with pairs was decided"
-    said = [f"{', '.join(names)} {word}" for word, names in words.items() if names]
-    undecided = "" if words["decides"] else f"undecided: {_delivery_text(decision.vote)}; "
+    verbs = (("decides", "decide"), ("agrees", "agree"), ("is silent", "are silent"))
+    said = [
+        f"{names_text(names)} {one if len(names) == 1 else several}"
+        for names, (one, several) in zip((deciding, agreeing, silent), verbs, strict=True)
+        if names
+    ]
+    undecided = "" if deciding else f"undecided: {_delivery_text(decision.vote)}; "
     return undecided + "; ".join(said)
 
 
