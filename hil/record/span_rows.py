@@ -28,6 +28,7 @@ __all__ = [
     "answers_between",
     "count_frames_between",
     "frames_between",
+    "has_replicas",
     "last_states",
     "open_upsets",
     "repairs_between",
@@ -81,6 +82,11 @@ def replicas_between(record: Rows, first: int, last: int) -> list[RecordedReplic
             "SELECT * FROM replicas WHERE frame BETWEEN ? AND ? ORDER BY frame, node", first, last
         ),
     )
+
+
+def has_replicas(record: Rows) -> bool:
+    """Return whether in any frame replicas of the voter had different views."""
+    return bool(record.rows("SELECT 1 FROM replicas LIMIT 1"))
 
 
 def answers_between(record: Rows, first: int, last: int) -> list[RecordedReply]:

@@ -279,3 +279,16 @@ def test_the_page_of_a_day_in_orbit_is_small_and_has_all_figures(tmp_path: Path,
         assert figure in read.text
     assert "outside of the range" not in read.text
     assert {link[1:] for link in read.links} <= read.ids
+
+
+def test_voters_with_different_views_are_not_imitated_by_the_page(tmp_path: Path) -> None:
+    """The page has one view of each frame: it would call the record changed."""
+    split = {"node": "a", "target": "link", "noise": "corrupt", "to": ["c", "d"], "lasts_frames": 0}
+    rig = {"scheme": "4mr", "board": "inproc", "voter_per_node": True}
+    recovery = dict.fromkeys(("rollbacks", "resyncs", "restarts", "resets", "power_cycles"), 0)
+    upsets = {"events": [{"frame": 30, **split}]}
+    page = runs_page([run(tmp_path / "r", rig=rig, recovery=recovery, upsets=upsets)])
+    assert 'id="frames"' not in page
+    assert "each node has a voter of its own" in page
+    whole = runs_page([run(tmp_path / "w", rig=rig, recovery=recovery, upsets={})])
+    assert 'id="frames"' in whole

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from hil.json_values import JsonObject
 from hil.record.reader import Reader
+from hil.record.span_rows import has_replicas
 from hil.redundancy.voting import VerdictKind, record_length
 from hil.report.markup import text
 from hil.report.page_file import asset
@@ -48,6 +49,11 @@ def vote_section(reader: Reader, facts: RunFacts) -> str:
         )
     elif scenario.scheme == SchemeName.PRIMARY_MONITORS.value:
         other = "In this run a primary commands; the voter of pages knows only majorities."
+    elif has_replicas(reader):
+        other = (
+            "In this run each node has a voter of its own, and in some frames their views of the "
+            "replies differed; a page has only one view of each frame."
+        )
     if other:
         return (
             f"<h2>Voted again, here</h2><p>{other} Vote again with "
