@@ -13,7 +13,8 @@ Node effect (by comparison with the golden run, independent of the verdict):
 
 System outcome (by what was delivered, and by the repair):
 
-    no_effect            nothing differed
+    no_effect            no output differed, and nothing was repaired for it; a state may still be
+                         wrong when the run ends (the node effect is then `latent`)
     corrected            outvoted or detected; repaired by resync or repetition at most
     recovered            repaired by restart, reset, power cycle or rollback
     degraded             the node was isolated, or still not voting when the run ended
