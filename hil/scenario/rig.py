@@ -339,7 +339,11 @@ class RigConfig(FrozenModel):
             return
         plain = self.scheme.votes_plainly and self.scheme.size > 1
         for key, possible, what in (
-            ("scheme", plain, f"{self.scheme} has no replicas of the voter; dmr, tmr and 4mr have"),
+            (
+                "scheme",
+                plain,
+                f"{self.scheme} has no replicas of the voter; dmr, tmr and 4mr to 7mr have",
+            ),
             ("unvoted_output", self.unvoted is not Unvoted.HOLD, "replicas hold no output"),
             ("scheme", self.follows is None, "replicas have one scheme"),
         ):
