@@ -131,9 +131,11 @@ def _redundancy(
     scheme = scheme_of(scenario, golden.workload.output_len)
     checkpoints = Checkpoints(rig, scenario.checkpoint_every, golden.state)
     rollback = Rollback(rig, golden, checkpoints, shares_states=not scheme.ignores_states)
+    recovery = RecoveryMachine([node.name for node in rig.nodes], _policy(scenario))
+    lines.receives = lambda name: bool(recovery.voters >> rig.by_name[name].index & 1)
     return RedundancyParts(
         scheme=scheme,
-        recovery=RecoveryMachine([node.name for node in rig.nodes], _policy(scenario)),
+        recovery=recovery,
         checkpoints=checkpoints,
         rollback=rollback,
         rollbacks=scenario.recovery.rollbacks,

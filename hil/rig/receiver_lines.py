@@ -6,6 +6,7 @@ that a receiver drops a copy that comes too late."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -69,8 +70,9 @@ class CopyFault:
 @dataclass(slots=True)
 class ReceiverLines:
     """All lines between nodes and the receivers at other nodes, with their faults. Not
-    thread-safe."""
+    thread-safe. `receives`: whether a receiver, which is named, takes replies now."""
 
+    receives: Callable[[str], bool] = lambda _name: True
     _faults: list[CopyFault] = field(default_factory=list)
     _late: dict[tuple[str, str, str], bytes] = field(default_factory=dict)
 

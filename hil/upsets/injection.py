@@ -284,12 +284,12 @@ class Injector:
 
     def _collect_copies(self, upset: Upset, results: dict[str, NodeResult]) -> None:
         """Report what becomes of the first copies that a fault of lines hits. It is missed if there
-        is no reply to hit in its first frame."""
+        is no reply to hit in its first frame, or no receiver that votes."""
         plan, fault = upset.plan, self.lines.fault(upset.plan.id)
         sender = plan.passes_on or plan.node
         reply = (self._rig.replies or {}).get(sender)
         done = results.get(sender, EXCLUDED_RESULT).status == DONE
-        if fault is None or reply is None or not done:
+        if fault is None or reply is None or not done or not any(map(self.lines.receives, plan.to)):
             self.lines.drop(plan.id)
             upset.miss()
             return

@@ -166,3 +166,19 @@ def test_what_makes_no_sense_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         scenario([{"frame": 1, "node": "a", **event}], **rig)
+
+
+def test_a_copy_for_a_node_that_does_not_vote_is_a_missed_fault(tmp_path: Path) -> None:
+    stuck = {"kind": "stuck", "value": 1}
+    events: list[dict[str, Any]] = [
+        {"frame": 4, "node": "b", "target": "output", "pattern": stuck, "permanent": True},
+        {"frame": 30, "node": "a", "noise": "alter", "to": ["b"], "lasts_frames": 4},
+        {"frame": 30, "node": "c", "noise": "alter", "to": ["b", "d"]},
+    ]
+    s = scenario(events)
+    recovery = {"resyncs": 1, "restarts": 0, "resets": 0, "power_cycles": 0, "window_frames": 50}
+    s = Scenario.model_validate({**s.model_dump(by_alias=True), "recovery": recovery})
+    result = run(s, tmp_path / "run")
+    assert result.metrics["isolated"] == 1
+    assert (result.upsets.injected, result.upsets.not_injected) == (2, 1)
+    assert differences(tmp_path / "run") == []
