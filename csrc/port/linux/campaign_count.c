@@ -8,7 +8,8 @@
  *   from       to          on
  *   stepping   looping     three equal passes, a register that counts, every way out watched
  *   looping    stepping    a breakpoint
- *   any        given up    a loop of another kind, too many steps, or a stop outside of the loop: CPU time decides
+ *   any        given up    a loop of another kind, too many steps, a stop outside of the loop, or a register that counts
+ *                          no longer: CPU time decides
  *
  * Invariants:
  *   1. |executed| is exact until it has been given up.
@@ -27,6 +28,7 @@ enum {
   PERIOD_MAX = 64, /* [instruction] of one pass */
   HISTORY = PASSES * PERIOD_MAX, /* [instruction] */
   STEPS_MAX = 6000, /* [instruction] */
+  STALLS_MAX = 8, /* stops in a row; a signal may come before the next instruction */
   EXITS_MAX = 4
 };
 
@@ -47,6 +49,7 @@ static struct {
   uint64_t pass_began; /* |executed| then */
   size_t counter; /* the register that counts, and by how much */
   uint64_t delta;
+  unsigned stalls; /* stops since the counter said last that the worker had gone on */
   size_t exits;
   hil_exit_t exit[EXITS_MAX];
 } k;
@@ -151,6 +154,7 @@ static bool watch_exits(const hil_linux_campaign_t *c) {
 
 /* Whether the worker, which has stepped through whole passes, is to run freely now. */
 static bool enter_loop(hil_linux_campaign_t *c) {
+  k.stalls = 0;
   k.period = find_period();
   if (!k.period) return false;
   memcpy(k.pass, k.history + HISTORY - k.period, k.period * sizeof *k.pass);
@@ -186,6 +190,14 @@ static bool locate(const hil_arch_regs_t *regs, bool *out_left) {
     return true;
   }
   return false;
+}
+
+/* As locate, but false also if the register counts no longer, or only seemed to. */
+static bool follow(const hil_arch_regs_t *regs, bool *out_left) {
+  const uint64_t before = k.executed;
+  if (!locate(regs, out_left) || k.executed < before) return false;
+  k.stalls = k.executed > before ? 0 : k.stalls + 1u;
+  return k.stalls < STALLS_MAX;
 }
 
 /* --- movement ------------------------------------------------------------------------------------------------ */
@@ -240,7 +252,7 @@ int count_stopped(hil_linux_campaign_t *c, int signal) {
   bool left;
   if (k.phase != COUNT_LOOPING) return signal;
   if (registers_get_general(c->worker, &regs) != HIL_OK) return -1;
-  if (!locate(&regs, &left)) {
+  if (!follow(&regs, &left)) {
     give_up(c);
     return signal;
   }
