@@ -113,6 +113,16 @@ def _rows(
     from hil.views.scheme_figures import ComparedScheme
 
     points = [point for s in scenarios.values() for point in _points(s, key)]
+    if key is not None and all(value is None for value, _ in points):
+        raise UsageError(
+            f"--over {order.over}: no scheme of this comparison has `{key.name}`",
+            remedy="add the scheme that has it: "
+            + (
+                "primary_monitors"
+                if key.name.startswith("monitor")
+                else f"{OWN}, of a scenario whose scheme follows its orbit"
+            ),
+        )
     predicted = _predicted(scenarios, key, notes)
     reporter = _Reporter(order.runs_of_each * len(points))
     rows = []

@@ -115,6 +115,11 @@ def test_schemes_are_compared_in_runs_of_one_scenario(hil: Hil) -> None:
     [
         (("two-faults", "--schemes", "tnr"), "no scheme `tnr`", 2),
         (("two-faults", "--schemes", "tmr,tmr"), "names one twice", 2),
+        (
+            ("two-faults", "--schemes", "tmr,dmr", "--over", "monitor_votes=1,2"),
+            "no scheme of this comparison has `monitor_votes`",
+            2,
+        ),
         (("two-faults", "--schemes", "tmr", "--over", "seed=1"), "cannot be swept", 2),
         (("two-faults", "--schemes", "tmr", "--over", "altitude_km=500"), "no orbit", 2),
         (("two-faults", "--schemes", "tmr", "--runs", "0"), "not a number of runs", 2),

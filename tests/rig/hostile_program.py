@@ -167,7 +167,8 @@ def main() -> None:
         if frame == at and kind == "lie":
             good = body[:8] + state + bytes(16)
         elif frame == at and kind == "work":  # slow, but right
-            until_s = time.process_time() + WORK_S
+            long_s = float(sys.argv[3]) if len(sys.argv) > 3 else WORK_S
+            until_s = time.process_time() + long_s
             while time.process_time() < until_s:
                 pass
         elif frame == at and not end_talking(kind):

@@ -141,7 +141,8 @@ def test_damaged_machine_code_is_gone_with_the_process(make_rig: MakeRig) -> Non
 
 @pytest.mark.parametrize("target", INSIDE)
 def test_a_program_is_hit_while_it_computes(make_rig: MakeRig, target: str) -> None:
-    rig = make_rig("bad", bad=python(HOSTILE, "work", "0"))  # for 30 ms
+    # for so long that the agent gets a processor meanwhile
+    rig = make_rig("bad", bad=python(HOSTILE, "work", "0", "0.5"), budget_us=5_000_000)
     report = hit(rig, target, us=10_000, bit=77)
     assert (report.state, report.verified) == ("injected", True)
     assert report.at_us <= 2_000_000  # without the time that it waited for a processor
