@@ -85,7 +85,7 @@ def test_registers_of_sve_are_kept_and_flipped_whole(tmp_path: Path) -> None:
     compiler = find_compiler(target_named("aarch64"))
     folders = [f"-I{CSRC / f}" for f in ("kernel", "wire", "agent", "port/linux")]
     sources = [Path(__file__).with_name("registers_probe.c")]
-    sources += [CSRC / "port/linux/campaign_registers.c"]
+    sources += [CSRC / "port/linux" / name for name in ("campaign_registers.c", "registers.c")]
     flags = ["-std=c11", "-O1", "-D_GNU_SOURCE", "-static", *folders]
     command = [*compiler.command, *flags, "-o", str(program), *map(str, sources)]
     subprocess.run(command, check=True, timeout=120)
