@@ -29,7 +29,8 @@ def run_module(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 def sources_in(folder: Path) -> Path:
     """A checkout: the package as it is before its kernel is compiled."""
-    shutil.copytree(PACKAGE, folder / "hil", ignore=shutil.ignore_patterns("_kernel*.so", "bin"))
+    built = shutil.ignore_patterns("_kernel*.so", "bin", "__pycache__")  # others write there
+    shutil.copytree(PACKAGE, folder / "hil", ignore=built)
     return folder
 
 
