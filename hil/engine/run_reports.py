@@ -192,7 +192,7 @@ def _replace(path: Path, data: bytes) -> None:
             new.chmod(0o666 & ~_umask())
             new.replace(path)
         except BaseException:
-            new.unlink()
+            new.unlink(missing_ok=True)  # Ctrl-C may come when it has replaced the file
             raise
     except OSError as error:
         raise RecordError(

@@ -467,6 +467,37 @@ def test_ctrl_c_in_a_callback_of_python_is_not_lost(hil: Hil, method: str, name:
     assert json.loads(done.stdout)["outcome"] == "aborted"
 
 
+CTRL_C_BEHIND_A_REPORT = """
+import pathlib, signal
+replace = pathlib.Path.replace
+def interrupted(self, target):
+    pathlib.Path.replace = replace
+    replace(self, target)
+    signal.raise_signal(signal.SIGINT)
+pathlib.Path.replace = interrupted
+from hil.cli import main
+main(["run", "s.yaml", "--out", "r", "--json"])
+"""
+
+
+def test_ctrl_c_right_behind_a_report_is_no_failure_to_write_it(hil: Hil) -> None:
+    """The file that was written for it is not there any more then."""
+    hil.write("s.yaml", TINY)
+    done = subprocess.run(
+        [sys.executable, "-c", CTRL_C_BEHIND_A_REPORT],
+        cwd=hil.cwd,
+        env=clean_env(),
+        text=True,
+        timeout=60,
+        capture_output=True,
+        preexec_fn=hear_signals,
+        check=False,
+    )
+    assert done.returncode == 130 and "cannot write" not in done.stderr
+    assert json.loads(done.stdout)["outcome"] == "aborted"
+    assert json.loads((hil.cwd / "r" / "manifest.json").read_text())["outcome"] == "aborted"
+
+
 @pytest.mark.slow
 def test_who_presses_ctrl_c_more_than_twice_gets_no_traceback(hil: Hil) -> None:
     """The third one comes while the end is told."""
