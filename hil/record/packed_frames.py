@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from hil.errors import KernelError
 from hil.record.queries import Rows
-from hil.redundancy.voting import Verdict, VerdictKind, record_length, unpack
+from hil.redundancy.voting import NodeStatus, Verdict, VerdictKind, record_length, unpack
 
-__all__ = ["ALONE_MAX", "PackedFrames"]
+__all__ = ["ALONE_MAX", "PackedFrames", "frames_in_agreement"]
 
 ALONE_MAX: Final = 10_000
 _ANSWERED: Final = (0, 1, 2, 3)  # hil_node_status_t: done, crashed, hung, absent
 _VERDICT_AT: Final = 8  # bytes of a packed frame (hil.record.schema)
+_VOTERS_AT: Final = 10
+_AGREE_AT: Final = 12
 _STATUS_AT: Final = 32
 _NODE_LEN: Final = 18
 
@@ -73,3 +76,26 @@ class PackedFrames:
                 return min(ALONE_MAX, frame - (first + rest - 1))
             at = first - 1
         return ALONE_MAX
+
+
+def frames_in_agreement(blocks: Iterable[tuple[int, int, bytes]], nodes: int) -> list[bytearray]:
+    """Return, for each of the `nodes`, a byte per frame of the record: 1 where the node answered
+    with the output that was agreed on and voted, 0 in all others. Of a node that never votes, such
+    as a monitor, agreement is enough. `blocks`: those of the record, in order."""
+    size = record_length(nodes)
+    agreed = [bytearray() for _ in range(nodes)]
+    voted = [bytearray() for _ in range(nodes)]
+    done = bytes(status == NodeStatus.DONE for status in range(256))
+    for _, _, data in blocks:
+        for node in range(nodes):
+            has_node = bytes(mask >> node & 1 for mask in range(256))
+            answered = data[_STATUS_AT + _NODE_LEN * node :: size].translate(done)
+            agreed[node] += _both(answered, data[_AGREE_AT::size].translate(has_node))
+            voted[node] += data[_VOTERS_AT::size].translate(has_node)
+    return [_both(a, v) if any(v) else a for a, v in zip(agreed, voted, strict=True)]
+
+
+def _both(first: bytes | bytearray, second: bytes | bytearray) -> bytearray:
+    """Return 1 where both are 1, byte by byte."""
+    joined = int.from_bytes(first, "little") & int.from_bytes(second, "little")
+    return bytearray(joined.to_bytes(len(first), "little"))

@@ -59,7 +59,7 @@ from hil.wire.messages import UpsetState
 if TYPE_CHECKING:
     from hil.redundancy.field_vote import FieldRule
 
-__all__ = ["ListedMoment", "describe", "inherited_text", "moments", "table"]
+__all__ = ["ListedMoment", "answer_of", "describe", "inherited_text", "moments", "table"]
 
 _WORDS: Final = {
     "unanimous": "unanimous",
@@ -207,7 +207,7 @@ def _seen_by(upset: RecordedUpset, frame: int) -> bool:
     return upset.detected_frame is not None and upset.detected_frame <= frame
 
 
-def _answer(row: RecordedFrame, reply: RecordedReply, *, only: bool) -> Answered:
+def answer_of(row: RecordedFrame, reply: RecordedReply, *, only: bool) -> Answered:
     """Return the correctness of an answer; `only`: the frame was computed once."""
     golden = (row.golden_output, row.golden_state)
     return answered(
@@ -224,7 +224,7 @@ def _faulty(row: RecordedFrame, replies: list[RecordedReply], names: list[str]) 
     """Yield the nodes whose first answer was not that of the fault-free run; if there are none and
     no output was delivered, the nodes that were excluded."""
     only = all(r.execution == 0 for r in replies)
-    first = {r.node: _answer(row, r, only=only) for r in replies if r.execution == 0}
+    first = {r.node: answer_of(row, r, only=only) for r in replies if r.execution == 0}
     good = {Answered.RIGHT, Answered.EXCLUDED}
     faulty = [
         name for index, name in enumerate(names) if first.get(index, Answered.RIGHT) not in good
@@ -275,7 +275,7 @@ def _dissent(
         else:
             dissents, latent = (bool(mask >> index & 1) for mask in (row.dissent, row.latent))
             words = answer_words(
-                _answer(row, reply, only=only),
+                answer_of(row, reply, only=only),
                 dissents=dissents,
                 latent=latent,
                 delivered=row.delivered,

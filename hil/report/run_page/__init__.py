@@ -6,6 +6,7 @@ facts          all that a page says of a run, asked of its record once
 verdict        the sentence, the story of the first dissent, and the command that repeats the run
 dissents, dissent_values    each frame that was more than agreement: its bits, values, voters,
                cause and healing
+healing        how and when nodes came back after a dissent
 figures        lanes of nodes, orbit, power, temperatures, recovery, latency
 ground         what went to the ground, when, and what was dropped
 ground_map     where upsets struck, on the ground track

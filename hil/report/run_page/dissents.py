@@ -13,6 +13,7 @@ from hil.record.reader import Reader
 from hil.record.row_values import RecordedFrame, RecordedReply
 from hil.record.span_rows import frames_between
 from hil.redundancy.voting import NodeStatus
+from hil.report.run_page.healing import Healer, Healing
 from hil.views.field_values import FieldReader, FieldValues, dissenting, last_outputs
 from hil.views.listing import ListedMoment, moments
 from hil.views.voter_views import VoterView, voter_views
@@ -44,7 +45,7 @@ class Dissent:
     where no bytes were recorded; `fields`: those in which a node has another value than the voted
     one; `voters`: the replicas of the voter, where their views differed; `reasons`: why nodes gave
     none; `away_us`: for how long the nodes that left the vote were out of it, None for one that did
-    not come back."""
+    not come back; `healings`: how each node that was wrong, silent or outvoted came back."""
 
     moment: ListedMoment
     differences: Sequence[BitDifference]
@@ -52,6 +53,7 @@ class Dissent:
     voters: Sequence[VoterView]
     reasons: Sequence[str]
     away_us: Mapping[str, int | None]
+    healings: Sequence[Healing]
 
     @property
     def is_bad(self) -> bool:
@@ -70,6 +72,7 @@ def dissents(reader: Reader, outages: Sequence[Outage]) -> list[Dissent]:
     names, frame_us = reader.node_names, reader.frame_us
     rows = {row.frame: row for row in frames_between(reader, 0, _ALL)}
     read = FieldReader(reader.scenario, names)
+    healer = Healer(reader, rows)
     out: list[Dissent] = []
     for moment in moments(reader):
         if not (moment.dissent or moment.unexplained or not moment.correct):
@@ -85,7 +88,8 @@ def dissents(reader: Reader, outages: Sequence[Outage]) -> list[Dissent]:
         voters = voter_views(reader, names, row.frame, shown) if shown else ()
         reasons = [f"{names[r.node]}: {r.reason}" for r in first if r.reason]
         away = _away(moment, outages, frame_us)
-        out.append(Dissent(moment, differences, fields, voters, reasons, away))
+        healings = tuple(healer.healings(row))
+        out.append(Dissent(moment, differences, fields, voters, reasons, away, healings))
     return out
 
 

@@ -15,7 +15,7 @@ from hil.report.run_page.dissent_values import value_table, voter_table
 from hil.report.run_page.dissents import BitDifference, Dissent, listed
 from hil.report.run_page.facts import RunFacts
 from hil.report.run_page.figures import UPSETS_LISTED, effect_colour
-from hil.report.run_page.verdict import acceleration_text, cause_text, delivered_text, healing_text
+from hil.report.run_page.verdict import acceleration_text, cause_text, delivered_text, healing_texts
 from hil.upsets.words import NodeEffect, SystemOutcome
 from hil.views.listing import signal_name, upset_text
 from hil.views.style import duration, flight_time
@@ -200,7 +200,11 @@ def dissent_section(facts: RunFacts) -> str:
     if rest:
         more = f'<p class="note">{rest:,} more, all with a right output, are left out here.</p>'
     body = f'<table class="events"><thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table>'
-    return element("div", body, class_="wide") + more
+    note = (
+        '<p class="note">Healing: how long a repair took is real time; how much later a node was '
+        "right again is simulated time.</p>"
+    )
+    return element("div", body, class_="wide") + note + more
 
 
 def _dissent_row(dissent: Dissent) -> str:
@@ -214,7 +218,7 @@ def _dissent_row(dissent: Dissent) -> str:
         text(", ".join(moment.dissent)),
         "".join(_bits(each) for each in dissent.differences),
         linked(cause_text(dissent)),
-        text(healing_text(dissent)),
+        "".join(f"<div>{linked(each)}</div>" for each in healing_texts(dissent)),
     ]
     inside = value_table(dissent) + voter_table(dissent)
     below = f'<tr class="inside"><td></td><td colspan="6">{inside}</td></tr>' if inside else ""

@@ -10,6 +10,7 @@ from typing import Final
 from hil.record.result_json import Fields
 from hil.report.run_page.dissents import Dissent
 from hil.report.run_page.facts import RunFacts
+from hil.report.run_page.healing import healing_words
 from hil.run_outcome import RunOutcome
 from hil.views.ending import ended_by, lost_boards
 from hil.views.style import duration, flight_time, plural
@@ -179,7 +180,7 @@ def story(dissent: Dissent) -> Sequence[tuple[str, str]]:
         steps.append(("bits", bits))
     causes = "; ".join(_UPSET.sub(_upset_words, t) for t in cause_text(dissent).split("; "))
     steps.append(("cause", causes))
-    steps.append(("healing", healing_text(dissent)))
+    steps.append(("healing", "; ".join(healing_texts(dissent))))
     return steps
 
 
@@ -211,15 +212,21 @@ def cause_text(dissent: Dissent) -> str:
     return "; ".join(causes or dissent.reasons) or "no upset is recorded behind it"
 
 
-def healing_text(dissent: Dissent) -> str:
-    """Return the repairs of a frame, and how long its nodes were out of the vote."""
-    parts = list(dissent.moment.repairs)
+def healing_texts(dissent: Dissent) -> list[str]:
+    """Return what was repaired after a frame, and how and when each of its nodes came back, or that
+    it did not: a text per node."""
+    known = {healing.node for healing in dissent.healings}
+    texts = [healing_words(healing) for healing in dissent.healings]
     for node, away_us in dissent.away_us.items():
-        back = (
-            "not back at the end" if away_us is None else f"votes again after {duration(away_us)}"
-        )
-        parts.append(f"{node} {back}")
-    return "; ".join(parts) or "none in this frame"
+        if node not in known:
+            back = "not back at the end"
+            if away_us is not None:
+                back = f"votes again after {duration(away_us)}"
+            texts.append(f"node {node}: {back}")
+            known.add(node)
+    # The first words of a repair name its node: `power cycle b 12 ms`, `b votes again`.
+    others = [t for t in dissent.moment.repairs if known.isdisjoint(t.split()[:3])]
+    return [*texts, *others] or ["no node was wrong: nothing to heal"]
 
 
 # --- repeating it ---------------------------------------------------------------------------------
