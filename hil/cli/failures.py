@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from hil.cli.evidence import keep_evidence
 from hil.cli.output import answer, quoted, say
-from hil.cli.session import recorded, session
+from hil.cli.session import has_ended, recorded, session
 from hil.cli.signals import ignore_interrupts
 from hil.errors import ConfigError, HilError, SetupError
 from hil.exit_codes import Exit
@@ -116,7 +117,11 @@ def _failed(text: str, code: Exit, error: Exception | None) -> int:
     if session.command == "run":
         run = _failed_run(failure, result)
         content = run.as_json()
-        _report(run)
+        folder = session.reports
+        if folder is None or not has_ended(folder):
+            _report(run)
+        if folder is not None and result is not None:
+            keep_evidence(folder)
     if session.json:
         with contextlib.suppress(SetupError):
             answer(content)

@@ -70,6 +70,9 @@ class BoardContextStage:
 
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(RecordError):  # the run has failed already
+            if self._open:  # a board that started again may have another port, or agent
+                for identity in self._recorder.identities():
+                    self._recorder.record.node(identity)
             self.end()
 
     def begin(self, frame: int) -> None:

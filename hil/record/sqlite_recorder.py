@@ -242,19 +242,25 @@ class SqliteRecorder(EventWriter):
         """Secure the record after a failure: take back an end that was sealed, and make durable
         what still waits. If that cannot be done, the disk being full, drop it, so that there is
         room for `fail`."""
+        self._take_back_end()
+        try:
+            self.settle(patience_s)
+        except RecordError:
+            self._pending.clear()
+
+    def _take_back_end(self) -> None:
+        """Take back an end that was sealed, so that what follows does not break its seal."""
         if self._sealed:
             self._sealed = False
             self._pending.clear()  # everything but the end itself was settled before
             self._pending.before_rows(
                 "DELETE FROM meta WHERE key IN ('result', 'wall_us', 'reports', ?)", SEAL
             )
-        try:
-            self.settle(patience_s)
-        except RecordError:
-            self._pending.clear()
 
     def fail(self, frame: int, outcome: str, text: str, patience_s: float) -> None:
-        """Record why the run ended early, as far as possible, and close the record."""
+        """Record why the run ended early, as far as possible, and close the record. An end that was
+        sealed is taken back: the failure came between it and the closing of the record."""
+        self._take_back_end()
         self.note(frame, text)
         self.meta("outcome", outcome)
         self.close(patience_s)

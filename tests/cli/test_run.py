@@ -336,6 +336,7 @@ def test_a_disk_that_becomes_full_exits_3_and_keeps_what_was_written(hil: Hil) -
     assert again.code == 0, again.out
     assert again.json["complete"] is False
     assert again.json["frames"] == done.json["frames"]
+    assert hil("verify", "r/evidence.json").code == 0
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
@@ -496,6 +497,62 @@ def test_ctrl_c_right_behind_a_report_is_no_failure_to_write_it(hil: Hil) -> Non
     assert done.returncode == 130 and "cannot write" not in done.stderr
     assert json.loads(done.stdout)["outcome"] == "aborted"
     assert json.loads((hil.cwd / "r" / "manifest.json").read_text())["outcome"] == "aborted"
+
+
+CTRL_C_AT_THE_END = """
+import importlib, signal
+owner = getattr(importlib.import_module({module!r}), {owner!r})
+method = getattr(owner, {method!r})
+def interrupted(*words):
+    result = method(*words)
+    setattr(owner, {method!r}, method)
+    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
+    return result
+setattr(owner, {method!r}, interrupted)
+from hil.cli import main
+main(["run", "s.yaml", "--out", "r", "--json"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "owner", "method", "ended"),
+    [
+        pytest.param(
+            "hil.engine.loop", "Loop", "_finish", "aborted", marks=pytest.mark.slow, id="in the run"
+        ),
+        pytest.param(
+            "hil.engine.run_recorder", "RunRecorder", "settle", "aborted", id="the end is recorded"
+        ),
+        pytest.param(
+            "hil.rig.rig", "Rig", "close", "untested", marks=pytest.mark.slow, id="it is closed"
+        ),
+    ],
+)
+def test_a_run_that_is_ended_at_once_has_evidence_that_its_record_shows(
+    hil: Hil, module: str, owner: str, method: str, ended: str
+) -> None:
+    """And its context as it is then: a kernel log is wanted most of a run that failed."""
+    hil.write("s.yaml", TINY + "expect: none\n")
+    done = subprocess.run(
+        [sys.executable, "-c", CTRL_C_AT_THE_END.format(module=module, owner=owner, method=method)],
+        cwd=hil.cwd,
+        env=clean_env(),
+        text=True,
+        timeout=60,
+        capture_output=True,
+        preexec_fn=hear_signals,
+        check=False,
+    )
+    assert done.returncode == 130, done.stderr
+    assert json.loads((hil.cwd / "r" / "manifest.json").read_text())["outcome"] == ended
+    evidence = json.loads((hil.cwd / "r" / "evidence.json").read_text())
+    assert evidence["verdict"]["outcome"] == ended
+    log = evidence["context"]["host_kernel_log"]
+    assert log["after"] is not None or "readable" in log["unknown"]
+    assert all(image["sha256"] for image in evidence["images"])
+    verified = hil("verify", "r/evidence.json")
+    assert verified.code == 0, verified.out
 
 
 @pytest.mark.slow
