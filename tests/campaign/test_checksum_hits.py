@@ -49,7 +49,10 @@ def test_a_struck_step_has_one_other_bit_from_that_tick_on() -> None:
     assert step.state == right, "one hit strikes once"
 
 
-@pytest.mark.parametrize(("workload", "bare_least"), [("matmul", 0.9), ("lm", 0.8)])
+@pytest.mark.parametrize(
+    ("workload", "bare_least"),
+    [("matmul", 0.9), pytest.param("lm", 0.8, marks=pytest.mark.slow)],
+)
 def test_nothing_that_is_hit_reaches_an_output_and_products_are_all_found(
     workload: str, bare_least: float
 ) -> None:

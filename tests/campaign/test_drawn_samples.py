@@ -142,6 +142,7 @@ def test_a_bad_line_changes_no_outcome(hold: Hold) -> None:
     assert board.node.link.statistics.retries > 0
 
 
+@pytest.mark.slow
 @pytest.mark.ptrace
 def test_an_agent_that_cannot_draw_gets_lists(hold: Hold) -> None:
     lines: list[OlderAgent] = []

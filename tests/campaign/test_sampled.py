@@ -271,6 +271,7 @@ def simulated(exact: ExactEffects, space: FaultSpace, how: Sampling) -> SampleSt
     return stages
 
 
+@pytest.mark.slow
 def test_targets_that_stop_by_themselves_hold_the_exact_shares(exact: ExactEffects) -> None:
     """Each stops at a look of its own, and all together are estimated from what each then has. Of
     the campaigns as many miss a share, of any target or of all, as they may; and it takes fewer
@@ -404,7 +405,7 @@ def test_a_killed_campaign_loses_and_repeats_nothing(hil: Hil, tmp_path: Path, k
     assert (tmp_path / "parts").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
-@pytest.mark.parametrize("victim", ["worker", "agent"])
+@pytest.mark.parametrize("victim", ["worker", pytest.param("agent", marks=pytest.mark.slow)])
 def test_a_board_that_dies_is_replaced(tmp_path: Path, victim: str) -> None:
     whole = tmp_path / "whole"
     carried_out(order(whole, sampling(300)))

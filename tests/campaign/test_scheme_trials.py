@@ -179,6 +179,7 @@ def test_compromises_are_the_schemes_that_no_other_one_beats() -> None:
     assert [s.scheme for s in compromises(every)] == ["0/8.0", "3/5.0", "7/2.0"]
 
 
+@pytest.mark.slow
 def test_scheme_of_the_orbit_costs_between_its_schemes_and_its_threshold_is_swept() -> None:
     plant = {"orbit": ORBIT, "radiation": {"data": "stand-in"}, "step_s": 30.0}
     data = {"workload": "attitude", "frames": 200, "frame_ms": 6000, "expect": "none"}

@@ -126,6 +126,7 @@ def repeated(hil: Hil, name: str, result: str = "mine.campaign", code: int = 0) 
     return done.json
 
 
+@pytest.mark.slow
 def test_an_sdc_is_repeated_with_the_bits_that_are_wrong(mine: Hil) -> None:
     name = one_with(mine, NodeEffect.SDC)
     found = repeated(mine, name)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.amount import mostly_slow
 from tests.cli.test_screen import Terminal
 from tests.command_line import Hil
 
@@ -60,9 +61,7 @@ def test_q_stops_it_and_the_same_command_continues(hil: Hil, folder: Path) -> No
     assert (folder / "sha256.campaign").exists()
 
 
-@pytest.mark.parametrize(
-    "option", ["--no-tui", pytest.param("--quiet", marks=pytest.mark.slow), "--json"]
-)
+@pytest.mark.parametrize("option", mostly_slow(["--json", "--no-tui", "--quiet"], keep=1))
 def test_who_wants_no_screen_gets_none(hil: Hil, folder: Path, option: str) -> None:
     words = ("campaign", "attitude.yaml", "--exact", "--targets", "state", option)
     terminal = Terminal(hil, *words)

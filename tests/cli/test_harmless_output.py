@@ -26,6 +26,7 @@ from rich.text import Text
 from hil.cli.entry import main
 from hil.printable import UNPRINTABLE, one_line, printable
 from hil.views.style import console_for
+from tests.amount import mostly_slow
 from tests.command_line import HIL, Hil, clean_env
 from tests.views.story import Story
 
@@ -408,7 +409,9 @@ def test_file_names_of_any_characters_stay_in_their_line_and_whole(hil: Hil) -> 
         assert f" {name} " in line
 
 
-@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["schema"], ["scenario", "list"]])
+@pytest.mark.parametrize(
+    "words", mostly_slow([["--help"], ["schema"], ["run", "--help"], ["scenario", "list"]], keep=2)
+)
 def test_what_nobody_reads_is_no_failure_and_a_full_disk_is_one_line(
     hil: Hil, words: list[str]
 ) -> None:

@@ -368,7 +368,12 @@ SLOW = {
 }
 """Blocks that take long, or need what takes long: by document, and how they begin."""
 
-SESSIONS = {"README.md", *(f"scenarios/{path.name}" for path in (ROOT / "scenarios").glob("*.md"))}
+SESSIONS = {
+    "README.md",
+    "boards/README.md",
+    "scenarios/stories/README.md",
+    *(f"scenarios/{path.name}" for path in (ROOT / "scenarios").glob("*.md")),
+}
 """The blocks of each are one session of up to minutes: each needs what those above it have made."""
 
 COMMON = "scenarios/README.md"

@@ -123,6 +123,7 @@ def test_storm_is_told_from_the_anomaly(tmp_path: Path) -> None:
     assert found == {"in_anomaly": False, "in_storm": True}
 
 
+@pytest.mark.slow
 def test_errors_that_scrubbers_count_bring_the_third_node_in(tmp_path: Path) -> None:
     """Ten flips of checkpoints within a minute of simulated time, far from anomaly and Sun."""
     events = [{"frame": k, "node": "a", "target": "checkpoint", "bit": k} for k in range(101, 111)]

@@ -17,7 +17,6 @@ from hil.rig.backends.process import ProcessBoard
 from hil.rig.node import AgentStart
 from hil.scenario import Scenario
 from hil.verification.replay import verify
-from tests.amount import mostly_slow
 from tests.between_frames import between_frames
 
 from .snapshots import snapshot_every_frame
@@ -223,7 +222,8 @@ def test_a_resumed_run_knows_what_cut_the_power(tmp_path: Path) -> None:
     assert not again.controls.rig.nodes[1].powered
 
 
-@pytest.mark.parametrize("scheme", mostly_slow(["tmr", "simplex", "dmr"], keep=1))
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["tmr", "simplex", "dmr"])
 def test_what_was_done_for_a_board_after_the_snapshot_is_in_the_record_once(
     scheme: str, tmp_path: Path
 ) -> None:

@@ -227,7 +227,13 @@ def test_there_are_no_particles_beyond_the_belts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("altitude_km", "inclination"), [(420.0, 51.6), (600.0, 45.0), (800.0, None), (19000.0, 56.0)]
+    ("altitude_km", "inclination"),
+    [
+        (420.0, 51.6),
+        pytest.param(600.0, 45.0, marks=pytest.mark.slow),
+        pytest.param(800.0, None, marks=pytest.mark.slow),
+        (19000.0, 56.0),
+    ],
 )
 @pytest.mark.parametrize(("particle", "phase"), list(bake_belts.FLUXES))
 def test_peaks_and_means_along_orbits_are_those_of_irbem(

@@ -68,8 +68,8 @@ def test_o2_aqua_flies_at_the_published_98_2_degrees() -> None:
     ("altitude_km", "betas", "eclipse_days", "sunlit", "longest_min"),
     [
         (500, (59.2, 87.0), 106, 0.944, 22.7),
-        (650, (58.6, 86.9), 90, 0.960, 19.7),
-        (800, None, 76, 0.972, 16.9),
+        pytest.param(650, (58.6, 86.9), 90, 0.960, 19.7, marks=pytest.mark.slow),
+        pytest.param(800, None, 76, 0.972, 16.9, marks=pytest.mark.slow),
         (1400, None, 0, 1.0, 0.0),
     ],
 )

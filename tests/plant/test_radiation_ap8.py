@@ -16,6 +16,7 @@ from hil.plant.orbit import Orbit, Track
 from hil.plant.radiation import ap8, bake_belts
 from hil.plant.radiation.ap8 import places_of, trapped
 from hil.scenario.plant.radiation import SolarPhase
+from tests.amount import mostly_slow
 
 Floats = npt.NDArray[np.float64]
 
@@ -272,7 +273,7 @@ def test_r3_the_field_of_today_gives_far_too_much(irbem: None) -> None:
 
 
 @pytest.mark.parametrize("phase", [MIN, MAX])
-@pytest.mark.parametrize("orbit", ["iss", "sso 500", "sso 650"])
+@pytest.mark.parametrize("orbit", mostly_slow(["iss", "sso 500", "sso 650"], keep=1))
 def test_peaks_are_within_five_per_cent_of_irbem(
     irbem: None, days: dict[str, Track], orbit: str, phase: SolarPhase
 ) -> None:

@@ -442,7 +442,8 @@ def long_scenario(board: str) -> Scenario:
     )
 
 
-@pytest.mark.parametrize("moment", [1, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", [1, 3])
 def test_a_run_whose_host_was_killed_is_readable_and_resumes_to_the_same_digest(
     tmp_path: Path, moment: int
 ) -> None:
@@ -504,7 +505,7 @@ def test_a_run_that_was_killed_before_its_first_snapshot_starts_from_the_beginni
     assert Loop(s, out, resume_run=True).run().run_digest == run(s, tmp_path / "b").run_digest
 
 
-@pytest.mark.parametrize("at", [150, pytest.param(450, marks=pytest.mark.slow), 510])
+@pytest.mark.parametrize("at", mostly_slow([510, 150, 450], keep=1))
 def test_an_aborted_run_resumes_to_the_same_digest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:

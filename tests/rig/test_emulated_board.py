@@ -159,7 +159,13 @@ def no_linux(folder: Path, *code: int) -> None:
 @pytest.mark.parametrize(
     ("code", "mute_cpu_s", "idle_us", "words"),
     [  # each may wait for its own sign for long: a busy computer gives one of them late
-        ((0x14000000,), 1.0, 60_000_000, "has shown no output in .* of CPU time"),  # b .
+        pytest.param(
+            (0x14000000,),  # b .
+            1.0,
+            60_000_000,
+            "has shown no output in .* of CPU time",
+            marks=pytest.mark.slow,
+        ),
         (
             (0xD503207F, 0x17FFFFFF),  # wfi; b .-4
             15.0,

@@ -292,7 +292,9 @@ def crowded_core() -> Iterator[int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the kernel counts no waits")
-@pytest.mark.parametrize(("kind", "status"), [("work", DONE), ("spin", HUNG)])
+@pytest.mark.parametrize(
+    ("kind", "status"), [pytest.param("work", DONE, marks=pytest.mark.slow), ("spin", HUNG)]
+)
 def test_waiting_for_a_processor_does_not_use_up_the_budget_of_a_program(
     make_rig: MakeRig, crowded_core: int, kind: str, status: int
 ) -> None:

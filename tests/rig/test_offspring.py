@@ -80,15 +80,12 @@ def begin(tmp_path: Path, hil: Hil) -> Iterator[Begin]:
         run.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "agents"),
     [
-        pytest.param(
-            f"{HOSTILE},silent,0", 0, id="while the reference starts", marks=pytest.mark.slow
-        ),
-        pytest.param(
-            f"{LEAVES},slow", 1, id="while a board starts its program", marks=pytest.mark.slow
-        ),
+        pytest.param(f"{HOSTILE},silent,0", 0, id="while the reference starts"),
+        pytest.param(f"{LEAVES},slow", 1, id="while a board starts its program"),
         pytest.param(f"{LEAVES},quick", 3, id="while frames run"),
     ],
 )

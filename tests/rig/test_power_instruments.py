@@ -130,6 +130,7 @@ def test_two_processes_do_not_reach_each_other_s_outputs(supply: RunningSupply) 
     race(supply, 8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("supply", [QUERIED], indirect=True)
 def test_two_processes_may_know_an_instrument_by_two_names(supply: RunningSupply) -> None:
     race(supply, 8, "localhost")

@@ -390,6 +390,7 @@ def test_a_hang_is_found_on_a_loaded_machine(make_rig: Callable[..., Rig], hogs:
 # --- wall-clock triggers ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_wall_clock_trigger_reports_its_position_or_that_it_missed(
     make_rig: Callable[..., Rig],
 ) -> None:

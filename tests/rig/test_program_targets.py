@@ -15,6 +15,7 @@ from hil.rig.program import golden_run
 from hil.rig.rig import Rig
 from hil.scenario import Scenario
 from hil.wire.messages import Arm, Report
+from tests.amount import mostly_slow
 
 from .contract import SEED, is_golden, one, report_of
 from .exec_rig import EXAMPLES, HOSTILE, MakeRig, program_pid, python
@@ -139,7 +140,7 @@ def test_damaged_machine_code_is_gone_with_the_process(make_rig: MakeRig) -> Non
     assert is_golden(one(rig, 0, golden.input), golden)
 
 
-@pytest.mark.parametrize("target", INSIDE)
+@pytest.mark.parametrize("target", mostly_slow(INSIDE, keep=1))
 def test_a_program_is_hit_while_it_computes(make_rig: MakeRig, target: str) -> None:
     # for so long that the agent gets a processor meanwhile
     rig = make_rig("bad", bad=python(HOSTILE, "work", "0", "0.5"), budget_us=5_000_000)
