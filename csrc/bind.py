@@ -24,6 +24,8 @@ HEADERS = [
     "kernel/workload.h",
     "host/golden.h",
     "host/frame_verdict.h",
+    "host/primary.h",
+    "host/replicas.h",
     "host/thermal.h",
     "host/power.h",
     "host/fault_bench.h",

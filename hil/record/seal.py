@@ -18,14 +18,14 @@ from typing import Any, Final, NamedTuple
 
 from hil.json_values import JsonObject, JsonValue
 
-__all__ = ["SEAL", "Seal", "SealedTable", "difference", "seal_of"]
+__all__ = ["ROWS_WITH_BLOBS", "SEAL", "Seal", "SealedTable", "difference", "seal_of"]
 
 SEAL: Final = "seal"
 """The key of the seal in `meta`."""
 _BLOB_MAX: Final = 64
 """[byte] Longer blobs stand in a row's line by their own SHA-256."""
 _ROWS: Final = 512
-_ROWS_WITH_BLOBS: Final = 16
+ROWS_WITH_BLOBS: Final = 16
 """Rows in a line of JSON: more are faster, but all of them are in memory at once."""
 
 
@@ -118,7 +118,7 @@ def _table(db: sqlite3.Connection, name: str) -> SealedTable:
     keys = sorted((row for row in columns if row[5]), key=lambda row: row[5])
     order = ", ".join('"' + row[1].replace('"', '""') + '"' for row in keys) or "rowid"
     where = f" WHERE key IS NOT '{SEAL}'" if name == "meta" else ""
-    size = _ROWS_WITH_BLOBS if any(row[2] == "BLOB" for row in columns) else _ROWS
+    size = ROWS_WITH_BLOBS if any(row[2] == "BLOB" for row in columns) else _ROWS
     count = 0
 
     def lines() -> Iterator[Any]:

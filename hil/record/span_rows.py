@@ -27,6 +27,7 @@ __all__ = [
     "anomalies_between",
     "answers_between",
     "count_frames_between",
+    "count_replicas",
     "frames_between",
     "has_replicas",
     "last_states",
@@ -87,6 +88,11 @@ def replicas_between(record: Rows, first: int, last: int) -> list[RecordedReplic
 def has_replicas(record: Rows) -> bool:
     """Return whether in any frame replicas of the voter had different views."""
     return bool(record.rows("SELECT 1 FROM replicas LIMIT 1"))
+
+
+def count_replicas(record: Rows) -> int:
+    """Return how many verdicts of replicas of the voter there are."""
+    return int(record.rows("SELECT count(*) FROM replicas")[0][0])
 
 
 def answers_between(record: Rows, first: int, last: int) -> list[RecordedReply]:

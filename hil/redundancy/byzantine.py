@@ -25,22 +25,29 @@ every field, and the states are the same. Since agreement is not transitive, the
 the replica with which most of them agree, of several the first; a node agrees or dissents if most
 of these replicas say so. What such a voter remembers of earlier frames is that of the verdict, the
 same for all replicas. After the exchange all views are the same, and so are the decisions: the
-bound on N is that of the exact voter, because the exchange compares copies, not values."""
+bound on N is that of the exact voter, because the exchange compares copies, not values.
+
+What the replicas decide together is determined in C (csrc/host/replicas.c), which runs and the
+pages of reports share."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from hil._kernel import ffi, lib
+from hil.kernel import check
 from hil.redundancy.voting import (
     DELIVERED,
-    RE_EXECUTED,
+    MAX_NODES,
     Ballot,
     NodeStatus,
     Verdict,
     VerdictKind,
-    packed,
+    decided_in_c,
+    enter,
+    from_c,
 )
 
 __all__ = [
@@ -99,7 +106,7 @@ def decision_of(verdict: Verdict) -> ReplicaDecision:
 
 def decide_alike(one: Verdict, other: Verdict) -> bool:
     """Return whether two replicas of the exact voter decided alike."""
-    return decision_of(one) == decision_of(other)
+    return not splits((one, other))
 
 
 def exchanged(views: Mapping[int, View], pass_on: PassOn) -> dict[int, View]:
@@ -134,68 +141,45 @@ def combine(
     """Return the verdict of a frame from those of the replicas, by the index of their nodes.
     `frame` is one on the ballots that were sent, of which nothing is used but these, its number,
     its voters, and whether it was executed again. `alike`: the rule of the voter."""
-    groups = [
-        {receiver: v for receiver, v in verdicts.items() if alike(centre, v)}
-        for centre in verdicts.values()
-    ]
-    group = max(groups, key=len)  # of the largest ones the first
-    if 2 * len(group) <= len(verdicts):
-        flags = frame.flags & RE_EXECUTED
-        return packed(
-            frame._replace(
-                kind=VerdictKind.NO_MAJORITY,
-                flags=flags,
-                agree=0,
-                dissent=0,
-                latent=0,
-                output=0,
-                state=0,
-                values=None,
-            )
-        )
-    majority = _judged_by_most(list(verdicts.values())[groups.index(group)], list(group.values()))
-    others = sum(1 << receiver for receiver in verdicts if receiver not in group)
-    pairs = zip(frame.ballots, majority.ballots, strict=True)
-    others |= sum(
-        1 << node
-        for node, (sent, received) in enumerate(pairs)
-        if sent.status == NodeStatus.DONE and received.status != NodeStatus.DONE
-    )
-    kind = majority.kind
-    if others and kind is VerdictKind.UNANIMOUS:
-        kind = VerdictKind.MAJORITY
-    return packed(
-        majority._replace(
-            kind=kind,
-            agree=majority.agree & ~others,
-            dissent=majority.dissent | others,
-            latent=majority.latent & ~others,
-            ballots=frame.ballots,
-        )
-    )
+    of, receivers = ffi.new("hil_frame_verdict_t[]", MAX_NODES), 0
+    for node, verdict in verdicts.items():
+        enter(of[node], verdict)
+        receivers |= 1 << node
+    masks = _masks(of, receivers) if alike is decide_alike else _masks_by(alike, verdicts)
+    f = ffi.new("hil_frame_verdict_t *")
+    sent = decided_in_c(frame)
+    centre = check(lib.replicas_combine(sent, of, receivers, masks, f), "replicas_combine")
+    verdict = from_c(f, frame.ballots)
+    return verdict._replace(values=verdicts[centre - 1].values) if centre else verdict
 
 
-def _judged_by_most(verdict: Verdict, group: Sequence[Verdict]) -> Verdict:
-    """Return `verdict` with the nodes that agree, dissent or are latent by most of the `group`."""
+def _masks(of: Any, receivers: int) -> Any:
+    """Return for each replica, by the index of its node, the mask of those that decided alike: a
+    uint8_t of C for each of MAX_NODES nodes."""
+    masks = ffi.new("uint8_t[]", MAX_NODES)
+    check(lib.replicas_alike(of, receivers, masks), "replicas_alike")
+    return masks
 
-    def most(masks: Sequence[int]) -> int:
-        bits = range(len(verdict.ballots))
-        return sum(1 << i for i in bits if 2 * sum(m >> i & 1 for m in masks) > len(masks))
 
-    agree, latent = most([v.agree for v in group]), most([v.latent for v in group])
-    dissent = most([v.dissent for v in group])
-    kind = verdict.kind
-    if kind in (VerdictKind.UNANIMOUS, VerdictKind.MAJORITY):
-        alone = any(v.kind is VerdictKind.MAJORITY for v in group)
-        kind = VerdictKind.MAJORITY if alone else VerdictKind.UNANIMOUS
-    return verdict._replace(kind=kind, agree=agree, dissent=dissent, latent=latent)
+def _masks_by(alike: Alike, verdicts: Mapping[int, Verdict]) -> Any:
+    """Return the same by the rule of another voter."""
+    masks = ffi.new("uint8_t[]", MAX_NODES)
+    for node, one in verdicts.items():
+        masks[node] = sum(1 << other for other, v in verdicts.items() if alike(one, v))
+    return masks
 
 
 def splits(verdicts: Sequence[Verdict], alike: Alike = decide_alike) -> bool:
     """Return whether not all replicas decided alike."""
-    return any(
-        not alike(one, other) for i, one in enumerate(verdicts) for other in verdicts[i + 1 :]
-    )
+    everybody, numbered = (1 << len(verdicts)) - 1, dict(enumerate(verdicts))
+    if alike is not decide_alike:
+        masks = _masks_by(alike, numbered)
+    else:
+        of = ffi.new("hil_frame_verdict_t[]", MAX_NODES)
+        for number, verdict in numbered.items():
+            enter(of[number], verdict)
+        masks = _masks(of, everybody)
+    return any(mask != everybody for mask in masks[0 : len(verdicts)])
 
 
 def splits_outputs(verdicts: Sequence[Verdict], alike: Alike = decide_alike) -> bool:

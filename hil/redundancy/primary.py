@@ -24,26 +24,31 @@ confirms, and of two nodes that disagree neither removes the other. A node that 
 repaired like any that dissents, and monitors from then on: command does not return by itself.
 
 Where the primary is not contradicted, it and the monitors with its output vote on the state, and a
-node that differs in output or state is repaired."""
+node that differs in output or state is repaired.
+
+The decision is made in C (csrc/host/primary.c), which runs and the pages of reports share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from hil._kernel import ffi, lib
+from hil.kernel import check
 from hil.redundancy.voting import (
+    CORRECT,
+    DELIVERED,
     FAIL_SILENT,
     HELD,
     HELD_WRONG,
     RE_EXECUTED,
-    STATE_SPLIT,
     Ballot,
-    NodeStatus,
     Verdict,
-    VerdictKind,
     Voter,
-    packed,
+    decided_in_c,
+    from_c,
+    in_c,
     vote,
 )
 
@@ -67,7 +72,8 @@ FIRST_COMMANDS: Final = PrimarySnapshot()
 @dataclass(slots=True, eq=False)
 class PrimaryVoter:
     """The voter of one rig with a primary: `votes` monitors that disagree in `frames` consecutive
-    frames vote it out. `inner` decides among equals. A vote changes nothing; `settle` takes the
+    frames vote it out. `inner` decides among equals; with another one than `vote`, the rest of the
+    rule is the same C. A vote changes nothing; `settle` takes the
     final verdict of a frame. Not thread-safe."""
 
     votes: int
@@ -88,69 +94,41 @@ class PrimaryVoter:
     ) -> Verdict:
         """Return the verdict of a frame by the table of the module. The arguments are those of
         `hil.redundancy.voting.vote`. Raises: KernelError for more than 8 nodes."""
-        heard = _heard(ballots, voters)
-        primary = self._primary_of(ballots, heard)
-        alike = 0 if primary is None else _alike(ballots, heard, primary)
-        alone = heard.bit_count() < 2
+        f = in_c(ballots)
+        f.frame, f.voters = frame, voters
+        f.flags = (RE_EXECUTED if re_executed else 0) | (FAIL_SILENT if fail_silent else 0) | held
+        if self.inner is vote:
+            commands = check(lib.primary_decide(self._in_c(), f), "primary_decide")
+            if f.flags & DELIVERED and golden_output is not None and f.output == golden_output:
+                f.flags |= CORRECT
+            return from_c(f, ballots, commands - 1 if commands else None)
+        choice = ffi.new("hil_primary_choice_t *")
+        check(lib.primary_choose(self._in_c(), f, choice), "primary_choose")
         verdict = self.inner(
             frame,
             ballots,
-            voters if alone else alike,
+            choice.asked,
             golden_output,
             re_executed=re_executed,
-            fail_silent=fail_silent and alone,
+            fail_silent=fail_silent and choice.alone,
             held=held,
         )
-        if alone:
-            return packed(verdict, primary if verdict.delivered else None)
-        in_doubt = (
-            primary == self.memory.node
-            and self._is_contradicted(heard, alike)
-            and self._is_patient()
-        )
-        confirmed = alike & (alike - 1)
-        if not verdict.delivered or not (confirmed or in_doubt):
-            return _undecided(verdict, voters, held, primary)
-        return _delivered(verdict, voters, heard, primary, contested=in_doubt)
+        f = decided_in_c(verdict)
+        commands = check(lib.primary_release(choice, f), "primary_release")
+        return from_c(f, ballots, commands - 1 if commands else None)
 
-    def _primary_of(self, ballots: Sequence[Ballot], heard: int) -> int | None:
-        """Return who commands in a frame; None if nobody does."""
-        primary = self.memory.node
-        if not heard & (heard - 1):
-            return heard.bit_length() - 1 if heard else None
-        if not heard >> primary & 1:
-            return _first_confirmed(ballots, heard)
-        contradicted = self._is_contradicted(heard, _alike(ballots, heard, primary))
-        if not contradicted or self._is_patient():
-            return primary
-        successor = _first_confirmed(ballots, heard & ~(1 << primary))
-        return primary if successor is None else successor
-
-    def _is_patient(self) -> bool:
-        """Return whether a primary that is contradicted in this frame still commands."""
-        return self.memory.contradicted + 1 < self.frames
-
-    def _is_contradicted(self, heard: int, alike: int) -> bool:
-        """Return whether the nodes `alike`, which have the primary's output, are contradicted by
-        the others of `heard`."""
-        against = (heard & ~alike).bit_count()
-        return against >= self.votes or (against > 0 and alike.bit_count() == 1)
+    def _in_c(self) -> Any:
+        """Return the rule and the memory as a new hil_primary_t."""
+        return ffi.new("hil_primary_t *", [self.votes, self.frames, *self.memory])
 
     def settle(self, verdict: Verdict) -> None:
         """Take the final verdict of a frame."""
         primary = verdict.primary
         if primary is None:
             return
-        if primary != self.memory.node:
-            self.memory = PrimarySnapshot(primary, 0, self.memory.changes + 1)
-            return
-        heard = _heard(verdict.ballots, verdict.voters)
-        contradicted = 0
-        if heard >> primary & 1 and self._is_contradicted(
-            heard, _alike(verdict.ballots, heard, primary)
-        ):
-            contradicted = min(self.memory.contradicted + 1, self.frames)
-        self.memory = self.memory._replace(contradicted=contradicted)
+        memory = self._in_c()
+        check(lib.primary_settle(memory, decided_in_c(verdict), 1 + primary), "primary_settle")
+        self.memory = PrimarySnapshot(memory.node, memory.contradicted, memory.changes)
 
     def again(self, recorded: Verdict) -> Verdict:
         """Return the verdict on a recorded frame. What a vote cannot determine is copied from it:
@@ -164,53 +142,3 @@ class PrimaryVoter:
             fail_silent=bool(recorded.flags & FAIL_SILENT),
             held=recorded.flags & (HELD | HELD_WRONG),
         )
-
-
-def _heard(ballots: Sequence[Ballot], voters: int) -> int:
-    done = NodeStatus.DONE
-    return sum(1 << i for i, b in enumerate(ballots) if voters >> i & 1 and b.status == done)
-
-
-def _alike(ballots: Sequence[Ballot], heard: int, node: int) -> int:
-    """Return the mask of the heard nodes that have the output of `node`."""
-    output = ballots[node].output_digest
-    return sum(
-        1 << i for i, b in enumerate(ballots) if heard >> i & 1 and b.output_digest == output
-    )
-
-
-def _first_confirmed(ballots: Sequence[Ballot], heard: int) -> int | None:
-    """Return the first node of `heard` whose output another one has."""
-    for node in range(len(ballots)):
-        if heard >> node & 1 and _alike(ballots, heard, node).bit_count() > 1:
-            return node
-    return None
-
-
-def _undecided(verdict: Verdict, voters: int, held: int, primary: int | None) -> Verdict:
-    """Return the verdict without an output; `verdict` is any one of the frame."""
-    flags = verdict.flags & RE_EXECUTED | held
-    undecided = verdict._replace(
-        kind=VerdictKind.NO_MAJORITY,
-        voters=voters,
-        flags=flags,
-        agree=0,
-        dissent=0,
-        latent=0,
-        output=0,
-        state=0,
-    )
-    return packed(undecided, primary)
-
-
-def _delivered(
-    verdict: Verdict, voters: int, heard: int, primary: int | None, *, contested: bool
-) -> Verdict:
-    """Return the verdict that delivers the output of the primary, from that of the nodes which
-    have the same one."""
-    apart = (verdict.dissent | verdict.latent) & voters or verdict.flags & STATE_SPLIT
-    whole = heard == voters and not apart
-    kind = VerdictKind.UNANIMOUS if whole else VerdictKind.MAJORITY
-    if contested:
-        kind = VerdictKind.NO_MAJORITY
-    return packed(verdict._replace(kind=kind, voters=voters), primary)

@@ -175,6 +175,44 @@ def record_length(nodes: int) -> int:
 _RECORD_MAX: Final = record_length(MAX_NODES)
 
 
+def from_c(f: Any, ballots: Sequence[Ballot], primary: int | None = None) -> Verdict:
+    """Return a decided hil_frame_verdict_t as a verdict on these ballots, with its packed frame;
+    the node with the index `primary` commands. Raises: KernelError for more than 8 nodes."""
+    record = ffi.new("uint8_t[]", _RECORD_MAX)
+    length = check(lib.frame_verdict_pack(f, record, _RECORD_MAX), "frame_verdict_pack")
+    if primary is not None:
+        record[_PRIMARY_AT] = 1 + primary
+    return _verdict(f, ballots, ffi.buffer(record, length)[:])
+
+
+def in_c(ballots: Sequence[Ballot]) -> Any:
+    """Return a new hil_frame_verdict_t with these ballots, and nothing else."""
+    f = ffi.new("hil_frame_verdict_t *")  # one per call: viewers may unpack in other threads
+    _enter(f, ballots)
+    return f
+
+
+def _enter(f: Any, ballots: Sequence[Ballot]) -> None:
+    f.nodes = len(ballots)
+    for node, ballot in zip(f.node, ballots, strict=False):  # a C frame has MAX_NODES places
+        node.status, node.signal, node.output_digest, node.state_digest = ballot
+
+
+def enter(f: Any, verdict: Verdict) -> Any:
+    """Make the hil_frame_verdict_t `f`, which is all zero, that of a verdict, and return it."""
+    _enter(f, verdict.ballots)
+    f.frame, f.voters = verdict.frame, verdict.voters
+    f.verdict, f.flags = verdict.kind, verdict.flags
+    f.agree, f.dissent, f.latent = verdict.agree, verdict.dissent, verdict.latent
+    f.output, f.state = verdict.output, verdict.state
+    return f
+
+
+def decided_in_c(verdict: Verdict) -> Any:
+    """Return a verdict as a new hil_frame_verdict_t."""
+    return enter(ffi.new("hil_frame_verdict_t *"), verdict)
+
+
 def _verdict(f: Any, ballots: Sequence[Ballot], record: bytes) -> Verdict:
     return Verdict(
         f.frame,
@@ -210,11 +248,9 @@ def vote(
     optionally with HELD_WRONG, if the last voted output leaves the system again when this frame has
     none. `upset`: a bit of the voter's memory that is hit. Raises: KernelError for more than 8
     nodes. Thread-safe."""
-    f = ffi.new("hil_frame_verdict_t *")  # one per call: viewers may unpack in other threads
-    f.frame, f.nodes, f.voters = frame, len(ballots), voters
+    f = in_c(ballots)
+    f.frame, f.voters = frame, voters
     f.flags = (RE_EXECUTED if re_executed else 0) | (FAIL_SILENT if fail_silent else 0) | held
-    for node, ballot in zip(f.node, ballots, strict=False):  # a C frame has MAX_NODES places
-        node.status, node.signal, node.output_digest, node.state_digest = ballot
     if upset is not None and not upset.decided:
         _flip(f, upset)
     check(lib.frame_verdict_decide(f), "frame_verdict_decide")
@@ -222,25 +258,14 @@ def vote(
         _flip(f, upset)
     if f.flags & DELIVERED and golden_output is not None and f.output == golden_output:
         f.flags |= CORRECT
-    packed = ffi.new("uint8_t[]", _RECORD_MAX)
-    length = check(lib.frame_verdict_pack(f, packed, _RECORD_MAX), "frame_verdict_pack")
-    return _verdict(f, ballots, ffi.buffer(packed, length)[:])
+    return from_c(f, ballots)
 
 
 def packed(verdict: Verdict, primary: int | None = None) -> Verdict:
     """Return a verdict that was decided elsewhere, with its packed frame; the node with the index
     `primary` commands. Raises: KernelError for more than 8 nodes. Thread-safe."""
-    f = ffi.new("hil_frame_verdict_t *")
-    f.frame, f.nodes, f.voters = verdict.frame, len(verdict.ballots), verdict.voters
-    f.verdict, f.flags = verdict.kind, verdict.flags
-    f.agree, f.dissent, f.latent = verdict.agree, verdict.dissent, verdict.latent
-    f.output, f.state = verdict.output, verdict.state
-    for node, ballot in zip(f.node, verdict.ballots, strict=False):
-        node.status, node.signal, node.output_digest, node.state_digest = ballot
-    record = ffi.new("uint8_t[]", _RECORD_MAX)
-    length = check(lib.frame_verdict_pack(f, record, _RECORD_MAX), "frame_verdict_pack")
-    record[_PRIMARY_AT] = 0 if primary is None else 1 + primary
-    return verdict._replace(record=ffi.buffer(record, length)[:])
+    record = from_c(decided_in_c(verdict), verdict.ballots, primary).record
+    return verdict._replace(record=record)
 
 
 def _flip(f: Any, upset: VoterUpset) -> None:

@@ -9,18 +9,34 @@ import random
 import re
 import zlib
 from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from hil.redundancy.voting import Ballot, record_length, unpack, vote
-from hil.report.run_page.frames import numbered, plain_digests
+from hil.record.reader import Reader
+from hil.redundancy.byzantine import combine
+from hil.redundancy.voting import Ballot, record_length, unpack, vote, vote_again
+from hil.report.run_page.frames import all_numbered, numbered, plain_digests
+from hil.report.run_page.voters import voters_of
 from hil.report.run_report import runs_page
 from tests.report.runs import run
 
 NODES = 3
+PRIMARY = {"scheme": "primary_monitors", "board": "inproc"}
+VOTERS = {"scheme": "4mr", "board": "inproc", "voter_per_node": True}
+TWO_FACED = [
+    {"frame": frame, "node": "a", "target": "link", "noise": noise, "to": to}
+    for frame, noise, to in (
+        (10, "alter", ["d"]),
+        (30, "drop", ["b"]),
+        (50, "alter", ["b", "c"]),
+    )
+]
+"""Node a gives different values to the others, or nothing."""
 LENGTH = record_length(NODES)
 
 
@@ -54,6 +70,26 @@ def test_numbers_in_place_of_digests_give_the_same_verdicts() -> None:
     assert len(kinds) == 5
 
 
+def test_numbers_are_the_same_for_a_frame_and_its_voters(tmp_path: Path) -> None:
+    """Each voter decides on them as it did, and together they release the same."""
+    folder = run(tmp_path / "r", rig=VOTERS, upsets={"events": TWO_FACED})
+    length = record_length(4)
+    with closing(Reader(folder / "run.db")) as reader:
+        content = b"".join(data for _, _, data in reader.blocks())
+        voters = voters_of(reader, 80, length)
+    assert voters is not None and list(voters.frames) == [10, 30, 50]
+    frames, again = all_numbered(np.frombuffer(content, np.uint8).reshape(80, length), 4, voters)
+    assert again is not None
+    largest = 0
+    for number, wide in zip(again.frames, again.wide(frames), strict=True):
+        sent, *stored = [unpack(record.tobytes()) for record in wide[:5]]
+        largest = max(largest, *(b.output_digest for v in stored for b in v.ballots))
+        verdicts = {node: vote_again(verdict) for node, verdict in enumerate(stored)}
+        assert [v.record for v in verdicts.values()] == [v.record for v in stored]
+        assert combine(sent, verdicts).record == sent.record, number
+    assert largest < 1 + 5 * 5
+
+
 def test_differences_to_the_agreed_digest_are_zero_where_nodes_agree() -> None:
     frames = np.frombuffer(b"".join(random_frames(200)), np.uint8).reshape(-1, LENGTH)
     twice = plain_digests(frames, NODES)
@@ -80,50 +116,115 @@ in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium
 READY = "document.getElementById('votes')?.dataset.equal"
 
 
-def tampered(page: str, change: Callable[[bytearray], None]) -> str:
-    """The page with frames that someone has changed."""
+Change = Callable[[bytearray], None]
+
+
+def data_of(page: str) -> tuple[str, Any]:
+    """The data that a page votes on, as text and read."""
     found = re.search(r'id="frames">(.*?)</script>', page)
     assert found is not None
-    data: Any = json.loads(found[1])
-    count, length = data["count"], data["length"]
-    planes = np.frombuffer(zlib.decompress(base64.b64decode(data["frames"])), np.uint8)
-    frames = bytearray(planes.reshape(length, count).T.tobytes())
-    change(frames)
-    again = np.frombuffer(bytes(frames), np.uint8).reshape(count, length).T
-    packed = zlib.compress(np.ascontiguousarray(again).tobytes())
-    data["frames"] = base64.b64encode(packed).decode()
-    return page.replace(found[1], json.dumps(data))
+    return found[1], json.loads(found[1])
+
+
+def changed(packed: str, rows: int, length: int, change: Change) -> str:
+    """Packed planes of so many rows that someone has changed."""
+    planes = np.frombuffer(zlib.decompress(base64.b64decode(packed)), np.uint8)
+    content = bytearray(planes.reshape(length, rows).T.tobytes())
+    change(content)
+    again = np.frombuffer(bytes(content), np.uint8).reshape(rows, length).T
+    return base64.b64encode(zlib.compress(np.ascontiguousarray(again).tobytes())).decode()
+
+
+def tampered(page: str, change: Change) -> str:
+    """The page with frames that someone has changed."""
+    text, data = data_of(page)
+    data["frames"] = changed(data["frames"], data["count"], data["length"], change)
+    return page.replace(text, json.dumps(data))
+
+
+def with_other_voters(page: str, change: Change) -> str:
+    """The page with verdicts of voters of single nodes that someone has changed."""
+    text, data = data_of(page)
+    voters = data["voters"]
+    voters["records"] = changed(voters["records"], voters["rows"], data["length"], change)
+    return page.replace(text, json.dumps(data))
+
+
+def flips(*places: tuple[int, int]) -> Change:
+    """A change of bits in bytes."""
+
+    def change(content: bytearray) -> None:
+        for at, bits in places:
+            content[at] ^= bits
+
+    return change
+
+
+async def says(shown: Page, equal: str, texts: tuple[str, ...]) -> None:
+    text = await shown.tells("document.getElementById('votes').innerText")
+    assert all(part in text for part in texts), text
+    assert await shown.tells("document.getElementById('votes').dataset.equal") == equal
+
+
+def of_a_majority(page: str) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Pages of a majority, whether all in them is equal, and what they say."""
+    said_otherwise, kind = (LENGTH * 40 + 34, 1), (LENGTH * 41 + 8, 3)
+    signal = (LENGTH * 42 + 33, 9)  # no vote looks at it: only the digest has it
+    verdict = "frame 41: verdict: recorded majority, voted again unanimous"
+    both = ("78 of 80 verdicts are equal", "frame 40: verdict: recorded unanimous", verdict)
+    return [
+        (page, "yes", ("80 of 80 verdicts are equal", "that of the run")),
+        (tampered(page, flips(said_otherwise, kind)), "no", both),
+        (tampered(page, flips(signal)), "no", ("80 of 80", "it is not that of the run")),
+    ]
+
+
+def of_a_primary(page: str) -> list[tuple[str, str, tuple[str, ...]]]:
+    """The same of a primary: node a, which was voted out in frame 10, commands again."""
+    commands = "frame 20: the one that commands: recorded a, voted again b"
+    return [
+        (page, "yes", ("80 of 80 verdicts are equal", "passed 2 times", "that of the run")),
+        (tampered(page, flips((LENGTH * 20 + 15, 3))), "no", ("79 of 80", commands)),
+    ]
+
+
+def of_voters(page: str) -> list[tuple[str, str, tuple[str, ...]]]:
+    """The same of voters of four nodes, which had different views in three frames."""
+    long = record_length(4)
+    verdict_of_d = (long * 3 + 8, 3)  # in frame 10
+    view_of_c = (long * (4 + 2) + 32 + 18 + 2, 1)  # in frame 30: what it got from b
+    other_frame = (long * 8, 1)  # the voter of a in frame 50 voted on frame 51
+    differs = (
+        "77 of 80 verdicts are equal",
+        "frame 10, voter of d: verdict: recorded",
+        "frame 30, voter of c: ",
+        "frame 50: its voters cannot be read",
+        "it is not that of the record",
+    )
+    signal = with_other_voters(page, flips((long * 2 + 33, 9)))
+    # The frame was released otherwise than its voters decided, who are as they were.
+    mask, own = flips((long * 10 + 13, 1)), flips(*((long * i + 13, 1) for i in range(4)))
+    released = with_other_voters(tampered(page, mask), own)
+    equal = ("80 of 80 verdicts are equal", "12 of 12 verdicts", "that of the record")
+    unseen = ("80 of 80", "12 of 12", "it is not that of the record")
+    by_voters = ("79 of 80", "12 of 12", "frame 10: dissenting nodes: recorded a d, voted again d")
+    return [
+        (page, "yes", equal),
+        (with_other_voters(page, flips(verdict_of_d, view_of_c, other_frame)), "no", differs),
+        (signal, "no", unseen),
+        (released, "no", by_voters),
+    ]
 
 
 @in_a_browser
 def test_the_page_votes_again_and_sees_what_was_changed(tmp_path: Path) -> None:
-    page = runs_page([run(tmp_path / "r")])
-
-    def ballot(frames: bytearray) -> None:
-        frames[LENGTH * 40 + 32 + 2] ^= 1  # node a of frame 40 said something else
-
-    def verdict(frames: bytearray) -> None:
-        frames[LENGTH * 41 + 8] = 2  # majority, where all agreed
-
-    def unheard(frames: bytearray) -> None:
-        frames[LENGTH * 42 + 33] ^= 9  # a signal, which no vote looks at: only the digest has it
-
-    wanted = {
-        "honest": ("yes", "80 of 80 verdicts are equal", "that of the run"),
-        "ballot": ("no", "79 of 80 verdicts are equal", "frame 40: verdict: recorded unanimous"),
-        "verdict": ("no", "79 of 80 verdicts", "frame 41: verdict: recorded majority, voted again"),
-        "unheard": ("no", "80 of 80 verdicts are equal", "it is not that of the run"),
-    }
-    changes = {"ballot": ballot, "verdict": verdict, "unheard": unheard}
+    pages = [
+        *of_a_majority(runs_page([run(tmp_path / "majority")])),
+        *of_a_primary(runs_page([run(tmp_path / "primary", rig=PRIMARY)])),
+        *of_voters(runs_page([run(tmp_path / "v", rig=VOTERS, upsets={"events": TWO_FACED})])),
+    ]
     with chromium(tmp_path / "profile") as port:
-        for name, (equal, said, more) in wanted.items():
-            path = tmp_path / f"{name}.html"
-            content = tampered(page, changes[name]) if name in changes else page
-            path.write_text(content, encoding="utf-8")
-
-            async def visit(shown: Page, equal: str = equal, texts: Any = (said, more)) -> None:
-                text = await shown.tells("document.getElementById('votes').innerText")
-                assert all(part in text for part in texts), text
-                assert await shown.tells("document.getElementById('votes').dataset.equal") == equal
-
-            asyncio.run(visited(path, port, READY, visit))
+        for number, (page, equal, texts) in enumerate(pages):
+            path = tmp_path / f"{number}.html"
+            path.write_text(page, encoding="utf-8")
+            asyncio.run(visited(path, port, READY, partial(says, equal=equal, texts=texts)))

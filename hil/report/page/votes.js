@@ -7,11 +7,11 @@ const SHOWN = 5;
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 const shown = (number) => number.toLocaleString("en-US");
 
-/** The compressed planes of the frames: all first bytes, all second ones, and so on. */
-async function planesOf(data) {
-  const stream = new Blob([bytesOf(data.frames)]).stream().pipeThrough(new DecompressionStream("deflate"));
+/** Compressed planes of so many bytes: all first bytes of records, all second ones, and so on. */
+async function planesOf(base64, length) {
+  const stream = new Blob([bytesOf(base64)]).stream().pipeThrough(new DecompressionStream("deflate"));
   const planes = new Uint8Array(await new Response(stream).arrayBuffer());
-  if (planes.length !== data.length * data.count) throw new Error("the frames of this page are damaged");
+  if (planes.length !== length) throw new Error("the frames of this page are damaged");
   return planes;
 }
 
@@ -39,54 +39,87 @@ const PARTS = [
   [12, 13, "agreeing nodes"],
   [13, 14, "dissenting nodes"],
   [14, 15, "nodes with another state"],
+  [15, 16, "the one that commands"],
   [16, 24, "agreed output digest"],
   [24, 32, "agreed state digest"],
 ];
 
-/** What of a frame the vote makes otherwise than the record has it. */
-function difference(data, frame, recorded, again) {
+/** What the vote makes otherwise than the record has it; `where`: which verdict it is. */
+function difference(data, where, recorded, again) {
   const named = (mask) => data.names.filter((_, node) => (mask >> node) & 1).join(" ") || "none";
   const words = (part, bytes) => {
     if (part === "verdict") return data.kinds[bytes[0]] || `number ${bytes[0]}`;
+    if (part === "the one that commands") return data.names[bytes[0] - 1] || "none";
     if (/nodes|voters/.test(part)) return named(bytes[0]);
-    return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    return hex(bytes);
   };
   for (const [from, to, part] of PARTS) {
     const [a, b] = [recorded.slice(from, to), again.slice(from, to)];
     if (a.some((byte, i) => byte !== b[i])) {
-      return `frame ${shown(frame)}: ${part}: recorded ${words(part, a)}, voted again ${words(part, b)}`;
+      return `${where}: ${part}: recorded ${words(part, a)}, voted again ${words(part, b)}`;
     }
   }
-  return `frame ${shown(frame)}: its bytes differ`;
+  return `${where}: its bytes differ`;
+}
+
+/** The voter of this page, as the run was voted. */
+async function voterOf(data) {
+  const { instance } = await WebAssembly.instantiate(bytesOf(data.voter), {});
+  if (data.primary) instance.exports.voter_primary(data.primary.votes, data.primary.frames);
+  return instance.exports;
+}
+
+/** Vote on some frames again. Returns how many could be read, and what they become. */
+function framesAgain(voter, data, part) {
+  const space = new Uint8Array(voter.memory.buffer, voter.voter_frames(), part.length);
+  space.set(part);
+  const done = voter.voter_again(part.length / data.length, data.length);
+  return { done, frames: space.slice() };
+}
+
+/** Whether so many bytes are the same in both from `at` on. */
+function same(one, other, at, length) {
+  for (let byte = at; byte < at + length; byte++) if (one[byte] !== other[byte]) return false;
+  return true;
+}
+
+/** What the vote makes of one frame otherwise; empty if nothing. */
+function frameAgain(voter, data, voters, number, recorded, again) {
+  let differs = "";
+  if (voters?.byFrame.has(number)) {
+    const own = votersAgain(voter, data, voters, number, recorded);
+    if (own.frame === null) return own.differs;
+    [again, differs] = [own.frame, own.differs];
+  }
+  if (same(recorded, again, 0, data.length)) return differs;
+  return differs || difference(data, `frame ${shown(number)}`, recorded, again);
 }
 
 /** Vote on all frames; report how far it is. */
-async function vote(data, planes, report) {
-  const { instance } = await WebAssembly.instantiate(bytesOf(data.voter), {});
-  const { memory, voter_frames, voter_capacity, voter_again } = instance.exports;
+async function vote(data, planes, voters, report) {
+  const voter = await voterOf(data);
   const { length, count } = data;
-  const atOnce = Math.floor(voter_capacity() / length);
-  const result = { voted: 0, equal: 0, differences: [], verdicts: {} };
+  const atOnce = Math.floor(voter.voter_capacity() / length);
+  const result = { voted: 0, equal: 0, differences: [], verdicts: {}, changes: 0 };
   for (let first = 0; first < count; first += atOnce) {
     const number = Math.min(atOnce, count - first);
     const part = framesOf(data, planes, first, number);
-    const space = new Uint8Array(memory.buffer, voter_frames(), part.length);
-    space.set(part);
-    const done = voter_again(number, length);
-    for (let i = 0; i < number; i++) {
+    const { done, frames } = framesAgain(voter, data, part);
+    for (let i = 0; i < Math.min(number, done + 1); i++) {
       const at = i * length;
-      let same = i < done;
-      for (let byte = 0; same && byte < length; byte++) same = part[at + byte] === space[at + byte];
-      if (same) {
+      const own = (bytes) => bytes.subarray(at, at + length);
+      let differs = "";
+      if (i >= done) differs = `frame ${shown(first + i)} cannot be read`;
+      else if (voters?.byFrame.has(first + i) || !same(part, frames, at, length)) {
+        differs = frameAgain(voter, data, voters, first + i, own(part), own(frames));
+      }
+      if (!differs) {
         const kind = data.kinds[part[at + 8]];
         result.verdicts[kind] = (result.verdicts[kind] || 0) + 1;
         result.equal++;
       } else if (result.differences.length < SHOWN) {
-        const [recorded, again] = [part.subarray(at, at + length), space.subarray(at, at + length)];
-        const text = i < done ? difference(data, first + i, recorded, again) : `frame ${shown(first + i)} cannot be read`;
-        result.differences.push(text);
+        result.differences.push(differs);
       }
-      if (i >= done) break;
     }
     result.voted += Math.min(number, done + 1);
     if (done < number) break;
@@ -95,6 +128,7 @@ async function vote(data, planes, report) {
       await new Promise((resolve) => setTimeout(resolve));
     }
   }
+  result.changes = voter.voter_changes();
   return result;
 }
 
@@ -102,10 +136,34 @@ async function vote(data, planes, report) {
 async function digestAgain(data, planes) {
   if (!data.digest || !globalThis.crypto?.subtle) return null;
   const frames = framesOf(data, planes, 0, data.count);
-  const ours = new Uint8Array(await crypto.subtle.digest("SHA-256", frames));
   const events = data.events.match(/../g).map((pair) => parseInt(pair, 16));
-  const all = await crypto.subtle.digest("SHA-256", Uint8Array.from([...ours, ...events]));
-  return Array.from(new Uint8Array(all), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex(await sha256(Uint8Array.from([...(await sha256(frames)), ...events])));
+}
+
+/** Lines of what was compared besides verdicts: name, text, and whether it is equal. */
+async function comparisons(data, planes, voters, result) {
+  const lines = [];
+  const add = (name, equal, text) => lines.push([name, equal, `${equal ? "✔" : "✘"} ${text}`]);
+  if (voters) {
+    const all = `${shown(voters.equal)} of ${shown(voters.rows)}`;
+    const where = `frames with different views: ${shown(voters.byFrame.size)}`;
+    add("voters of nodes", voters.equal === voters.rows, `${all} verdicts are equal (${where})`);
+  }
+  if (data.primary) {
+    const { changes } = data.primary;
+    const known = changes === null || changes === result.changes;
+    add("command", known, `passed ${shown(result.changes)} ${result.changes === 1 ? "time" : "times"}` + (known ? "" : `; the result says ${changes}`));
+  }
+  const digests = [
+    ["run digest", await digestAgain(data, planes), data.digest, "the run"],
+    ["record digest", await sealAgain(data, voters, planes), data.seal?.record_digest, "the record"],
+  ];
+  for (const [name, again, recorded, whose] of digests) {
+    if (again === null) continue;
+    const equal = again === recorded;
+    add(name, equal, equal ? `${again}: that of ${whose}` : `${again}: it is not that of ${whose}, ${recorded}`);
+  }
+  return lines;
 }
 
 async function voteAgain() {
@@ -119,12 +177,12 @@ async function voteAgain() {
   try {
     const began = performance.now();
     const data = JSON.parse(document.getElementById("frames").textContent);
-    const planes = await planesOf(data);
+    const planes = await planesOf(data.frames, data.length * data.count);
+    const voters = await votersOf(data);
     const all = shown(data.count);
-    const result = await vote(data, planes, (voted) => say(`${shown(voted)} of ${all} frames are voted again ...`));
-    const digest = await digestAgain(data, planes);
-    const other = digest !== null && digest !== data.digest;
-    const equal = result.equal === data.count && !other;
+    const result = await vote(data, planes, voters, (voted) => say(`${shown(voted)} of ${all} frames are voted again ...`));
+    const lines = await comparisons(data, planes, voters, result);
+    const equal = result.equal === data.count && lines.every(([, same]) => same);
     const ms = Math.max(1, Math.round(performance.now() - began));
     say(
       result.equal === data.count
@@ -134,9 +192,7 @@ async function voteAgain() {
     const counts = Object.entries(result.verdicts).map(([kind, number]) => `${shown(number)} ${kind}`);
     add("verdicts", counts.join(", ") || "none");
     for (const text of result.differences) add("differs", text);
-    if (digest !== null) {
-      add("run digest", other ? `✘ ${digest}: it is not that of the run, ${data.digest}` : `✔ ${digest}: that of the run`);
-    }
+    for (const [name, , text] of lines) add(name, text);
     add("took", `${shown(ms)} ms in this browser`);
     box.dataset.equal = equal ? "yes" : "no";
   } catch (error) {

@@ -1,5 +1,6 @@
 """The packed frames of a run, which its page votes on again before the reader's eyes: the voter is
-csrc/host/frame_verdict.c, compiled to WebAssembly (csrc/port/wasm)."""
+csrc/host/frame_verdict.c, compiled to WebAssembly (csrc/port/wasm), with csrc/host/primary.c
+where a node commands, and csrc/host/replicas.c where each node has a voter."""
 
 from __future__ import annotations
 
@@ -15,14 +16,29 @@ import numpy.typing as npt
 
 from hil.json_values import JsonObject
 from hil.record.reader import Reader
+from hil.record.seal import ROWS_WITH_BLOBS
 from hil.record.span_rows import has_replicas
 from hil.redundancy.voting import VerdictKind, record_length
 from hil.report.markup import text
 from hil.report.page_file import asset
 from hil.report.run_page.facts import RunFacts
+from hil.report.run_page.voters import (
+    ROWS_MAX,
+    Voters,
+    are_too_many,
+    seal_of_record,
+    voters_of,
+)
 from hil.scenario.words import SchemeName
 
-__all__ = ["SCRIPT_POLICY", "frame_data", "numbered", "plain_digests", "vote_section"]
+__all__ = [
+    "SCRIPT_POLICY",
+    "all_numbered",
+    "frame_data",
+    "numbered",
+    "plain_digests",
+    "vote_section",
+]
 
 SCRIPT_POLICY: Final = "'wasm-unsafe-eval'"
 
@@ -40,23 +56,9 @@ def vote_section(reader: Reader, facts: RunFacts) -> str:
     data = frame_data(reader, facts)
     if data is None:
         return ""
-    scenario = facts.meta.scenario
-    other = ""
-    if scenario.votes_by_value:
-        other = (
-            "The voter of this run compares values, which are not part of this page; the one of "
-            "pages votes by digests."
-        )
-    elif scenario.scheme == SchemeName.PRIMARY_MONITORS.value:
-        other = "In this run a primary commands; the voter of pages knows only majorities."
-    elif has_replicas(reader):
-        other = (
-            "In this run each node has a voter of its own, and in some frames their views of the "
-            "replies differed; a page has only one view of each frame."
-        )
-    if other:
+    if data.get("refused"):
         return (
-            f"<h2>Voted again, here</h2><p>{other} Vote again with "
+            f"<h2>Voted again, here</h2><p>{data['refused']} Vote again with "
             f"<code>hil replay {text(facts.name)} --verify</code>.</p>"
         )
     content = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
@@ -65,6 +67,18 @@ def vote_section(reader: Reader, facts: RunFacts) -> str:
         "they were recorded, compiled to WebAssembly. It votes on each frame again now, and its "
         "verdict, masks, digests and flags are compared with the recorded ones, byte for byte."
     )
+    if data["primary"]:
+        note += (
+            " A node commands in this run: who does in each frame follows again from the frames "
+            "before it."
+        )
+    if data["voters"]:
+        note += (
+            " Each node of this run has a voter of its own. Where their views of the replies "
+            "differed, each votes again on what it had recorded as received (after the exchange, "
+            "if there is one: the copies that were exchanged are not recorded), and the verdict of "
+            "the frame follows again from theirs."
+        )
     if data["numbered"]:
         note += (
             " This run is long: its digests are replaced by numbers within their frame, which are "
@@ -77,12 +91,13 @@ def vote_section(reader: Reader, facts: RunFacts) -> str:
         '<noscript><p class="warning">Voting again needs JavaScript; all other parts of this page '
         "do not.</p></noscript>"
         f'<script type="application/json" id="frames">{content}</script>'
-        f'<script>"use strict";\n{asset("votes.js")}</script>'
+        f'<script>"use strict";\n{asset("voters.js")}{asset("votes.js")}</script>'
     )
 
 
 def frame_data(reader: Reader, facts: RunFacts) -> JsonObject | None:
-    """Return what the page votes on; None if there is no whole frame."""
+    """Return what the page votes on, or why it does not (`refused`); None if there is no whole
+    frame. Raises: RecordError if the record cannot be read."""
     nodes = len(facts.nodes)
     length = record_length(nodes) if nodes else 0
     blocks = [data for _, _, data in reader.blocks()] if nodes else []
@@ -90,10 +105,20 @@ def frame_data(reader: Reader, facts: RunFacts) -> JsonObject | None:
     count = len(content) // length if length else 0
     if not count:
         return None
+    refused = _refusal(reader, facts)
+    if refused:
+        return {"refused": refused}
     frames = np.frombuffer(content[: count * length], np.uint8).reshape(count, length)
-    packed, is_numbered = _packed(plain_digests(frames, nodes)), False
-    if len(packed) > _BYTES_MAX:
-        packed, is_numbered = _packed(plain_digests(numbered(frames, nodes), nodes)), True
+    voters: Voters | None = None
+    if has_replicas(reader):
+        voters = voters_of(reader, count, length)
+        if voters is None:
+            return {"refused": "What the voters of the nodes decided is damaged in this record."}
+    packed, voters_data = _content(frames, nodes, voters)
+    is_numbered = _size(packed, voters_data) > _BYTES_MAX
+    if is_numbered:
+        frames, voters = all_numbered(frames, nodes, voters)
+        packed, voters_data = _content(frames, nodes, voters)
     events = hashlib.sha256("\n".join(reader.event_lines()).encode()).hexdigest()
     wasm = (resources.files("hil.report") / "page" / "voter.wasm").read_bytes()
     return {
@@ -105,8 +130,46 @@ def frame_data(reader: Reader, facts: RunFacts) -> JsonObject | None:
         "digest": "" if is_numbered else facts.result.run_digest,
         "events": events,
         "frames": base64.b64encode(packed).decode("ascii"),
+        "primary": _primary(facts),
+        "voters": voters_data,
+        "seal": None if is_numbered or voters is None else seal_of_record(reader),
+        "seal_rows": ROWS_WITH_BLOBS,
         "voter": base64.b64encode(wasm).decode("ascii"),
     }
+
+
+def _refusal(reader: Reader, facts: RunFacts) -> str:
+    """Return why a page does not vote on a run; empty if it does."""
+    if facts.meta.scenario.votes_by_value:
+        return (
+            "The voter of this run compares values, which are not part of this page; the one of "
+            "pages votes by digests."
+        )
+    if are_too_many(reader):
+        return (
+            f"In this run each node has a voter of its own, and more than {ROWS_MAX:,} of their "
+            "verdicts are of different views: they would make this page too large."
+        )
+    return ""
+
+
+def _primary(facts: RunFacts) -> JsonObject | None:
+    """Return the rule of the primary, and how often command passed; None in other schemes."""
+    scenario = facts.meta.scenario
+    if scenario.scheme != SchemeName.PRIMARY_MONITORS.value:
+        return None
+    votes, frames = scenario.monitors
+    changes = facts.result.metrics.get("command_changes")
+    return {"votes": votes, "frames": frames, "changes": changes}
+
+
+def _content(frames: Frames, nodes: int, voters: Voters | None) -> tuple[bytes, JsonObject | None]:
+    return _packed(plain_digests(frames, nodes)), None if voters is None else voters.data(frames)
+
+
+def _size(packed: bytes, voters: JsonObject | None) -> int:
+    texts = () if voters is None else (voters["heads"], voters["records"])
+    return len(packed) + sum(3 * len(str(text)) // 4 for text in texts)
 
 
 def _packed(frames: Frames) -> bytes:
@@ -128,16 +191,37 @@ def plain_digests(frames: Frames, nodes: int) -> Frames:
 def numbered(frames: Frames, nodes: int) -> Frames:
     """Return frames in which each digest is replaced by a number from 1 on that is the same within
     a frame exactly where digests are the same; 0 stays 0, which stands for none."""
-    out: Frames = frames.copy()
+    return _numbered_together(frames[:, None], nodes)[:, 0]
+
+
+def all_numbered(frames: Frames, nodes: int, voters: Voters | None) -> tuple[Frames, Voters | None]:
+    """Return frames and the verdicts of voters with numbers in place of digests: a frame and its
+    voters have the same ones."""
+    out = numbered(frames, nodes)
+    if voters is None:
+        return out, None
+    wide = _numbered_together(voters.wide(frames), nodes)
+    out[voters.frames] = wide[:, 0]
+    return out, voters.replaced(wide)
+
+
+def _numbered_together(wide: Frames, nodes: int) -> Frames:
+    """Return packed verdicts, of each frame some, with the same numbers for the same digests of
+    one frame."""
+    out: Frames = wide.copy()
     for own, agreed in ((_NODE_OUTPUT, _OUTPUT), (_NODE_STATE, _STATE)):
-        columns = [agreed, *(_of_node(node, own) for node in range(nodes))]
-        values = [np.ascontiguousarray(frames[:, c]).view("<u8").ravel() for c in columns]
-        for number, (column, value) in enumerate(zip(columns, values, strict=True)):
-            label = np.full(len(frames), number + 1, dtype="<u8")
+        columns = [
+            (slot, part)
+            for slot in range(wide.shape[1])
+            for part in (agreed, *(_of_node(node, own) for node in range(nodes)))
+        ]
+        values = [np.ascontiguousarray(wide[:, at, c]).view("<u8").ravel() for at, c in columns]
+        for number, ((slot, column), value) in enumerate(zip(columns, values, strict=True)):
+            label = np.full(len(wide), number + 1, dtype="<u8")
             for earlier in reversed(range(number)):
                 label[values[earlier] == value] = earlier + 1
             label[value == 0] = 0
-            out[:, column] = label.view(np.uint8).reshape(-1, 8)
+            out[:, slot, column] = label.view(np.uint8).reshape(-1, 8)
     return out
 
 
