@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -21,6 +22,7 @@ from hil.exit_codes import Exit
 
 if TYPE_CHECKING:
     from hil.analysis.economics.price_table import PriceTable
+    from hil.analysis.economics.priced_run import PricedRun
 
 __all__ = ["HELP", "cost"]
 
@@ -122,12 +124,26 @@ def cost(  # noqa: PLR0913, PLR0917  (every option is one)
     terms = Terms(table, wrong_answer, node_w, ground_nodes, draws, seed)
     outlook = OutlookOptions(None, factors=False, orbit=orbit, profile=profile, duty=duty)
     priced = [priced_subject(subject, terms, outlook) for subject in subjects]
-    pairs = [pair_price(priced[0], other) for other in priced[1:]]
+    names = _names(priced, subjects)
+    pairs = [
+        pair_price(priced[0], other, (names[0], name))
+        for other, name in zip(priced[1:], names[1:], strict=True)
+    ]
     if as_json:
         answer({"runs": [p.as_json() for p in priced], "pairs": [p.as_json() for p in pairs]})
     else:
-        show(lambda _: cost_tables(priced, pairs), width=_WIDTH)
+        show(lambda _: cost_tables(priced, names, pairs), width=_WIDTH)
     return Exit.PASS
+
+
+def _names(priced: Sequence[PricedRun], subjects: Sequence[str]) -> list[str]:
+    """Return a name for each run: that of its scenario, with what it was named on the command line
+    where several have the same one."""
+    names = [run.work.counts.name for run in priced]
+    return [
+        f"{name} in {subject}" if names.count(name) > 1 and name != subject else name
+        for name, subject in zip(names, subjects, strict=True)
+    ]
 
 
 def _list_prices(table: PriceTable, *, as_json: bool) -> None:

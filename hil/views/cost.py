@@ -18,14 +18,18 @@ __all__ = ["cost_tables", "price_list"]
 
 _SWINGS: Final = 6
 _DAY_S: Final = 86_400.0
+_WRITTEN_MAX: Final = 1e9
+"""Larger numbers have an exponent."""
 
 
-def cost_tables(runs: Sequence[PricedRun], pairs: Sequence[PairPrice]) -> RenderableType:
-    """Return the costs of runs, one after the other, and from which price of a wrong answer the
-    safer of two pays."""
+def cost_tables(
+    runs: Sequence[PricedRun], names: Sequence[str], pairs: Sequence[PairPrice]
+) -> RenderableType:
+    """Return the costs of runs, one after the other, each with its name, and from which price of a
+    wrong answer the safer of two pays."""
     parts: list[RenderableType] = []
-    for run in runs:
-        parts += [_run_part(run), Text("")]
+    for run, name in zip(runs, names, strict=True):
+        parts += [_run_part(run, name), Text("")]
     parts += [_pair_text(pair) for pair in pairs]
     if pairs:
         parts.append(Text(""))
@@ -39,13 +43,22 @@ def cost_tables(runs: Sequence[PricedRun], pairs: Sequence[PairPrice]) -> Render
     return Group(*parts)
 
 
-def _run_part(run: PricedRun) -> RenderableType:
+def _run_part(run: PricedRun, name: str) -> RenderableType:
     counts = run.work.counts
     head = Text.assemble(
-        (counts.name, HEAD),
+        (name, HEAD),
         f"  {counts.scheme}, {run.work.nodes} x {_watts(run)}, {counts.workload}",
     )
     return Group(head, _facts(run), Text(""), _costs(run), *_decisive(run))
+
+
+def _number(value: float, digits: int = 3) -> str:
+    """Return a number as people write it, rounded to so many digits: 21,200 and not 2.12e+04."""
+    text = f"{value:.{digits}g}"
+    rounded = float(text)
+    if 1000.0 <= abs(rounded) < _WRITTEN_MAX:
+        return f"{rounded:,.0f}"
+    return text
 
 
 def _watts(run: PricedRun) -> str:
@@ -58,26 +71,30 @@ def _facts(run: PricedRun) -> Table:
     table = Table(box=None, show_header=False, pad_edge=True, padding=(0, 2, 0, 0))
     table.add_column(style=DIM, no_wrap=True)
     table.add_column()
-    table.add_row("correct", f"{work.correct_per_s:,.4g} a second, {_frames(work.availability)}")
+    table.add_row(
+        "correct", f"{_number(work.correct_per_s, 4)} a second, {_frames(work.availability)}"
+    )
     if work.counts.predicted:
-        text = f"{wrong.best:.3g} a day ({wrong.low:.3g} to {wrong.high:.3g})"
+        text = f"{_number(wrong.best)} a day ({_number(wrong.low)} to {_number(wrong.high)})"
         table.add_row("wrong", f"{text}, predicted from {work.counts.predicted}")
         table.add_row("", "damage that lasts counts once: repair it, or reckon with more")
     elif work.counts.wrong:
-        text = f"{wrong.best:.3g} a day ({wrong.low:.3g} to {wrong.high:.3g}), from"
+        text = f"{_number(wrong.best)} a day ({_number(wrong.low)} to {_number(wrong.high)}), from"
         after = f"after {plural(work.counts.escaped, 'upset')}"
         table.add_row("wrong", f"{text} {work.counts.wrong:,} in the run {after}")
         if work.counts.ends_wrong:
             lasting = "still at the end of the run: in flight there are more, until it is repaired"
             table.add_row("", Text(lasting, style=WARN))
     else:
-        table.add_row("wrong", f"none in the run: below {wrong.high:.3g} a day (95 %)")
+        table.add_row("wrong", f"none in the run: below {_number(wrong.high)} a day (95 %)")
     if work.counts.voted_accel > 1.0 or work.counts.accel > 1.0:
-        factors = f"{work.counts.accel:,.4g}, of the voted data {work.counts.voted_accel:,.4g}"
+        factors = (
+            f"{_number(work.counts.accel)}, of the voted data {_number(work.counts.voted_accel)}"
+        )
         table.add_row("accelerated", f"upsets by {factors}: losses are divided by it")
     if work.contact_share:
         per_day, minutes = work.rescued_per_s * _DAY_S, work.contact_share * _DAY_S / 60.0
-        text = f"answers {per_day:,.4g} frames a day that have no right output on board"
+        text = f"answers {_number(per_day, 4)} frames a day that have no right output on board"
         table.add_row("ground", f"{text}, in {minutes:,.3g} minutes of contact")
     table.add_row("sunlight", f"{run.sunlight.share:.1%}, {run.sunlight.source}")
     sizes = (
@@ -119,20 +136,20 @@ def _cost_row(row: AtLaunchPrice, today: float) -> list[Text]:
     ratio = row.ratio_draws[1]
     return [
         Text(price),
-        Text(f"{middle:,.4g}"),
-        Text(f"({low:,.3g} to {high:,.3g})"),
-        Text(f"{row.ground_draws_usd[1]:,.3g}"),
-        Text(f"{ratio:,.3g} times", style=GOOD if ratio <= 1.0 else BAD),
+        Text(_number(middle, 4)),
+        Text(f"({_number(low)} to {_number(high)})"),
+        Text(_number(row.ground_draws_usd[1])),
+        Text(f"{_number(ratio)} times", style=GOOD if ratio <= 1.0 else BAD),
         Text(f"{row.cheaper:.0%} of draws"),
-        *([Text(f"{row.hybrid_draws_usd[1]:,.4g}")] if row.hybrid_draws_usd else []),
+        *([Text(_number(row.hybrid_draws_usd[1], 4))] if row.hybrid_draws_usd else []),
     ]
 
 
-def _decisive(run: PricedRun) -> list[Text]:
+def _decisive(run: PricedRun) -> list[RenderableType]:
     low, middle, high = run.break_even_draws
     if middle > 0.0:
-        even = f"at a launch price of {middle:,.3g} USD/kg ({low:,.3g} to {high:,.3g})"
-        lines = [Text(f"Orbit costs what the ground does {even}.")]
+        even = f"at a launch price of {_number(middle)} USD/kg ({_number(low)} to {_number(high)})"
+        lines: list[RenderableType] = [Text(f"Orbit costs what the ground does {even}.")]
     else:
         dearer = "Even free launches do not make orbit as cheap as the ground"
         lines = [Text(f"{dearer}: what flies is dearer by itself.")]
@@ -143,23 +160,39 @@ def _decisive(run: PricedRun) -> list[Text]:
                 "one such satellite: contact_usd_per_minute is that of its share of a station."
             )
         )
+    return [*lines, *_influences(run)]
+
+
+def _influences(run: PricedRun) -> list[RenderableType]:
+    """Return which prices decide whether orbit is cheaper, the most important first."""
     total = {influence.name: influence.total for influence in run.influences}
-    parts = [
-        f"{swing.name} ({swing.low:,.3g} to {swing.high:,.3g} times; {total[swing.name]:.0%} of "
-        "the variance)"
-        for swing in run.swings[:_SWINGS]
-        if swing.name in total  # a result that hardly varies has swings, but no shares
-    ]
-    if parts:
-        lines.append(Text("What decides orbit/ground: " + ", ".join(parts) + "."))
-    return lines
+    # A result that hardly varies has swings, but no shares.
+    swings = [swing for swing in run.swings[:_SWINGS] if swing.name in total]
+    if not swings:
+        return []
+    table = Table(box=None, pad_edge=True, header_style=HEAD)
+    table.add_column("orbit/ground depends on", no_wrap=True)
+    for heading in ("if low", "if high", "of the variance"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for swing in swings:
+        ends = [f"{_number(end)} times" for end in (swing.low, swing.high)]
+        table.add_row(swing.name, *ends, f"{total[swing.name]:.0%}")
+    return [Text(""), table]
 
 
 def _pair_text(pair: PairPrice) -> Text:
     low, middle, high = pair.usd
-    price = f"{middle:,.3g} USD ({low:,.3g} to {high:,.3g})"
+    price = f"{_number(middle)} USD ({_number(low)} to {_number(high)})"
+    costs = "costs the same as" if pair.same else "costs less than"
     if pair.worse:
-        return Text(f"{pair.cheap} costs less than {pair.dear}, and has fewer wrong answers.")
+        return Text(f"{pair.cheap} {costs} {pair.dear}, and has fewer wrong answers.")
+    if pair.shown and pair.same:
+        return Text(f"{pair.dear} {costs} {pair.cheap}, and has fewer wrong answers.")
+    if pair.same:
+        return Text(
+            f"No difference: {pair.dear} {costs} {pair.cheap}, and the runs do not show that one "
+            "of them has fewer wrong answers."
+        )
     if pair.shown:
         where = f"pays beside {pair.cheap} where a wrong answer costs more than {price}."
         return Text(f"{pair.dear} {where}")

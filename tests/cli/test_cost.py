@@ -68,6 +68,19 @@ def test_runs_without_wrong_answers_only_bound_the_price_of_one(hil: Hil) -> Non
 
 
 @pytest.mark.slow
+def test_equal_runs_show_no_difference_and_are_told_apart(hil: Hil) -> None:
+    hil.write("tmr.yaml", RUN.partition("upsets")[0] % "tmr")
+    for out in ("first", "second"):
+        hil("run", "tmr.yaml", "--out", out, "--quiet")
+    words = ("cost", "first", "second", "--draws", 200)
+    (pair,) = hil(*words, "--json").json["pairs"]
+    assert pair["same_cost"] is True and pair["wrong_answer_usd_5_50_95"] == [0.0, 0.0, 0.0]
+    text = " ".join(hil(*words).out.split())
+    assert "No difference: tmr in second (tmr) costs the same as tmr in first (tmr)" in text
+    assert "e+0" not in text and "e-0" not in text
+
+
+@pytest.mark.slow
 def test_a_rig_that_costs_more_and_errs_more_never_pays(two: Hil) -> None:
     """Of the single node's frames hardly any is right: each right one carries the whole cost."""
     two.write("bad.yaml", RUN.replace("frame: 50", "frame: 2") % "simplex")
@@ -95,7 +108,7 @@ def test_tables_say_what_was_counted_and_what_decides(two: Hil) -> None:
     text = two("cost", "simplex", "tmr", "--draws", 200).out
     assert "50 in the run after 1 upset" in text
     assert "still at the end of the run" in text
-    assert "What decides orbit/ground" in text
+    assert "orbit/ground depends on" in text
     assert "where a wrong answer costs more than" in text
     assert max(map(len, text.splitlines())) <= 100
 

@@ -36,6 +36,8 @@ _YEAR_S: Final = 365.25 * 86_400.0
 _HOUR_S: Final = 3600.0
 _MINUTE_S: Final = 60.0
 _MILLION: Final = 1e6
+_ROUNDING: Final = 1e-12
+"""Of two costs: what their sums of some tens of terms may differ by, and are equal."""
 _LAUNCH: Final = "launch_usd_per_kg"
 _GROUND_ALL_WRONG: Final = (
     "ground_wrong_per_hour is not below the {:g} answers an hour that the ground gives: none of "
@@ -119,9 +121,11 @@ def break_even_wrong_answer_usd(
 ) -> FloatArray:
     """Return the price of a wrong answer from which `dear` costs no more than `cheap` in orbit
     [USD], if it has `fewer` (above 0) wrong answers for each correct one: 0 or less if it is no
-    dearer at all."""
+    dearer at all. Costs that differ by no more than their rounding are equal."""
     costs = [
         answer_costs(Question(q.work, q.load, q.ground_computers), prices).space_usd / _MILLION
         for q in (cheap, dear)
     ]
-    return (costs[1] - costs[0]) / fewer
+    difference = costs[1] - costs[0]
+    rounding = _ROUNDING * np.maximum(np.abs(costs[0]), np.abs(costs[1]))
+    return np.where(np.abs(difference) <= rounding, 0.0, difference) / fewer

@@ -170,12 +170,14 @@ class PairPrice:
 
     `shown`: whether the runs show that the dearer one has fewer wrong answers. If not, it is the
     least price that they allow: that of the high end of the cheaper run's interval, and none of the
-    dearer one. `worse`: the dearer one even has more; then there is no price."""
+    dearer one. `worse`: the dearer one even has more; then there is no price. `same`: both cost the
+    same."""
 
     cheap: str
     dear: str
     shown: bool
     worse: bool
+    same: bool
     usd: tuple[float, ...]
 
     def as_json(self) -> JsonObject:
@@ -184,6 +186,7 @@ class PairPrice:
             "cheap": self.cheap,
             "dear": self.dear,
             "fewer_wrong_shown": self.shown,
+            "same_cost": self.same,
             "wrong_answer_usd_5_50_95": None if self.worse else list(self.usd),
         }
 
@@ -262,14 +265,16 @@ def _at_launch_price(
     )
 
 
-def pair_price(a: PricedRun, b: PricedRun) -> PairPrice:
-    """Return from which price of a wrong answer on the dearer one of two runs pays."""
-    cheap, dear = sorted((a, b), key=lambda run: run.rows[0].space_draws_usd[1])
-    wrong, less = cheap.work.wrong_per_correct, dear.work.wrong_per_correct
+def pair_price(a: PricedRun, b: PricedRun, names: tuple[str, str]) -> PairPrice:
+    """Return from which price of a wrong answer on the dearer one of two runs pays; `names` are
+    theirs, with which a reader tells them apart."""
+    named = zip((a, b), names, strict=True)
+    cheap, dear = sorted(named, key=lambda run: run[0].rows[0].space_draws_usd[1])
+    wrong, less = cheap[0].work.wrong_per_correct, dear[0].work.wrong_per_correct
     shown = wrong.best > less.best
     fewer = wrong.best - less.best if shown else wrong.high
     drawn = draws(a.terms.prices, a.terms.draws, a.terms.seed)
-    usd = break_even_wrong_answer_usd(cheap.question, dear.question, fewer, drawn)
-    names = [f"{run.work.counts.name} ({run.work.counts.scheme})" for run in (cheap, dear)]
-    worse = wrong.best < less.best
-    return PairPrice(names[0], names[1], shown, worse, percentiles(usd, _SHARES))
+    usd = break_even_wrong_answer_usd(cheap[0].question, dear[0].question, fewer, drawn)
+    schemes = [f"{name} ({run.work.counts.scheme})" for run, name in (cheap, dear)]
+    worse, same = wrong.best < less.best, not usd.any()
+    return PairPrice(schemes[0], schemes[1], shown, worse, same, percentiles(usd, _SHARES))

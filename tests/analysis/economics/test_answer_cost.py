@@ -79,6 +79,18 @@ def test_at_the_break_even_price_of_a_wrong_answer_both_rigs_cost_the_same(
     assert float(costs[0][0]) == pytest.approx(float(costs[1][0]), rel=1e-9)
 
 
+def test_rigs_that_cost_the_same_have_no_price_between_them() -> None:
+    """Their power is the same, added up in another order: 0.1 + 0.2 + 0.3 is not 0.3 + 0.2 + 0.1
+    in binary."""
+    powers = [0.1, 0.2, 0.3]
+    rigs = [work_of(replace(counts(3), node_w=p)) for p in (powers, powers[::-1])]
+    asked = [question(rig) for rig in rigs]
+    usd = [answer_costs(each, draws(PRICES, 50, 1)).space_usd for each in asked]
+    assert (usd[0] != usd[1]).any()
+    even = break_even_wrong_answer_usd(asked[0], asked[1], 1e-6, draws(PRICES, 50, 1))
+    assert not even.any()
+
+
 def test_wrong_answers_cost_what_their_users_say_on_the_ground_too() -> None:
     work = work_of(counts(1, wrong=10))
     free, dear = (answer_costs(question(work, usd), modes(PRICES)) for usd in (0.0, 2.0))
