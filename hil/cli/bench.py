@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from hil.cli import completion
 from hil.cli.help_texts import App
 from hil.cli.options import Json
 from hil.cli.output import answer, say, show
@@ -45,7 +46,11 @@ def bench_test(
     *,
     use: Annotated[
         str | None,
-        typer.Option(metavar="BOARD,...", help="Test these only; default: all but absent ones."),
+        typer.Option(
+            metavar="BOARD,...",
+            help="Test these only; default: all but absent ones.",
+            autocompletion=completion.board_lists,
+        ),
     ] = None,
     power: Annotated[
         bool, typer.Option("--power/--no-power", help="Switch each board off and on, or none.")

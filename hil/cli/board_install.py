@@ -35,7 +35,11 @@ BenchFile = Annotated[
 ]
 Use = Annotated[
     str | None,
-    typer.Option(metavar="BOARD,...", help="With --bench: these only; default: all present ones."),
+    typer.Option(
+        metavar="BOARD,...",
+        help="With --bench: these only; default: all present ones.",
+        autocompletion=completion.board_lists,
+    ),
 ]
 ProfileOption = Annotated[
     str | None,
@@ -47,7 +51,10 @@ Device = Annotated[
     str | None, typer.Option(metavar="DEV", help="Serial device on it; default: PROFILE's.")
 ]
 Rate = Annotated[
-    int | None, typer.Option(metavar="N", help="Line rate; default: PROFILE's safe one.")
+    int | None,
+    typer.Option(
+        metavar="N", help="Line rate; default: PROFILE's safe one.", autocompletion=completion.bauds
+    ),
 ]
 Programs = Annotated[
     list[str] | None,

@@ -59,7 +59,9 @@ Sampled = Annotated[
 Targets = Annotated[
     str,
     typer.Option(
-        metavar="A,B", help="state, input, output, heap, stack, gpr, vector; a sample also text."
+        metavar="A,B",
+        help="state, input, output, heap, stack, gpr, vector; a sample also text.",
+        autocompletion=completion.target_lists,
     ),
 ]
 Frame = Annotated[int, typer.Option(metavar="N", help="The step of this frame.", min=0)]
@@ -113,7 +115,10 @@ Confidence = Annotated[
 OutcomeName = Annotated[
     str,
     typer.Option(
-        metavar="EFFECT", help="The outcome that --precision is about.", rich_help_panel=_SAMPLE
+        metavar="EFFECT",
+        help="The outcome that --precision is about.",
+        autocompletion=completion.outcomes,
+        rich_help_panel=_SAMPLE,
     ),
 ]
 SeedOfDraw = Annotated[

@@ -72,7 +72,12 @@ Merge = Annotated[
 ]
 ScenarioFile = Annotated[
     str | None,
-    typer.Option("--scenario", metavar="FILE", help="Of a result: where its scenario is now."),
+    typer.Option(
+        "--scenario",
+        metavar="FILE",
+        help="Of a result: where its scenario is now.",
+        autocompletion=completion.scenarios,
+    ),
 ]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from hil.cli import completion
 from hil.cli.compare_options import (
     First,
     Orbit,
@@ -63,7 +64,9 @@ def compare(  # noqa: PLR0913, PLR0917  (every option is one)
     protect: Annotated[
         str | None,
         typer.Option(
-            metavar="A,B", help="What protecting the worst bytes of these targets would buy; all."
+            metavar="A,B",
+            help="What protecting the worst bytes of these targets would buy; all.",
+            autocompletion=completion.target_lists,
         ),
     ] = None,
     factors: Annotated[

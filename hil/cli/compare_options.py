@@ -25,9 +25,18 @@ __all__ = [
 
 First = Annotated[
     Path,
-    typer.Argument(metavar="A", help="Result file of a campaign; with --schemes, a scenario."),
+    typer.Argument(
+        metavar="A",
+        help="Result file of a campaign; with --schemes, a scenario.",
+        autocompletion=completion.scenarios_or_results,
+    ),
 ]
-Second = Annotated[Path | None, typer.Argument(metavar="[B]", help="Result file of another.")]
+Second = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[B]", help="Result file of another.", autocompletion=completion.results
+    ),
+]
 Top = Annotated[
     int, typer.Option(metavar="N", help="List the N worst bytes, functions, instructions.")
 ]
@@ -41,7 +50,11 @@ SchemeNames = Annotated[
 ]
 SweptOver = Annotated[
     str | None,
-    typer.Option(metavar="KEY=VALUES", help="Schemes: for each value, as persistence=0,1,2,4,8."),
+    typer.Option(
+        metavar="KEY=VALUES",
+        help="Schemes: for each value, as persistence=0,1,2,4,8.",
+        autocompletion=completion.over_keys,
+    ),
 ]
 Runs = Annotated[
     int | None, typer.Option(metavar="N", help="Schemes: runs of each, with N seeds; default: 1.")

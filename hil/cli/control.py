@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from hil.cli import completion
 from hil.cli.help_texts import HelpedCommand
 from hil.cli.options import Json, RunFolder
 from hil.cli.output import answer, out, say
@@ -41,9 +42,19 @@ class ControlCommand(HelpedCommand):
 
 def control(
     run_folder: RunFolder,
-    command: Annotated[str, typer.Argument(metavar="COMMAND", help="One of those above.")],
+    command: Annotated[
+        str,
+        typer.Argument(
+            metavar="COMMAND", help="One of those above.", autocompletion=completion.commands
+        ),
+    ],
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Its arguments.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            help="Its arguments.",
+            autocompletion=completion.command_arguments,
+        ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Json = False,

@@ -52,6 +52,7 @@ _Prices = Annotated[
     typer.Option(
         metavar="NAME=VALUE",
         help="Replace a price: one number, or LOW..MODE..HIGH; repeatable.",
+        autocompletion=completion.prices,
     ),
 ]
 _Orbit = Annotated[

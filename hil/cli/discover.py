@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hil.cli import completion
 from hil.cli.options import Json
 from hil.cli.output import answer, say, show
 from hil.errors import UsageError
@@ -31,7 +32,10 @@ HELP = (
 
 def discover(
     ports: Annotated[
-        list[str] | None, typer.Argument(metavar="[PORT]...", help="Look at these only.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[PORT]...", help="Look at these only.", autocompletion=completion.ports
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -39,7 +43,11 @@ def discover(
     ] = None,
     baud: Annotated[
         list[int] | None,
-        typer.Option(metavar="N", help="Rates to try; repeat it. Default: the usual ones."),
+        typer.Option(
+            metavar="N",
+            help="Rates to try; repeat it. Default: the usual ones.",
+            autocompletion=completion.bauds,
+        ),
     ] = None,
     wait: Annotated[
         float, typer.Option(metavar="S", help="Seconds to wait for an answer at each rate.")

@@ -21,13 +21,18 @@ AnyCompiler = Annotated[
 ]
 AnyTarget = Annotated[
     str | None,
-    typer.Option(metavar="TRIPLE", help="aarch64, armv7, riscv64 or x86-64, or a triple of one."),
+    typer.Option(
+        metavar="TRIPLE",
+        help="aarch64, armv7, riscv64 or x86-64, or a triple of one.",
+        autocompletion=completion.triples,
+    ),
 ]
 Workloads = Annotated[
     list[Path] | None,
     typer.Option(
         "--workload",
         metavar="NAME.c",
+        autocompletion=completion.c_files,
         help="Compile this workload of your own in (scenarios/workloads/template.c); repeat it.",
     ),
 ]

@@ -45,6 +45,7 @@ Sweep = Annotated[
     list[str] | None,
     typer.Option(
         metavar="KEY=FIRST:LAST:STEP",
+        autocompletion=completion.sweep_keys,
         help="Fly many orbits, as altitude_km=400:2000:50, and compare them; repeat it.",
     ),
 ]
@@ -53,6 +54,7 @@ Campaign = Annotated[
     typer.Option(
         metavar="FILE",
         help="With --sweep: up to which altitude a scheme is enough, by a campaign.",
+        autocompletion=completion.results,
     ),
 ]
 Mission = Annotated[

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hil.cli import completion
 from hil.cli.help_texts import App
 from hil.cli.options import Json
 from hil.cli.output import answer, say, show
@@ -37,7 +38,12 @@ Bench = Annotated[Path, typer.Option(metavar="FILE", help="The bench file.")]
 Force = Annotated[
     bool, typer.Option("--force", help="Also while a run or a test has reserved the supply.")
 ]
-OneBoard = Annotated[str, typer.Argument(metavar="BOARD", help="A board of the bench.")]
+OneBoard = Annotated[
+    str,
+    typer.Argument(
+        metavar="BOARD", help="A board of the bench.", autocompletion=completion.bench_boards
+    ),
+]
 
 
 @power_app.command()
@@ -45,7 +51,11 @@ def read(
     bench: Bench,
     boards: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[BOARD]...", help="These boards; default: all with a supply."),
+        typer.Argument(
+            metavar="[BOARD]...",
+            help="These boards; default: all with a supply.",
+            autocompletion=completion.bench_boards,
+        ),
     ] = None,
     as_json: Json = False,
 ) -> int:

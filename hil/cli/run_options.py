@@ -56,7 +56,9 @@ Bench = Annotated[
 Use = Annotated[
     str | None,
     typer.Option(
-        metavar="BOARD,...", help="Boards of the bench to take: names, tags or profiles, in order."
+        metavar="BOARD,...",
+        help="Boards of the bench to take: names, tags or profiles, in order.",
+        autocompletion=completion.board_lists,
     ),
 ]
 WaitBoards = Annotated[

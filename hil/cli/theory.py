@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from hil.cli import completion
 from hil.cli.options import Json
 from hil.cli.output import answer, out, say, show
 from hil.errors import UsageError
@@ -38,7 +39,10 @@ HELP: Final = (
 
 def theory(  # noqa: PLR0917  (every option is one)
     experiments: Annotated[
-        list[str] | None, typer.Argument(metavar="[EXPERIMENT]...", help="Which ones.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[EXPERIMENT]...", help="Which ones.", autocompletion=completion.experiments
+        ),
     ] = None,
     runs: Annotated[
         int, typer.Option(metavar="N", help=f"Runs of each experiment, from {_LEAST} on.")

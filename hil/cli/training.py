@@ -49,6 +49,7 @@ def training(  # noqa: PLR0917  (every option is one)
         str | None,
         typer.Option(
             metavar="A,B",
+            autocompletion=completion.trained_target_lists,
             help="What they hit, in turn: state, heap, stack, gpr, vector (state,heap,gpr; on "
             "inproc boards state).",
         ),

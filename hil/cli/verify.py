@@ -27,7 +27,12 @@ HELP: Final = (
 
 
 def verify(
-    evidence: Annotated[Path, typer.Argument(metavar="EVIDENCE", help="An evidence file.")],
+    evidence: Annotated[
+        Path,
+        typer.Argument(
+            metavar="EVIDENCE", help="An evidence file.", autocompletion=completion.evidence
+        ),
+    ],
     record: Annotated[
         Path | None,
         typer.Option(

@@ -20,7 +20,15 @@ from hil.scenario.plant.flight import PlantConfig
 from hil.scenario.plant.orbit import OrbitModel
 from hil.scenario.problems import did_you_mean
 
-__all__ = ["Axis", "SweepPoint", "flown_points", "parse_axis", "swept_values", "variants"]
+__all__ = [
+    "SWEPT_KEYS",
+    "Axis",
+    "SweepPoint",
+    "flown_points",
+    "parse_axis",
+    "swept_values",
+    "variants",
+]
 
 _OF_ORBIT: Final = (
     "altitude_km",
@@ -33,7 +41,8 @@ _OF_ORBIT: Final = (
     "argp_deg",
 )
 _OF_RADIATION: Final = ("shielding_mm_al", "solar_activity")
-_KEYS: Final = (*_OF_ORBIT, *_OF_RADIATION)
+SWEPT_KEYS: Final = (*_OF_ORBIT, *_OF_RADIATION)
+"""The keys of a scenario that a sweep may change."""
 _MOST_POINTS: Final = 2000
 _LEAST_STEP_S: Final = 10.0
 """A sweep looks at means: shorter steps would change them by less than 1 %."""
@@ -67,7 +76,7 @@ def parse_axis(text: str) -> Axis:
         UsageError: It is not of that form, or the key cannot be swept.
     """
     form = "write it as altitude_km=400:2000:50, or inclination_deg=51.6,97.8"
-    key, values = swept_values("--sweep", text, _KEYS, form, _MOST_POINTS)
+    key, values = swept_values("--sweep", text, SWEPT_KEYS, form, _MOST_POINTS)
     return Axis(key, tuple(values))
 
 

@@ -91,11 +91,60 @@ def test_a_shell_is_offered_what_may_stand_there(
     assert completion.scheme_lists("simplex,5m") == ["simplex,5mr"]
     assert completion.workload_lists("infer,sha") == ["infer,sha256"]
     assert completion.rows("digest") == ["digest"]
+    (tmp_path / "runs" / "first" / "evidence.json").touch()
+    assert completion.evidence("runs/") == ["runs/first/evidence.json", "runs/first"]
+    assert completion.target_lists("state,st") == ["state,state", "state,stack"]
+
+
+FREE = {
+    "FILE",
+    "DIR",
+    "TIME",
+    "SECONDS",
+    "S",
+    "N",
+    "X",
+    "P",
+    "A:B",
+    "ID",
+    "K/N",
+    "C,C...",
+    "SHARE",
+    "USD",
+    "WATT",
+    "ADDRESS",
+    "[HOST:]PORT",
+    "BENCH",
+    "[DEST]",
+    "[USER@HOST]",
+    "DEV",
+    "NAME=PATH[,ARG...]",
+    "CC",
+}
+"""What users alone know: numbers, times, and files, which shells offer."""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_value_that_is_known_is_offered(name: str) -> None:
+    for parameter in COMMANDS[name].params:
+        is_flag = getattr(parameter, "is_flag", False)
+        offers = getattr(parameter, "_custom_shell_complete", None)
+        of_enum = parameter.metavar is None  # its words are offered, and are its metavar
+        known = is_flag or offers or of_enum or parameter.metavar in FREE
+        assert known, f"{name} {parameter.opts} {parameter.metavar}"
 
 
 @pytest.mark.parametrize(
     ("line", "offered"),
-    [("hil run quick", "quickstart"), ("hil run --scheme t", "tmr"), ("hil board show goo", "tpu")],
+    [
+        ("hil run quick", "quickstart"),
+        ("hil run --scheme t", "tmr"),
+        ("hil board show goo", "tpu"),
+        ("hil cost --price launch", "launch_usd_per_kg="),
+        ("hil campaign quickstart --targets state,o", "state,output"),
+        ("hil control run pa", "pause"),
+        ("hil control run inject no", "node="),
+    ],
 )
 def test_the_completion_of_bash_prints_them(hil: Hil, line: str, offered: str) -> None:
     words = line.split()
