@@ -1,9 +1,11 @@
-"""Finds the files that ship with the package: scenarios, board profiles, the agent's sources.
+"""Finds the files that ship with the package: scenarios, board profiles, the agent's sources, and
+its own modules for processes that run one.
 
 An installed package has them inside itself; a checkout has them beside the package."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +17,7 @@ __all__ = [
     "boards_dir",
     "list_scenarios",
     "list_stories",
+    "module_command",
     "scenario_path",
     "scenarios_dir",
     "sources_dir",
@@ -28,6 +31,17 @@ story has one of them."""
 
 _STORIES: Final = "stories/"
 _PACKAGE = Path(__file__).resolve().parent
+_RUN: Final = (
+    "import runpy, sys; sys.path[:] = [*filter(None, sys.path), sys.argv.pop(1)]; "
+    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+)
+
+
+def module_command(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module of this package from any folder. `python -m` finds a
+    folder `hil` where the user stands before what is installed: in a clone, sources without the
+    compiled kernel."""
+    return [sys.executable, "-c", _RUN, str(_PACKAGE.parent), module, *arguments]
 
 
 def _find(folder: str) -> Path:

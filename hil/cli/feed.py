@@ -114,7 +114,7 @@ def _feed_it(
     until_end: bool,
 ) -> None:
     """Open the feeds of a run, say where they are, and wait for their end."""
-    with _feeds(run, where) as feeds:
+    with _feeds(run, where, until_end=until_end) as feeds:
         if as_json:
             answer({"run": str(run), **report, **{each.name: each.where for each in feeds}})
         else:
@@ -171,19 +171,19 @@ class _Feed(NamedTuple):
 
 
 @contextlib.contextmanager
-def _feeds(run: Path, where: dict[str, _Address]) -> Iterator[list[_Feed]]:
+def _feeds(run: Path, where: dict[str, _Address], *, until_end: bool) -> Iterator[list[_Feed]]:
     """Open the feeds of a run, and close them in the end."""
     from hil.export.ccsds_feed import PacketFeed
     from hil.export.prometheus_feed import PrometheusFeed
 
-    kinds: dict[str, type[PrometheusFeed | PacketFeed]] = {
-        "prometheus": PrometheusFeed,
-        "ccsds": PacketFeed,
-    }
     with contextlib.ExitStack() as stack:
         feeds = []
         for name, address in where.items():
-            server = kinds[name](run, address.host, address.port)
+            server: PrometheusFeed | PacketFeed
+            if name == "prometheus":
+                server = PrometheusFeed(run, address.host, address.port)
+            else:
+                server = PacketFeed(run, address.host, address.port, until_end=until_end)
             stack.callback(server.close)
             feeds.append(_Feed(name, address, server.port, server))
         yield feeds

@@ -126,4 +126,8 @@ def _openc3_lines(packet: Packet) -> list[str]:
             lines.append(f'    UNITS "{field.unit}" "{field.unit}"')
         for value, word in (field.words or {}).items():
             lines.append(f"    STATE {word.upper()} {value}")
+    lines += [
+        '  ITEM PACKET_TIME 0 0 DERIVED "Time of the run"',
+        "    READ_CONVERSION openc3/conversions/unix_time_conversion.py UNIX_S",
+    ]
     return [*lines, ""]

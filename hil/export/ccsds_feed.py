@@ -1,7 +1,8 @@
 """The space packets of a run over TCP: each client gets all of them, from the first frame on.
 
 A client that reads slowly waits for itself alone: it has a thread and a reader of the record of its
-own, and nothing is dropped."""
+own, and nothing is dropped. A client that has everything keeps its connection: ground systems
+connect again to what has closed theirs, and would get the whole run once more, for ever."""
 
 from __future__ import annotations
 
@@ -24,13 +25,15 @@ _CLIENTS: Final = 16
 
 class PacketFeed:
     """Serves the packets of a run at `host` and `port` (0: a free one; `port` is the one in use),
-    from threads of its own.
+    from threads of its own. `until_end`: end the connection of a client that has all packets of an
+    ended run.
 
     Raises: SetupError if spacepackets is not installed or the port cannot be had."""
 
-    def __init__(self, run: Path, host: str, port: int) -> None:
+    def __init__(self, run: Path, host: str, port: int, *, until_end: bool = False) -> None:
         PacketEncoder(RunFollower(LiveRecord(run)))  # asks for spacepackets, before anybody waits
         self._run = run
+        self._until_end = until_end
         self._ended = threading.Event()
         self._clients: list[threading.Thread] = []
         self._served = 0
@@ -79,22 +82,29 @@ class PacketFeed:
             client.start()
 
     def _serve(self, connection: socket.socket) -> None:
-        """Send everything to one client, until the run has ended or the client has left."""
+        """Send everything to one client until it has left, or the run has ended and it is over."""
         record = LiveRecord(self._run)
         follower = RunFollower(record)
         encoder = PacketEncoder(follower)
         connection.settimeout(_POLL_S)
         try:
             with connection, contextlib.suppress(OSError, RecordError):
+                complete = False
                 while not self._ended.is_set():
                     news = follower.news()
-                    if news is not None:
+                    if news is not None:  # of an ended run, too, once it was resumed
                         self._send(connection, encoder.encode(news))
+                        complete = False
+                    elif complete:
+                        if _has_left(connection):
+                            return
                     elif follower.has_all:
                         self._send(connection, encoder.run_packet())
-                        connection.shutdown(socket.SHUT_WR)
+                        complete = True
                         self._served += 1
-                        return
+                        if self._until_end:
+                            connection.shutdown(socket.SHUT_WR)
+                            return
                     else:
                         self._ended.wait(_POLL_S)
         finally:
@@ -105,3 +115,12 @@ class PacketFeed:
         while rest and not self._ended.is_set():
             with contextlib.suppress(TimeoutError):
                 rest = rest[connection.send(rest) :]
+
+
+def _has_left(connection: socket.socket) -> bool:
+    """Return whether a client closed its connection; wait for that for a moment. What it sends is
+    not read as anything."""
+    try:
+        return not connection.recv(1 << 12)
+    except TimeoutError:
+        return False

@@ -2,8 +2,9 @@
 
 One table for all who need it: the encoder, and the definitions for Yamcs and OpenC3. A packet is
 the primary header, a CDS short time code (CCSDS 301.0-B: P-field, day since 1958, millisecond of
-the day), and its fields, big-endian. What is missing is NaN, and 255 in a code or index. Texts are
-UTF-8, cut to their length, and end with a zero byte."""
+the day), and its fields, big-endian. `unix_s` is the moment once more, in seconds since 1970:
+neither Yamcs nor OpenC3 reads a CDS time code, both read this. What is missing is NaN, and 255 in
+a code or index. Texts are UTF-8, cut to their length, and end with a zero byte."""
 
 from __future__ import annotations
 
@@ -88,7 +89,11 @@ TIME_FIELDS: Final = (
 _VERDICTS: Final = {int(kind): kind.word for kind in VerdictKind}
 _STATUSES: Final = {**{int(status): status.word for status in NodeStatus}, NONE: "none"}
 _SEVERITIES: Final = {int(severity): severity.name.lower() for severity in EventLevel}
-_MOMENT: Final = (PacketField("frame", "Q"), PacketField("t_us", "Q", "us"))
+_MOMENT: Final = (
+    PacketField("frame", "Q"),
+    PacketField("t_us", "Q", "us"),
+    PacketField("unix_s", "d", "s"),
+)
 _NODE: Final = PacketField("node", "B")
 
 

@@ -167,6 +167,7 @@ class PacketEncoder:
         ms = (self._zero_us + times_us) // 1000
         array["time_p_field"], array["time_day"] = _P_FIELD, ms // _DAY_MS + _DAYS_TO_1970
         array["time_ms"], array["t_us"] = ms % _DAY_MS, times_us
+        array["unix_s"] = (self._zero_us + times_us) / 1e6
         for name, column in values.items():
             array[name] = column
         data, size = array.tobytes(), array.itemsize
@@ -202,7 +203,7 @@ class PacketEncoder:
         self, packet: Packet, frame: int, t_us: int, values: Mapping[str, Any]
     ) -> tuple[int, Packet, bytes]:
         ms = (self._zero_us + t_us) // 1000
-        known = {**values, "frame": frame, "t_us": t_us}
+        known = {**values, "frame": frame, "t_us": t_us, "unix_s": (self._zero_us + t_us) / 1e6}
         time_code = (_P_FIELD, ms // _DAY_MS + _DAYS_TO_1970, ms % _DAY_MS)
         body = packet.layout.pack(*(_fitted(field, known[field.name]) for field in packet.fields))
         code = b"".join(
@@ -236,7 +237,7 @@ def _space_packets() -> tuple[Any, Any]:
 
 
 def _numpy_code(field: PacketField) -> str:
-    return {"B": "u1", "H": ">u2", "I": ">u4", "Q": ">u8"}[field.code]
+    return {"B": "u1", "H": ">u2", "I": ">u4", "Q": ">u8", "d": ">f8"}[field.code]
 
 
 def _values(
@@ -247,7 +248,7 @@ def _values(
     values: dict[str, Any] = {}
     for field in packet.fields:
         column, factor = other.get(field.name, (field.name, 1))
-        if column in {"frame", "t_us"}:
+        if column in {"frame", "t_us", "unix_s"}:
             continue  # every packet has them
         value = columns[column]
         values[field.name] = value * factor if isinstance(value, (int, float)) else value

@@ -11,9 +11,10 @@ from hil.export.ccsds_definitions import openc3_text, xtce_document
 
 __all__ = ["FEED_FILES", "write_feed_files"]
 
-_SHIPPED: Final = ("grafana.json", "prometheus.yml", "foxglove.json", "yamcs.yaml")
+_MONITORS: Final = ("grafana.json", "prometheus.yml", "foxglove.json")
+_GROUND: Final = ("yamcs.hil.yaml", "plugin.txt", "target.txt")
 _MADE: Final = ("hil.xtce.xml", "hil_tlm.txt")
-FEED_FILES: Final = (*_SHIPPED, *_MADE)
+FEED_FILES: Final = (*_MONITORS, *_GROUND, *_MADE)
 """The names of the files."""
 
 

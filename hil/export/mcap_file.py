@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +14,7 @@ from hil import __version__
 from hil.errors import RecordError, SetupError
 from hil.export.csv_file import complete_file
 from hil.export.event_lines import listed_event
-from hil.export.mcap_ground import GROUND_SCHEMAS, ground_messages
+from hil.export.mcap_ground import GROUND_SCHEMAS, TopicMessage, ground_messages
 from hil.export.mcap_replicas import REPLICA_SCHEMAS, replica_messages
 from hil.export.mcap_topics import (
     EVENTS,
@@ -53,12 +57,18 @@ def write_mcap(run: Path, path: Path) -> int:
             writer = writer_type(file)
             writer.start(profile="", library=f"hil {__version__}")
             messages = _Messages(writer, follower)
-            while (news := follower.news()) is not None:
-                messages.add(news)
-            if follower.record.state is State.LOST or not follower.record.names:
+            news = follower.news()
+            if not follower.record.names:
                 raise RecordError(f"{run}: {follower.record.reason}")
-            messages.add_whole_tables(run)
-            messages.close()
+            with closing(Reader(run)) as reader:
+                reader.hold()
+                messages.follow_whole_tables(reader)
+                while news is not None:
+                    messages.add(news)
+                    news = follower.news()
+                if follower.record.state is State.LOST:
+                    raise RecordError(f"{run}: {follower.record.reason}")
+                messages.close()
             return messages.count
     finally:
         follower.record.close()
@@ -76,41 +86,42 @@ def _writer_type() -> Any:
 
 
 class _Messages:
-    """Writes messages of a run by a `writer` of mcap; its first message opens a topic."""
+    """Writes messages of a run by a `writer` of mcap, in the order of their time; its first message
+    opens a topic. An upset whose outcome was long open comes late, with the time of its hit."""
 
     def __init__(self, writer: Any, follower: RunFollower) -> None:
         self.count = 0
         self._writer = writer
         self._follower = follower
         self._channels: dict[str, int] = {}
+        self._sequences: Counter[str] = Counter()
+        self._whole_tables: Iterator[TopicMessage] = iter(())
+        self._next: TopicMessage | None = None
         self._zero_us: int | None = None
 
     def add(self, news: RunNews) -> None:
         """Write what is new."""
         names = self._follower.record.names
-        for t_us, message in frame_messages(news.frames, news.times_us, names):
-            self._write(FRAMES, t_us, message)
+        frames = frame_messages(news.frames, news.times_us, names)
+        parts = [TopicMessage(FRAMES, t_us, message) for t_us, message in frames]
         for row in news.rows:
-            self._row(row, names)
+            parts += self._row(row, names)
+        parts.sort(key=_time)  # stable: frames of one time come first
+        for part in parts:
+            self._write_whole_tables(part.t_us)
+            self._write_part(part)
 
-    def add_whole_tables(self, run: Path) -> None:
-        """Write what went to the ground, and what the replicas of the voter decided."""
-        reader = Reader(run)
-        try:
-            reader.hold()
-            names = self._follower.record.names
-            for part in (
-                *ground_messages(offload_rows(reader)),
-                *replica_messages(reader, names),
-            ):
-                self._write(part.topic, part.t_us, part.message)
-                if part.line is not None:
-                    self._write(EVENTS, part.t_us, log_message(part.line, self._ns(part.t_us)))
-        finally:
-            reader.close()
+    def follow_whole_tables(self, reader: Reader) -> None:
+        """Write what went to the ground, and what the replicas of the voter decided, between what
+        is added from now on, as long as the `reader` is open."""
+        ground = sorted(ground_messages(offload_rows(reader)), key=_time)
+        replicas = replica_messages(reader, self._follower.record.names)
+        self._whole_tables = heapq.merge(ground, replicas, key=_time)
+        self._next = next(self._whole_tables, None)
 
     def close(self) -> None:
-        """Write who ran what, and the indexes of the file."""
+        """Write the rest of the whole tables, who ran what, and the indexes of the file."""
+        self._write_whole_tables()
         meta = self._follower.record.meta
         texts = {"name": meta.scenario.name, **meta.texts}
         now = self._ns(0)
@@ -121,15 +132,24 @@ class _Messages:
         self._writer.add_metadata("hil.run", texts)
         self._writer.finish()
 
-    def _row(self, row: FollowedRow, names: tuple[str, ...]) -> None:
+    def _row(self, row: FollowedRow, names: tuple[str, ...]) -> Iterator[TopicMessage]:
         t_us = time_of_row(row, self._follower.t_us)
-        self._write(TOPICS[type(row)], t_us, row_message(row, t_us, names))
-        if (line := listed_event(row)) is not None:
-            self._write(EVENTS, t_us, log_message(line, self._ns(t_us)))
+        message = row_message(row, t_us, names)
+        yield TopicMessage(TOPICS[type(row)], t_us, message, listed_event(row))
         if isinstance(row, RecordedOrbit):
             fix = location_message(row, self._ns(t_us))
             if fix is not None:
-                self._write(LOCATION, t_us, fix)
+                yield TopicMessage(LOCATION, t_us, fix)
+
+    def _write_whole_tables(self, until_us: int | None = None) -> None:
+        while self._next is not None and (until_us is None or self._next.t_us < until_us):
+            self._write_part(self._next)
+            self._next = next(self._whole_tables, None)
+
+    def _write_part(self, part: TopicMessage) -> None:
+        self._write(part.topic, part.t_us, part.message)
+        if part.line is not None:
+            self._write(EVENTS, part.t_us, log_message(part.line, self._ns(part.t_us)))
 
     def _ns(self, t_us: int) -> int:
         if self._zero_us is None:
@@ -144,5 +164,11 @@ class _Messages:
             number = self._writer.register_schema(name, "jsonschema", encoded)
             channel = self._channels[topic] = self._writer.register_channel(topic, "json", number)
         now = self._ns(t_us)
-        self._writer.add_message(channel, now, json.dumps(message).encode("utf-8"), now)
+        data = json.dumps(message).encode("utf-8")
+        self._writer.add_message(channel, now, data, now, self._sequences[topic])
+        self._sequences[topic] += 1
         self.count += 1
+
+
+def _time(message: TopicMessage) -> int:
+    return message.t_us

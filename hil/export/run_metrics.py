@@ -6,7 +6,6 @@ package of Prometheus."""
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,9 +26,10 @@ from hil.record.row_values import (
     RecordedUpset,
 )
 from hil.record.run_follower import FollowedRow, RunFollower, RunNews
-from hil.redundancy.recovery import NodeState
+from hil.redundancy.recovery import RUNGS, NodeState
 from hil.redundancy.voting import CORRECT, DELIVERED, HELD, NodeStatus, VerdictKind
 from hil.run_outcome import RunOutcome
+from hil.upsets.words import EFFECTS, OUTCOMES
 from hil.wire.messages import LinkState, UpsetState
 
 __all__ = ["METRICS", "RunMetric", "RunMetrics"]
@@ -68,7 +68,8 @@ METRICS: Final = (
     _metric("node_state", "1 for the state of recovery, 0 for all others.", "node", "state"),
     _metric("transitions_total", "Changes of the state of recovery.", "node", "after"),
     _metric("upsets_total", "Upsets by target and by whether they were made.", "target", "state"),
-    _metric("upset_outcomes_total", "Settled upsets.", "target", "effect", "outcome"),
+    _metric("upset_outcomes_total", "Settled upsets by their outcome.", "outcome"),
+    _metric("upset_effects_total", "Settled upsets by their effect.", "target", "effect"),
     _metric("upsets_open", "Injected upsets that are not settled."),
     _metric("repairs_total", "Attempts to repair a node.", "node", "action", "result"),
     _metric("repair_bytes_total", "Bytes that repairs moved.", "node"),
@@ -95,7 +96,7 @@ METRICS: Final = (
     _metric("plant_load_watts", "Power of all loads."),
     _metric("plant_battery_watts", "Power into the battery."),
     _metric("plant_illumination_ratio", "Share of the Sun that is seen."),
-    _metric("plant_flux_per_cm2_s", "Flux of particles."),
+    _metric("plant_flux_per_square_meter_second", "Flux of particles."),
     _metric("plant_shed_stage", "Rungs of the shedding ladder that are applied."),
     _metric("plant_temperature_celsius", "Temperature of a thermal node.", "part"),
     _metric("plant_node_power_watts", "Power of the board of a node.", "node"),
@@ -111,7 +112,7 @@ METRICS: Final = (
 
 _OUTCOMES: Final = tuple(outcome.value for outcome in RunOutcome)
 _MASKS: Final = {"node_dissents_total": "dissent", "node_latent_total": "latent"}
-_OUTCOMES_OF_UPSETS: Final = "hil_upset_outcomes_total"
+_SETTLED: Final = {"hil_upset_outcomes_total", "hil_upset_effects_total"}
 _LINK_ERRORS: Final = ("rx_errors", "naks", "retries", "stale", "reconnects")
 _BOARD_EVENTS: Final = (
     *("steps", "crashes", "hangs", "restarts", "corrected", "uncorrected", "rx_errors"),
@@ -133,7 +134,7 @@ _PLANT: Final = {
     "plant_load_watts": ("load_w", 1.0),
     "plant_battery_watts": ("battery_w", 1.0),
     "plant_illumination_ratio": ("illumination", 1.0),
-    "plant_flux_per_cm2_s": ("flux_per_cm2_s", 1.0),
+    "plant_flux_per_square_meter_second": ("flux_per_cm2_s", 1e4),
     "plant_shed_stage": ("stage", 1.0),
 }
 _PLANT_NODE: Final = {
@@ -192,16 +193,17 @@ class RunMetrics:
         """Yield labels and value of each sample of a metric."""
         source = self._counts if metric.is_counter else self._values
         some = {labels: value for (name, labels), value in source.items() if name == metric.name}
-        if metric.name == _OUTCOMES_OF_UPSETS:
-            for labels, count in self._never_settled().items():
-                some[labels] = some.get(labels, 0.0) + count
+        if metric.name in _SETTLED:
+            for upset in self._never_settled():
+                labels = (upset.outcome,) if len(metric.labels) == 1 else _effect(upset)
+                some[labels] = some.get(labels, 0.0) + 1
         yield from some.items()
 
-    def _never_settled(self) -> Counter[Labels]:
-        """Return the upsets that were open when the run ended, by the labels of their outcome."""
+    def _never_settled(self) -> list[RecordedUpset]:
+        """Return the upsets that were open when the run ended, and have an outcome."""
         if self._follower.record.outcome in {"", RunOutcome.RUNNING}:
-            return Counter()
-        return Counter((u.target, u.effect, u.outcome) for u in self._open.values() if u.outcome)
+            return []
+        return [upset for upset in self._open.values() if upset.outcome]
 
     # --- values -------------------------------------------------------------------------------
 
@@ -229,6 +231,8 @@ class RunMetrics:
         running = record.outcome == RunOutcome.RUNNING
         self._set("run_record_age_seconds", (record.age_s() or 0.0) if running else 0.0)
         self._set("upsets_open", len(self._open))
+        for name, *labels in _first_samples(record.names):
+            self._counts.setdefault((f"hil_{name}", tuple(labels)), 0.0)
         for node in record.names:
             if ("hil_node_state", (node, NodeState.VOTING.value)) not in self._values:
                 self._state(node, NodeState.VOTING)
@@ -310,7 +314,8 @@ class RunMetrics:
             self._count("upsets_total", row.target, row.state)
         if row.resolved_frame is not None:
             self._open.pop(row.id, None)
-            self._count("upset_outcomes_total", row.target, row.effect, row.outcome)
+            self._count("upset_outcomes_total", row.outcome)
+            self._count("upset_effects_total", *_effect(row))
         elif row.state == UpsetState.INJECTED:
             self._open[row.id] = row
 
@@ -328,6 +333,26 @@ class RunMetrics:
             self._counts["hil_link_bytes_total", (node, direction)] = size
         for kind in _LINK_ERRORS:
             self._counts["hil_link_errors_total", (node, kind)] = getattr(row, kind)
+
+
+def _effect(upset: RecordedUpset) -> Labels:
+    return upset.target, upset.effect
+
+
+def _first_samples(names: tuple[str, ...]) -> Iterator[Labels]:
+    """Yield name and labels of the counters whose labels are known before anything is counted.
+    Prometheus computes what a counter has gained from two samples: of one that begins with 1 it
+    never sees the first event."""
+    yield ("slips_total",)
+    yield from (("upset_outcomes_total", outcome) for outcome in OUTCOMES)
+    for node in names:
+        yield "repair_bytes_total", node
+        yield "repair_seconds_total", node
+        yield from (("transitions_total", node, after) for after in NodeState)
+        yield from (("anomalies_total", node, effect) for effect in EFFECTS)
+        for action in RUNGS:
+            yield "repairs_total", node, action, "done"
+            yield "repairs_total", node, action, "failed"
 
 
 def _by_name(text: str) -> list[tuple[str, float]]:

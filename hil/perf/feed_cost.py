@@ -6,13 +6,13 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from hil.assets import module_command
 from hil.perf.row import PerfRow, Reference, in_turns, make_row
 from hil.perf.run_rate import run_measured
 
@@ -74,9 +74,7 @@ def _cpu_s(pid: int) -> float:
 
 @contextmanager
 def _process(module: str, *words: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, *words], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen(module_command(module, *words), stdout=subprocess.PIPE, text=True)
     try:
         with process:
             yield process

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from hil.assets import module_command
 from hil.errors import SetupError
 from hil.perf.row import NO_REFERENCE, PerfRow, Reference, make_row
 
@@ -95,7 +96,7 @@ def _has_basilisk() -> bool:
 def _basilisk(days: float, what: str) -> Reference:
     if not _has_basilisk():
         return NO_REFERENCE
-    cost = _run([sys.executable, "-m", "hil.perf.basilisk_day", f"{days:g}"])
+    cost = _run(module_command("hil.perf.basilisk_day", f"{days:g}"))
     return Reference(_PEER.format(what), float(cost.output.split()[-1]))
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hil._kernel import ffi
+from hil.assets import module_command
 from hil.board_types.workload_build import cached_library
 from hil.errors import ConfigError, Problem, SetupError
 from hil.kernel import Golden, Workload, workload_of
@@ -131,8 +132,8 @@ def _trial_version() -> str:
 
 
 def _carried_out(library: Path, name: str, phase: str, seed: int, frames: int) -> str:
-    command = [sys.executable, "-m", "hil.rig.workload_trial", str(library), name, phase]
-    command += [str(seed), str(frames)]
+    arguments = (str(library), name, phase, str(seed), str(frames))
+    command = module_command("hil.rig.workload_trial", *arguments)
     try:
         done = subprocess.run(
             command,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from hil import api
 from hil.errors import SetupError
 from hil.export import prometheus_feed
 from hil.export.prometheus_feed import PrometheusFeed
@@ -66,12 +67,13 @@ def test_counts_are_those_of_the_record(feed: PrometheusFeed, database: sqlite3.
         for verdict, frames in result["verdicts"].items():
             assert samples["hil_frames_total", frozenset({("verdict", verdict)})] == frames
         assert counted["hil_upsets_total"] == result["upsets"]["injected"] > 0
+        assert counted["hil_upset_effects_total"] == counted["hil_upset_outcomes_total"]
         outcomes: Counter[str] = Counter()
         for (name, labels), value in samples.items():
             if name == "hil_upset_outcomes_total":
                 outcomes[dict(labels)["outcome"]] += int(value)
         known = {k: v for k, v in result["upsets"]["by_system_outcome"].items() if v}
-        assert dict(outcomes) == known
+        assert {k: v for k, v in outcomes.items() if v} == known
         for name, sql in {
             "hil_transitions_total": "SELECT count(*) FROM transitions",
             "hil_repairs_total": "SELECT count(*) FROM repairs",
@@ -80,6 +82,33 @@ def test_counts_are_those_of_the_record(feed: PrometheusFeed, database: sqlite3.
             "hil_link_bytes_total": "SELECT sum(tx_bytes + rx_bytes) FROM links",
         }.items():
             assert counted[name] == database.execute(sql).fetchone()[0], name
+
+
+def test_names_keep_to_the_rules_of_prometheus() -> None:
+    """Those that `promtool check metrics` of Prometheus 2.42 reports (promlint)."""
+    abbreviated = {"s", "ms", "us", "ns", "sec", "b", "kb", "mb", "gb", "tb", "pb", "m", "h", "d"}
+    kinds = {"gauge", "counter", "summary", "histogram", "info"}
+    for metric in METRICS:
+        words = set(metric.name.split("_"))
+        assert not words & (abbreviated | kinds), metric.name
+        assert metric.is_counter or "total" not in words, metric.name
+        assert metric.text and re.fullmatch(r"hil_[a-z][a-z0-9_]*", metric.name)
+
+
+def test_counters_are_there_before_their_first_event(tmp_path: Path) -> None:
+    """Prometheus never sees the first event of a counter that begins with it."""
+    pytest.importorskip("prometheus_client")
+    run = api.run("nominal", boards="inproc", frames=20, out=tmp_path / "run")
+    quiet = PrometheusFeed(run.folder, "127.0.0.1", 0)
+    _, samples = read(text_of(quiet))
+    quiet.close()
+    assert samples["hil_upset_outcomes_total", frozenset({("outcome", "sdc_escaped")})] == 0
+    assert samples["hil_slips_total", frozenset()] == 0
+    assert samples["hil_repair_bytes_total", frozenset({("node", "b")})] == 0
+    isolated = frozenset({("node", "c"), ("after", "isolated")})
+    assert samples["hil_transitions_total", isolated] == 0
+    failed = frozenset({("node", "a"), ("action", "reset"), ("result", "failed")})
+    assert samples["hil_repairs_total", failed] == 0
 
 
 def test_gauges_are_the_newest_rows_of_the_record(

@@ -123,6 +123,8 @@ def read_mcap(flown: Path, path: Path) -> list[tuple[str, int, dict[str, Any]]]:
             content = json.loads(message.data)
             validators[schema.id].validate(content)
             found.append((channel.topic, message.log_time, content))
+        written_at = [m.log_time for _, _, m in reader.iter_messages(log_time_order=False)]
+        assert written_at == sorted(written_at), "a reader need not sort"
         metadata = {record.name: record.metadata for record in reader.iter_metadata()}
         attached = {record.name: json.loads(record.data) for record in reader.iter_attachments()}
     run = api.open_run(flown)

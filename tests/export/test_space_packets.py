@@ -107,6 +107,8 @@ def test_sequence_counts_and_times_are_those_of_the_standard(
         t_us = next(value for key, value in packet.items() if key.endswith("_T_US"))
         expected = began + timedelta(microseconds=t_us - t_us % 1000)
         assert abs(code.as_datetime() - expected) < timedelta(milliseconds=1)
+        unix_s = next(value for key, value in packet.items() if key.endswith("_UNIX_S"))
+        assert unix_s == pytest.approx(began.timestamp() + t_us / 1e6, abs=1e-6)
         number = counts.get(packet["PKT_APID"], 0)
         assert packet["SRC_SEQ_CTR"] == number % (1 << 14) and packet["SEC_HDR_FLG"] == 1
         counts[packet["PKT_APID"]] = number + 1
