@@ -92,7 +92,10 @@ class FastForward:
             return False
         count = until - frame - _AFTER_SKIP
         self._metrics.count_skipped(count)
-        self._recorder.record.skip(frame, count, self._times.t_us(frame))
+        t_us = self._times.t_us(frame)
+        self._recorder.record.skip(frame, count, t_us)
+        if self._coupling is not None:
+            self._coupling.note_skip(frame, count, t_us)
         return True
 
 

@@ -86,6 +86,7 @@ class PlantCoupling:
             lambda: controls.record,
             lambda name: self._node_powers[name].steps_per_s(),
             every_us=max(self._plant.step_us, round(self._plant.record_every_s * 1e6), 1),
+            frame_us=scenario.frame_us,
             end_us=self._end_us,
         )
         self._shown: dict[str, tuple[str, int]] = {}
@@ -161,6 +162,10 @@ class PlantCoupling:
             node_power.latched = upset
             self._latch_ups += 1
             self._set_draw(node_power)
+
+    def note_skip(self, frame: int, frames: int, t_us: int) -> None:
+        """Note that `frames` are skipped before `frame`, which begins at `t_us`."""
+        self._rows.note_skip(frame, frames, t_us)
 
     # --- one step -------------------------------------------------------------------------------
 

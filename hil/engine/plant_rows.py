@@ -23,8 +23,11 @@ _ORBIT_AHEAD_US: Final = 2 * 3_600_000_000
 
 class PlantRows:
     """Records the flight of `built`: a row every `every_us` of simulated time, and on request.
-    `end_us`: the end of the run; `speed_of`: returns the steps per second of a node, or None. Not
-    thread-safe."""
+    `frame_us`: from one frame to the next; `end_us`: the end of the run; `speed_of`: returns the
+    steps per second of a node, or None. Not thread-safe.
+
+    The flight is advanced at times that depend on how many frames a batch had, which is up to real
+    time. So the frame of a row follows from the time of the row alone."""
 
     def __init__(
         self,
@@ -33,6 +36,7 @@ class PlantRows:
         speed_of: Callable[[str], float | None],
         *,
         every_us: int,
+        frame_us: int,
         end_us: int,
     ) -> None:
         self._built = built
@@ -40,7 +44,9 @@ class PlantRows:
         self._record = record
         self._speed_of = speed_of
         self._every_us = every_us
+        self._frame_us = frame_us
         self._end_us = end_us
+        self._skips: list[tuple[int, int, int]] = []
         self.row_at_us = 0
         self._orbit_until_us = 0
 
@@ -48,9 +54,24 @@ class PlantRows:
         """Advance the flight to `t_us`, before `frame`, and record the rows that are due until
         then."""
         while self.row_at_us <= t_us:
-            self.moment(frame, self._flight.advance(self.row_at_us))
+            row = self._flight.advance(self.row_at_us)
+            self.moment(self._frame_of(self.row_at_us, frame, t_us), row)
             self.row_at_us += self._every_us
+        self._skips.clear()
         return self._flight.advance(t_us)
+
+    def note_skip(self, frame: int, frames: int, t_us: int) -> None:
+        """Note that `frames` are skipped before `frame`, which begins at `t_us`."""
+        self._skips.append((frame, t_us - frames * self._frame_us, t_us))
+
+    def _frame_of(self, row_us: int, frame: int, t_us: int) -> int:
+        """Return the first frame that begins at `row_us` or later, of those up to `frame`, which
+        begins at `t_us`."""
+        for first, from_us, until_us in reversed(self._skips):
+            if row_us > until_us:
+                break
+            frame, t_us = first, max(from_us, row_us)
+        return frame - (t_us - row_us) // self._frame_us
 
     def moment(self, frame: int, m: Moment) -> None:
         """Record a moment of the flight, before `frame`."""

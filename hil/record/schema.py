@@ -37,16 +37,17 @@ more, away from it); it begins again with every start of the board. `health.at_w
 board measured, placed so (null: its clock is virtual).
 
 The plant: `orbit` is known ahead: an hour beyond the last frame at least, or to the end of the run
-(contact: ground stations in sight, by name, comma between). `plant` is what came of it: battery_w
-is positive when it charges, soc from 0 to 1, stage how many rungs of the shedding ladder are
-applied (255: the bus broke down), temperatures_c a JSON object of all thermal nodes. `plant_nodes`:
-level off, suspend, capped or full; duty the share of its speed that the board is left with;
-throttle the step of its thermal throttle; steps_per_s as the board measured its steps;
-upsets_per_day a JSON object by kind, with acceleration. `skips`: before `frame`, this number of
-quiet ones were not computed, so that it began at t_us. `limits` is what boards were ordered to do,
-and what they reported (JSON objects). `commands`: what operators asked for, and what they were
-answered; `frame` is the one before which it was carried out, `who` the user's name, arguments a
-JSON object. An upset with the source "operator N" was ordered by the command with the id N.
+(contact: ground stations in sight, by name, comma between). `plant` is what came of it, before the
+first frame that begins then or later: battery_w is positive when it charges, soc from 0 to 1, stage
+how many rungs of the shedding ladder are applied (255: the bus broke down), temperatures_c a JSON
+object of all thermal nodes. `plant_nodes`: level off, suspend, capped or full; duty the share of
+its speed that the board is left with; throttle the step of its thermal throttle; steps_per_s as the
+board measured its steps; upsets_per_day a JSON object by kind, with acceleration. `skips`: before
+`frame`, this number of quiet ones were not computed, so that it began at t_us. `limits` is what
+boards were ordered to do, and what they reported (JSON objects). `commands`: what operators asked
+for, and what they were answered; `frame` is the one before which it was carried out, `who` the
+user's name, arguments a JSON object. An upset with the source "operator N" was ordered by the
+command with the id N.
 
 The ground: `contacts` are known ahead, with the rates of the link in each. `offload` has what waits
 for it: kind result, telemetry, checkpoint, work (the inputs of a frame that the ground computes) or

@@ -16,6 +16,7 @@ from hil.engine.plant_coupling import PlantCoupling
 from hil.plant.survey import survey
 from hil.record.reader import Reader
 from hil.record.run_result import RunResult
+from hil.record.timeline import recorded_timeline
 from hil.scenario import Scenario, load_scenario
 from tests.amount import mostly_slow
 from tests.between_frames import between_frames
@@ -170,6 +171,33 @@ def test_quiet_time_is_skipped_and_said_so(tmp_path: Path, board: str) -> None:
     assert last[0] > 5_400_000_000  # in simulated time, not in frames
     skips = rows(tmp_path / "skipped", "SELECT sum(frames) FROM skips")
     assert skips == [(result.skipped,)]
+
+
+@pytest.mark.parametrize("skips", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_rows_of_the_plant_do_not_depend_on_how_many_frames_a_batch_has(
+    tmp_path: Path, skips: bool
+) -> None:
+    """How many it has is up to the time that batches take; one frame each is one way to run."""
+    s = scenario({**STORM, "skip_quiet": skips}, duration="15m", upsets=FAST)
+    for name, batch in (("batches", True), ("frames", False)):
+        run(s, tmp_path / name, batch=batch)
+    found = rows(tmp_path / "batches", "SELECT * FROM plant ORDER BY t_us")
+    assert found == rows(tmp_path / "frames", "SELECT * FROM plant ORDER BY t_us")
+    reader = Reader(tmp_path / "batches")
+    timeline = recorded_timeline(reader, reader.frame_us)
+    reader.close()
+    for t_us, frame, *_ in found:
+        assert timeline.t_us(frame) >= t_us and (frame == 0 or timeline.t_us(frame - 1) < t_us)
+
+
+@pytest.mark.stress
+def test_two_runs_on_processes_have_equal_rows_of_the_plant(tmp_path: Path) -> None:
+    s = scenario(STORM, "process", duration="30m", upsets=FAST)
+    found = []
+    for name in ("first", "second"):
+        run(s, tmp_path / name)
+        found.append(rows(tmp_path / name, "SELECT * FROM plant ORDER BY t_us"))
+    assert found[0] == found[1]
 
 
 @pytest.mark.slow
