@@ -95,7 +95,7 @@ class FastForward:
         t_us = self._times.t_us(frame)
         self._recorder.record.skip(frame, count, t_us)
         if self._coupling is not None:
-            self._coupling.note_skip(frame, count, t_us)
+            self._coupling.rows.note_skip(frame, count, t_us)
         return True
 
 

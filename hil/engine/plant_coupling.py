@@ -81,7 +81,7 @@ class PlantCoupling:
             for node in controls.rig.nodes
         }
         self._end_us = scenario.frame_count * scenario.frame_us
-        self._rows = PlantRows(
+        self.rows = PlantRows(
             built,
             lambda: controls.record,
             lambda name: self._node_powers[name].steps_per_s(),
@@ -163,15 +163,11 @@ class PlantCoupling:
             self._latch_ups += 1
             self._set_draw(node_power)
 
-    def note_skip(self, frame: int, frames: int, t_us: int) -> None:
-        """Note that `frames` are skipped before `frame`, which begins at `t_us`."""
-        self._rows.note_skip(frame, frames, t_us)
-
     # --- one step -------------------------------------------------------------------------------
 
     def step(self, frame: int, t_us: int) -> None:
         """Advance the plant to `t_us`, before `frame`, and apply its orders to the boards."""
-        moment = self._rows.advance(frame, t_us)
+        moment = self.rows.advance(frame, t_us)
         changed = False
         for name, node_power in self._node_powers.items():
             at = moment.boards[name]
@@ -183,8 +179,8 @@ class PlantCoupling:
             self._apply(frame, node_power, at)
             self._set_draw(node_power)
         if changed:
-            self._rows.moment(frame, moment)
-        self._rows.orbit(t_us)
+            self.rows.moment(frame, moment)
+        self.rows.orbit(t_us)
 
     def _release(self, node_power: NodePower) -> None:
         """End a latch-up whose board has lost its power to an upset."""
@@ -317,7 +313,7 @@ class PlantCoupling:
     def measured(self, frame: int, t_us: int) -> dict[str, float]:
         """Return the metrics of the plant up to `t_us`, where the run ended before `frame`, by
         their names in `expect:` after `plant.`. Advances the plant over quiet frames at the end."""
-        self._rows.advance(frame, t_us)
+        self.rows.advance(frame, t_us)
         totals = self.flight.finish()
         strikes = self._built.strikes
         rates = list(strikes.rates(self._built.boards).values())
@@ -349,7 +345,7 @@ class PlantCoupling:
             sheds=self._orders.sheds,
             latch_ups=self._latch_ups,
             too_hot=self._too_hot,
-            row_at_us=self._rows.row_at_us,
+            row_at_us=self.rows.row_at_us,
             nodes={
                 name: NodePowerSnapshot(c.down, c.suspended, c.until_us, c.hot)
                 for name, c in self._node_powers.items()
@@ -361,7 +357,7 @@ class PlantCoupling:
         self.flight.restore(snapshot.flight)
         self._orders.sheds = snapshot.sheds
         self._latch_ups, self._too_hot = snapshot.latch_ups, snapshot.too_hot
-        self._rows.row_at_us = snapshot.row_at_us
+        self.rows.row_at_us = snapshot.row_at_us
         for name, node in snapshot.nodes.items():
             node_power = self._node_powers[name]
             node_power.down, node_power.suspended = node.down, node.suspended
