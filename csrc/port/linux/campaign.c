@@ -54,7 +54,8 @@ static int new_copies(hil_linux_campaign_t *c) {
   c->at_start = image_copy_new(&c->pages);
   c->at_site = image_copy_new(&c->pages);
   c->at_end = image_copy_new(&c->pages);
-  return c->at_start && c->at_site && c->at_end ? HIL_OK : HIL_ERR_EXHAUSTED;
+  c->at_repeat = image_copy_new(&c->pages);
+  return c->at_start && c->at_site && c->at_end && c->at_repeat ? HIL_OK : HIL_ERR_EXHAUSTED;
 }
 
 /* Run the fault-free step to its end, and keep that. */
@@ -202,7 +203,8 @@ int campaign_close(hil_linux_campaign_t *c) {
   image_copy_free(&c->pages, c->at_start);
   image_copy_free(&c->pages, c->at_site);
   image_copy_free(&c->pages, c->at_end);
-  c->at_start = c->at_site = c->at_end = NULL;
+  image_copy_free(&c->pages, c->at_repeat);
+  c->at_start = c->at_site = c->at_end = c->at_repeat = NULL;
   c->open = c->has_start = false;
   if (c->cores_are_known) (void)sched_setaffinity(0, sizeof c->cores, &c->cores);
   const int started = start_worker(c, false);

@@ -44,6 +44,8 @@ void image_save(const hil_image_pages_t *p, uint8_t *copy);
 /* As |copy| has it, whatever an experiment has done since: pages that it made are removed.
  * HIL_OK; HIL_ERR_IO. */
 int image_restore(const hil_image_pages_t *p, const uint8_t *copy);
+/* Whether it is as |copy| has it, and nothing has made a page since. */
+bool image_is_as(const hil_image_pages_t *p, const uint8_t *copy);
 /* What |copy| has for an address of a page that it holds; NULL for any other. */
 const uint8_t *image_at(const hil_image_pages_t *p, const uint8_t *copy, const uint8_t *address);
 /* Memory for a copy of all its pages; NULL if there is none. */
@@ -91,7 +93,7 @@ typedef struct {
   bool open;
   bool has_start; /* |at_start| is what it will be */
   hil_image_pages_t pages, before; /* those of the step, and those that were there before it */
-  uint8_t *at_start, *at_site, *at_end; /* copies of them */
+  uint8_t *at_start, *at_site, *at_end, *at_repeat; /* copies of them */
   hil_registers_t start, site, end;
   const uint8_t *end_control, *end_state, *end_output, *end_stack; /* within |at_end| */
   size_t stack_len;      /* [byte] of the stack at rest */

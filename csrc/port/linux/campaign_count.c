@@ -8,6 +8,7 @@
  *   from       to          on
  *   stepping   looping     three equal passes, a register that counts, every way out watched
  *   looping    stepping    a breakpoint
+ *   stepping   proven      the worker is where it was before, and repeats itself (campaign_repeat.c): it hangs
  *   any        given up    a loop of another kind, too many steps, a stop outside of the loop, or a register that counts
  *                          no longer: CPU time decides
  *
@@ -22,12 +23,14 @@
 #include <sys/ptrace.h>
 
 #include "branch.h"
+#include "campaign_repeat.h"
 
 enum {
   PASSES = 3,
   PERIOD_MAX = 64, /* [instruction] of one pass */
   HISTORY = PASSES * PERIOD_MAX, /* [instruction] */
   STEPS_MAX = 6000, /* [instruction] */
+  ALL_STEPS_MAX = 10 * STEPS_MAX, /* [instruction] of loops that are entered again and again */
   STALLS_MAX = 8, /* stops in a row; a signal may come before the next instruction */
   EXITS_MAX = 4
 };
@@ -58,6 +61,7 @@ void count_begin(void) {
   k.phase = COUNT_STEPPING;
   k.executed = k.steps = 0;
   k.known = 0;
+  repeat_begin();
 }
 
 void count_end(hil_linux_campaign_t *c) {
@@ -226,9 +230,9 @@ static bool of_no_concern(int signal) {
 }
 
 int count_steps(hil_linux_campaign_t *c) {
+  hil_arch_regs_t regs;
+  if (registers_get_general(c->worker, &regs) != HIL_OK) return -1;
   for (int i = 0; i < HISTORY; i++) {
-    hil_arch_regs_t regs;
-    if (registers_get_general(c->worker, &regs) != HIL_OK) return -1;
     int signal;
     do {
       if (ptrace(PTRACE_SINGLESTEP, c->worker->pid, NULL, NULL) != 0) return -1;
@@ -238,8 +242,11 @@ int count_steps(hil_linux_campaign_t *c) {
     remember(&regs);
     k.executed++;
     k.steps++;
+    if (registers_get_general(c->worker, &regs) != HIL_OK) return -1;
+    if (repeat_proven(c, &regs)) return 0;
   }
-  if (k.known == HISTORY && enter_loop(c)) {
+  if (repeat_is_checking()) return CAMPAIGN_NOT_YET;
+  if (k.steps <= ALL_STEPS_MAX && k.known == HISTORY && enter_loop(c)) {
     k.phase = COUNT_LOOPING;
   } else if (k.steps > STEPS_MAX) {
     give_up(c);
@@ -260,5 +267,5 @@ int count_stopped(hil_linux_campaign_t *c, int signal) {
   (void)debug_watch(c->worker->pid, NULL, 0);
   k.phase = COUNT_STEPPING;
   k.known = 0;
-  return CAMPAIGN_NOT_YET;
+  return repeat_proven(c, &regs) ? 0 : CAMPAIGN_NOT_YET;
 }

@@ -61,6 +61,24 @@ int image_restore(const hil_image_pages_t *p, const uint8_t *copy) {
   return remove_new_pages(p);
 }
 
+static bool has_new_pages(const hil_image_pages_t *p) {
+  uint8_t now[IMAGE_SLOT_PAGES_MAX];
+  for (size_t slot = 0; slot < IMAGE_SLOTS; slot++) {
+    if (residency(p, slot, now) != HIL_OK) return true;
+    for (size_t i = 0; i < p->slot_pages[slot]; i++) {
+      if ((now[i] & 1u) && !p->present[slot][i]) return true;
+    }
+  }
+  return false;
+}
+
+bool image_is_as(const hil_image_pages_t *p, const uint8_t *copy) {
+  for (size_t i = 0; i < p->count; i++) {
+    if (memcmp(p->page[i], copy + i * p->page_len, p->page_len) != 0) return false;
+  }
+  return !has_new_pages(p);
+}
+
 const uint8_t *image_at(const hil_image_pages_t *p, const uint8_t *copy, const uint8_t *address) {
   for (size_t i = 0; i < p->count; i++) {
     if (address >= p->page[i] && address < p->page[i] + p->page_len) {

@@ -42,6 +42,7 @@ typedef struct user_fpregs_struct hil_arch_fpregs_t;
 
 #define ARCH_PC(regs) ((regs).rip)
 #define ARCH_SP(regs) ((regs).rsp)
+#define ARCH_IN_OWN_MODE(regs) ((regs).cs == 0x33u) /* not of 32 bits */
 #define ARCH_VECTOR(fpregs) ((uint8_t *)(fpregs).xmm_space)
 
 /* Offsets of the registers that TARGET_GPR spans, program counter last. */
@@ -277,6 +278,10 @@ typedef struct {
 
 #else
 #error "port/linux/worker_arch.h has no entry for this processor yet"
+#endif
+
+#ifndef ARCH_IN_OWN_MODE
+#define ARCH_IN_OWN_MODE(regs) ((void)(regs), 1)
 #endif
 
 #endif
