@@ -104,6 +104,7 @@ class SampleSummary:
             "experiments": self.samples,
             "missing_experiments": self.missing,
             "drawn": not self.is_listed,
+            "draw_seed": sampling.draw,
             "faults": self.faults,
             "confidence": sampling.confidence,
             "confidence_of_each_interval": sampling.each,

@@ -75,6 +75,7 @@ def gdb_commands(handed: HandedOver, lines: Iterable[str]) -> str:
     """Return the commands that let gdb attach to the worker, and print `lines`."""
     opened, fault = handed.opened, handed.fault
     pointers = {
+        "ticks": 0,
         "state": opened.state_at,
         "input": opened.input_at,
         "output": opened.output_at,
@@ -100,6 +101,9 @@ def gdb_commands(handed: HandedOver, lines: Iterable[str]) -> str:
     names = ", ".join(f"${name}" for name in (*pointers, *(["upset"] if handed.upset else [])))
     commands.append(
         _echo(f"{names} point to the worker's memory. The step ends at worker_trap_rest.")
+    )
+    commands.append(
+        _echo("It hangs if $ticks becomes too large: it stops at worker_trap_tick then.")
     )
     commands.append("set pagination on")
     if (

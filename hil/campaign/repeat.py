@@ -87,10 +87,10 @@ def repeat_experiment(
     fault = with_content(recalled, site, fault_of(recalled, file, recorded))
     path = _path_of(recalled, site, crashes=observed.effect is NodeEffect.CRASH)
     end, ticks = None, None
-    if observed.effect is not NodeEffect.HANG:
+    if observed.effect is NodeEffect.HANG:
+        ticks = _excess_ticks(recalled, site)
+    else:
         end = _end_of(recalled, site)
-    elif path.leaves is None:
-        ticks = _ticks_of(recalled, site)
     before = Seen(recorded.effect, recorded.detail)
     return Repetition(recorded.name, fault, before, observed, path, end, ticks)
 
@@ -142,8 +142,13 @@ def _end_of(recalled: RecalledStep, site: Site) -> FaultyEnd:
     return FaultyEnd(changes(golden.output, output), state, 0, struck.pc, 0)
 
 
-def _ticks_of(recalled: RecalledStep, site: Site) -> TickCount:
-    held = recalled.board.step
-    held.strike(site, StrikeStop.AT_END)
-    counted = int.from_bytes(held.code(held.opened.arena, _TICK_BYTES), "little")
-    return TickCount(counted, held.opened.ticks)
+def _excess_ticks(recalled: RecalledStep, site: Site) -> TickCount | None:
+    """Return the ticks of a step that hangs because they are more than its budget; None if it hangs
+    otherwise."""
+    board = recalled.board
+    board.step.strike(site, StrikeStop.AT_END)
+    opened = board.step.opened
+    counted = int.from_bytes(board.step.code(opened.arena, _TICK_BYTES), "little")
+    if counted <= board.rig.setup.budget.max_ticks:
+        return None
+    return TickCount(counted, opened.ticks)

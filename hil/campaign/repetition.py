@@ -142,7 +142,7 @@ class FaultyEnd:
 class Repetition:
     """An experiment that was carried out again: what was `recorded` of it, and what was `observed`.
     `path`: None if no instructions are known; `end`: None if it hangs. `ticks`: of one that hangs
-    although its path is the fault-free one to the end: it has counted more than its budget."""
+    because it has counted more than its budget."""
 
     name: str
     fault: Fault

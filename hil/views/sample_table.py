@@ -44,7 +44,7 @@ def sample_table(summary: SampleSummary) -> RenderableType:
     return Group(
         Text(
             f"{summary.samples:,} single-bit faults of {_count(summary.faults)} in {frames} "
-            f"{sampling.frames} of {meta.workload} (seed {meta.seed}), {meta.instructions:,} "
+            f"{sampling.frames} of {meta.workload} ({_seeds(summary)}), {meta.instructions:,} "
             f"{sampling.moment}s, on {meta.board} ({meta.arch})"
         ),
         Text(""),
@@ -52,6 +52,12 @@ def sample_table(summary: SampleSummary) -> RenderableType:
         Text(""),
         Text(_certainty(summary), style=DIM),
     )
+
+
+def _seeds(summary: SampleSummary) -> str:
+    """Return the seed of the scenario, and that of the draw where it is another."""
+    seed, draw = summary.meta.seed, summary.sampling.draw
+    return f"seed {seed}" if draw in (None, seed) else f"seed {seed}, drawn with {draw}"
 
 
 def _add_rows(

@@ -492,6 +492,11 @@ def test_the_command_writes_a_list_and_carries_it_out(hil: Hil) -> None:
     first = campaign(hil, *few).json
     second = campaign(hil, *here, "--faults", "list", "--out", "b").json
     assert first["targets"] == second["targets"]
+    assert (first["draw_seed"], second["draw_seed"]) == (first["seed"], None)
+    other = ("--seed", "7", "--out", "c")
+    drawn = campaign(hil, *few, *other).json
+    assert (drawn["draw_seed"], drawn["seed"]) == (7, first["seed"])
+    assert f"(seed {first['seed']}, drawn with 7)" in hil("campaign", "c").out
     share = first["targets"]["state"]["shares"]["sdc"]
     low, high = share["interval"]
     assert low <= share["share"] <= high

@@ -27,6 +27,7 @@ from hil.errors import UsageError
 from hil.record.campaign_file import CampaignFile
 from hil.record.campaign_rows import EFFECTS, ClassRow, SampleRow
 from hil.upsets.words import NodeEffect
+from tests.campaign.changed_quarter import changed_quarter
 from tests.command_line import HIL, Done, Hil, clean_env
 from tests.ready import ReadyHil
 
@@ -158,11 +159,55 @@ def test_every_other_effect_is_repeated(mine: Hil, effect: NodeEffect) -> None:
     assert found["observed"]["effect"] == effect.value
     if effect is NodeEffect.HANG:
         assert found["output"] is None
-        ticks = found["ticks"]  # a hang leaves the path, or has counted too many ticks on it
-        assert (found["path"]["leaves_to"] is None) == (ticks is not None)
+        ticks = found["ticks"]
+        assert found["path"]["leaves_to"] is not None or ticks is not None
         assert ticks is None or ticks["counted"] > ticks["right"]
     else:
         assert bool(found["output"]) == (effect is NodeEffect.SDC)
+
+
+TICKS = """
+  progress->tick += 1000u * (io->state[63] >> 1 & 1u); /* the path stays as it is */
+  while (io->state[63] & 4u) (void)progress_tick(progress);
+  while (io->state[63] & 8u) continue;
+"""
+TICK_FAULTS = """\
+# hil faults 1
+# workload: quarter
+# seed: 1
+# frames: 3
+# targets: state
+number,frame,target,byte,bit,instruction
+0,3,state,63,1,0
+1,3,state,63,2,0
+2,3,state,63,3,0
+"""
+
+
+@pytest.fixture(scope="module")
+def ticking(tmp_path_factory: pytest.TempPathFactory, ready: ReadyHil) -> Hil:
+    """The result of three faults of a program, each of which is a hang."""
+    hil = Hil(tmp_path_factory.mktemp("ticks"), ready)
+    changed_quarter(hil.cwd, TICKS)
+    hil.write("list.faults", TICK_FAULTS)
+    words = ("--sampled", "--faults", "list.faults", "--workers", "1", "--out", "t.campaign")
+    done = hil("campaign", "changed.yaml", *words)
+    assert done.code == 0, done.err
+    return hil
+
+
+@pytest.mark.slow
+def test_a_hang_that_counts_too_many_ticks_is_repeated_with_them(ticking: Hil) -> None:
+    """The shipped program has 2 ticks, and so a budget of 4 * 2 + 64."""
+    found = [repeated(ticking, str(number), "t.campaign") for number in range(3)]
+    assert all(one["equal"] and one["observed"]["effect"] == "hang" for one in found)
+    assert [one["ticks"] for one in found] == [
+        {"counted": 1000 + 2, "right": 2},
+        {"counted": 4 * 2 + 64 + 1, "right": 2},
+        None,
+    ]
+    text = ticking("campaign", "t.campaign", "--repeat", "1").out
+    assert "73 counted instead of 2" in text
 
 
 @pytest.mark.slow
@@ -510,6 +555,17 @@ def test_a_crash_under_gdb_is_the_one_that_is_recorded(mine: Hil, gdb: None) -> 
     recorded = repeated(mine, name, GPR)["signal"]
     done = under_gdb(mine, GPR, name, "continue")
     assert f"Program received signal {recorded}" in done.out
+
+
+@pytest.mark.slow
+def test_gdb_shows_where_a_step_has_counted_too_many_ticks(ticking: Hil, gdb: None) -> None:
+    done = under_gdb(
+        ticking, "t.campaign", "1", "continue", 'printf "ticks %d\\n", *(int *) $ticks'
+    )
+    assert done.code == 0, done.err
+    assert re.search(r"received signal SIGTRAP.*\n.*worker_trap_tick", done.out)
+    assert "stops at worker_trap_tick" in done.out
+    assert f"ticks {4 * 2 + 64 + 1}" in done.out
 
 
 class Terminal:
