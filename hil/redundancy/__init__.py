@@ -2,8 +2,6 @@
 
 voting        one frame's verdict, from the answers of all nodes
 electorate    the scheme: which nodes vote, and what is delivered without a majority
-agreement     values that agree within a tolerance, and their clusters
-value_rules   the rules of voters by value: mid-value, tolerance and the like
 field_vote    the vote on one field of the output, and its memory
 value_vote    one frame's verdict by the values of all fields
 byzantine     replicas of the voter with views of their own, and the exchange between them

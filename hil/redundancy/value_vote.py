@@ -1,7 +1,8 @@
 """The vote by value: one frame's verdict from the outputs of all nodes, field by field.
 
-`hil.redundancy.value_rules` has the rules of one field, `hil.redundancy.agreement` those of values.
-This module makes a verdict of them:
+The decision is made in C (`value_verdict_decide` in csrc/host/value_verdict.h, which runs, records
+that are voted again and web pages share); csrc/host/value_choice.h has the rules of one field. This
+module converts its values to Python, and knows which rules an output has:
 
     delivered    the delivered bytes of all fields, in their order: it may be the output of no node.
                  Bytes that no field has are decided by the exact majority. Nothing is delivered
@@ -39,25 +40,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from hil._kernel import ffi, lib
 from hil.errors import ConfigError, Problem
-from hil.kernel import digest64
-from hil.redundancy.field_vote import FieldBallots, FieldMemory, FieldRule, ValueDecision
-from hil.redundancy.voting import (
-    CORRECT,
-    DELIVERED,
-    FAIL_SILENT,
-    HELD,
-    HELD_WRONG,
-    RE_EXECUTED,
-    STATE_SPLIT,
-    Ballot,
-    NodeStatus,
-    Verdict,
-    VerdictKind,
-    packed,
+from hil.kernel import check
+from hil.redundancy.field_vote import (
+    PERIOD_MAX,
+    FieldMemory,
+    FieldRule,
+    ValueDecision,
+    field_vote_of,
+    store_memory,
 )
+from hil.redundancy.voting import STATE_SPLIT, Ballot, Verdict, VerdictKind
 from hil.scenario import Scenario
 from hil.scenario.outputs import NUMBERS, OutputField, OutputRole
 from hil.scenario.voter import FieldVoterConfig, StateVote, VoterConfig, VoterName
@@ -65,6 +61,10 @@ from hil.scenario.voter import FieldVoterConfig, StateVote, VoterConfig, VoterNa
 __all__ = ["OutputBallots", "OutputBytes", "ValueVoter", "rules_of", "value_voter"]
 
 _ANY_BYTES: Final = frozenset({VoterName.EXACT, VoterName.BITWISE, VoterName.PLURALITY})
+_RECORD_MAX: Final[int] = lib.FRAME_RECORD_HEADER_LEN + (
+    lib.VOTE_MAX_NODES * lib.FRAME_RECORD_NODE_LEN
+)
+_VERDICTS: Final = {int(kind): kind for kind in VerdictKind}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,8 @@ def rules_of(
         at = field.offset + field.length
         if at > output_len:
             raise _unfit(f"the field `{field.name}` ends at byte {at}; there are {output_len}")
+        if not field.significant_bits and field.period * (1 << field.fraction_bits) > PERIOD_MAX:
+            raise _unfit(f"the period of the field `{field.name}` is beyond its type")
         own = config.fields.get(field.name)
         if own is not None and own.ignore_bits and field.significant_bits:
             raise _unfit(f"the field `{field.name}` is not an integer: it has no bits to ignore")
@@ -141,13 +143,20 @@ def _unfit(message: str, remedy: str = "") -> ConfigError:
 
 class ValueVoter:
     """Decides frames by the values of outputs. `nodes`: the number of nodes of the rig. Not
-    thread-safe: `settle` changes what is remembered."""
+    thread-safe: `vote` uses memory of the voter, `settle` changes what is remembered."""
 
     def __init__(self, rules: Sequence[FieldRule], state: StateVote, nodes: int) -> None:
         self.rules = tuple(rules)
         self.state = state
         self._length = sum(rule.field.length for rule in rules)
         self._memory = tuple(rule.first_memory(nodes) for rule in rules)
+        self._stored: Sequence[FieldMemory] | None = None  # what stands in C
+        self._c = _Workspace(self.rules, self._length, state is StateVote.IGNORE)
+
+    @property
+    def packed_rules(self) -> bytes:
+        """Return the rules of all fields as csrc/host/value_rule.h has them."""
+        return b"".join(rule.packed for rule in self.rules)
 
     @property
     def remembers_values(self) -> bool:
@@ -171,9 +180,9 @@ class ValueVoter:
 
     def is_right(self, output: bytes, golden: bytes) -> bool:
         """Return whether an output agrees with the golden one in all fields."""
-        return len(output) == len(golden) and all(
-            rule.matches(_part(rule, output), _part(rule, golden)) for rule in self.rules
-        )
+        if not len(output) == len(golden) == self._length:
+            return False
+        return bool(lib.value_outputs_match(self._c.rules, output, golden))
 
     def are_alike(self, ballots: Sequence[Ballot], first: int, second: int) -> bool:
         """Return whether two nodes that have answered have outputs that agree in all fields, and
@@ -220,127 +229,92 @@ class ValueVoter:
 
         `voters` is the mask of the nodes that vote. `flags`: RE_EXECUTED; FAIL_SILENT, if a voter
         that is alone delivers nothing; HELD and HELD_WRONG, if the last voted output leaves the
-        system again where nothing is delivered."""
-        heard = sum(1 << i for i, b in enumerate(ballots) if b.status == NodeStatus.DONE)
-        counted = heard & voters
-        if not counted:
-            return self._undecided(frame, ballots, voters, flags, None)
-        decision = self._decide_fields(ballots, outputs, heard, counted)
-        if not decision.decided:
-            return self._undecided(frame, ballots, voters, flags, decision)
-        return self._delivered(frame, ballots, voters, outputs, flags, decision)
+        system again where nothing is delivered. Raises: KernelError for more than 8 nodes."""
+        if self._stored is not self._memory:
+            self._c.store(self._memory)
+            self._stored = self._memory
+        f = ffi.new("hil_frame_verdict_t *")
+        f.frame, f.nodes, f.voters, f.flags = frame, len(ballots), voters, flags
+        for node, ballot in zip(f.node, ballots, strict=False):  # a C frame has MAX_NODES places
+            node.status, node.signal, node.output_digest, node.state_digest = ballot
+        decision = self._c.decide(f, outputs, self._memory)
+        record = ffi.new("uint8_t[]", _RECORD_MAX)
+        length = check(lib.frame_verdict_pack(f, record, _RECORD_MAX), "frame_verdict_pack")
+        return Verdict(
+            f.frame,
+            _VERDICTS[f.verdict],
+            f.voters,
+            f.flags,
+            f.agree,
+            f.dissent,
+            f.latent,
+            f.output,
+            f.state,
+            tuple(ballots),
+            ffi.buffer(record, length)[:],
+            decision,
+        )
 
-    def _undecided(
-        self,
-        frame: int,
-        ballots: Sequence[Ballot],
-        voters: int,
-        flags: int,
-        decision: ValueDecision | None,
-    ) -> Verdict:
-        kind = VerdictKind.NO_QUORUM if decision is None else VerdictKind.NO_MAJORITY
-        flags &= RE_EXECUTED | HELD | HELD_WRONG
-        verdict = Verdict(frame, kind, voters, flags, 0, 0, 0, 0, 0, tuple(ballots), b"", decision)
-        return packed(verdict)
 
-    def _decide_fields(
-        self, ballots: Sequence[Ballot], outputs: OutputBytes, heard: int, counted: int
-    ) -> ValueDecision:
-        """Vote on each field. If all voters have the same digest, and the bytes are not known, they
-        are unanimous."""
-        digests = {ballots[i].output_digest for i in range(len(ballots)) if counted >> i & 1}
-        nodes = [i for i in range(len(ballots)) if heard >> i & 1]
-        known = {i: outputs.nodes[i] for i in nodes if len(outputs.nodes[i]) == self._length}
-        if len(digests) == 1 and not any(counted >> i & 1 for i in known):
-            (digest,) = digests
-            agree = sum(1 << i for i in nodes if ballots[i].output_digest == digest)
-            empty = FieldBallots(dict.fromkeys(nodes), counted)
-            memories = zip(self.rules, self._memory, strict=True)
-            votes = tuple(rule.unanimous(empty, agree, memory) for rule, memory in memories)
-            return ValueDecision(votes, None, digest, agree)
+class _Workspace:
+    """The memory of one voter in C: its rules, what it remembers, and what it decides."""
+
+    def __init__(self, rules: Sequence[FieldRule], length: int, ignore_states: bool) -> None:
+        count = len(rules)
+        self._length = length
+        self._of_fields = [(rule.field.offset, rule.field.length) for rule in rules]
+        packed = b"".join(rule.packed for rule in rules)
+        self._kept = [
+            ffi.new("hil_value_rule_t[]", count),
+            ffi.new("hil_field_memory_t[]", count),
+            ffi.new("uint8_t[]", max(1, length)),
+            ffi.new("hil_field_vote_t[]", count),
+            ffi.new("uint8_t[]", max(1, length)),
+            ffi.new("uint64_t[]", 2 * max((rule.field.count for rule in rules), default=1)),
+        ]
+        own, self._fields, self._last, self._votes, self._output, scratch = self._kept
+        check(
+            lib.value_rules_unpack(own, count, packed, len(packed), length), "value_rules_unpack"
+        )
+        self.rules = ffi.new("hil_value_rules_t *", [own, count, length, ignore_states])
+        self._memory = ffi.new("hil_value_memory_t *", [self._fields, self._last])
+        self._decision = ffi.new(
+            "hil_value_decision_t *", [self._votes, self._output, scratch, 0, 0, 0]
+        )
+        self._outputs = ffi.new("hil_frame_outputs_t *")
+
+    def store(self, memory: Sequence[FieldMemory]) -> None:
+        """Take what is remembered."""
+        for own, (at, length), field in zip(memory, self._of_fields, self._fields, strict=True):
+            store_memory(own, field)
+            if own.last is None:
+                continue
+            if len(own.last) != length:
+                raise ValueError(f"{len(own.last)} bytes remembered of a field of {length}")
+            ffi.memmove(self._last + at, own.last, length)
+
+    def decide(
+        self, f: Any, outputs: OutputBytes, memory: Sequence[FieldMemory]
+    ) -> ValueDecision | None:
+        """Decide a frame; return the votes on its fields, None if no voter was heard."""
+        to, length = self._outputs, self._length
+        buffers = [ffi.from_buffer(o) if len(o) == length else ffi.NULL for o in outputs.nodes]
+        golden = ffi.NULL
+        if outputs.golden is not None and len(outputs.golden) == length:
+            golden = ffi.from_buffer(outputs.golden)
+        to.golden = ffi.cast("uint8_t *", golden)
+        for node in range(len(to.node)):
+            to.node[node] = ffi.cast("uint8_t *", buffers[node] if node < len(buffers) else 0)
+        out = self._decision
+        check(
+            lib.value_verdict_decide(self.rules, self._memory, to, f, out), "value_verdict_decide"
+        )
+        if not out.voted:
+            return None
+        delivered = ffi.buffer(self._output, length)[:]
         votes = tuple(
-            rule.vote(
-                FieldBallots(
-                    {i: _part(rule, known[i]) if i in known else None for i in nodes}, counted
-                ),
-                memory,
-            )
-            for rule, memory in zip(self.rules, self._memory, strict=True)
+            field_vote_of(vote, delivered[at : at + size], before)
+            for vote, (at, size), before in zip(self._votes, self._of_fields, memory, strict=True)
         )
-        parts = [vote.delivered for vote in votes]
-        if any(part is None for part in parts):
-            return ValueDecision(votes, None, 0, 0)
-        delivered = b"".join(part for part in parts if part is not None)
-        agree = heard
-        for vote in votes:
-            agree &= vote.agree
-        return ValueDecision(votes, delivered, digest64(delivered), agree)
-
-    def _delivered(
-        self,
-        frame: int,
-        ballots: Sequence[Ballot],
-        voters: int,
-        outputs: OutputBytes,
-        flags: int,
-        decision: ValueDecision,
-    ) -> Verdict:
-        heard = sum(1 << i for i, b in enumerate(ballots) if b.status == NodeStatus.DONE)
-        counted, dissent = heard & voters, heard & ~decision.agree
-        state, split = self._vote_states(ballots, counted, counted & decision.agree)
-        latent = sum(
-            1 << i
-            for i, b in enumerate(ballots)
-            if heard >> i & 1 and state not in (0, b.state_digest)
-        )
-        alone = counted.bit_count() == 1
-        silent = alone and flags & FAIL_SILENT
-        complete = counted == voters and not (dissent | latent) & voters and not split
-        kind = VerdictKind.UNANIMOUS if complete else VerdictKind.MAJORITY
-        out = flags & RE_EXECUTED | (STATE_SPLIT if split else 0)
-        out |= FAIL_SILENT | flags & (HELD | HELD_WRONG) if silent else DELIVERED
-        if not silent and self._is_golden(decision, outputs.golden):
-            out |= CORRECT
-        return packed(
-            Verdict(
-                frame,
-                VerdictKind.SIMPLEX if alone else kind,
-                voters,
-                out,
-                decision.agree,
-                dissent,
-                latent,
-                decision.digest,
-                state,
-                tuple(ballots),
-                b"",
-                decision,
-            )
-        )
-
-    def _is_golden(self, decision: ValueDecision, golden: bytes | None) -> bool:
-        if golden is None:
-            return False
-        if decision.output is None:
-            return decision.digest == digest64(golden)
-        return self.is_right(decision.output, golden)
-
-    def _vote_states(
-        self, ballots: Sequence[Ballot], counted: int, trusted: int
-    ) -> tuple[int, bool]:
-        """Return the state digest that most nodes in the mask `trusted` have, 0 without one, and
-        whether the states are split; `counted` are all voters that were heard."""
-        if 2 * trusted.bit_count() <= counted.bit_count():
-            return 0, True
-        if self.state is StateVote.IGNORE:
-            return 0, False
-        states = [b.state_digest for i, b in enumerate(ballots) if trusted >> i & 1]
-        for state in states:
-            if 2 * states.count(state) > len(states):
-                return state, False
-        return 0, True
-
-
-def _part(rule: FieldRule, output: bytes) -> bytes:
-    field = rule.field
-    return output[field.offset : field.offset + field.length]
+        known = delivered if out.output_known else None
+        return ValueDecision(votes, known, f.output, f.agree)

@@ -1,7 +1,7 @@
 """The voter of a rig: how the delivered output follows from the outputs of the nodes.
 
-`hil.redundancy.value_rules` and `hil.redundancy.value_vote` have the rules. The exact majority is
-the default: it compares digests, and knows no values."""
+csrc/host/value_choice.h has the rules, `hil.redundancy.value_vote` what becomes of a whole output.
+The exact majority is the default: it compares digests, and knows no values."""
 
 from __future__ import annotations
 

@@ -7,15 +7,16 @@ import math
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from hil.json_values import JsonObject, JsonValue
 from hil.record.event_queries import replies_of_frame
 from hil.record.queries import Rows
 from hil.record.recorded_scenario import RecordedScenario
 from hil.record.row_values import RecordedFrame, RecordedReply
-from hil.redundancy.agreement import Metric, members
-from hil.redundancy.field_vote import FieldBallots, FieldMemory, FieldRule
+from hil.redundancy.field_vote import FieldBallots, FieldMemory, FieldRule, members
 from hil.scenario.outputs import CHOICES, OutputField, OutputRole
+from hil.scenario.voter import FieldVoterConfig
 from hil.views.output_values import fields_of, number_text, rules_in, value_text
 from hil.views.style import plural
 
@@ -28,6 +29,8 @@ __all__ = [
     "last_outputs",
     "rule_text",
 ]
+
+_EXACT: Final = FieldVoterConfig()
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +246,8 @@ def _node_value(name: str, field: OutputField, output: bytes, delivered: bytes) 
     numbers, voted = _numbers(field, output), _numbers(field, delivered)
     if not numbers or not voted:
         return NodeValue(name, text, numbers)
-    metric = Metric(0.0, field.period, field.significant_bits or field.fraction_bits)
-    apart = [metric.apart(a, b) for a, b in zip(numbers, voted, strict=True)]
+    inside = slice(field.offset, field.offset + field.length)
+    apart = FieldRule(field, _EXACT).distances(output[inside], delivered[inside])
     farthest = max(apart)
     distance = farthest if isinstance(farthest, int) or math.isfinite(farthest) else None
     return NodeValue(name, text, numbers, distance, apart.index(farthest))

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tty
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,8 +57,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("extended")
     kept = shutil.ignore_patterns("__pycache__", "data")
     shutil.copytree(Path(hil.__file__).parent, folder / "hil", ignore=kept)
-    shutil.copy(hil._kernel.__file__, folder / "hil")
-    for found in (assets.scenarios_dir(), assets.boards_dir(), assets.sources_dir()):
+    shutil.copytree(ROOT / "csrc", folder / "csrc")
+    for found in (assets.scenarios_dir(), assets.boards_dir()):
         (folder / found.name).symlink_to(found)
     shutil.copytree(ROOT / "tests" / "redundancy", folder / "tests" / "redundancy", ignore=kept)
     shutil.copy(ROOT / "tests" / "properties.py", folder / "tests")
@@ -65,7 +66,22 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for block in blocks_of(PAGE):
         if block.language == "diff":
             apply(block.text, folder)
+    build_extension(folder / "csrc", folder / "hil" / Path(hil._kernel.__file__).name)
     return folder
+
+
+def build_extension(sources: Path, out: Path) -> None:
+    """Build the extension from changed sources, without optimization: sooner."""
+    layers = ("kernel", "kernel/workloads", "host", "wire", "agent", "port/inproc")
+    files = [str(path) for layer in layers for path in sorted((sources / layer).glob("*.c"))]
+    binding = sources / "_kernel.c"
+    subprocess.run([sys.executable, sources / "bind.py", binding], check=True, timeout=100)
+    flags = ["-shared", "-fPIC", "-O0", "-std=gnu11", "-ffp-contract=off", "-D_GNU_SOURCE"]
+    flags += [f"-I{sources / layer}" for layer in layers]
+    flags += ["-DPy_LIMITED_API=0x030a0000", f"-I{sysconfig.get_paths()['include']}"]
+    compiler = shutil.which("gcc") or "cc"
+    words = [compiler, *flags, "-o", str(out), *files, str(binding), "-lpthread"]
+    subprocess.run(words, check=True, timeout=100)
 
 
 def run_in(copy: Path, then: str, *words: str) -> subprocess.CompletedProcess[str]:

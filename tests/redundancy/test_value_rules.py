@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from hil.redundancy.agreement import Metric, clusters, largest_clusters, members
-from hil.redundancy.field_vote import FieldBallots, FieldMemory, FieldRule, FieldVote
+from hil.redundancy.field_vote import FieldBallots, FieldMemory, FieldRule, FieldVote, members
 from hil.scenario.outputs import OutputField
 from hil.scenario.voter import FieldVoterConfig, VoterName
 from tests.properties import property_of
@@ -58,13 +57,11 @@ V2 = ((2.1350, -1.9693, 4.3354), (2.1340, -1.9649, 4.3281), (2.1376, -1.9623, 4.
 def test_formalised_majority_of_numbers_is_the_published_class() -> None:
     """Lorczak, Caglayan and Eckhardt (FTCS-19, 1989), as course material has it: {x1, x3, x4}. Two
     of its distances are the tolerance itself, and more than that in binary."""
-    metric = Metric(0.0005, 0.0, 53)
+    of = rule(VoterName.TOLERANCE, tolerance=0.0005)
     assert 0.18180 - 0.18130 > 0.0005
-    assert [members(m) for m in clusters(dict(enumerate((x,) for x in V1)), metric)] == [
-        [0, 2, 3],
-        [1, 4],
-    ]
-    result = vote(rule(VoterName.TOLERANCE, tolerance=0.0005), V1)
+    parts = {node: F64.encode([x]) for node, x in enumerate(V1)}
+    assert [members(m) for m in of.clusters(parts)] == [[0, 2, 3], [1, 4]]
+    result = vote(of, V1)
     assert (members(result.agree), result.delivered) == ([0, 2, 3], F64.encode([0.18155]))
 
 
@@ -73,7 +70,9 @@ def test_formalised_majority_of_vectors_is_the_published_class() -> None:
     for kind in (VoterName.TOLERANCE, VoterName.GENERALISED_MEDIAN, VoterName.MID_VALUE):
         result = vote(rule(kind, field, tolerance=0.005), V2)
         assert members(result.agree) == [1, 2], kind
-    lengths = [Metric().length(a, b) for a, b in itertools.combinations(V2, 2)]
+    length = rule(VoterName.GENERALISED_MEDIAN, field).length_between
+    parts = map(field.encode, V2)
+    lengths = [length(a, b) for a, b in itertools.combinations(parts, 2)]
     assert lengths == pytest.approx([0.0086, 0.0102, 0.0044], abs=6e-5)
 
 
@@ -252,15 +251,16 @@ def test_the_order_of_the_nodes_has_no_influence(
 def test_members_of_a_cluster_agree_pair_by_pair_and_none_can_be_added(
     values: list[float], tolerance: float
 ) -> None:
-    metric, by_node = Metric(tolerance, 0.0, 53), {i: (v,) for i, v in enumerate(values)}
-    groups = clusters(by_node, metric)
+    of = rule(VoterName.TOLERANCE, tolerance=tolerance)
+    parts = {node: F64.encode([value]) for node, value in enumerate(values)}
+    groups = of.clusters(parts)
     assert sorted(itertools.chain(*map(members, groups))) == list(range(len(values)))
     for mask in groups:
         inside = members(mask)
-        assert all(metric.agree(by_node[a], by_node[b]) for a in inside for b in inside)
-    best = members(largest_clusters(by_node, metric)[0])
-    left = set(by_node) - set(best)
-    assert not any(all(metric.agree(by_node[n], by_node[m]) for m in best) for n in left)
+        assert all(of.matches(parts[a], parts[b]) for a in inside for b in inside)
+    best = members(groups[0])
+    left = set(parts) - set(best)
+    assert not any(all(of.matches(parts[n], parts[m]) for m in best) for n in left)
 
 
 @property_of(st.lists(st.integers(0, 359), min_size=3, max_size=5), st.integers(0, 359), st.data())
