@@ -53,7 +53,7 @@ from hil.redundancy.field_vote import (
     field_vote_of,
     store_memory,
 )
-from hil.redundancy.voting import STATE_SPLIT, Ballot, Verdict, VerdictKind
+from hil.redundancy.voting import STATE_SPLIT, Ballot, Verdict, from_c, in_c
 from hil.scenario import Scenario
 from hil.scenario.outputs import NUMBERS, OutputField, OutputRole
 from hil.scenario.voter import FieldVoterConfig, StateVote, VoterConfig, VoterName
@@ -61,10 +61,6 @@ from hil.scenario.voter import FieldVoterConfig, StateVote, VoterConfig, VoterNa
 __all__ = ["OutputBallots", "OutputBytes", "ValueVoter", "rules_of", "value_voter"]
 
 _ANY_BYTES: Final = frozenset({VoterName.EXACT, VoterName.BITWISE, VoterName.PLURALITY})
-_RECORD_MAX: Final[int] = lib.FRAME_RECORD_HEADER_LEN + (
-    lib.VOTE_MAX_NODES * lib.FRAME_RECORD_NODE_LEN
-)
-_VERDICTS: Final = {int(kind): kind for kind in VerdictKind}
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,27 +229,10 @@ class ValueVoter:
         if self._stored is not self._memory:
             self._c.store(self._memory)
             self._stored = self._memory
-        f = ffi.new("hil_frame_verdict_t *")
-        f.frame, f.nodes, f.voters, f.flags = frame, len(ballots), voters, flags
-        for node, ballot in zip(f.node, ballots, strict=False):  # a C frame has MAX_NODES places
-            node.status, node.signal, node.output_digest, node.state_digest = ballot
+        f = in_c(ballots)
+        f.frame, f.voters, f.flags = frame, voters, flags
         decision = self._c.decide(f, outputs, self._memory)
-        record = ffi.new("uint8_t[]", _RECORD_MAX)
-        length = check(lib.frame_verdict_pack(f, record, _RECORD_MAX), "frame_verdict_pack")
-        return Verdict(
-            f.frame,
-            _VERDICTS[f.verdict],
-            f.voters,
-            f.flags,
-            f.agree,
-            f.dissent,
-            f.latent,
-            f.output,
-            f.state,
-            tuple(ballots),
-            ffi.buffer(record, length)[:],
-            decision,
-        )
+        return from_c(f, ballots)._replace(values=decision)
 
 
 class _Workspace:
@@ -273,9 +252,7 @@ class _Workspace:
             ffi.new("uint64_t[]", 2 * max((rule.field.count for rule in rules), default=1)),
         ]
         own, self._fields, self._last, self._votes, self._output, scratch = self._kept
-        check(
-            lib.value_rules_unpack(own, count, packed, len(packed), length), "value_rules_unpack"
-        )
+        check(lib.value_rules_unpack(own, count, packed, len(packed), length), "value_rules_unpack")
         self.rules = ffi.new("hil_value_rules_t *", [own, count, length, ignore_states])
         self._memory = ffi.new("hil_value_memory_t *", [self._fields, self._last])
         self._decision = ffi.new(

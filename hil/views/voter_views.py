@@ -13,8 +13,8 @@ from hil.record.digest import hex64
 from hil.record.queries import Rows
 from hil.record.row_values import RecordedReply
 from hil.record.span_rows import replicas_between
-from hil.redundancy.field_vote import members
 from hil.redundancy.byzantine import ReplicaDecision, decision_of
+from hil.redundancy.field_vote import members
 from hil.redundancy.voting import Ballot, NodeStatus, Verdict, VerdictKind, unpack
 from hil.views.correctness import names_text
 
