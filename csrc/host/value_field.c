@@ -59,7 +59,8 @@ static hil_field_memory_t memory_after(const hil_value_rule_t *rule, const hil_f
   after.has_last = value_remembers(rule) ? has_last : 0;
   for (uint32_t node = 0; node < VOTE_MAX_NODES && rule->kind == VALUE_HISTORY; node++) {
     if (!has(ballots->heard, node)) continue;
-    after.record[node] = (uint16_t)((uint32_t)before->record[node] << 1 | (agree >> node & 1u));
+    const uint32_t record = before->record[node];
+    after.record[node] = (uint16_t)(record << 1 | (has(agree, node) ? 1u : 0u));
   }
   return after;
 }
