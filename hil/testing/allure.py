@@ -52,7 +52,8 @@ def write_result(
     attached: list[JsonValue] = []
     for name, data in attachments:
         ending = Path(name).suffix
-        source = f"{uuid.uuid4()}-attachment{ending}"
+        # Allure 2 takes each `*.xml` in the folder for the results of tests by JUnit.
+        source = f"{uuid.uuid4()}-attachment{'.junit' if ending == '.xml' else ending}"
         (folder / source).write_bytes(data)
         attached.append({"name": name, "source": source, "type": _TYPES[ending]})
     own = str(uuid.uuid4())
@@ -72,6 +73,7 @@ def _result(own: str, outcome: TestOutcome, properties: Sequence[tuple[str, str]
     module, _, test = outcome.nodeid.partition("::")
     package = module.removesuffix(".py").replace("/", ".")
     full_name = f"{package}#{test.replace('::', '.')}"
+    case, _, drawn = full_name.partition("[")
     labels = {
         "parentSuite": package.rpartition(".")[0],
         "suite": package.rpartition(".")[2],
@@ -84,7 +86,7 @@ def _result(own: str, outcome: TestOutcome, properties: Sequence[tuple[str, str]
         "uuid": own,
         # Of one test over all its runs: without what each run has another value of.
         "historyId": _digest(full_name),
-        "testCaseId": _digest(full_name.partition("[")[0]),
+        "testCaseId": _digest(case),
         "fullName": full_name,
         "name": test.rpartition("::")[2],
         "status": outcome.status,
@@ -94,7 +96,9 @@ def _result(own: str, outcome: TestOutcome, properties: Sequence[tuple[str, str]
         "stop": outcome.stop_ms,
         "labels": [{"name": k, "value": v} for k, v in labels.items() if v],
         "parameters": [
-            {"name": name, "value": value, "excluded": True} for name, value in properties
+            # What tells the cases of one test apart: without it, each is a repetition of the other.
+            *([{"name": "parameters", "value": drawn.removesuffix("]")}] if drawn else []),
+            *({"name": name, "value": value, "excluded": True} for name, value in properties),
         ],
     }
 

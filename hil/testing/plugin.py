@@ -185,5 +185,5 @@ def pytest_runtest_makereport(
     if report.when == "teardown" and (folder := item.config.getoption("--hil-allure")):
         from hil.testing.allure_report import report_test  # noqa: PLC0415
 
-        report_test(item.config.rootpath / folder, session, phases)
+        report_test(item.config.invocation_params.dir / folder, session, phases)
     return report

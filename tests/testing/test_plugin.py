@@ -20,6 +20,7 @@ from hil.record.queries import COLD_START
 from hil.redundancy.recovery import RUNGS
 from hil.rig.backends.process import find_agent
 from hil.testing import conditions
+from hil.testing.allure import TestOutcome, write_result
 from hil.upsets.words import EFFECTS, OUTCOMES, UpsetTarget
 
 SUITE = """
@@ -127,15 +128,16 @@ def test_never_opened(rig):
 def suite(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """One run of SUITE with all reports, for several tests: its folder and what it has printed."""
     folder = tmp_path_factory.mktemp("suite")
+    (folder / "elsewhere").mkdir()
     (folder / "test_suite.py").write_text(SUITE)
     page = (assets.scenarios_dir() / "TESTING.md").read_text()
     example = re.search(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert example is not None
     (folder / "test_page.py").write_text(example[1])
-    options = "--junitxml=junit.xml --hil-allure=allure -rs -p no:cacheprovider"
+    options = "--junitxml=../junit.xml --hil-allure=../allure -rs -p no:cacheprovider"
     done = subprocess.run(
-        [sys.executable, "-I", "-m", "pytest", *options.split()],
-        cwd=folder,
+        [sys.executable, "-I", "-m", "pytest", "--rootdir=..", "..", *options.split()],
+        cwd=folder / "elsewhere",  # where a path on the command line begins, for pytest's own, too
         capture_output=True,
         text=True,
         check=False,
@@ -256,6 +258,21 @@ def test_junit_has_the_configuration_the_boards_and_the_failure(suite: tuple[Pat
     passed = properties_of(tree, "test_heals")
     assert passed["hil_config_hash"] == failed["hil_config_hash"] and "hil_recording" not in passed
     assert not properties_of(tree, "test_never_opened")
+
+
+def test_allure_tells_the_cases_of_a_test_apart_and_reads_no_attachment(tmp_path: Path) -> None:
+    """Seen with Allure 2.46 and 3.18: results with the same test case and parameters are one test
+    that was repeated, and files that end with `.xml` are results of JUnit."""
+    for drawn in ("6", "7"):
+        outcome = TestOutcome(f"t/test_x.py::test_heals[{drawn}]", "passed", "", "", 1, 2)
+        write_result(tmp_path, outcome, [], [("seed", "1")], [("junit.xml", b"<testsuite/>")])
+    results = [json.loads(file.read_text()) for file in tmp_path.glob("*-result.json")]
+    cases = [
+        (r["testCaseId"], [p["value"] for p in r["parameters"] if not p.get("excluded")])
+        for r in results
+    ]
+    assert cases[0][0] == cases[1][0] and sorted(values for _, values in cases) == [["6"], ["7"]]
+    assert not list(tmp_path.glob("*.xml"))
 
 
 def test_allure_results_are_those_of_its_model(suite: tuple[Path, str]) -> None:
