@@ -31,14 +31,14 @@ def complete_file(path: Path) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
-def write_csv(table: Table, path: Path) -> int:
-    """Write a table to a new file; return the number of its rows. Raises: SetupError if it cannot
-    be written, and what the rows raise."""
+def write_csv(table: Table, path: Path, *, missing: str = "") -> int:
+    """Write a table to a new file; return the number of its rows. `missing`: what stands for no
+    value. Raises: SetupError if it cannot be written, and what the rows raise."""
     count = 0
     with complete_file(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([column.name for column in table.columns])
         for row in table.rows:
-            writer.writerow(row)
+            writer.writerow([missing if cell is None else cell for cell in row])
             count += 1
     return count

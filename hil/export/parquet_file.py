@@ -19,6 +19,8 @@ _TYPES: Final = {
     ColumnType.BOOLEAN: "BOOLEAN",
     ColumnType.TEXT: "VARCHAR",
 }
+_MISSING: Final = "\x1ano value\x1a"
+"""An empty field of a CSV file may be an empty text as well."""
 
 
 def write_parquet(table: Table, path: Path) -> int:
@@ -30,11 +32,16 @@ def write_parquet(table: Table, path: Path) -> int:
     types = {column.name: _TYPES[column.type] for column in table.columns}
     with tempfile.TemporaryDirectory() as folder:
         rows = Path(folder) / "rows.csv"
-        count = write_csv(table, rows)
+        count = write_csv(table, rows, missing=_MISSING)
         with complete_file(path) as draft, duckdb.connect() as connection:
             try:
                 relation = connection.read_csv(
-                    str(rows), header=True, dtype=types, delimiter=",", quotechar='"'
+                    str(rows),
+                    header=True,
+                    dtype=types,
+                    delimiter=",",
+                    quotechar='"',
+                    na_values=_MISSING,
                 )
                 relation.write_parquet(str(draft), compression="zstd")
             except duckdb.Error as error:

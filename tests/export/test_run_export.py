@@ -21,7 +21,9 @@ from hil.errors import SetupError
 from hil.export import mcap_file
 from hil.export.mcap_file import ALL_SCHEMAS
 from hil.export.mcap_topics import FRAMES, TOPICS
+from hil.export.parquet_file import write_parquet
 from hil.export.run_files import run_file_table
+from hil.export.table import Column, ColumnType, Table
 from hil.record.reader import Reader
 from hil.record.run_tables import RunTable
 from hil.redundancy.voting import unpack
@@ -74,6 +76,14 @@ def test_frames_as_parquet_are_those_of_the_record(hil: Hil, flown: Path) -> Non
     expected = [(v.frame, v.kind.word, v.correct, f"{v.output:016x}") for v in reader.verdicts()]
     reader.close()
     assert rows == expected
+
+
+def test_an_empty_text_in_a_parquet_file_is_no_missing_value(tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    columns = (Column("text", ColumnType.TEXT), Column("number", ColumnType.INTEGER))
+    rows = [("", 1), (None, None), ('a,\n"b"', 2)]
+    assert write_parquet(Table(columns, iter(rows)), tmp_path / "t.parquet") == 3
+    assert duckdb.sql(f"SELECT * FROM '{tmp_path / 't.parquet'}'").fetchall() == rows
 
 
 @pytest.mark.parametrize(
