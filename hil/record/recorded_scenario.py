@@ -91,6 +91,7 @@ class RecordedScenario:
     unvoted_frames: for how many consecutive frames at most; 0 without a limit
     votes_by_value: not the exact majority of outputs and states decides
     voter_per_node: the voter has a replica at each node
+    exchange: these pass on what they have received
     spares: how many nodes are spares, hot or cold
     monitors: of a primary: how many vote it out, and in how many consecutive frames
     follows: the schemes of one that follows the orbit, in words; empty for any other
@@ -117,6 +118,7 @@ class RecordedScenario:
     voted_accel: float = 1.0
     votes_by_value: bool = False
     voter_per_node: bool = False
+    exchange: bool = False
     spares: int = 0
     follows: str = ""
     monitors: tuple[int, int] = (2, 1)
@@ -152,6 +154,7 @@ class RecordedScenario:
             unvoted_output=_unvoted(rig) if "unvoted_output" in rig else None,
             votes_by_value=_votes_by_value(_inner(rig, "voter")),
             voter_per_node=rig.get("voter_per_node") is True,
+            exchange=rig.get("exchange") is True,
             unvoted_frames=_whole(rig.get("unvoted_frames")) or 0,
             spares=sum(_whole(rig.get(key)) or 0 for key in ("hot_spares", "cold_spares")),
             one_at_a_time=upsets.get("one_at_a_time") is True,

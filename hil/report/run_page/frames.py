@@ -73,11 +73,16 @@ def vote_section(reader: Reader, facts: RunFacts) -> str:
             "before it."
         )
     if data["voters"]:
+        had = "had received"
+        if facts.meta.scenario.exchange:
+            had = (
+                "had after the exchange (that itself is not repeated: the copies that were passed "
+                "on are not recorded)"
+            )
         note += (
             " Each node of this run has a voter of its own. Where their views of the replies "
-            "differed, each votes again on what it had recorded as received (after the exchange, "
-            "if there is one: the copies that were exchanged are not recorded), and the verdict of "
-            "the frame follows again from theirs."
+            f"differed, each votes again on what it {had}, and the verdict of the frame follows "
+            "again from theirs."
         )
     if data["numbered"]:
         note += (
