@@ -281,14 +281,17 @@ def test_the_page_of_a_day_in_orbit_is_small_and_has_all_figures(tmp_path: Path,
     assert {link[1:] for link in read.links} <= read.ids
 
 
-def test_voters_with_different_views_are_not_imitated_by_the_page(tmp_path: Path) -> None:
-    """The page has one view of each frame: it would call the record changed."""
+def test_damaged_views_of_voters_are_said_to_be_damaged(tmp_path: Path) -> None:
+    """What no run has written is not voted on, and the page says how to look at it."""
     split = {"node": "a", "target": "link", "noise": "corrupt", "to": ["c", "d"], "lasts_frames": 0}
     rig = {"scheme": "4mr", "board": "inproc", "voter_per_node": True}
-    recovery = dict.fromkeys(("rollbacks", "resyncs", "restarts", "resets", "power_cycles"), 0)
-    upsets = {"events": [{"frame": 30, **split}]}
-    page = runs_page([run(tmp_path / "r", rig=rig, recovery=recovery, upsets=upsets)])
-    assert 'id="frames"' not in page
-    assert "each node has a voter of its own" in page
-    whole = runs_page([run(tmp_path / "w", rig=rig, recovery=recovery, upsets={})])
-    assert 'id="frames"' in whole
+    folder = run(tmp_path / "r", rig=rig, upsets={"events": [{"frame": 30, **split}]})
+    assert 'id="frames"' in runs_page([folder])
+    whole = (folder / "run.db").read_bytes()
+    for change in ("node = 12", "frame = 80", "verdict = CAST(verdict || x'00' AS BLOB)"):
+        (folder / "run.db").write_bytes(whole)
+        with closing(sqlite3.connect(folder / "run.db")) as db, db:
+            db.execute(f"UPDATE replicas SET {change} WHERE frame = 31 AND node = 3")
+        page = runs_page([folder])
+        assert 'id="frames"' not in page
+        assert "is damaged in this record. Vote again with" in page
