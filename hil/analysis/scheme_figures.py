@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hil.analysis.intervals import Interval, clopper_pearson
 from hil.json_values import JsonObject
 
-__all__ = ["SchemeFigures", "SingleHits", "compromises"]
+__all__ = ["NotCounted", "SchemeFigures", "SingleHits", "compromises"]
 
 _CONFIDENCE = 0.95
 
@@ -20,6 +20,13 @@ class SingleHits:
 
     hits: int
     escaped: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotCounted:
+    """The `reason` for which the single hits of a scheme are not counted."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +53,19 @@ class SchemeFigures:
     link_bytes: int
     link_frames: int
     energy_j: float | None
-    single_hits: SingleHits | None = None
+    single_hits: SingleHits | NotCounted = NotCounted("nobody did")
     woken: int = 0
     waking_frames: int = 0
+
+    @property
+    def counted(self) -> SingleHits | None:
+        """Return the single hits, where they are counted."""
+        return self.single_hits if isinstance(self.single_hits, SingleHits) else None
+
+    @property
+    def not_counted(self) -> str | None:
+        """Return why they are not."""
+        return self.single_hits.reason if isinstance(self.single_hits, NotCounted) else None
 
     @property
     def availability(self) -> float:
@@ -100,7 +117,7 @@ class SchemeFigures:
     def as_json(self) -> JsonObject:
         """Return the figures as a JSON object."""
         low, high = self.reliability_interval
-        hits = self.single_hits
+        hits = self.counted
         return {
             "scheme": self.scheme,
             "boards": self.boards,
@@ -125,6 +142,7 @@ class SchemeFigures:
             "waking_frames": self.waking_frames,
             "single_hits": None if hits is None else hits.hits,
             "single_hits_escaped": None if hits is None else hits.escaped,
+            "single_hits_not_counted": self.not_counted,
         }
 
 

@@ -66,13 +66,24 @@ def schemes_report(
         + (" woken: nodes from stand-by, and the frames until they voted." if woken else "")
     )
     parts: list[RenderableType] = [Text(title, style=HEAD), Text(""), table, Text("")]
-    parts += [Text(note) for note in notes]
+    parts += [Text(note) for note in (*notes, *_not_counted(rows))]
     return Group(*parts, Text(legend, style=DIM))
+
+
+def _not_counted(rows: Sequence[ComparedScheme]) -> list[str]:
+    """Return why the single hits of schemes are not counted, each reason once."""
+    figures = [row.figures for row in rows]
+    lines = [
+        f"Single hits of {f.scheme} are not counted: {f.not_counted}."
+        for f in figures
+        if f.not_counted is not None
+    ]
+    return list(dict.fromkeys(lines))
 
 
 def _cells(row: ComparedScheme, glyphs: Glyphs, *, modelled: bool) -> list[str | Text]:
     f, none = row.figures, glyphs.none
-    hits = f.single_hits
+    hits = f.counted
     low, high = f.reliability_interval
     cells: list[str | Text] = [
         f.scheme,

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import struct
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hil.analysis.reliability.persistence import PersistenceModel
-from hil.analysis.scheme_figures import SchemeFigures, compromises
+from hil.analysis.scheme_figures import NotCounted, SchemeFigures, SingleHits, compromises
+from hil.campaign.inproc_samples import FaultBench, fault_array
 from hil.campaign.scheme_sweep import OF_MONITORS, OF_OWN_SCHEME, SWEPT, parse_over
 from hil.campaign.scheme_trials import run_scheme
+from hil.campaign.single_hits import all_hits, single_hits
 from hil.campaign.theory.persistence_of import persistence_model
 from hil.errors import UsageError
-from hil.scenario import Overrides, Scenario, load_scenario
+from hil.kernel import Golden
+from hil.scenario import Overrides, Scenario, UpsetTarget, load_scenario, parse_scenario
 
 PERSISTENCE = """
 schema: 1
@@ -78,11 +83,54 @@ def test_one_wrong_output_is_counted_once_and_only_where_nothing_is_compared() -
 def test_single_hits_are_those_of_every_node_and_escape_only_alone() -> None:
     """7 ticks of 512 bits of state, 448 of input and of output; the last tick of the output is
     always wrong, and what is voted on masks it."""
-    alone, pair, voted = (run_scheme(hit_at(s), 1).single_hits for s in ("simplex", "dmr", "tmr"))
+    alone, pair, voted = (run_scheme(hit_at(s), 1).counted for s in ("simplex", "dmr", "tmr"))
     assert alone is not None and pair is not None and voted is not None
     assert alone.escaped > alone.hits / 100
     assert (pair.hits, voted.hits) == (2 * alone.hits, 3 * alone.hits)
     assert pair.escaped == voted.escaped == 0
+
+
+def counted(rig: str, workload: str = "attitude") -> SingleHits | NotCounted:
+    return single_hits(parse_scenario(f"schema: 1\nworkload: {workload}\nframes: 40\nrig: {rig}\n"))
+
+
+def test_single_hits_are_counted_for_every_scheme_in_every_execution_that_it_plans() -> None:
+    """7 ticks of 512 bits of state, 448 of input and of output. A spare that is off computes
+    nothing, one that is on does."""
+    one = 7 * (512 + 448 + 448)
+    for rig, steps in (
+        ("{scheme: dual_execution}", 2),
+        ("{scheme: triple_execution}", 3),
+        ("{scheme: triple_pairs}", 6),
+        ("{scheme: priority_pairs}", 8),
+        ("{scheme: tmr, cold_spares: 1}", 3),
+        ("{scheme: tmr, hot_spares: 1}", 4),
+    ):
+        assert counted(rig) == SingleHits(steps * one, 0), rig
+
+
+def test_a_voter_by_value_lets_no_more_out_than_lies_beyond_its_tolerance() -> None:
+    """Alone, it delivers each output; wrong is one with a number that is farther off. The output of
+    `attitude` is 7 numbers of 64 bits."""
+    bench = FaultBench(partial(Golden, "attitude", 1))
+    bench.hold(16)
+    right = struct.unpack("<7d", bench.fault_free()[0])
+    far = 0
+    for target in (UpsetTarget.STATE, UpsetTarget.INPUT, UpsetTarget.OUTPUT):
+        faults = fault_array(all_hits(bench, target), [target])
+        for number in range(len(faults)):
+            output = bench.inspect(faults[number : number + 1])[2]
+            pairs = zip(struct.unpack("<7d", output), right, strict=True)
+            far += any(not abs(a - b) <= 0.001 for a, b in pairs)
+    simplex = counted("{scheme: simplex, voter: {kind: mid_value, tolerance: 0.001}}")
+    assert simplex == SingleHits(7 * (512 + 448 + 448), far)
+    assert far > 100
+
+
+def test_a_count_that_would_take_too_long_says_so() -> None:
+    assert counted("{scheme: tmr}", "infer") == NotCounted(
+        "a step of infer has 491,520 hits: too many for a table"
+    )
 
 
 @pytest.mark.parametrize(
