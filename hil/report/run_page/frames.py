@@ -64,8 +64,9 @@ def vote_section(reader: Reader, facts: RunFacts) -> str:
     content = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
     note = (
         "The record's packed frames are part of this page, and so is the voter that decided when "
-        "they were recorded, compiled to WebAssembly. It votes on each frame again now, and its "
-        "verdict, masks, digests and flags are compared with the recorded ones, byte for byte."
+        "they were recorded, compiled to WebAssembly. It votes on each frame again now; whose "
+        "votes count is the record's. Its verdict, masks, digests and flags are compared with the "
+        "recorded ones, byte for byte."
     )
     if data["primary"]:
         note += (
