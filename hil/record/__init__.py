@@ -19,7 +19,7 @@ reader, live        a record as its readers see it; live, while it is written
 run_follower        all that it has gained since the last time, for feeds and exports
 packed_frames, id_search, timeline    finding frames, rows and times in it
 queries, event_queries, telemetry_queries    what several views, and the screen, ask
-node_outputs        the outputs of one node
+node_outputs, output_rows    the outputs of one node; those of all nodes in some frames
 frame_array         packed frames as a NumPy array
 run_tables, column_table    all that a run recorded, as tables of NumPy columns
 span_rows, first_rows, row_counts, outages    rows of a span, first rows, sums, outages

@@ -58,7 +58,14 @@ from hil.scenario import Scenario
 from hil.scenario.outputs import NUMBERS, OutputField, OutputRole
 from hil.scenario.voter import FieldVoterConfig, StateVote, VoterConfig, VoterName
 
-__all__ = ["OutputBallots", "OutputBytes", "ValueVoter", "rules_of", "value_voter"]
+__all__ = [
+    "OutputBallots",
+    "OutputBytes",
+    "ValueVoter",
+    "rules_of",
+    "value_voter",
+    "voter_of_record",
+]
 
 _ANY_BYTES: Final = frozenset({VoterName.EXACT, VoterName.BITWISE, VoterName.PLURALITY})
 
@@ -125,6 +132,13 @@ def value_voter(scenario: Scenario, output_len: int) -> ValueVoter | None:
         return None
     rules = rules_of(config, scenario.output_fields, output_len)
     return ValueVoter(rules, config.state, len(scenario.rig.nodes))
+
+
+def voter_of_record(scenario: Scenario, longest: int) -> ValueVoter | None:
+    """Return the same of a record in which the longest output has this length [byte]; 0 if no
+    output is in it, for all were alike in all frames. Raises: ConfigError as `rules_of`."""
+    length = longest or max((f.offset + f.length for f in scenario.output_fields), default=1)
+    return value_voter(scenario, length)
 
 
 def _other_bytes(begin: int, end: int) -> OutputField:

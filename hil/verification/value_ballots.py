@@ -12,7 +12,7 @@ from hil.record.reader import Reader
 from hil.record.row_counts import longest_output
 from hil.record.row_values import RecordedReply
 from hil.redundancy.electorate import Scheme
-from hil.redundancy.value_vote import OutputBallots, OutputBytes, ValueVoter, value_voter
+from hil.redundancy.value_vote import OutputBallots, OutputBytes, ValueVoter, voter_of_record
 from hil.redundancy.voting import (
     CORRECT,
     DELIVERED,
@@ -109,7 +109,5 @@ def value_ballots(scenario: Scenario, reader: Reader, golden: Golden | None) -> 
     if scenario.rig.voter.is_exact:
         return None
     length = longest_output(reader) if golden is None else golden.workload.output_len
-    if not length:  # no output is in the record: all were alike in all frames
-        length = max((f.offset + f.length for f in scenario.output_fields), default=1)
-    voter = value_voter(scenario, length)
+    voter = voter_of_record(scenario, length)
     return None if voter is None else ValueBallots(voter, scenario, golden)

@@ -24,7 +24,7 @@ from hil.redundancy.voting import Ballot, record_length, unpack, vote, vote_agai
 from hil.report.run_page.frames import all_numbered, numbered, plain_digests
 from hil.report.run_page.voters import voters_of
 from hil.report.run_report import runs_page
-from tests.report.runs import run
+from tests.report.runs import LAST_TICK, run
 
 NODES = 3
 PRIMARY = {"scheme": "primary_monitors", "board": "inproc"}
@@ -100,11 +100,81 @@ def test_differences_to_the_agreed_digest_are_zero_where_nodes_agree() -> None:
     assert (plain_digests(twice, NODES) == frames).all()
 
 
-def test_a_voter_of_values_is_not_imitated_by_the_page(tmp_path: Path) -> None:
-    rig = {"scheme": "tmr", "board": "inproc", "voter": "mid_value"}
-    page = runs_page([run(tmp_path / "r", rig=rig)])
-    assert "votes by digests. Vote again with" in page
-    assert 'id="frames"' not in page
+HITS = [
+    {"frame": frame, "node": node, "target": "output", "tick": LAST_TICK, "bit": bit}
+    for frame, node, bit in (
+        (20, "a", 63),  # quaternion[0]
+        (20, "b", 316),  # gyro_bias[0], exponent: no two outputs are identical
+        (40, "c", 257),  # gyro_bias[0], a last bit: agreement
+        (41, "a", 62),
+        (41, "b", 126),
+        (41, "c", 190),
+    )
+]
+MID_VALUE = {"kind": "mid_value", "tolerance": 1e-9}
+SMOOTHING = {"kind": "smoothing", "tolerance": 1e-9, "reach": 1e-9, "hold_frames": 2}
+
+
+def by_value(folder: Path, voter: object, events: object = HITS, **rig: object) -> str:
+    """The page of a run whose voter compares values."""
+    rig = {"scheme": "tmr", "board": "inproc", "voter": voter, **rig}
+    more = {"upsets": {"events": events}, "recovery": {"rollbacks": 0}, "expect": {}}
+    return runs_page([run(folder, rig=rig, **more)])
+
+
+@pytest.mark.parametrize(("voter", "frames"), [(MID_VALUE, [20, 40, 41]), (SMOOTHING, None)])
+def test_a_page_has_the_outputs_of_frames_in_which_they_differ(
+    tmp_path: Path, voter: object, frames: list[int] | None
+) -> None:
+    """And of the frame before, if a value is remembered."""
+    _, data = data_of(by_value(tmp_path / "r", voter))
+    values = data["values"]
+    heads = unpacked(values["heads"], values["frames"], 6)
+    numbers = [int.from_bytes(head[:4].tobytes(), "little") for head in heads]
+    assert numbers == (frames or [19, 20, 39, 40, 41])
+    assert len(unpacked(values["outputs"], values["rows"], 56)) == values["rows"] <= 4 * len(heads)
+    assert values["until"] == data["count"] == 80
+
+
+def test_a_page_that_would_be_too_large_has_the_first_outputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hil.report.run_page.values._RAW_MAX", 8 * 56)
+    page = by_value(tmp_path / "r", MID_VALUE)
+    assert data_of(page)[1]["values"]["until"] == 41
+    assert "it votes on the first 41 of 80 frames" in page
+
+
+def test_outputs_are_compressed_until_they_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hil.report.run_page.values._PACKED_MAX", 150)
+    values = data_of(by_value(tmp_path / "r", MID_VALUE))[1]["values"]
+    assert values["until"] in (20, 40, 41) and len(base64.b64decode(values["outputs"])) <= 150
+
+
+def test_numbers_take_the_place_of_digests_where_outputs_are_identical(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hil.report.run_page.frames._BYTES_MAX", 1000)
+    _, data = data_of(by_value(tmp_path / "r", MID_VALUE))
+    frames = unpacked(data["frames"], 80, LENGTH)
+    agreed = frames[:, 16:24].copy().view("<u8").ravel()
+    assert data["numbered"]
+    assert [frame for frame in range(80) if agreed[frame] > 8] == [20, 40, 41]
+
+
+def data_of(page: str) -> tuple[str, Any]:
+    """The data that a page votes on, as text and read."""
+    found = re.search(r'id="frames">(.*?)</script>', page)
+    assert found is not None
+    return found[1], json.loads(found[1])
+
+
+def unpacked(packed: str, rows: int, length: int) -> Any:
+    """Rows of so many bytes out of their planes."""
+    planes = np.frombuffer(zlib.decompress(base64.b64decode(packed)), np.uint8)
+    return planes.reshape(length, rows).T
 
 
 aiohttp = pytest.importorskip("aiohttp", reason="the extra `web` is not installed")
@@ -120,17 +190,9 @@ READY = "document.getElementById('votes')?.dataset.equal"
 Change = Callable[[bytearray], None]
 
 
-def data_of(page: str) -> tuple[str, Any]:
-    """The data that a page votes on, as text and read."""
-    found = re.search(r'id="frames">(.*?)</script>', page)
-    assert found is not None
-    return found[1], json.loads(found[1])
-
-
 def changed(packed: str, rows: int, length: int, change: Change) -> str:
     """Packed planes of so many rows that someone has changed."""
-    planes = np.frombuffer(zlib.decompress(base64.b64decode(packed)), np.uint8)
-    content = bytearray(planes.reshape(length, rows).T.tobytes())
+    content = bytearray(unpacked(packed, rows, length).tobytes())
     change(content)
     again = np.frombuffer(bytes(content), np.uint8).reshape(rows, length).T
     return base64.b64encode(zlib.compress(np.ascontiguousarray(again).tobytes())).decode()
@@ -148,6 +210,24 @@ def with_other_voters(page: str, change: Change) -> str:
     text, data = data_of(page)
     voters = data["voters"]
     voters["records"] = changed(voters["records"], voters["rows"], data["length"], change)
+    return page.replace(text, json.dumps(data))
+
+
+def with_other_outputs(page: str, change: Change) -> str:
+    """The page with outputs of nodes that someone has changed."""
+    text, data = data_of(page)
+    values = data["values"]
+    length = values["output_len"]
+    values["outputs"] = changed(values["outputs"], values["rows"], length, change)
+    return page.replace(text, json.dumps(data))
+
+
+def with_other_rules(page: str, change: Change) -> str:
+    """The page with rules of its voter that someone has changed."""
+    text, data = data_of(page)
+    rules = bytearray(base64.b64decode(data["values"]["rules"]))
+    change(rules)
+    data["values"]["rules"] = base64.b64encode(rules).decode()
     return page.replace(text, json.dumps(data))
 
 
@@ -227,6 +307,39 @@ def of_voters(page: str, forged: str) -> list[tuple[str, str, tuple[str, ...]]]:
     ]
 
 
+def of_values(mid_value: str, smoothing: str) -> list[tuple[str, str, tuple[str, ...]]]:
+    """The same of voters by value: frame 20 has its three outputs in rows 0 to 2, and frame 41 what
+    left the system in row 11. The rules are those of other bytes."""
+    other = with_other_outputs(mid_value, flips((56 + 3, 8), (11 * 56, 1)))
+    other = tampered(other, flips((LENGTH * 40 + 12, 4), (LENGTH * 40 + 13, 4)))
+    rules = with_other_rules(mid_value, flips((4, 1)))
+    differs = (
+        "77 of 80",
+        "frame 20: the output of b is not that of its digest",
+        "frame 40: agreeing nodes: recorded a b, voted again a b c",
+        "frame 41: the output that left the system was recorded as",
+    )
+    equal = ("80 of 80 verdicts are equal", "compared in 5 of the 5", "that of the run")
+    return [
+        (smoothing, "yes", equal),
+        (other, "no", differs),
+        (rules, "no", ("the rules of this page are damaged",)),
+    ]
+
+
+def of_voters_by_value(page: str) -> list[tuple[str, str, tuple[str, ...]]]:
+    """The same of voters of four nodes that compare values."""
+    text, data = data_of(page)
+    voters = data["voters"]
+    evidence = bytearray(zlib.decompress(base64.b64decode(voters["evidence"])))
+    evidence[60] ^= 1
+    voters["evidence"] = base64.b64encode(zlib.compress(evidence)).decode()
+    received = page.replace(text, json.dumps(data))
+    differs = ("79 of 80", "received is not that of its digest", "it is not that of the record")
+    equal = ("80 of 80 verdicts are equal", "12 of 12 verdicts", "that of the record")
+    return [(page, "yes", equal), (received, "no", differs)]
+
+
 @in_a_browser
 def test_the_page_votes_again_and_sees_what_was_changed(tmp_path: Path) -> None:
     folder = run(tmp_path / "v", rig=VOTERS, upsets={"events": TWO_FACED})
@@ -237,6 +350,9 @@ def test_the_page_votes_again_and_sees_what_was_changed(tmp_path: Path) -> None:
         *of_a_primary(runs_page([run(tmp_path / "primary", rig=PRIMARY)])),
         *of_voters(voters, runs_page([folder])),
     ]
+    per_node = {"scheme": "4mr", "voter_per_node": True}
+    pages += of_values(by_value(tmp_path / "m", MID_VALUE), by_value(tmp_path / "s", SMOOTHING))
+    pages += of_voters_by_value(by_value(tmp_path / "4mr", MID_VALUE, TWO_FACED, **per_node))
     with chromium(tmp_path / "profile") as port:
         for number, (page, equal, texts) in enumerate(pages):
             path = tmp_path / f"{number}.html"

@@ -36,7 +36,7 @@ function verdictsOf(data, voters, { nodes, row }, frame) {
 }
 
 /** Let the voters of a frame vote again. Returns what the frame becomes by them, and what differs. */
-function votersAgain(voter, data, voters, number, frame) {
+function votersAgain(voter, data, voters, values, number, frame) {
   const own = voters.byFrame.get(number);
   const { length } = data;
   const recorded = verdictsOf(data, voters, own, frame);
@@ -44,10 +44,11 @@ function votersAgain(voter, data, voters, number, frame) {
   space.set(frame);
   space.set(recorded, length);
   voters.voted += own.nodes.length;
+  const damage = values ? copiesAgain(voter, data, values, number, own, frame, recorded) : "";
   const mask = own.nodes.reduce((all, node) => all | (1 << node), 0);
   const where = `frame ${shown(number)}`;
   if (!voter.voter_replicas(mask, length)) return { frame: null, differs: `${where}: its voters cannot be read` };
-  let differs = "";
+  let differs = damage;
   own.nodes.forEach((node, i) => {
     const before = recorded.subarray(i * length, (i + 1) * length);
     const again = space.subarray((i + 1) * length, (i + 2) * length);
@@ -64,7 +65,8 @@ async function sealAgain(data, voters, planes) {
   for (const [number, own] of voters.byFrame) {
     const verdicts = verdictsOf(data, voters, own, framesOf(data, planes, number, 1));
     for (let i = 0; i < own.nodes.length; i++) {
-      const verdict = await sha256(verdicts.subarray(i * data.length, (i + 1) * data.length));
+      const record = verdicts.subarray(i * data.length, (i + 1) * data.length);
+      const verdict = await sha256(Uint8Array.from([...record, ...(own.evidence?.[i] ?? [])]));
       rows.push([number, own.nodes[i], ["sha256", hex(verdict)]]);
     }
   }

@@ -66,6 +66,7 @@ function difference(data, where, recorded, again) {
 async function voterOf(data) {
   const { instance } = await WebAssembly.instantiate(bytesOf(data.voter), {});
   if (data.primary) instance.exports.voter_primary(data.primary.votes, data.primary.frames);
+  if (data.values) beginValues(instance.exports, data);
   return instance.exports;
 }
 
@@ -84,10 +85,10 @@ function same(one, other, at, length) {
 }
 
 /** What the vote makes of one frame otherwise; empty if nothing. */
-function frameAgain(voter, data, voters, number, recorded, again) {
+function frameAgain(voter, data, voters, values, number, recorded, again) {
   let differs = "";
   if (voters?.byFrame.has(number)) {
-    const own = votersAgain(voter, data, voters, number, recorded);
+    const own = votersAgain(voter, data, voters, values, number, recorded);
     if (own.frame === null) return own.differs;
     [again, differs] = [own.frame, own.differs];
   }
@@ -95,24 +96,43 @@ function frameAgain(voter, data, voters, number, recorded, again) {
   return differs || difference(data, `frame ${shown(number)}`, recorded, again);
 }
 
+/** Vote on some frames again: several that need nothing but their records, or one. Returns which it could read, what
+ * they become, and what is wrong with the outputs of the one. */
+function partAgain(voter, data, voters, values, first, part) {
+  const damage = values ? outputsAgain(voter, data, values, first, part) : "";
+  // What a voter by value remembers follows from the voters of the nodes, not from a vote of its own.
+  if (values && voters?.byFrame.has(first)) return { done: 1, frames: part, damage };
+  return { ...framesAgain(voter, data, part), damage };
+}
+
+/** How many frames from `first` on are voted on at once. */
+function numberAtOnce(data, voters, values, first, most) {
+  if (!values) return most;
+  const special = nextSpecial(values, voters, first);
+  return special === first ? 1 : Math.min(most, special - first);
+}
+
 /** Vote on all frames; report how far it is. */
-async function vote(data, planes, voters, report) {
+async function vote(data, planes, voters, values, report) {
   const voter = await voterOf(data);
-  const { length, count } = data;
+  const { length } = data;
+  const count = votedCount(data);
   const atOnce = Math.floor(voter.voter_capacity() / length);
   const result = { voted: 0, equal: 0, differences: [], verdicts: {}, changes: 0 };
-  for (let first = 0; first < count; first += atOnce) {
-    const number = Math.min(atOnce, count - first);
+  let reported = performance.now();
+  for (let first = 0; first < count; first = result.voted) {
+    const number = numberAtOnce(data, voters, values, first, Math.min(atOnce, count - first));
     const part = framesOf(data, planes, first, number);
-    const { done, frames } = framesAgain(voter, data, part);
+    const { done, frames, damage } = partAgain(voter, data, voters, values, first, part);
     for (let i = 0; i < Math.min(number, done + 1); i++) {
       const at = i * length;
       const own = (bytes) => bytes.subarray(at, at + length);
       let differs = "";
       if (i >= done) differs = `frame ${shown(first + i)} cannot be read`;
       else if (voters?.byFrame.has(first + i) || !same(part, frames, at, length)) {
-        differs = frameAgain(voter, data, voters, first + i, own(part), own(frames));
+        differs = frameAgain(voter, data, voters, values, first + i, own(part), own(frames));
       }
+      differs = damage || differs || (values && i < done ? releasedAgain(voter, values, first + i) : "");
       if (!differs) {
         const kind = data.kinds[part[at + 8]];
         result.verdicts[kind] = (result.verdicts[kind] || 0) + 1;
@@ -123,14 +143,18 @@ async function vote(data, planes, voters, report) {
     }
     result.voted += Math.min(number, done + 1);
     if (done < number) break;
-    if (report && (first / atOnce) % 16 === 15) {
+    if (report && performance.now() - reported > 100) {
       report(result.voted);
       await new Promise((resolve) => setTimeout(resolve));
+      reported = performance.now();
     }
   }
   result.changes = voter.voter_changes();
   return result;
 }
+
+/** How many frames this page votes on: all, unless their outputs would make it too large. */
+const votedCount = (data) => (data.values ? data.values.until : data.count);
 
 /** The run digest (hil/record/digest.py), computed again from the frames of this page. */
 async function digestAgain(data, planes) {
@@ -141,13 +165,17 @@ async function digestAgain(data, planes) {
 }
 
 /** Lines of what was compared besides verdicts: name, text, and whether it is equal. */
-async function comparisons(data, planes, voters, result) {
+async function comparisons(data, planes, voters, values, result) {
   const lines = [];
   const add = (name, equal, text) => lines.push([name, equal, `${equal ? "✔" : "✘"} ${text}`]);
   if (voters) {
     const all = `${shown(voters.equal)} of ${shown(voters.rows)}`;
     const where = `frames with different views: ${shown(voters.byFrame.size)}`;
     add("voters of nodes", voters.equal === voters.rows, `${all} verdicts are equal (${where})`);
+  }
+  if (values) {
+    const { frames } = data.values;
+    add("values", values.voted === frames, `compared in ${shown(values.voted)} of the ${shown(frames)} frames whose outputs are in this page`);
   }
   if (data.primary) {
     const { changes } = data.primary;
@@ -179,13 +207,14 @@ async function voteAgain() {
     const data = JSON.parse(document.getElementById("frames").textContent);
     const planes = await planesOf(data.frames, data.length * data.count);
     const voters = await votersOf(data);
-    const all = shown(data.count);
-    const result = await vote(data, planes, voters, (voted) => say(`${shown(voted)} of ${all} frames are voted again ...`));
-    const lines = await comparisons(data, planes, voters, result);
-    const equal = result.equal === data.count && lines.every(([, same]) => same);
+    const values = await valuesOf(data);
+    const all = shown(votedCount(data));
+    const result = await vote(data, planes, voters, values, (voted) => say(`${shown(voted)} of ${all} frames are voted again ...`));
+    const lines = await comparisons(data, planes, voters, values, result);
+    const equal = result.equal === votedCount(data) && lines.every(([, same]) => same);
     const ms = Math.max(1, Math.round(performance.now() - began));
     say(
-      result.equal === data.count
+      result.equal === votedCount(data)
         ? `✔ ${all} of ${all} verdicts are equal.`
         : `✘ ${shown(result.equal)} of ${all} verdicts are equal: the record in this page was changed.`,
     );

@@ -1,6 +1,7 @@
 """The packed frames of a run, which its page votes on again before the reader's eyes: the voter is
 csrc/host/frame_verdict.c, compiled to WebAssembly (csrc/port/wasm), with csrc/host/primary.c
-where a node commands, and csrc/host/replicas.c where each node has a voter."""
+where a node commands, csrc/host/replicas.c where each node has a voter, and
+csrc/host/value_verdict.c where values are compared."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ from hil.redundancy.voting import VerdictKind, record_length
 from hil.report.markup import text
 from hil.report.page_file import asset
 from hil.report.run_page.facts import RunFacts
+from hil.report.run_page.values import Values, values_of
 from hil.report.run_page.voters import (
+    EVIDENCE_MAX,
     ROWS_MAX,
     Voters,
     are_too_many,
@@ -43,6 +46,8 @@ __all__ = [
 SCRIPT_POLICY: Final = "'wasm-unsafe-eval'"
 
 Frames: TypeAlias = npt.NDArray[np.uint8]
+
+_SCRIPTS: Final = ("voters.js", "values.js", "votes.js")
 
 _BYTES_MAX: Final = 2 << 20
 """Packed frames that take more are put into the page with numbers in place of digests."""
@@ -85,10 +90,18 @@ def vote_section(reader: Reader, facts: RunFacts) -> str:
             f"differed, each votes again on what it {had}, and the verdict of the frame follows "
             "again from theirs."
         )
+    if data["values"]:
+        note += (
+            " Its voter compares values. The rules of all fields are part of this page, and so are "
+            "the outputs of each frame in which not all were identical: their digests are computed "
+            "again, and what they decide is compared with the output that left the system."
+        )
+        note += _left_out(data["values"]["until"], data["count"])
     if data["numbered"]:
         note += (
             " This run is long: its digests are replaced by numbers within their frame, which are "
-            "equal where digests are equal; nothing else matters to the voter."
+            "equal where digests are equal; nothing else matters to the voter"
+            + (" where outputs are identical." if data["values"] else ".")
         )
     return (
         '<h2>Voted again, here</h2><section class="card" id="votes"><p id="voted" role="status">'
@@ -97,7 +110,7 @@ def vote_section(reader: Reader, facts: RunFacts) -> str:
         '<noscript><p class="warning">Voting again needs JavaScript; all other parts of this page '
         "do not.</p></noscript>"
         f'<script type="application/json" id="frames">{content}</script>'
-        f'<script>"use strict";\n{asset("voters.js")}{asset("votes.js")}</script>'
+        f'<script>"use strict";\n{"".join(map(asset, _SCRIPTS))}</script>'
     )
 
 
@@ -111,19 +124,31 @@ def frame_data(reader: Reader, facts: RunFacts) -> JsonObject | None:
     count = len(content) // length if length else 0
     if not count:
         return None
-    refused = _refusal(reader, facts)
+    refused = _refusal(reader)
     if refused:
         return {"refused": refused}
     frames = np.frombuffer(content[: count * length], np.uint8).reshape(count, length)
     voters: Voters | None = None
+    values: Values | None = None
+    by_value = facts.meta.scenario.votes_by_value
     if has_replicas(reader):
-        voters = voters_of(reader, count, length)
+        voters = voters_of(reader, count, length, by_value=by_value)
         if voters is None:
             return {"refused": "What the voters of the nodes decided is damaged in this record."}
+        if len(voters.evidence) > EVIDENCE_MAX:
+            return {
+                "refused": "What the voters of the nodes received would make this page too large."
+            }
+    if by_value:
+        views = () if voters is None else voters.frames.tolist()
+        of_run = values_of(reader, facts.meta.scenario, frames, views)
+        if isinstance(of_run, str):
+            return {"refused": of_run}
+        values = of_run
     packed, voters_data = _content(frames, nodes, voters)
     is_numbered = _size(packed, voters_data) > _BYTES_MAX
     if is_numbered:
-        frames, voters = all_numbered(frames, nodes, voters)
+        frames, voters = _numbered_all(frames, nodes, voters, values)
         packed, voters_data = _content(frames, nodes, voters)
     events = hashlib.sha256("\n".join(reader.event_lines()).encode()).hexdigest()
     wasm = (resources.files("hil.report") / "page" / "voter.wasm").read_bytes()
@@ -138,19 +163,15 @@ def frame_data(reader: Reader, facts: RunFacts) -> JsonObject | None:
         "frames": base64.b64encode(packed).decode("ascii"),
         "primary": _primary(facts),
         "voters": voters_data,
+        "values": None if values is None else values.data(),
         "seal": None if is_numbered or voters is None else seal_of_record(reader),
         "seal_rows": ROWS_WITH_BLOBS,
         "voter": base64.b64encode(wasm).decode("ascii"),
     }
 
 
-def _refusal(reader: Reader, facts: RunFacts) -> str:
+def _refusal(reader: Reader) -> str:
     """Return why a page does not vote on a run; empty if it does."""
-    if facts.meta.scenario.votes_by_value:
-        return (
-            "The voter of this run compares values, which are not part of this page; the one of "
-            "pages votes by digests."
-        )
     if are_too_many(reader):
         return (
             f"In this run each node has a voter of its own, and more than {ROWS_MAX:,} of their "
@@ -169,12 +190,37 @@ def _primary(facts: RunFacts) -> JsonObject | None:
     return {"votes": votes, "frames": frames, "changes": changes}
 
 
+def _left_out(until: int, count: int) -> str:
+    """Return which frames of a voter by value the page does not vote on; empty if it does on
+    all."""
+    if until >= count:
+        return ""
+    return (
+        f" The outputs of the frames from {until:,} on would make this page too large: it votes on "
+        f"the first {until:,} of {count:,} frames."
+    )
+
+
+def _numbered_all(
+    frames: Frames, nodes: int, voters: Voters | None, values: Values | None
+) -> tuple[Frames, Voters | None]:
+    """Return frames and the verdicts of voters with numbers in place of digests; by value those
+    frames keep them of which the page has outputs."""
+    if values is None:
+        return all_numbered(frames, nodes, voters)
+    out, kept = numbered(frames, nodes), values.frames
+    out[kept] = frames[kept]
+    if voters is not None:
+        out[voters.frames] = frames[voters.frames]
+    return out, voters
+
+
 def _content(frames: Frames, nodes: int, voters: Voters | None) -> tuple[bytes, JsonObject | None]:
     return _packed(plain_digests(frames, nodes)), None if voters is None else voters.data(frames)
 
 
 def _size(packed: bytes, voters: JsonObject | None) -> int:
-    texts = () if voters is None else (voters["heads"], voters["records"])
+    texts = () if voters is None else (voters["heads"], voters["records"], voters["evidence"])
     return len(packed) + sum(3 * len(str(text)) // 4 for text in texts)
 
 

@@ -1,6 +1,6 @@
 /* What the voter needs of <string.h> where there is no C library. SPDX-License-Identifier: Apache-2.0
  *
- * The compiler makes memcpy of a constant size a load or a store, and brings its own function otherwise. */
+ * csrc/port/wasm/memory.c has them. */
 #ifndef HIL_WASM_STRING_H
 #define HIL_WASM_STRING_H
 
