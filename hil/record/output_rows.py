@@ -11,8 +11,8 @@ from hil.record.queries import Rows
 __all__ = ["frames_of_different_outputs", "outputs_of_frames"]
 
 _LAST: Final = (
-    "SELECT frame, node, status, output, max(execution) FROM replies "
-    "WHERE frame BETWEEN ? AND ? GROUP BY frame, node"
+    "SELECT frame, node, output FROM (SELECT frame, node, status, output, max(execution) "
+    "FROM replies WHERE frame BETWEEN ? AND ? GROUP BY frame, node) WHERE status = 'done'"
 )
 _WINDOW: Final = 4096
 
@@ -21,8 +21,8 @@ def frames_of_different_outputs(record: Rows, end: int) -> list[int]:
     """Return the frames before `end` in which not all nodes that answered have the same output in
     the record, in order; an output that is missing differs from others."""
     sql = (
-        f"SELECT frame FROM ({_LAST}) WHERE status = 'done' "
-        "GROUP BY frame HAVING count(DISTINCT output) > 1 ORDER BY frame"
+        f"SELECT frame FROM ({_LAST}) GROUP BY frame "
+        "HAVING count(DISTINCT output) > 1 ORDER BY frame"
     )
     return [row[0] for row in record.rows(sql, 0, end - 1)]
 
@@ -39,8 +39,8 @@ def outputs_of_frames(
             wanted.add(frames[at])
             at += 1
         outputs: dict[int, dict[int, bytes]] = {}
-        for frame, node, status, output, _ in record.rows(_LAST, first, max(wanted)):
-            if frame in wanted and status == "done" and isinstance(output, bytes):
+        for frame, node, output in record.rows(_LAST, first, max(wanted)):
+            if frame in wanted and isinstance(output, bytes):
                 outputs.setdefault(frame, {})[node] = output
         sql = "SELECT frame, value FROM frames WHERE frame BETWEEN ? AND ?"
         released = {row[0]: row[1] for row in record.rows(sql, first, max(wanted))}

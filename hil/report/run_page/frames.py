@@ -96,7 +96,7 @@ def vote_section(reader: Reader, facts: RunFacts) -> str:
             "the outputs of each frame in which not all were identical: their digests are computed "
             "again, and what they decide is compared with the output that left the system."
         )
-        note += _left_out(data["values"]["until"], data["count"])
+        note += str(data["left_out"])
     if data["numbered"]:
         note += (
             " This run is long: its digests are replaced by numbers within their frame, which are "
@@ -164,6 +164,7 @@ def frame_data(reader: Reader, facts: RunFacts) -> JsonObject | None:
         "primary": _primary(facts),
         "voters": voters_data,
         "values": None if values is None else values.data(),
+        "left_out": "" if values is None else _left_out(values.until, count),
         "seal": None if is_numbered or voters is None else seal_of_record(reader),
         "seal_rows": ROWS_WITH_BLOBS,
         "voter": base64.b64encode(wasm).decode("ascii"),

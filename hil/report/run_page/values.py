@@ -1,5 +1,5 @@
-"""What the page of a run needs to vote by value: the rules of its voter, and the outputs of the
-frames whose verdict does not follow from digests.
+"""Puts into the page of a run what it needs to vote by value: the rules of its voter, and the
+outputs of the frames whose verdict does not follow from digests.
 
 These are the frames in which not all outputs are identical, or voters of single nodes did not get
 the same ones. In any other frame the identical output
@@ -140,7 +140,9 @@ def _to_first(rows: Bytes, heads: Bytes) -> Bytes:
 
 def _counts(heads: Bytes) -> npt.NDArray[np.int64]:
     """Return how many outputs each frame has."""
-    return np.unpackbits(heads[:, 4:5], axis=1).sum(axis=1, dtype=np.int64) + heads[:, 5]
+    nodes = np.unpackbits(heads[:, 4:5], axis=1)
+    out: npt.NDArray[np.int64] = nodes.sum(axis=1, dtype=np.int64) + heads[:, 5]
+    return out
 
 
 def _fitting(voter: ValueVoter, values: Values) -> Values:
