@@ -71,6 +71,10 @@ def insert(table: str, columns: int) -> str:
 
 
 def _connected(path: Path) -> sqlite3.Connection:
+    if not path.is_file():
+        raise RecordError(
+            f"there is no result file {path}", remedy="make it: `hil campaign` says its name"
+        )
     return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
 
 

@@ -31,7 +31,7 @@ def test_two_campaigns_are_compared(two: Hil) -> None:
 @pytest.mark.parametrize(
     ("words", "message", "code"),
     [
-        (("a.campaign", "none"), "unable to open", 3),
+        (("a.campaign", "none"), "there is no result file none", 3),
         (("a.campaign", "text"), "not a database", 3),
         (("a.campaign", "b.campaign", "--top", "-1"), "is not a number of places", 2),
         (("a.campaign", "c.campaign"), "no target in common", 2),
