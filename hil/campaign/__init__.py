@@ -39,7 +39,8 @@ scheme_answers                the answers of a node that the model of a scheme t
 stubborn_nodes, link_upsets   nodes that go on to answer wrongly; every hit of a message on the link
 scheme_runs         the confirmation of a proof by full runs
 flown_faults        faults that make one node wrong, flown through three
-single_hits         every hit of a step of every node, and what the scheme makes of it
+single_step         all hits of a step that is held
+single_hits, checked_hits    every hit of a step of every node, and what the scheme makes of it
 scheme_trials, scheme_sweep    runs of one scenario with a scheme; a key that takes several values
 theory              a package: short runs of whole rigs, beside what models of them predict
 training_runs       training runs under single upsets, protected in several ways

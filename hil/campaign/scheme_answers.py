@@ -71,6 +71,10 @@ class ModelVote:
     without it, or whose fields do not fit the output."""
 
     def __init__(self, scenario: Scenario, golden: bytes | None) -> None:
+        if scenario.rig.scheme.has_checkers:
+            what = "checkers compute another workload than the doer: no proof has two"
+            remedy = "`hil compare` counts the escapes of all hits of one step of each"
+            raise ConfigError([Problem("", 0, 0, "$.rig.scheme", what, remedy)])
         by_value = not scenario.rig.voter.is_exact
         if by_value and golden is None:
             kind = scenario.rig.voter.kind

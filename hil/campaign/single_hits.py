@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.analysis.scheme_figures import NotCounted, SingleHits
+from hil.campaign.checked_hits import checked_hits
 from hil.campaign.inproc_samples import FaultBench, fault_array
-from hil.campaign.sampling import FaultTable
 from hil.campaign.scheme_answers import NodeFault, WrongAnswer
 from hil.campaign.scheme_model import SchemeModel
+from hil.campaign.single_step import HIT_TARGETS, all_hits
 from hil.kernel import Golden
 from hil.record.campaign_rows import EFFECTS
 from hil.rig.node import CRASHED, HUNG
@@ -21,14 +22,13 @@ from hil.scenario import Scenario, UpsetTarget
 from hil.scenario.words import WORKLOADS
 from hil.upsets.words import NodeEffect
 
-__all__ = ["all_hits", "single_hits"]
+__all__ = ["single_hits"]
 
 _MOST: Final = 4_000_000
 """Hits times ticks; more are not counted while somebody waits for a table."""
 _MOST_OUTPUTS: Final = 200_000
 """Wrong outputs that a voter by value looks at."""
 _FRAME: Final = 16
-_TARGETS: Final = (UpsetTarget.STATE, UpsetTarget.INPUT, UpsetTarget.OUTPUT)
 _ANSWERS: Final = {
     NodeEffect.SDC: WrongAnswer(output_right=False, state_right=False),
     NodeEffect.LATENT: WrongAnswer(state_right=False),
@@ -37,26 +37,13 @@ _ANSWERS: Final = {
 }
 
 
-def all_hits(bench: FaultBench, target: UpsetTarget) -> FaultTable:
-    """Return all hits of a target in the step that the bench holds: every bit at every tick."""
-    of = bench.workload
-    lengths = {
-        UpsetTarget.STATE: of.state_len,
-        UpsetTarget.INPUT: of.input_len,
-        UpsetTarget.OUTPUT: of.output_len,
-    }
-    bits = 8 * lengths[target]
-    number = np.arange(bits * (bench.ticks + 1))
-    none = np.zeros_like(number)
-    bit, moment = number % bits, number // bits
-    return FaultTable(number, none, none, bit // 8, bit % 8, moment)
-
-
 def single_hits(scenario: Scenario) -> SingleHits | NotCounted:
     """Return the count for the voted data of the nodes of a scenario (state, input, output), in
     each of the executions that its scheme plans, or why there is none. Nodes on stand-by compute
     nothing that could be hit. Raises: KernelError if the step does not end."""
     name = scenario.workload_name
+    if scenario.rig.scheme.has_checkers:
+        return checked_hits(scenario)
     if scenario.rig.follows is not None:
         return NotCounted("it changes between schemes: count each of them")
     if name not in WORKLOADS:
@@ -87,7 +74,7 @@ def _answers(bench: FaultBench, model: SchemeModel) -> Counter[WrongAnswer] | No
     found: Counter[WrongAnswer] = Counter()
     by_value = model.vote.scheme.values is not None
     looked = 0
-    for target in _TARGETS:
+    for target in HIT_TARGETS:
         faults = fault_array(all_hits(bench, target), [target])
         codes, _ = bench.run(faults)
         effects = np.frombuffer(codes, np.uint8)

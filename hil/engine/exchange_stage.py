@@ -70,6 +70,7 @@ class ExchangeStage:
         self._catch_up = CatchUp(rig, golden)
         workload = golden.workload  # user programs count as they like
         self._ticks = None if workload.name.startswith(PREFIX) else workload.ticks
+        self._own_ticks = _own_ticks(rig, golden)
         self._step: _Step = rig.step
         self._slowed: dict[str, tuple[int | None, float]] = {}  # boot and factor of its last limit
         self._late_us: Mapping[str, int] = {}  # by timing faults, how long after the frame's end
@@ -134,6 +135,9 @@ class ExchangeStage:
         """Return whether all nodes have done the step, as nearly always: there is nothing to
         explain."""
         ticks = self._ticks
+        if self._own_ticks:
+            own = self._own_ticks
+            return all(r.status == DONE and r.ticks == own[n] for n, r in results.items())
         for result in results.values():
             if result.status != DONE or (result.ticks != ticks and ticks is not None):
                 return False
@@ -176,8 +180,8 @@ class ExchangeStage:
     def _check_counts(self, results: dict[str, NodeResult]) -> None:
         """Mark workers whose result has a wrong number of progress ticks: they are damaged, and
         would never reach the tick of a later upset. User programs count as they like."""
-        ticks = self._ticks
         for name, result in results.items():
+            ticks = self._own_ticks.get(name, self._ticks)
             if result.status == DONE and result.ticks != ticks and ticks is not None:
                 results[name] = result._replace(
                     miscounted=True,
@@ -341,3 +345,9 @@ class ExchangeStage:
 
 def _answered(result: NodeResult | None) -> bool:
     return result is not None and result.status != SILENT and not result.rebooted
+
+
+def _own_ticks(rig: Rig, golden: Golden) -> dict[str, int]:
+    """Return the ticks of a step of each node, by name, if they are not the same for all."""
+    own = {node.name: golden.of(node.index).workload.ticks for node in rig.nodes}
+    return own if len(set(own.values())) > 1 else {}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hil.kernel import Golden
+from hil.redundancy.checked_vote import CheckedVoter, outputs_with
 from hil.redundancy.electorate import Scheme
 from hil.redundancy.hold import HeldOutput
 from hil.redundancy.value_vote import OutputBallots, OutputBytes
@@ -37,6 +38,8 @@ def ballots_of(
     if scheme.values is None:
         return ballots
     own = [results.get(node.name, EXCLUDED_RESULT).output for node in rig.nodes]
+    if isinstance(scheme.values, CheckedVoter):
+        return OutputBallots(ballots, outputs_with(golden, own))
     return OutputBallots(ballots, OutputBytes(own, golden.output))
 
 
@@ -59,17 +62,22 @@ def delivered_output(
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """Compares results with the golden run by the rule of `scheme`: with a voter by value, a result
-    that agrees with it has its digests."""
+    """Compares results of the nodes of `rig` with the golden run by the rule of `scheme`: with a
+    voter by value, a result that agrees with it has its digests, and so has that of a checker that
+    agrees with the golden run of checkers."""
 
+    rig: Rig
     scheme: Scheme
     golden: Golden
 
-    def of(self, result: NodeResult) -> NodeResult:
-        """Return a result as it is compared with the golden run, by its digests."""
+    def of(self, name: str, result: NodeResult) -> NodeResult:
+        """Return a result of the node `name` as it is compared with the golden run, by its
+        digests."""
         values, golden = self.scheme.values, self.golden
         if values is None or result.status != DONE:
             return result
+        if isinstance(values, CheckedVoter):
+            return _as_of_doer(result, golden.of(self.rig.by_name[name].index), golden)
         if not values.is_right(result.output, golden.output):
             return result
         result = result._replace(output_digest=golden.output_digest)
@@ -81,4 +89,15 @@ class Worth:
         """Return all results of a frame as they are compared with the golden run."""
         if self.scheme.values is None:
             return results
-        return {name: self.of(result) for name, result in results.items()}
+        return {name: self.of(name, result) for name, result in results.items()}
+
+
+def _as_of_doer(result: NodeResult, own: Golden, golden: Golden) -> NodeResult:
+    """Return a result with the digests of `golden` where it has those of its `own` golden run."""
+    if own is golden:
+        return result
+    if result.output_digest == own.output_digest:
+        result = result._replace(output_digest=golden.output_digest)
+    if result.state_digest == own.state_digest:
+        result = result._replace(state_digest=golden.state_digest)
+    return result

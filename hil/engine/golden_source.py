@@ -48,6 +48,9 @@ def options_of(
     the recording; RecordError if the file cannot be written or read, or is another one."""
     program = scenario.exec
     if program is None:
+        reduced = scenario.rig.checkers
+        if reduced is not None and scenario.rig.scheme.has_checkers:
+            return ProgramOptions(reduced=reduced.workload), scenario
         return ProgramOptions(own=own_workload(scenario)), scenario
     options = ProgramOptions(
         init_us=round(program.init_s * 1e6),

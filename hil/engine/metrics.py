@@ -16,6 +16,7 @@ from typing import Final
 from hil.record.outages import Outage, mean_time_to_repair_s, timed_by_host
 from hil.record.run_result import UpsetEvents, UpsetTotals
 from hil.redundancy.byzantine import Alike, decide_alike, splits, splits_outputs
+from hil.redundancy.checked_tally import CheckedTally
 from hil.redundancy.voting import Verdict, VerdictKind
 from hil.scenario import RigConfig, Scenario, UpsetTarget
 from hil.upsets.effective_faults import effective_faults
@@ -43,7 +44,8 @@ class Metrics:
     trips. `cuts`: boards that were switched off for an over-current; `reconnects`: how often a link
     was established again. `wall_us`: real time [us] of the run before it was resumed. With time
     redundancy: `executions` of steps, and `executions_disagreed`, the frames in which they
-    differed. With a primary: `command_changes`, how often command has passed. With a
+    differed. With a primary: `command_changes`, how often command has passed. With a doer and
+    checkers: what became of its results (`hil.redundancy.checked_tally`). With a
     voter per node: `copies_differed`, the frames in which some copy of a reply was not what was
     sent; `split_frames`, those in which the voters decided differently; and `split_outputs`, those
     in which they let different outputs pass, or one of them let none pass.
@@ -69,6 +71,10 @@ class Metrics:
     executions: int = 0
     executions_disagreed: int = 0
     command_changes: int = 0
+    refused_frames: int = 0
+    refused_right_frames: int = 0
+    degraded_frames: int = 0
+    accepted_wrong_frames: int = 0
     copies_differed: int = 0
     split_frames: int = 0
     split_outputs: int = 0
@@ -114,6 +120,13 @@ class Metrics:
         """Count frames that are not computed; they count like the next computed one."""
         self.skipped += count
         self.pending += count
+
+    def count_checked(self, tally: CheckedTally) -> None:
+        """Take what became of the results of a doer so far."""
+        self.refused_frames = tally.refused
+        self.refused_right_frames = tally.refused_right
+        self.degraded_frames = tally.degraded
+        self.accepted_wrong_frames = tally.accepted_wrong
 
     def end(self, last: Verdict | None) -> None:
         """Count the skipped frames at the end of the run like the `last` computed one; if there was
@@ -284,6 +297,8 @@ def _of_some_schemes(metrics: Metrics, rig: RigConfig | None) -> dict[str, float
         out["executions_disagreed"] = metrics.executions_disagreed
     if rig is not None and rig.scheme.has_primary:
         out["command_changes"] = metrics.command_changes
+    if rig is not None and rig.scheme.has_checkers:
+        out |= {name: getattr(metrics, name) for name in CheckedTally().metrics()}
     if rig is not None and rig.voter_per_node:
         out["copies_differed"] = metrics.copies_differed
         out["split_frames"] = metrics.split_frames

@@ -106,9 +106,7 @@ def assemble(
         redundancy=redundancy,
         upsets=UpsetParts(
             limits=limits,
-            planner=UpsetPlanner(
-                scenario, golden.workload, None if plant is None else plant.strikes
-            ),
+            planner=_planner(scenario, golden, plant),
             injector=injector,
             classifier=UpsetClassifier(
                 [node.name for node in nodes],
@@ -123,6 +121,11 @@ def assemble(
         ),
         plant=plant,
     )
+
+
+def _planner(scenario: Scenario, golden: Golden, plant: BuiltPlant | None) -> UpsetPlanner:
+    strikes = None if plant is None else plant.strikes
+    return UpsetPlanner(scenario, golden.workload, strikes, reduced=golden.of(1).workload)
 
 
 def _redundancy(

@@ -42,7 +42,7 @@ def check_limits(rig: Rig, upsets: UpsetParts, calibration: Calibration) -> None
     limits.set_slowest_step(calibration.cpu_us_worst)
     for name, steps in limits.steps_needed.items():
         node = rig.by_name[name]
-        golden = golden_run(rig.setup.workload, rig.setup.seed, rig.setup.program)
+        golden = golden_run(rig.setup.workload, rig.setup.seed, rig.setup.program).of(node.index)
         limits.set_reach(name, instructions_behind_ticks(rig, node, golden, steps))
         rig.load(node)
     limits.check()

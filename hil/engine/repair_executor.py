@@ -79,12 +79,15 @@ class RepairExecutor:
         sources: Sequence[Node],
         *,
         believed: bool = True,
+        state: int | None = None,
     ) -> Repaired:
         """Repair `node` by the rung of `action`, after the frame of `verdict`.
 
         It then gets the state of `sources`, the nodes that agreed; without any it is rolled back to
         a checkpoint. If the sources are not `believed`, only their checkpoint is taken, and `node`
-        computes its state from there itself."""
+        computes its state from there itself. `state`: the digest of the sources' state; default:
+        the agreed one of the verdict."""
+        digest = verdict.state if state is None else state
         if action.rung is NodeState.POWER_CYCLE:
             node.starts_after_power_cycle = False
         if action.rung is NodeState.POWER_CYCLE and node.board.can_return:
@@ -95,15 +98,9 @@ class RepairExecutor:
             self._revive(action, node)
             if not believed:
                 return self._rollback.catch_up(node, verdict.frame, sources)
-            if sources and verdict.state:
-                return delta_resync(
-                    self._rig,
-                    node,
-                    sources,
-                    verdict.frame,
-                    verdict.state,
-                    self._golden.workload.state_len,
-                )
+            if sources and digest:
+                length = self._golden.of(node.index).workload.state_len
+                return delta_resync(self._rig, node, sources, verdict.frame, digest, length)
             return self._rollback.catch_up(node, verdict.frame)
 
         return self._timed(work)
@@ -134,7 +131,7 @@ class RepairExecutor:
     def clear_output(self, node: Node) -> None:
         """Clear the output of a repaired node that was isolated: it was never voted on."""
         with contextlib.suppress(*BOARD_FAILURES):  # the next step shows a board that failed
-            write_output(self._rig, node, bytes(self._golden.workload.output_len))
+            write_output(self._rig, node, bytes(self._golden.of(node.index).workload.output_len))
 
     def reseed(self, node: Node, frame: int) -> Repaired:
         """Give a node the state that has come up from the ground, and a new worker. The ground has

@@ -16,6 +16,7 @@ from hil.engine.repair_executor import Repaired
 from hil.engine.run_recorder import RunRecorder
 from hil.kernel import Golden
 from hil.record.queries import WAS_ALONE
+from hil.redundancy.checked_vote import DOER, CheckedVoter
 from hil.redundancy.electorate import is_alone
 from hil.redundancy.recovery import BOARD_IS_BACK, Action, NodeState
 from hil.redundancy.voting import Ballot, Verdict
@@ -206,7 +207,11 @@ class RepairScheduler:
         believed = not is_alone(verdict) or self._scheme.trusts_alone(self.frames_alone)
         if self._scheme.ignores_states and action.rung is not NodeState.RESYNC:
             self._checkpoints.forget_all(node)  # one of its own may hold the damage
-        how = self._executor.repair(action, node, verdict, sources, believed=believed)
+        state = None
+        if isinstance(self._scheme.values, CheckedVoter) and node.index != DOER:
+            sources = [n for n in self._agreeing(verdict) if n.index != DOER and n is not node]
+            state = verdict.ballots[sources[0].index].state_digest if sources else 0
+        how = self._executor.repair(action, node, verdict, sources, believed=believed, state=state)
         if how.lost and node.board.can_return:
             may_cycle = self._recovery.policy.attempts[NodeState.POWER_CYCLE] > 0
             self._rig.absent.search_first(node, may_cycle=may_cycle)

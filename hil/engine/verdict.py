@@ -20,7 +20,9 @@ from hil.engine.repair_executor import Repaired
 from hil.engine.repair_scheduler import RepairScheduler
 from hil.engine.run_recorder import RunRecorder
 from hil.kernel import Golden
-from hil.redundancy.electorate import is_alone
+from hil.redundancy.checked_tally import CheckedTally
+from hil.redundancy.checked_vote import CheckedVoter, all_golden
+from hil.redundancy.electorate import Scheme, is_alone
 from hil.redundancy.field_vote import FieldMemory
 from hil.redundancy.hold import HoldSnapshot, OutputHold
 from hil.redundancy.observation import observation
@@ -89,7 +91,8 @@ class VerdictStage:
         self._scheduler = scheduler
         self._spacing = RollbackSpacing()
         self._hold = OutputHold(redundancy.scheme)
-        self._worth = Worth(redundancy.scheme, golden)
+        self._checked = CheckedTally()
+        self._worth = Worth(rig, redundancy.scheme, golden)
         self._frame_vote = FrameVote(rig, golden, redundancy, scheduler)
 
     def snapshot(self) -> VerdictSnapshot:
@@ -142,6 +145,9 @@ class VerdictStage:
                 self._metrics.command_changes = self._scheme.primary.memory.changes
         scheduler.frames_alone = scheduler.frames_alone + 1 if is_alone(verdict) else 0
         self._metrics.count(verdict)
+        if isinstance(self._scheme.values, CheckedVoter):
+            self._checked.count(verdict, self._golden.output_digest)
+            self._metrics.count_checked(self._checked)
         replicas = self._redundancy.replicas
         if frame.copies_differed and replicas is not None:
             self._metrics.count_replicas(frame.replicas, replicas.alike)
@@ -183,12 +189,9 @@ class VerdictStage:
 
     def _is_quiet(self, frame: FrameWork, verdict: Verdict) -> bool:
         """Return whether nothing is under way and all nodes agree on the correct result."""
-        if self._scheme.values is None:
-            right = verdict.correct and verdict.state == self._golden.state_digest
-        else:
-            right = verdict.correct and self._scheme.is_plain(verdict, self._golden.state_digest)
         return (
-            right
+            verdict.correct
+            and _is_golden(self._scheme, verdict, self._golden)
             and verdict.kind is usual_kind(verdict.voters)
             and not any(r.miscounted for r in frame.results.values())
             and not frame.upsets
@@ -324,7 +327,7 @@ class VerdictStage:
         result = frame.results.get(node.name)
         if result is None or result.status != DONE or not self._classifier.open:
             return
-        if self._worth.of(result).state_digest != self._golden.state_digest:
+        if self._worth.of(node.name, result).state_digest != self._golden.state_digest:
             how = self._redundancy.executor.refresh(node, frame.number)
             self._recorder.repair(
                 frame.number, node.name, "refresh", "harness: one upset at a time", how, ok=how.ok
@@ -356,8 +359,17 @@ class VerdictStage:
         return (
             result is not None
             and result.status == DONE
-            and self._worth.of(result).state_digest == self._golden.state_digest
+            and self._worth.of(node.name, result).state_digest == self._golden.state_digest
         )
+
+
+def _is_golden(scheme: Scheme, verdict: Verdict, golden: Golden) -> bool:
+    """Return whether the states behind a correct output are right, too."""
+    if scheme.values is None:
+        return verdict.state == golden.state_digest
+    if isinstance(scheme.values, CheckedVoter):
+        return all_golden(verdict.ballots, golden)
+    return scheme.is_plain(verdict, golden.state_digest)
 
 
 def _another_deviates(frame: FrameWork, verdict: Verdict) -> bool:

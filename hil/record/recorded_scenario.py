@@ -79,6 +79,17 @@ class RecordedAlarmLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedCheckers:
+    """The checkers of a doer: what they compute, how far its numbers may be from theirs by the name
+    of the field, and how many of them refuse a result; `delivers`: their own is delivered then."""
+
+    workload: str
+    bounds: Mapping[str, float]
+    votes: int
+    delivers: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedScenario:
     """The facts of a recorded scenario that readers of records use.
 
@@ -93,6 +104,7 @@ class RecordedScenario:
     voter_per_node: the voter has a replica at each node
     exchange: these pass on what they have received
     spares: how many nodes are spares, hot or cold
+    checkers: those of a doer; other schemes ignore them
     monitors: of a primary: how many vote it out, and in how many consecutive frames
     follows: the schemes of one that follows the orbit, in words; empty for any other
     one_at_a_time: upsets wait until the one before is healed
@@ -122,6 +134,7 @@ class RecordedScenario:
     spares: int = 0
     follows: str = ""
     monitors: tuple[int, int] = (2, 1)
+    checkers: RecordedCheckers | None = None
 
     @classmethod
     def of(cls, scenario: Scenario) -> RecordedScenario:
@@ -145,6 +158,7 @@ class RecordedScenario:
             scheme=_text(rig, "scheme"),
             follows=_follows(_inner(rig, "follows")),
             monitors=_monitors(_inner(rig, "monitors")),
+            checkers=_checkers(rig),
             pace=_text(content, "pace") or "free",
             accel=1.0 if accel is None else float(accel),
             voted_accel=1.0 if voted_accel is None else float(voted_accel),
@@ -228,6 +242,20 @@ def _monitors(monitors: JsonObject) -> tuple[int, int]:
     count = _whole(monitors.get("count")) or 2
     votes = _whole(monitors.get("votes")) or (count + 1) // 2 + 1  # hil.scenario.monitors
     return votes, _whole(monitors.get("frames")) or 1
+
+
+def _checkers(rig: JsonObject) -> RecordedCheckers | None:
+    checkers = _inner(rig, "checkers")
+    if not checkers:
+        return None
+    count = _whole(checkers.get("count")) or 2
+    bounds = _inner(checkers, "bounds")
+    return RecordedCheckers(
+        _text(checkers, "workload"),
+        {name: float(bound) for name in bounds if (bound := _number(bounds[name])) is not None},
+        _whole(checkers.get("votes")) or count // 2 + 1,  # hil.scenario.checkers
+        delivers=(_text(checkers, "refused") or "reduced") == "reduced",
+    )
 
 
 def _workload_name(content: JsonObject) -> str:

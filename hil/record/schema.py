@@ -2,13 +2,13 @@
 
 `blocks` has every frame, packed (csrc/host/frame_verdict.h): 32 bytes, then 18 per node,
 little-endian: frame u64, verdict u8, nodes u8, voters u8, flags u8, agree u8, dissent u8, latent
-u8, primary u8 (1 + the index of the node that commands; 0 in other schemes), agreed output
-digest u64, agreed state digest u64; per node status u8, signal u8,
-output digest u64, state digest u64. `snapshot` is where a run can be taken up again: all nodes
-held `state` after the frame before `frame`, and `engine` is what the loop knew; `snapshot_states`
-has what was in their checkpoints. `frames` and
-`replies` repeat the frames that are not plain agreement, readable with any SQL tool and with the
-outputs themselves. `upsets_at_snapshot` has the rows of `upsets` as they were at the snapshot, of
+u8, primary u8 (1 + the index of the node that commands, or, with checkers, whose output was
+delivered; 0 in other schemes), agreed output digest u64, agreed state digest u64; per node status
+u8, signal u8, output digest u64, state digest u64. `snapshot` is where a run can be taken up again:
+all nodes held `state` after the frame before `frame`, and `engine` is what the loop knew;
+`snapshot_states` has what was in their checkpoints. `frames` and `replies` repeat the frames that
+are not plain agreement, readable with any SQL tool and with the outputs themselves.
+`upsets_at_snapshot` has the rows of `upsets` as they were at the snapshot, of
 those that have changed since. Digests are hex text. Simulated times are integer microseconds;
 `*_wall_us` are real ones, and no part of the run digest.
 

@@ -7,6 +7,7 @@ value_vote    one frame's verdict by the values of all fields
 byzantine     replicas of the voter with views of their own, and the exchange between them
 observation   what one frame's result shows of one node
 pairs         self-checking pairs: which of them speak, and decide
+checked_vote, checked_tally    whether a doer's result is accepted by its checkers, and how often
 primary       a primary with monitors: who commands, and when monitors take it over
 orbit_scheme  how many nodes are wanted along the orbit
 rotation      nodes that rest in turn, to save energy

@@ -40,6 +40,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from hil.redundancy.checked_vote import CheckedVoter
 from hil.redundancy.pairs import deciding, identical
 from hil.redundancy.primary import PrimaryVoter
 from hil.redundancy.spares import first_of
@@ -109,7 +110,7 @@ class Scheme:
     executions: int = 1
     pairs: tuple[int, ...] = ()
     by_priority: bool = False
-    values: ValueVoter | None = None
+    values: ValueVoter | CheckedVoter | None = None
     hot_spares: int = 0
     awake: int = 0
     primary: PrimaryVoter | None = None

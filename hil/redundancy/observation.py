@@ -21,7 +21,7 @@ def observation(
         return _of_failure(result)
     if not confirmed:
         return Observation.DISSENT
-    if not verdict.delivered or verdict.contested:
+    if not verdict.decided or verdict.contested:
         return None
     if verdict.dissents(node, result.output_digest):
         return Observation.DISSENT

@@ -69,7 +69,7 @@ Whose ballots decide a frame, and what is delivered (`hil.redundancy.electorate`
       and nodes in REINTEGRATING             nodes together
     one node alone, simplex                that node                 its output
     one node alone, any other scheme       undecided                 by `rig.unvoted_output`:
-      nothing (dmr, triple_pairs, priority_pairs, rotating_tmr)        no output
+      nothing (dmr, triple_pairs, priority_pairs, rotating_tmr, doer_checkers)  no output
       last_node (default of tmr to 7mr)      no other node was asked   its output, marked unvoted
       deliver (default of no scheme)                                   its output, marked unvoted
       hold (default of plan_pair)                                      the last voted one, held

@@ -133,6 +133,12 @@ class Verdict(NamedTuple):
         return self.kind is VerdictKind.NO_MAJORITY and self.delivered
 
     @property
+    def decided(self) -> bool:
+        """Return whether the frame says of each node whether it agrees: an output was delivered, or
+        one was refused by checkers that agree, and nothing is delivered in its place."""
+        return self.delivered or (self.kind is VerdictKind.MAJORITY and bool(self.output))
+
+    @property
     def states_ignored(self) -> bool:
         """Return whether the states of nodes whose outputs agree were not compared."""
         return self.delivered and not self.state and not self.flags & STATE_SPLIT

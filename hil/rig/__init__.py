@@ -26,6 +26,7 @@ reconnect, absent_boards    the search for absent boards, and which ones are abs
 bringup, agent_setup    opens ports and identifies agents; what every agent is sent
 calibration, step_count    what fault-free steps take, and how many instructions they have
 pacer, background_call    the pace of a run, and calls that may take seconds
+checked_golden              the golden runs of a doer and its checkers
 program, program_options    user programs as workloads, and what they are given
 program_regions     the memory that a program has named
 onnx_program, program_sizes    the program that computes an ONNX model; the sizes of one

@@ -82,6 +82,10 @@ class AgentSetup:
         """Return the name of the program that is the workload."""
         return self.workload.removeprefix(PREFIX)
 
+    def workload_of(self, node: Node) -> str:
+        """Return the workload of a node: that of the rig, or, for a checker, the reduced one."""
+        return self.program.reduced if self.program.reduced and node.index else self.workload
+
     @property
     def start_timing(self) -> Timing:
         """Return the timing of requests that start a worker."""
@@ -101,7 +105,8 @@ class AgentSetup:
         node.loaded_boot = node.link.boot_id
         if self.is_program:
             self._set_init_time(node)
-        request = encoding.load_request(self.workload, self.seed)
+        workload = self.workload_of(node)
+        request = encoding.load_request(workload, self.seed)
         call = self._requests.send(node, Msg.LOAD, request, self.start_timing)
         if self.is_program and isinstance(call.result, Refusal) and call.result.status == _NOSYS:
             name = self.program_name
@@ -112,13 +117,13 @@ class AgentSetup:
         own = self.program.own
         if own is not None and isinstance(call.result, Refusal) and call.result.status == _NOSYS:
             raise NodeError(
-                f"node {node.name}: its agent has no workload `{self.workload}`",
+                f"node {node.name}: its agent has no workload `{workload}`",
                 remedy="put one on the board that has it: `hil board build --workload "
                 f"{own.source.path.name}`, or `hil board install` with the same option",
             )
         answer = self.expect_worker(node, call)
         self._requests.ask(node, Msg.BUDGET, self._budget_request())
-        self.loaded = decoding.workload_of_loaded(self.workload, answer)
+        self.loaded = decoding.workload_of_loaded(workload, answer)
         if self.is_program:
             self.loaded = replace(
                 self.loaded, regions=self._regions_of(node, self.loaded.state_len)

@@ -67,7 +67,7 @@ def calibrate(
         with line_fault_named(node, rig.clock):
             digest = rig.load(node)
         if likeness.states:
-            _must_match(rig, node, digest, golden.state_digest, "the initial state")
+            _must_match(rig, node, digest, golden.of(node.index).state_digest, "the initial state")
     cpu_us: list[int] = []
     round_trips_us: list[int] = []
     for frame in range(frames):
@@ -76,10 +76,11 @@ def calibrate(
         results = rig.step(rig.nodes, frame, golden.input)
         round_trips_us.append(rig.clock.now_us() - began_us)
         for node in rig.nodes:
-            _must_be_golden(rig, node, results[node.name], frame, golden, likeness)
+            own = golden.of(node.index)
+            _must_be_golden(rig, node, results[node.name], frame, own, likeness)
             cpu_us.append(results[node.name].cpu_us)
     cpu_us.sort()
-    ticks = golden.workload.ticks
+    ticks = max(golden.of(node.index).workload.ticks for node in rig.nodes)
     budget = Budget(max(cpu_floor_us, math.ceil(cpu_us[-1] * cpu_factor)), 4 * ticks + 64)
     rig.setup.budget = budget
     worst_us = max(round_trips_us)
@@ -120,8 +121,9 @@ def _output_of(rig: Rig, node: Node, result: NodeResult, golden: Golden) -> byte
 
 def _must_match(rig: Rig, node: Node, digest: int, golden: int, what: str) -> None:
     if digest != golden:
+        of = rig.setup.workload_of(node)
         raise SetupError(
-            f"node {node.name} computes {what} of {rig.setup.workload} differently from the golden "
-            f"run ({digest:016x}, expected {golden:016x}): its results could never win a vote",
+            f"node {node.name} computes {what} of {of} differently from the golden run "
+            f"({digest:016x}, expected {golden:016x}): its results could never win a vote",
             remedy=_SAME_PROGRAM if rig.setup.is_program else _SAME_BUILD,
         )

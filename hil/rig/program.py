@@ -18,6 +18,7 @@ from hil._kernel import lib
 from hil.clock import HOST
 from hil.errors import ConfigError, KernelError, Problem, SetupError
 from hil.kernel import Golden, Workload, digest64
+from hil.rig.checked_golden import CheckedGolden
 from hil.rig.offspring import ADOPTION, Mark, end_with_all, start_guarded
 from hil.rig.program_options import ProgramOptions
 from hil.rig.program_regions import RegionMemory, declared_regions
@@ -87,6 +88,8 @@ def golden_run(workload: str, seed: int, program: ProgramOptions = _USUAL) -> Go
     ConfigError if its inputs do not fit."""
     if program.own is not None:
         return program.own.golden_run(seed)
+    if program.reduced:
+        return _checked_golden(workload, program.reduced, seed)
     if not workload.startswith(PREFIX):
         return Golden(workload, seed)
     if program.recorded is not None:
@@ -100,6 +103,15 @@ def golden_run(workload: str, seed: int, program: ProgramOptions = _USUAL) -> Go
             remedy=f"set {ENVIRONMENT}={name}=/path/to/it on this computer, too",
         )
     return ProgramGolden(name, command, seed, program)
+
+
+def _checked_golden(workload: str, reduced: str, seed: int) -> CheckedGolden:
+    golden = CheckedGolden(workload, reduced, seed)
+    if not golden.takes_same_inputs:
+        what = f"`{reduced}` takes other inputs than `{workload}`: it cannot check its results"
+        remedy = "attitude can check mekf, and dense-int8 dense-fp32, for example"
+        raise ConfigError([Problem(UNPLACED, 0, 0, "$.rig.checkers.workload", what, remedy)])
+    return golden
 
 
 def has_long_output(workload: Workload) -> bool:

@@ -1,5 +1,5 @@
-"""The options of a workload that is not the kernel's: a program with its time to start, its inputs,
-and results that are right; or a user's own C file."""
+"""The options of a workload that is not one of the kernel's for all nodes: a program with its time
+to start, its inputs, and results that are right; a user's own C file; or that of checkers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class ProgramOptions:
     `inputs`: those of the frames, None: random bytes; `frames`: so many need one, None: not known;
     `recorded`: the golden run, None: the program of this computer computes it; `own`: the C file,
     loaded into this process, None: the workload is another; `command`: path and arguments of the
-    program of this computer, None: those that it allows under that name."""
+    program of this computer, None: those that it allows under that name; `reduced`: the workload
+    that all nodes but the first compute, which check it; empty: all compute the same."""
 
     init_us: int = 10_000_000
     inputs: ProgramInputs | None = None
@@ -27,6 +28,7 @@ class ProgramOptions:
     recorded: GoldenResults | None = None
     own: OwnWorkload | None = None
     command: tuple[str, ...] | None = None
+    reduced: str = ""
 
     def mismatch(self, length: int, frames: int | None) -> str:
         """Return why the inputs are not those of a program that takes `length` bytes, in a run of

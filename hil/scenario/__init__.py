@@ -10,6 +10,7 @@ outputs, output_meaning    the fields of the outputs of workloads; what they say
 output_config       the key `fields:` of a workload of the user
 checkpoint_interval    the best interval between checkpoints, by Young and Daly
 orbit_scheme        schemes that follow the orbit
+checkers            the checkers of a doer
 monitors            the monitors of a primary
 voter               how the delivered output follows from those of the nodes
 models              where models have their weights

@@ -22,6 +22,7 @@ from pydantic import (
 
 from hil.scenario.alarms import AlarmsConfig
 from hil.scenario.c_workload import CWorkloadConfig
+from hil.scenario.checkers import checker_findings
 from hil.scenario.consistency import (
     checkpoint_findings,
     cold_start_findings,
@@ -351,6 +352,15 @@ class Scenario(FrozenModel):
             )
         findings += program_findings(is_program, self.exec, self.rig.nodes, self.upsets)
         findings += voter_findings(self.rig.voter, self.rig.scheme, self.output_fields)
+        if self.rig.scheme.has_checkers:
+            findings += checker_findings(self.rig.checkers, self.workload_name, self.output_fields)
+            if self.plant is not None:
+                findings.add(
+                    ("plant",),
+                    "an orbit hits boards by the size of one workload; a doer and its checkers "
+                    "have two",
+                    "remove it, and write `upsets.rates`, or choose another scheme",
+                )
         if self.upsets.allow_missed and "events.missed" in self.expect:
             findings.add(
                 ("upsets", "allow_missed"),

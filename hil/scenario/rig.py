@@ -10,6 +10,7 @@ from pydantic import (
     model_validator,
 )
 
+from hil.scenario.checkers import LEAST_CHECKERS, CheckersConfig
 from hil.scenario.console import (
     CONSOLE_BAUD,
     CONSOLE_EXAMPLES,
@@ -138,6 +139,8 @@ class RigConfig(FrozenModel):
         "`monitors` vote it out. Rotation that saves energy: rotating_tmr (3 nodes, two of which "
         "compute while the third is off, in turn; it is woken when they do not agree). "
         "Comparison of plans: plan_pair (2 nodes; the last agreed output is held for 5 frames). "
+        "doer_checkers: 2 nodes or more, of which the first computes the workload, and `checkers` "
+        "check its result by a reduced one. "
         "With a plant also a mapping, of schemes that follow the orbit: "
         "{in_anomaly: tmr, in_storm: tmr, else: dmr}.",
     )
@@ -178,6 +181,11 @@ class RigConfig(FrozenModel):
         description="With primary_monitors: how many nodes monitor the primary, and when they vote "
         "it out; default: two, both of which must disagree with it in one frame. Others ignore it.",
     )
+    checkers: CheckersConfig | None = Field(
+        default=None,
+        description="With doer_checkers, and required there: what the checkers compute, and how "
+        "far the doer's result may be from theirs. Others ignore it.",
+    )
     voter_per_node: bool = Field(
         default=False,
         description="Every node has a replica of the voter, which gets its own copy of each reply; "
@@ -211,7 +219,9 @@ class RigConfig(FrozenModel):
 
     @property
     def monitors_beyond(self) -> int:
-        """Return the number of monitors beyond those that the scheme has at least."""
+        """Return the number of monitors, or checkers, beyond those that the scheme has at least."""
+        if self.checkers is not None and self.scheme.has_checkers:
+            return self.checkers.count - LEAST_CHECKERS
         if self.monitors is None or not self.scheme.has_primary:
             return 0
         return self.monitors.count - LEAST_MONITORS
@@ -358,6 +368,14 @@ class RigConfig(FrozenModel):
                 "remove it, or choose another scheme",
             )
 
+    def _check_checkers(self, findings: Findings) -> None:
+        if self.scheme.has_checkers and not self.voter.is_exact:
+            findings.add(
+                "voter",
+                "the doer's result is accepted or refused as a whole; expected the voter `exact`",
+                "remove it; `checkers.bounds` says what is compared",
+            )
+
     def _check_size(self, findings: Findings) -> None:
         if self.follows is not None and self.follows.largest is not self.scheme:
             findings.add("scheme", f"the largest of its schemes is {self.follows.largest}")
@@ -369,6 +387,7 @@ class RigConfig(FrozenModel):
                 "remove it",
             )
         self._check_primary(findings)
+        self._check_checkers(findings)
         spares = self.hot_spares + self.cold_spares
         if spares and not self.scheme.votes_plainly:
             findings.add(
@@ -397,8 +416,8 @@ class RigConfig(FrozenModel):
 
 
 def spares_in(rig: object) -> int:
-    """Return the number of spares that the raw mapping of a rig has, and of monitors beyond two; 0
-    where it makes no sense."""
+    """Return the number of spares that the raw mapping of a rig has, and of monitors beyond two, or
+    checkers beyond one; 0 where it makes no sense."""
     if not isinstance(rig, dict):
         return 0
     values = [rig.get(key) for key in ("hot_spares", "cold_spares")]
@@ -406,6 +425,10 @@ def spares_in(rig: object) -> int:
     if isinstance(monitors, dict) and rig.get("scheme") == SchemeName.PRIMARY_MONITORS:
         count = monitors.get("count")
         values.append(count - LEAST_MONITORS if type(count) is int else 0)
+    checkers = rig.get("checkers")
+    if isinstance(checkers, dict) and rig.get("scheme") == SchemeName.DOER_CHECKERS:
+        count = checkers.get("count", CheckersConfig.model_fields["count"].default)
+        values.append(count - LEAST_CHECKERS if type(count) is int else 0)
     return sum(value for value in values if type(value) is int and 0 < value <= NODES_MAX)
 
 

@@ -61,12 +61,14 @@ class SchemeName(Word):
     ROTATING_TMR = "rotating_tmr"
     PRIMARY_MONITORS = "primary_monitors"
     PLAN_PAIR = "plan_pair"
+    DOER_CHECKERS = "doer_checkers"
 
     @property
     def size(self) -> int:
-        """Return the number of nodes; of a primary with its monitors, the least."""
+        """Return the number of nodes; of a primary with its monitors, and of a doer with its
+        checkers, the least."""
         sizes = {"dmr": 2, "tmr": 3, "4mr": 4, "5mr": 5, "6mr": 6, "7mr": 7}
-        own = sizes | {"rotating_tmr": 3, "primary_monitors": 3, "plan_pair": 2}
+        own = sizes | {"rotating_tmr": 3, "primary_monitors": 3, "plan_pair": 2, "doer_checkers": 2}
         return own.get(self.value, 2 * self.pairs or 1)
 
     @property
@@ -78,6 +80,11 @@ class SchemeName(Word):
     def has_primary(self) -> bool:
         """Return whether one node commands, and the others monitor it."""
         return self is SchemeName.PRIMARY_MONITORS
+
+    @property
+    def has_checkers(self) -> bool:
+        """Return whether one node computes all, and the others check it by a reduced workload."""
+        return self is SchemeName.DOER_CHECKERS
 
     @property
     def by_priority(self) -> bool:
@@ -96,7 +103,11 @@ class SchemeName(Word):
         A scheme that compares two nodes, and has no third one that is always there, is silent."""
         if self is SchemeName.PLAN_PAIR:
             return Unvoted.HOLD
-        silent = self is SchemeName.DMR or self.pairs > 0 or self.awake < self.size
+        silent = (
+            self in (SchemeName.DMR, SchemeName.DOER_CHECKERS)
+            or self.pairs > 0
+            or self.awake < self.size
+        )
         return Unvoted.NOTHING if silent else Unvoted.LAST_NODE
 
     @property
@@ -110,7 +121,7 @@ class SchemeName(Word):
         """Return whether all nodes vote, one by one, each of them once, and nothing is held."""
         if self.unvoted is Unvoted.HOLD or self.awake < self.size:
             return False
-        return not (self.pairs or self.has_primary or self.executions > 1)
+        return not (self.pairs or self.has_primary or self.has_checkers or self.executions > 1)
 
     @property
     def executions(self) -> int:

@@ -102,6 +102,14 @@ def _check_region(name: str | None, workload: Workload | None, findings: Finding
     )
 
 
+def _of_checkers(scenario: Scenario, known: Mapping[str, Workload]) -> dict[str, Workload]:
+    """Return what the checkers of a rig compute, by name; empty if it has none."""
+    checkers = scenario.rig.checkers
+    if checkers is None or not scenario.rig.scheme.has_checkers:
+        return {}
+    return {node.name: known[checkers.workload] for node in scenario.rig.nodes[1:]}
+
+
 class UpsetLimits:
     """The limits of the upsets of one scenario, as far as they are known.
 
@@ -119,14 +127,21 @@ class UpsetLimits:
         }
         known = {w.name: w for w in workloads()}
         self._workload = workload or known.get(scenario.workload_name)
+        self._own = _of_checkers(scenario, known)
         self._hellos: dict[str, Hello] = {}
         self._slowest_us: int | None = None
         self.reach: dict[str, Sequence[int]] = {}
 
-    @property
-    def ticks(self) -> int:
-        """Return the ticks of a fault-free step; 0 is before it, the last after its result."""
-        return _PROGRAM_TICKS if self._workload is None else self._workload.ticks
+    def _workload_of(self, node: str | None) -> Workload | None:
+        """Return what a node computes, as far as it is known."""
+        return self._own.get(node or "", self._workload)
+
+    def _name_of(self, node: str) -> str:
+        return self._own[node].name if node in self._own else self._scenario.workload_name
+
+    def _ticks_of(self, node: str) -> int:
+        of = self._workload_of(node)
+        return _PROGRAM_TICKS if of is None else of.ticks
 
     # --- what the boards report ---------------------------------------------------------------
 
@@ -206,18 +221,18 @@ class UpsetLimits:
                     "be missed (`upsets: {allow_missed: 1}`)",
                 )
         space = self._space(event)
-        _check_region(event.region, self._workload, findings)
+        _check_region(event.region, self._workload_of(event.node), findings)
         if space is not None:
             self._where(event, space, findings)
         return findings
 
     def _when(self, event: UpsetEventConfig, findings: Findings) -> None:
-        step = "a step of " + self._scenario.workload_name
-        if event.tick is not None and event.tick > self.ticks:
+        step, ticks = "a step of " + self._name_of(event.node), self._ticks_of(event.node)
+        if event.tick is not None and event.tick > ticks:
             findings.add(
                 "tick",
-                f"tick {event.tick}: {step} has {self.ticks}; expected 0 (before it begins) to "
-                f"{self.ticks} (its result is there)",
+                f"tick {event.tick}: {step} has {ticks}; expected 0 (before it begins) to "
+                f"{ticks} (its result is there)",
             )
         elif event.steps and event.tick is not None and event.node in self.reach:
             most = self.reach[event.node][event.tick]
@@ -237,7 +252,7 @@ class UpsetLimits:
                     f"{self._scenario.frame_us}",
                 )
         elif self._kinds.get(event.node) is BoardKind.INPROC:
-            most = self.ticks * int(lib.INPROC_TICK_US)
+            most = ticks * int(lib.INPROC_TICK_US)
             if event.us > most:
                 findings.add(
                     "us", f"{step} takes {most} us on an inproc board; expected 0 to {most}"
@@ -269,9 +284,8 @@ class UpsetLimits:
         known."""
         if event.target is UpsetTarget.LINK:
             direction = event.direction or Direction.TO_BOARD
-            return (
-                None if event.noise is not LinkNoiseKind.CORRUPT else self._message_bits(direction)
-            )
+            corrupt = event.noise is LinkNoiseKind.CORRUPT
+            return self._message_bits(event.node, direction) if corrupt else None
         if event.target is UpsetTarget.BOARD_RAM:
             return BOARD_RAM_BYTES * 8
         if event.target not in MEMORY_TARGETS:
@@ -293,7 +307,7 @@ class UpsetLimits:
             return LARGEST_BITS[target]
         if target is UpsetTarget.AGENT:
             return AGENT_BITS
-        w = self._workload
+        w = self._workload_of(node)
         if w is None:
             return None
         if region is not None:
@@ -309,9 +323,9 @@ class UpsetLimits:
         }
         return sizes[target] * 8
 
-    def _message_bits(self, direction: Direction) -> int | None:
+    def _message_bits(self, node: str, direction: Direction) -> int | None:
         """Return the size of the STEP message in that direction [bit]; None if not known."""
-        w = self._workload
+        w = self._workload_of(node)
         if w is None:
             return None
         if direction is Direction.TO_BOARD:
@@ -321,9 +335,9 @@ class UpsetLimits:
         return (len(pack("reply", reply)) + ANSWER_OVERHEAD) * 8
 
     def _where(self, event: UpsetEventConfig, space: int, findings: Findings) -> None:
-        pattern, what = event.pattern, f"target {event.target} of {self._scenario.workload_name}"
+        pattern, what = event.pattern, f"target {event.target} of {self._name_of(event.node)}"
         if event.region is not None:
-            what = f"region {event.region} of {self._scenario.workload_name}"
+            what = f"region {event.region} of {self._name_of(event.node)}"
         if event.target is UpsetTarget.LINK:
             what = f"the STEP message {event.direction}"
         elif event.target in (UpsetTarget.BOARD_RAM, UpsetTarget.STACK, UpsetTarget.AGENT):

@@ -186,10 +186,16 @@ class UpsetPlanner:
 
     `reach`: by node and tick, the instructions that the board executes from the tick to the end of
     the step. Where it is known, drawn upsets stay within it. `one_at_a_time`: each upset is an
-    experiment of its own."""
+    experiment of its own; `reduced`: what all nodes but the first compute, if that is another
+    workload."""
 
     def __init__(
-        self, scenario: Scenario, workload: Workload, strikes: Strikes | None = None
+        self,
+        scenario: Scenario,
+        workload: Workload,
+        strikes: Strikes | None = None,
+        *,
+        reduced: Workload | None = None,
     ) -> None:
         self.reach: Mapping[str, Sequence[int]] = {}
         self.one_at_a_time = scenario.upsets.one_at_a_time
@@ -200,9 +206,11 @@ class UpsetPlanner:
         self._count = 0
         self._count_ordered = 0
         self._seed = scenario.seed
-        self._workload = workload
+        self._workloads = [workload if reduced is None else reduced] * len(scenario.rig.nodes)
+        self._workloads[0] = workload
+        self._names = [node.name for node in scenario.rig.nodes]
         self._end = scenario.frame_count
-        names = [node.name for node in scenario.rig.nodes]
+        names = self._names
         alike: Counter[str] = Counter()
         for index, event in enumerate(scenario.upsets.events):
             # The stream is named after the event, so that removing another one keeps its bit.
@@ -210,17 +218,23 @@ class UpsetPlanner:
             key = f"event {frame} {names.index(event.node)} {event.target}"
             random = stream(scenario.seed, f"{key} {alike[key]}")
             alike[key] += 1
-            plan = _of_event(event, frame, f"event {index}", random, workload)
+            own = self._workload_of(event.node)
+            plan = _of_event(event, frame, f"event {index}", random, own)
             heapq.heappush(self._heap, (plan.frame, index, plan))
-        self._strikes = None if strikes is None else _Struck(scenario, workload, strikes)
+        self._strikes = None if strikes is None else _Struck(scenario, self._workloads, strikes)
         order = len(scenario.upsets.events)
         for index, rate in enumerate(scenario.upsets.rates):
             for node in rate.nodes or names:
                 position = names.index(node)
-                self._sources[order] = _Source(rate, f"rate {index}", position, scenario, workload)
+                self._sources[order] = _Source(
+                    rate, f"rate {index}", position, scenario, self._workloads[position]
+                )
                 self._refill(order)
                 order += 1
         self._struck_order = order
+
+    def _workload_of(self, node: str) -> Workload:
+        return self._workloads[self._names.index(node)]
 
     def _refill(self, order: int) -> None:
         plan = self._sources[order].next()
@@ -270,8 +284,8 @@ class UpsetPlanner:
     def order(self, event: UpsetEventConfig, label: str) -> int:
         """Plan an operator's upset for the next frame, which is `event.frame`; return its id."""
         assert event.frame is not None, "an order is for the next frame"
-        random = stream(self._seed, label)
-        return self.order_plan(_of_event(event, event.frame, label, random, self._workload))
+        random, own = stream(self._seed, label), self._workload_of(event.node)
+        return self.order_plan(_of_event(event, event.frame, label, random, own))
 
     def order_plan(self, plan: UpsetPlan) -> int:
         """Take an upset for the next frame as it is; return its id."""
@@ -348,11 +362,11 @@ _UNTIL_POWER_CYCLE: Final = (Effect.POWER_CYCLE, Effect.STORAGE)
 class _Struck:
     """Converts strikes to planned upsets."""
 
-    def __init__(self, scenario: Scenario, workload: Workload, strikes: Strikes) -> None:
+    def __init__(self, scenario: Scenario, workloads: Sequence[Workload], strikes: Strikes) -> None:
         self._how = scenario.upsets.orbit
         self._names = [node.name for node in scenario.rig.nodes]
         self._frame_us = scenario.frame_us
-        self._ticks = workload.ticks
+        self._ticks = [workload.ticks for workload in workloads]
         self._strikes = strikes
         self._weights = strikes.target_weights
         self._random = [
@@ -383,7 +397,7 @@ class _Struck:
 
         if strike.kind is Effect.SEL:
             return plan(UpsetTarget.BOARD, BoardAction.LATCH_UP)
-        tick = random.below(self._ticks + 1)
+        tick = random.below(self._ticks[strike.position] + 1)
         if strike.kind is Effect.SEFI:
             return plan(UpsetTarget.CPU, choose(random, how.sefis))._replace(tick=tick)
         if strike.kind in _STRUCK_SEFIS:

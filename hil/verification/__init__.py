@@ -5,6 +5,7 @@ recorded_run        the result that a record states, or counts to
 tally               counts the frames and rows of a run
 value_ballots       votes frames again by the values of recorded outputs
 replica_check       replicas of the voter vote on their views again
+checked_ballots     checkers compare the results of a doer again
 primary_check       who commanded in each frame of a rig with a primary
 delivery            what was delivered without a vote
 ending              the result, its expectations and reports, and the record digest

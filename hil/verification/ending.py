@@ -30,6 +30,7 @@ from hil.record.result_json import Fields, lost_boards_of
 from hil.record.run_result import RecordTally, expectation_json
 from hil.record.seal import SEAL, difference
 from hil.record.span_rows import all_nodes
+from hil.redundancy.checked_tally import CheckedTally
 from hil.redundancy.voting import VerdictKind
 from hil.run_outcome import RunOutcome
 from hil.scenario import Scenario
@@ -45,8 +46,10 @@ SEALED_SINCE: Final = 2
 """The first record version with a record digest."""
 _OPEN_OUTCOMES: Final = (RunOutcome.RUNNING, RunOutcome.ABORTED, RunOutcome.ERROR)
 _MISSING: Final = "missing"
-_OF_VOTERS: Final = frozenset({"split_frames", "split_outputs", "command_changes"})
-"""Metrics that `hil.verification.replica_check` and `primary_check` compare."""
+_OF_VOTERS: Final = frozenset(
+    {"split_frames", "split_outputs", "command_changes", *CheckedTally().metrics()}
+)
+"""Metrics that `hil.verification.replica_check`, `primary_check` and `checked_ballots` compare."""
 _FROM_RECORD: Final = frozenset(
     {
         "rollbacks",

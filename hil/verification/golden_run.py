@@ -7,6 +7,7 @@ from pathlib import Path
 from hil.engine.golden_source import GOLDEN_FILE, read_golden_file
 from hil.errors import ConfigError, RecordError, SetupError
 from hil.kernel import Golden
+from hil.rig.checked_golden import CheckedGolden
 from hil.rig.own_workload import own_workload
 from hil.rig.program import RecordedGolden
 from hil.rig.program_options import ProgramOptions
@@ -91,5 +92,12 @@ def golden_of(out: Verification, scenario: Scenario, run_dir: Path) -> Golden | 
         return None
     if scenario.c_workload is not None:
         return _golden_of_c_file(out, scenario, scenario.c_workload)
+    checkers = scenario.rig.checkers
+    if checkers is not None and scenario.rig.scheme.has_checkers:
+        out.covered.append(
+            "the golden runs of the doer and of its checkers were computed again from their "
+            "workloads and the seed"
+        )
+        return CheckedGolden(scenario.workload_name, checkers.workload, scenario.seed)
     out.covered.append("the golden run was computed again from workload and seed")
     return Golden(scenario.workload_name, scenario.seed)

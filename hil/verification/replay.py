@@ -30,6 +30,7 @@ from hil.redundancy.voting import (
     unpack,
 )
 from hil.scenario import Scenario
+from hil.verification.checked_ballots import CheckedBallots, checked_ballots
 from hil.verification.delivery import DeliveryCheck, executions_of
 from hil.verification.ending import (
     NONSENSE,
@@ -71,6 +72,8 @@ def verify(reader: Reader, on_progress: Callable[[int, int], None] | None = None
     try:
         checks = _Checks(golden, ReplicaCheck(out, reader))
         if scenario is not None:
+            if golden is not None and (checked := checked_ballots(scenario, golden)) is not None:
+                checks = checks._replace(checked=checked)
             ballots = value_ballots(scenario, reader, golden)
             alike = identical if ballots is None else ballots.are_alike
             delivery = DeliveryCheck(out, scenario, alike)
@@ -85,6 +88,8 @@ def verify(reader: Reader, on_progress: Callable[[int, int], None] | None = None
             checks.replicas.end()
             if checks.primary is not None:
                 checks.primary.end()
+            if checks.checked is not None:
+                checks.checked.end(out, reader)
             verify_end(out, reader, scenario, tally(reader))
     except NONSENSE as error:
         out.differs(None, "record", "one that makes sense", f"nonsense ({error})")
@@ -107,6 +112,7 @@ class _Checks(NamedTuple):
     values: ValueBallots | None = None
     delivery: DeliveryCheck | None = None
     primary: PrimaryCheck | None = None
+    checked: CheckedBallots | None = None
 
 
 def _all_frames(
@@ -150,16 +156,18 @@ def _scenario(out: Verification, reader: Reader) -> Scenario | None:
 
 
 def _one_frame(out: Verification, rows: _Rows, number: int, packed: bytes, checks: _Checks) -> None:
-    golden, values, delivery = checks.golden, checks.values, checks.delivery
+    golden, values, delivery = checks.golden, checks.values or checks.checked, checks.delivery
     if golden is not None:
         golden.step()
     try:
         recorded = unpack(packed)
         if checks.primary is not None:
             again = checks.primary.again(recorded)
+        elif checks.checked is not None:
+            again = checks.checked.again(recorded, rows.replies(number))
         else:
-            replies = () if values is None else rows.replies(number)
-            again = checks.replicas.again(recorded, values, replies)
+            replies = () if checks.values is None else rows.replies(number)
+            again = checks.replicas.again(recorded, checks.values, replies)
     except KernelError as error:
         out.differs(number, "packed frame", packed[:16].hex() + "..", f"nonsense ({error.message})")
         return

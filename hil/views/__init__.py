@@ -8,9 +8,11 @@ summary             a package: the end of a run on one page
 listing, frame_listing    a run frame by frame, and the values of its frames
 evidence, ending    the first frame that shows a failure, and why a run ended
 output_values       the fields of outputs as text, with units
-field_values        one frame field by field: the value of each node beside the voted one
+field_values, field_parts    one frame field by field: each node's value beside the voted one
+checked_fields      the same of a doer and its checkers
 voter_views         what each replica of the voter received, and what it decided
 correctness         which nodes were right in a frame
+checker_results     what checkers of a doer should have had
 texts, text_listing    texts of nodes as lines, wrong characters marked; those of a span
 checksum_table      what checksums find of hits
 alarm_limits        the limits of alarms, from the record

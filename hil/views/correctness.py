@@ -26,6 +26,7 @@ class Answered(enum.Enum):
     WRONG = "wrong"  # the output is not that of the fault-free run
     NOTHING = "nothing"  # it gave no answer: crashed, hung, silent, ...
     EXCLUDED = "excluded"  # it was not asked
+    UNKNOWN = "unknown"  # of a checker: the record does not have what would be right
 
 
 def answered(
@@ -58,6 +59,8 @@ def answer_words(
     and it was `correct`."""
     if answer in {Answered.NOTHING, Answered.EXCLUDED}:
         return ""
+    if answer is Answered.UNKNOWN:
+        return "differs"
     if answer is Answered.WRONG:
         if not delivered:
             return "wrong"

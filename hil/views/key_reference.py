@@ -225,6 +225,8 @@ def example_of(part: Schema, schema: Schema, text: str = "name") -> Any:
 def _smallest(one: Schema, schema: Schema, text: str) -> Any:
     kind = one.get("type")
     if kind == "object":
+        if one.get("minProperties"):
+            return {text: example_of(one["additionalProperties"], schema)}
         required = one.get("required", ())
         parts = one.get("properties", {})
         return {key: example_of(parts[key], schema, _TEXTS.get(key, "name")) for key in required}

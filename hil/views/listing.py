@@ -49,6 +49,7 @@ from hil.redundancy.recovery import NodeState
 from hil.redundancy.voting import NodeStatus, VerdictKind
 from hil.scenario.console_patterns import CONSOLE_REASON
 from hil.scenario.words import SchemeName, UpsetTarget
+from hil.views.checker_results import CheckersResult, is_degraded, recorded_checkers
 from hil.views.command_changes import CommandChanges
 from hil.views.correctness import OUTVOTED, Answered, answer_words, answered
 from hil.views.output_values import difference_text, fields_of, rules_in
@@ -137,7 +138,8 @@ def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[Listed
         frame = row.frame
         replies = answers[frame]
         known = {u.id for u in (*hits[frame], *later[frame])}
-        faulty = list(_faulty(row, replies, names))
+        checkers = recorded_checkers(row, replies, reader.scenario.scheme)
+        faulty = list(_faulty(row, replies, names, checkers))
         command = commands.text(frame) if commands is not None else ""
         older = [u for u in in_force.at(frame, faulty) if u.id not in known]
         yield ListedMoment(
@@ -150,7 +152,7 @@ def moments(reader: Reader, first: int = 0, last: int = _ALL) -> Iterator[Listed
             held_wrong=row.held_wrong,
             executions=1 + max((r.execution for r in replies), default=0),
             dissent=(
-                *_dissent(row, replies, names, values),
+                *_dissent(row, replies, names, values, checkers),
                 *(split_texts(reader, names, frame, replies) if frame in split else ()),
             ),
             upsets=(
@@ -207,8 +209,12 @@ def _seen_by(upset: RecordedUpset, frame: int) -> bool:
     return upset.detected_frame is not None and upset.detected_frame <= frame
 
 
-def answer_of(row: RecordedFrame, reply: RecordedReply, *, only: bool) -> Answered:
+def answer_of(
+    row: RecordedFrame, reply: RecordedReply, checkers: CheckersResult | None, *, only: bool
+) -> Answered:
     """Return the correctness of an answer; `only`: the frame was computed once."""
+    if checkers is not None and reply.node:
+        return checkers.answer(reply.status, reply.output_digest, reply.state_digest)
     golden = (row.golden_output, row.golden_state)
     return answered(
         reply.status,
@@ -220,11 +226,16 @@ def answer_of(row: RecordedFrame, reply: RecordedReply, *, only: bool) -> Answer
     )
 
 
-def _faulty(row: RecordedFrame, replies: list[RecordedReply], names: list[str]) -> Iterator[str]:
+def _faulty(
+    row: RecordedFrame,
+    replies: list[RecordedReply],
+    names: list[str],
+    checkers: CheckersResult | None,
+) -> Iterator[str]:
     """Yield the nodes whose first answer was not that of the fault-free run; if there are none and
     no output was delivered, the nodes that were excluded."""
     only = all(r.execution == 0 for r in replies)
-    first = {r.node: answer_of(row, r, only=only) for r in replies if r.execution == 0}
+    first = {r.node: answer_of(row, r, checkers, only=only) for r in replies if r.execution == 0}
     good = {Answered.RIGHT, Answered.EXCLUDED}
     faulty = [
         name for index, name in enumerate(names) if first.get(index, Answered.RIGHT) not in good
@@ -259,11 +270,14 @@ def _dissent(
     replies: list[RecordedReply],
     names: list[str],
     values: Callable[[RecordedFrame, int], str],
+    checkers: CheckersResult | None,
 ) -> Iterator[str]:
     """Yield the deviation of each node, as its first execution shows it; `values` has that of the
     output of a node, by its index."""
     first = {r.node: r for r in replies if r.execution == 0}
     only = len(first) == len(replies)
+    if is_degraded(row, checkers):
+        yield "degraded: the output of the checkers"
     for index, name in enumerate(names):
         reply = first.get(index)
         if reply is None:
@@ -275,12 +289,16 @@ def _dissent(
         else:
             dissents, latent = (bool(mask >> index & 1) for mask in (row.dissent, row.latent))
             words = answer_words(
-                answer_of(row, reply, only=only),
+                answer_of(row, reply, checkers, only=only),
                 dissents=dissents,
                 latent=latent,
                 delivered=row.delivered,
                 correct=row.correct,
             )
+            if words == OUTVOTED and checkers is not None and index and row.agree & 1:
+                words = "accepts it"
+            if checkers is not None and not index and dissents:
+                words = "refused"
             if words == OUTVOTED and row.verdict == VerdictKind.NO_MAJORITY.word:
                 words = "right, but does not command"
             value = values(row, index) if dissents else ""

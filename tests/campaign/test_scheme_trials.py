@@ -14,7 +14,8 @@ from hil.analysis.scheme_figures import NotCounted, SchemeFigures, SingleHits, c
 from hil.campaign.inproc_samples import FaultBench, fault_array
 from hil.campaign.scheme_sweep import OF_MONITORS, OF_OWN_SCHEME, SWEPT, parse_over
 from hil.campaign.scheme_trials import run_scheme
-from hil.campaign.single_hits import all_hits, single_hits
+from hil.campaign.single_hits import single_hits
+from hil.campaign.single_step import all_hits
 from hil.campaign.theory.persistence_of import persistence_model
 from hil.errors import UsageError
 from hil.kernel import Golden

@@ -34,7 +34,7 @@ def transition_rows() -> dict[str, str]:
 def schemes_in(text: str) -> set[SchemeName]:
     """The schemes that are the default of a row: `dmr`, the pairs, or `tmr` to `7mr`."""
     named = re.findall(
-        r"\b(simplex|dmr|tmr|\dmr|triple_pairs|priority_pairs|rotating_tmr|plan_pair)\b",
+        r"\b(simplex|dmr|tmr|\dmr|triple_pairs|priority_pairs|rotating_tmr|plan_pair|doer_checkers)\b",
         text.replace("`", "").split("|")[0],
     )
     if " to " in text.replace("`", "").split("|")[0]:

@@ -37,6 +37,7 @@ NOISE, TOLERANCE = 0.125, 1.0
 """Right values of nodes differ by up to seven times the noise: less than is tolerated."""
 WHO = st.integers(0, 7)
 ATTEMPTS = st.fixed_dictionaries({rung: st.integers(0, 2) for rung in RUNGS})
+SCHEMES = [s for s in SchemeName if not s.has_checkers]  # whose nodes are not alike
 VOTERS = st.sampled_from(["exact", "exact", "mid_value", "tolerance", "history"])
 SPARES = st.sampled_from([(0, 0), (0, 0), (1, 0), (2, 0), (0, 1), (0, 2), (1, 1)])
 
@@ -49,7 +50,7 @@ class Flight(RuleBasedStateMachine):
     met: ClassVar[Counter[str]] = Counter()
 
     @initialize(
-        name=st.sampled_from(SchemeName),
+        name=st.sampled_from(SCHEMES),
         spares=SPARES,
         attempts=ATTEMPTS,
         voter=VOTERS,
@@ -282,7 +283,7 @@ def test_invariants_of_all_schemes_hold_in_any_order_of_events(examples: int) ->
     Flight.met.clear()
     run_state_machine(Flight, examples=examples, steps=40)
     if examples > 500:
-        for name in SchemeName:
+        for name in SCHEMES:
             only_exact = name.executions > 1 or name.has_primary
             kinds = ("exact",) if only_exact else ("exact", "values")
             assert all(Flight.met[f"{name} {kind}"] for kind in kinds), name

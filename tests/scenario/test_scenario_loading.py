@@ -39,6 +39,7 @@ SHIPPED = (
     "brown-out",
     "cold-case",
     "demo",
+    "doer-checkers",
     "emulated-rpi",
     "end-of-life",
     "hang",

@@ -247,7 +247,7 @@ def test_rates_are_filled_in() -> None:
             3,
             15,
             "$.rig.scheme",
-            "rotating_tmr, primary_monitors, plan_pair; did you mean",
+            "rotating_tmr, primary_monitors, plan_pair, doer_checkers; did you mean",
         ),
         (MINIMAL + "rig: {scheme: 3}", 3, 15, "$.rig.scheme", "the number 3; expected one of"),
         (MINIMAL + "rig: {board: emulatd}", 3, 14, "$.rig.board", "did you mean `emulated`?"),

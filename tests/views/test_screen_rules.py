@@ -48,9 +48,12 @@ def alone(folder: Path, frames: int, **rig: object) -> Path:
 def test_the_rule_that_is_shown_is_that_of_the_scenario(
     scheme: SchemeName, unvoted: Unvoted | None
 ) -> None:
-    rig = {"scheme": scheme.value, "unvoted_output": unvoted, "unvoted_frames": 12}
+    rig: dict[str, object] = {"scheme": scheme.value, "unvoted_output": unvoted}
+    rig["unvoted_frames"] = 12
     if scheme.pairs and unvoted in (Unvoted.DELIVER, Unvoted.LAST_NODE):
         return  # which a scenario may not say: a node of a pair never speaks alone
+    if scheme.has_checkers:
+        rig["checkers"] = {"count": 1, "workload": "infer", "bounds": {"class": 0}}
     scenario = Scenario.model_validate(
         {"schema": 1, "name": "x", "workload": "infer", "frames": 10, "rig": rig}
     )

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from hil.campaign.inproc_samples import FaultBench, fault_array
-from hil.campaign.single_hits import all_hits
+from hil.campaign.single_step import all_hits
 from hil.kernel import Golden
 from hil.record.campaign_rows import EFFECTS
 from hil.scenario import UpsetTarget

@@ -41,6 +41,7 @@ def _not_kept(scenario: Scenario) -> str:
         "it has three or more nodes and no spares": scenario.rig.size >= 3
         and scenario.rig.size == scenario.rig.scheme.size,
         "its nodes vote on whole outputs": scenario.rig.voter.is_exact
+        and not scenario.rig.scheme.has_checkers
         and not scenario.rig.scheme.pairs,
         "it has no plant, and a workload of hil": scenario.plant is None
         and scenario.workload_name in WORKLOADS,

@@ -14,6 +14,7 @@ from hil.record.row_values import RecordedFrame, RecordedReply
 from hil.record.span_rows import frames_between
 from hil.redundancy.voting import NodeStatus
 from hil.report.run_page.healing import Healer, Healing
+from hil.views.checker_results import has_checkers
 from hil.views.field_values import FieldReader, FieldValues, dissenting, last_outputs
 from hil.views.listing import ListedMoment, moments
 from hil.views.voter_views import VoterView, voter_views
@@ -107,6 +108,9 @@ def _differences(
     reader: Reader, row: RecordedFrame, replies: Sequence[RecordedReply], names: Sequence[str]
 ) -> Iterator[BitDifference]:
     right = _right_output(row, replies)
+    if has_checkers(reader.scenario.scheme):  # whose outputs are others; the doer has the first
+        replies = [reply for reply in replies if reply.node == 0]
+        right = b"" if not row.agree & 1 else right
     for reply in replies:
         wrong = reply.status == NodeStatus.DONE.word and reply.output_digest != row.golden_output
         if wrong and right and reply.output:

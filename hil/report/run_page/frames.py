@@ -33,6 +33,7 @@ from hil.report.run_page.voters import (
     voters_of,
 )
 from hil.scenario.words import SchemeName
+from hil.views.checker_results import has_checkers
 
 __all__ = [
     "SCRIPT_POLICY",
@@ -173,6 +174,11 @@ def frame_data(reader: Reader, facts: RunFacts) -> JsonObject | None:
 
 def _refusal(reader: Reader) -> str:
     """Return why a page does not vote on a run; empty if it does."""
+    if has_checkers(reader.scenario.scheme):
+        return (
+            "In this run checkers compare values with those of a doer, within bounds that the "
+            "voter of pages does not know."
+        )
     if are_too_many(reader):
         return (
             f"In this run each node has a voter of its own, and more than {ROWS_MAX:,} of their "

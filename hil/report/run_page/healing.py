@@ -19,6 +19,7 @@ from hil.record.row_values import (
 from hil.record.span_rows import answers_between, open_upsets, repairs_between, vote_changes_between
 from hil.record.timeline import recorded_timeline
 from hil.redundancy.recovery import NodeState
+from hil.views.checker_results import has_checkers, recorded_checkers
 from hil.views.correctness import Answered
 from hil.views.listing import answer_of
 from hil.views.style import duration, plural
@@ -72,7 +73,7 @@ class Healer:
         self._names = reader.node_names
         nodes = range(len(self._names))
         self._timeline = recorded_timeline(reader, reader.frame_us)
-        answers = _wrong_answers(answers_between(reader, 0, _ALL), frames)
+        answers = _wrong_answers(answers_between(reader, 0, _ALL), frames, reader.scenario.scheme)
         self._first_wrong = [answers.first[node] for node in nodes]
         self._wrong = [sorted(answers.last[node]) for node in nodes]
         self._right = frames_in_agreement(reader.blocks(), len(self._names))
@@ -153,18 +154,24 @@ class _Answers(NamedTuple):
 
 
 def _wrong_answers(
-    replies: Sequence[RecordedReply], frames: Mapping[int, RecordedFrame]
+    replies: Sequence[RecordedReply], frames: Mapping[int, RecordedFrame], scheme: str
 ) -> _Answers:
     out = _Answers(defaultdict(dict), defaultdict(set))
+    by_frame: defaultdict[int, list[RecordedReply]] = defaultdict(list)
+    for reply in replies if has_checkers(scheme) else ():
+        by_frame[reply.frame].append(reply)
     again = {reply.frame for reply in replies if reply.execution}
     for reply in replies:  # in the order of executions
         row = frames.get(reply.frame)
         if row is None:
             continue
         only = reply.frame not in again
-        answer = answer_of(row, reply, only=only)
+        checkers = recorded_checkers(row, by_frame[row.frame], scheme)
+        answer = answer_of(row, reply, checkers, only=only)
         wrong = answer not in {Answered.RIGHT, Answered.EXCLUDED}
-        if wrong or (answer is Answered.RIGHT and _is_outvoted(row, reply.node, only=only)):
+        voted = checkers is None or not reply.node  # checkers that accept are not outvoted
+        outvoted = voted and _is_outvoted(row, reply.node, only=only)
+        if wrong or (answer is Answered.RIGHT and outvoted):
             out.last[reply.node].add(reply.frame)
             if not reply.execution:
                 out.first[reply.node][reply.frame] = wrong

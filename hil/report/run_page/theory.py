@@ -45,7 +45,7 @@ def run_numbers(facts: RunFacts) -> RunNumbers:
     voting = {name.value: name.size for name in SchemeName}.get(scenario.scheme, 0)
     other = ""
     if scenario.scheme not in _MAJORITIES or scenario.votes_by_value or scenario.spares:
-        other = "pairs, a primary, spares, time redundancy or a voter by value"
+        other = "pairs, a primary, checkers, spares, time redundancy or a voter by value"
     return RunNumbers(
         nodes=voting or len(facts.nodes),
         frames=result.flown,

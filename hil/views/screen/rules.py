@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from hil.record.recorded_scenario import RecordedScenario
+from hil.record.recorded_scenario import RecordedCheckers, RecordedScenario
 from hil.scenario.words import SchemeName, Unvoted
 from hil.views.style import plural
 from hil.word_enum import Word
@@ -28,6 +28,7 @@ class Picture(Word):
     SPARES = "spares"
     ROTATION = "rotation"
     PRIMARY = "primary"
+    CHECKERS = "checkers"
     PLANS = "plans"
     EXECUTIONS = "executions"
     ORBIT = "orbit"
@@ -52,6 +53,17 @@ _BY_VOTERS: Final = (
 _REFRESH: Final = "healed from the fault-free run by the bench after each upset (one_at_a_time)"
 
 
+def _checked(checkers: RecordedCheckers) -> str:
+    """Return the rule of a doer with these checkers."""
+    bounds = ", ".join(f"{name} {bound:g}" for name, bound in checkers.bounds.items())
+    refused = "theirs is delivered if two agree" if checkers.delivers else "nothing is delivered"
+    return (
+        f"the doer's result is delivered unless {plural(checkers.votes, 'checker')}, or all that "
+        f"answer, refuse it, by what they compute themselves ({checkers.workload}; bounds: "
+        f"{bounds}); then {refused}"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class SchemeRule:
     """The rule of one run with `size` nodes. `unvoted`: the rule for an output without a comparison
@@ -60,7 +72,8 @@ class SchemeRule:
     how often a node executes each step; `pairs`: the number of its self-checking pairs, and
     `by_priority` whether the first that speaks commands; `spares`: nodes beyond those that decide,
     of the `size` nodes of the rig; `resting`: how many of its nodes rest in turn; `monitors`: in a
-    scheme with a primary, how many vote it out, and in how many consecutive frames; `by_value`:
+    scheme with a primary, how many vote it out, and in how many consecutive frames; `checkers`:
+    those of a doer; `by_value`:
     values decide, not the exact majority; `voter_per_node`: the voter has a replica at each node;
     `follows`: the schemes of one that follows the orbit with the reasons for them, and `sizes`
     their numbers of nodes."""
@@ -76,6 +89,7 @@ class SchemeRule:
     spares: int = 0
     resting: int = 0
     monitors: tuple[int, int] = (0, 0)
+    checkers: RecordedCheckers | None = None
     by_value: bool = False
     voter_per_node: bool = False
     follows: tuple[tuple[str, str], ...] = ()
@@ -95,6 +109,7 @@ class SchemeRule:
             Picture.PAIRS: bool(self.pairs),
             Picture.ROTATION: bool(self.resting),
             Picture.PRIMARY: self.has_primary,
+            Picture.CHECKERS: self.checkers is not None,
             Picture.PLANS: self.scheme == SchemeName.PLAN_PAIR.value,
             Picture.SPARES: bool(self.spares),
             Picture.EXECUTIONS: self.executions > 1,
@@ -105,7 +120,7 @@ class SchemeRule:
     @property
     def shows_frames(self) -> bool:
         """Return whether the picture needs the newest frame that was more than plain agreement."""
-        return self.executions > 1 or self.by_value
+        return self.executions > 1 or self.by_value or self.checkers is not None
 
     @property
     def wakes_nodes(self) -> bool:
@@ -138,13 +153,22 @@ class SchemeRule:
             return ""
         limit = self._limit(", for at most {}; then nothing", "consecutive frame")
         endless = "" if limit or self.unvoted == Unvoted.NOTHING else ", without a limit in time"
-        decided = self._monitored() if self.has_primary else f"{self._rotation()}{_BY_VOTERS}"
+        decided = f"{self._rotation()}{_BY_VOTERS}"
+        if self.has_primary:
+            decided = self._monitored()
+        elif self.checkers is not None:
+            decided = _checked(self.checkers)
         return f"{decided}; {_DELIVERED[self.unvoted]}{limit or endless}"
 
     @property
     def has_primary(self) -> bool:
         """Return whether one node commands, and the others monitor it."""
         return self.monitors[0] > 0
+
+    @property
+    def has_roles(self) -> bool:
+        """Return whether nodes have different tasks: one delivers, and others check it."""
+        return self.has_primary or self.checkers is not None
 
     def _monitored(self) -> str:
         votes, frames = self.monitors
@@ -214,6 +238,7 @@ def rule_of(scenario: RecordedScenario, size: int) -> SchemeRule:
         by_priority=known is not None and known.by_priority,
         spares=scenario.spares,
         resting=0 if known is None else known.size - known.awake,
+        checkers=scenario.checkers if known is not None and known.has_checkers else None,
         monitors=scenario.monitors if known is not None and known.has_primary else (0, 0),
         by_value=scenario.votes_by_value,
         voter_per_node=scenario.voter_per_node,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from rich.console import RenderableType
@@ -35,12 +35,9 @@ def result_table(run: RecordedRun) -> RenderableType:
     if r.campaign_mode:
         table.add_row("campaign", Text(r.campaign_mode, style=WARN))
     table.add_row("verdicts", _verdicts_text(r.verdicts))
-    if executions := _executions_text(r.metrics):
-        table.add_row("executions", executions)
-    if voters := _voters_text(r.metrics):
-        table.add_row("voters", Text(voters, style=WARN))
-    if scheme := _scheme_text(run):
-        table.add_row("scheme", scheme)
+    for name, what in _of_some_schemes(run):
+        if what:
+            table.add_row(name, what)
     if r.frames:
         table.add_row("availability", _availability_text(r.availability, r.flown))
     if r.sdc_frames:
@@ -107,6 +104,29 @@ def _scheme_text(run: RecordedRun) -> str:
         parts.append(text)
     parts.append(f"{plural(put_off, 'node')} put on stand-by again" if put_off else "")
     return "; ".join(part for part in parts if part)
+
+
+def _of_some_schemes(run: RecordedRun) -> Iterator[tuple[str, str | Text | None]]:
+    """Yield the rows that only some schemes have; a text that is empty is none."""
+    metrics = run.result.metrics
+    yield "executions", _executions_text(metrics)
+    yield "voters", Text(_voters_text(metrics), style=WARN)
+    yield "scheme", _scheme_text(run)
+    yield "doer", _checked_text(metrics)
+
+
+def _checked_text(metrics: Mapping[str, float]) -> Text | None:
+    """Return what the checkers made of the doer's results; None for a scheme without them."""
+    if "refused_frames" not in metrics:
+        return None
+    names = ("refused", "refused_right", "degraded", "accepted_wrong")
+    refused, though_right, degraded, accepted = (int(metrics[f"{n}_frames"]) for n in names)
+    text = Text(f"refused in {plural(refused, 'frame')}", style=WARN if refused else "")
+    if though_right:
+        text.append(f", {though_right:,} of them although it was right", style=WARN)
+    text.append(f"; degraded: {degraded:,}", style=WARN if degraded else "")
+    text.append(f"; accepted although wrong: {accepted:,}", style=BAD if accepted else "")
+    return text
 
 
 def _availability_text(availability: float, frames: int) -> Text:

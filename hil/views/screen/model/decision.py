@@ -32,6 +32,13 @@ from hil.record.row_values import (
 from hil.record.timeline import Timeline
 from hil.redundancy.recovery import NodeState
 from hil.redundancy.voting import NodeStatus, Verdict, VerdictKind
+from hil.views.checker_results import (
+    CheckersResult,
+    checkers_words,
+    has_checkers,
+    output_of_checkers,
+    verdict_of_checkers,
+)
 from hil.views.correctness import Answered, answer_words, answered
 from hil.views.field_values import FieldReader, FieldValues, last_outputs
 from hil.views.listing import inherited_text, signal_name, upset_text
@@ -160,9 +167,15 @@ def decision(source: LiveRecord, frame: int) -> Decision:
     first = {r.node: r for r in replies if r.execution == 0}
     value = bytes(row.value or b"") if row else b""
     agreed = b"" if verdict.held else value  # a held output is of another frame
-    answers = _answers(source.names, verdict, row, first, _returning(source, frame))
+    checkers = None
+    if has_checkers(source.meta.scenario.scheme):
+        checkers = verdict_of_checkers(verdict)
+    answers = _answers(source.names, verdict, row, first, _returning(source, frame), checkers)
     alone = verdict.kind is VerdictKind.SIMPLEX and len(source.names) > 1
     reference, right = _reference(source.names, verdict, answers, first, agreed)
+    if checkers is not None:  # whose outputs have another layout than the doer's
+        reference, right = "", output_of_checkers(verdict, replies)
+        first = {node: reply for node, reply in first.items() if node}
     differences = _in_output(source.names, first, right) + _in_state(source, frame)
     cures, outage = _cures(source, frame)
     rule = rule_of(source.meta.scenario, len(source.names))
@@ -208,6 +221,7 @@ def _answers(
     row: RecordedFrame | None,
     first: dict[int, RecordedReply],
     returning: frozenset[str],
+    checkers: CheckersResult | None,
 ) -> tuple[NodeAnswer, ...]:
     """Return the answers of the first execution: a rollback may have made the nodes agree."""
     agreed = (hex64(verdict.output), hex64(verdict.state))
@@ -227,15 +241,18 @@ def _answers(
         by_vote = bool(verdict.agree & bit) and output == hex64(ballot.output_digest)
         agrees = done and bool(verdict.output) and (output == agreed[0] or by_vote)
         latent = done and bool(verdict.state) and state != agreed[1]
-        worth = answered(
-            status,
-            output,
-            state,
-            golden,
-            accepted=by_vote and verdict.correct,
-            states_ignored=verdict.states_ignored,
-        )
-        words = answer_words(
+        if checkers is not None and index:
+            worth = checkers.answer(status, output, state)
+        else:
+            worth = answered(
+                status,
+                output,
+                state,
+                golden,
+                accepted=by_vote and verdict.correct,
+                states_ignored=verdict.states_ignored,
+            )
+        words = checkers_words(checkers, verdict, index) or answer_words(
             worth,
             dissents=done and not agrees,
             latent=latent,

@@ -160,7 +160,8 @@ class NodeFacts:
 class Vote:
     """The verdict of the frame. Masks have bit i for node i. `held`: the last voted output was
     delivered again; `held_wrong`: that output was wrong. `primary`: the index of the node that
-    commands; None in a scheme without a primary, and where nobody does."""
+    commands, or, with checkers, whose output was delivered; None in any other scheme, and where
+    there is none."""
 
     kind: str
     delivered: bool

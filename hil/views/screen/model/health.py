@@ -92,6 +92,8 @@ def redundancy(scene: Scene) -> Redundancy:
         text = "no node votes"
     if rule.has_primary:
         mode, text = "PRIMARY", _commands(scene, text)
+    elif rule.checkers is not None:
+        return _of_checkers(scene)
     if rule.spares:
         text += f", {plural(ready, 'spare')} left"
     level = Level.GOOD if voting == total else Level.WARN if voting else Level.BAD
@@ -130,6 +132,25 @@ def _commands(scene: Scene, alone: str) -> str:
         return "nobody commands"
     watched = plural(monitors, "monitor") if monitors else f"no monitor, {alone}"
     return f"{names[0]} commands, {watched}"
+
+
+def _of_checkers(scene: Scene) -> Redundancy:
+    """Return whose result is delivered in a rig with a doer, and how it is checked."""
+    vote, total = scene.vote, len(scene.nodes)
+    able = [node for node in scene.nodes if node.state == NodeState.VOTING]
+    checkers = sum(node.index > 0 for node in able)
+    by = None if vote is None else vote.primary
+    names = [node.name for node in scene.nodes if node.index == by]
+    watched = plural(checkers, "checker") if checkers else "no checker: unchecked"
+    if not names:
+        text, level = "no result is delivered", Level.BAD
+    elif by == 0:
+        text = f"{names[0]} does, {watched}"
+        level = Level.GOOD if len(able) == total else Level.WARN
+    else:
+        text, level = f"DEGRADED, the checkers' result is delivered, {watched}", Level.WARN
+    margin = 1 if by == 0 and checkers > 1 else 0
+    return Redundancy("DOER", len(able), total, margin, level, text, "")
 
 
 def _of_pairs(scene: Scene) -> Redundancy:

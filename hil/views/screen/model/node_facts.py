@@ -14,6 +14,7 @@ from hil.record.row_values import RecordedNode, RecordedUpset
 from hil.record.telemetry_queries import health_rows, link_counts, newest_health
 from hil.redundancy.recovery import NodeState
 from hil.redundancy.voting import NodeStatus, Verdict
+from hil.views.checker_results import has_checkers, verdict_of_checkers
 from hil.views.correctness import Answered, answered, names_text
 from hil.views.listing import inherited_text
 from hil.views.screen.model.facts import LinkCounts, NodeFacts, NodeReading, PlantNode
@@ -44,6 +45,7 @@ class NodeFactsReader:
 
     def __init__(self, source: LiveRecord) -> None:
         self._source = source
+        self._checked = has_checkers(source.meta.scenario.scheme)
         self._states: dict[str, tuple[int, _Recovery | None, bool]] = {}
         self._readings: tuple[int, dict[int, list[NodeReading]]] = (-1, {})
         self._heard: dict[int, int] = {}
@@ -67,7 +69,10 @@ class NodeFactsReader:
         ballot = verdict.ballots[index] if verdict and index < len(verdict.ballots) else None
         status = NodeStatus(ballot.status).word if ballot else "done"
         answer = None
-        if ballot is not None and golden is not None:
+        if ballot is not None and verdict is not None and index and self._checked:
+            own = hex64(ballot.output_digest), hex64(ballot.state_digest)
+            answer = verdict_of_checkers(verdict).answer(status, *own)
+        elif ballot is not None and golden is not None:
             digests = hex64(ballot.output_digest), hex64(ballot.state_digest)
             accepted = verdict is not None and verdict.correct and bool(verdict.agree >> index & 1)
             ignored = verdict is not None and verdict.states_ignored

@@ -24,6 +24,7 @@ from hil.views.voter_views import ReceivedReply
 
 __all__ = ["SchemePart", "SchemePicture", "scheme_picture"]
 
+_DOER: Final = 0
 _MODES: Final = {3: "TMR", 2: "DMR", 1: "SIMPLEX"}
 
 
@@ -178,6 +179,45 @@ def _primary(scene: Scene) -> SchemePicture:
     lasting = plural(frames, "consecutive frame") if frames > 1 else "one frame"
     note = f"voted out by {plural(votes, 'monitor')}, or all that answer, in {lasting}"
     return SchemePicture("PRIMARY WITH MONITORS", (*parts, *_out(scene)), (note,))
+
+
+# --- a doer with checkers -------------------------------------------------------------------------
+
+
+def _checkers(scene: Scene) -> SchemePicture:
+    """Return whether the doer's result was delivered, and what each checker says of it."""
+    vote, checkers = scene.vote, scene.run.rule.checkers
+    by = None if vote is None else vote.primary
+    agree = 0 if vote is None else vote.agree
+    parts: list[SchemePart] = []
+    for node in _voting(scene):
+        done = node.status == NodeStatus.DONE.word
+        decides = node.index == by
+        agrees = bool(agree >> node.index & 1)
+        if not done:
+            parts.append(SchemePart(node.name, node.status, Level.WARN))
+        elif node.index == _DOER:
+            word = "does, accepted" if decides else "does, REFUSED"
+            level = Level.GOOD if decides else Level.BAD
+            parts.append(SchemePart(node.name, word, level, decides=decides))
+        elif not agree:
+            parts.append(SchemePart(node.name, "undecided", Level.WARN))
+        elif by == _DOER:
+            word, level = ("accepts", Level.GOOD) if agrees else ("refuses", Level.WARN)
+            parts.append(SchemePart(node.name, word, level))
+        else:
+            word = "delivers" if decides else "agrees" if agrees else "differs"
+            level = Level.GOOD if agrees else Level.WARN
+            parts.append(SchemePart(node.name, word, level, decides=decides))
+    notes: list[str] = []
+    if by not in (None, _DOER):
+        notes.append("DEGRADED: the output is that of the checkers")
+    if checkers is not None:
+        bounds = ", ".join(f"{name} {bound:g}" for name, bound in checkers.bounds.items())
+        refuse = "refuse" if checkers.votes > 1 else "refuses"
+        votes = plural(checkers.votes, "checker")
+        notes.append(f"refused if {votes}, or all that answer, {refuse}; bounds: {bounds}")
+    return SchemePicture("DOER WITH CHECKERS", (*parts, *_out(scene)), tuple(notes))
 
 
 # --- executions -----------------------------------------------------------------------------------
@@ -365,6 +405,7 @@ _PICTURES: Final[Mapping[Picture, Callable[[Scene], SchemePicture]]] = {
     Picture.SPARES: _spares,
     Picture.ROTATION: _rotation,
     Picture.PRIMARY: _primary,
+    Picture.CHECKERS: _checkers,
     Picture.PLANS: _plans,
     Picture.EXECUTIONS: _executions,
     Picture.STEPS: _steps,

@@ -131,8 +131,9 @@ def _decided_by(decision: Decision) -> str:
         return f"undecided: only {names} answered{times}; {_delivery_text(vote)}"
     if decision.rule.pairs:
         return _decided_by_pairs(decision)
-    if decision.rule.has_primary:
-        return _decided_by_primary(decision, answered)
+    if decision.rule.has_roles:
+        by_primary = decision.rule.has_primary
+        return (_decided_by_primary if by_primary else _decided_by_checkers)(decision, answered)
     if len(decision.answers) == 1:
         timed = decision.rule.executions > 1
         return _decided_in_time(decision, names) if timed else f"{names}, the only node"
@@ -195,6 +196,26 @@ def _decided_by_primary(decision: Decision, answered: Sequence[NodeAnswer]) -> s
     text = f"{primary.node} commands"
     text += f"; {names_text(against)} {contradict} it" if against else ""
     return text + (", not yet for long enough" if vote.kind == VerdictKind.NO_MAJORITY.word else "")
+
+
+def _decided_by_checkers(decision: Decision, answered: Sequence[NodeAnswer]) -> str:
+    """Return whether the doer's result was accepted, and by which checkers."""
+    vote, doer = decision.vote, decision.answers[0]
+    assert vote is not None, "a frame with checkers was decided"
+    checkers = [answer for answer in answered if answer is not doer]
+    agreed = [answer.node for answer in checkers if answer.agrees]
+    others = [answer.node for answer in checkers if not answer.agrees]
+    if not agreed:
+        names = names_text(answer.node for answer in answered)
+        return f"undecided: {names} do not agree; {_delivery_text(vote)}"
+    if vote.primary == 0:
+        accept = "accepts" if len(agreed) == 1 else "accept"
+        text = f"{names_text(agreed)} {accept} the result of {doer.node}"
+        return f"{text}; {names_text(others)} differ" if others else text
+    why = f"the result of {doer.node} is refused" if doer in answered else f"without {doer.node}"
+    if vote.primary is None:
+        return f"{why}; {names_text(agreed)} agree; {_delivery_text(vote)}"
+    return f"{why}; {names_text(agreed)} agree, and their own result is delivered (degraded)"
 
 
 def _decided_by_pairs(decision: Decision) -> str:

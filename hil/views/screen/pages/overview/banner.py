@@ -89,7 +89,7 @@ def _small_banner(
 
 def _redundancy_line(scene: Scene, since: str, width: int, marks: Marks) -> Text:
     mode = health.redundancy(scene)
-    verb = "speak" if scene.run.rule.pairs else "serve" if scene.run.rule.has_primary else "vote"
+    verb = "speak" if scene.run.rule.pairs else "serve" if scene.run.rule.has_roles else "vote"
     verb += "s" if mode.voting == 1 else ""
     text = f"{mode.mode}: {mode.voting} of {mode.of} {verb}, {mode.text}"
     if scene.run.rule.executions > 1:

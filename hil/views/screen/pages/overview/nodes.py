@@ -80,6 +80,8 @@ def _pair(node: NodeFacts, scene: Scene, marks: Marks) -> tuple[str, str]:
 
 
 def _role(node: NodeFacts, scene: Scene, marks: Marks) -> tuple[str, str]:
+    if scene.run.rule.checkers is not None:
+        return ("doer" if node.index == 0 else "checker"), ""
     if not scene.run.rule.has_primary:
         return marks.dash, ""
     if scene.vote is not None and scene.vote.primary == node.index:
