@@ -104,7 +104,7 @@ static void vote_by_bytes(const hil_value_rule_t *rule, const hil_field_ballots_
 }
 
 static bool write_value(const hil_situation_t *now, const hil_choice_t *choice, uint8_t *delivered) {
-  if (choice->held) {
+  if (choice->held && now->last) {
     memcpy(delivered, now->last, value_field_len(now->rule));
     return true;
   }
