@@ -457,3 +457,14 @@ def test_an_unknown_word_is_refused_with_all_known_ones() -> None:
         ValueError, match="'isolate' is not a valid state of a node; expected one of"
     ):
         conditions.state("isolate")
+
+
+def test_the_example_suite_needs_no_plugin_of_the_checkout_that_it_lies_in() -> None:
+    """As TESTING.md calls it in a clone, where `pip install . pytest` is all that was installed."""
+    done = subprocess.run(
+        [*(sys.executable, "-m", "pytest", "-p", "no:xdist", "-p", "no:timeout"),
+         *("-p", "no:cacheprovider", "--collect-only", "-q", "scenarios/testing")],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "21 tests collected" in done.stdout
