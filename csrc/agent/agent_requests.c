@@ -339,6 +339,19 @@ static void sensors(hil_agent_t *a, const hil_request_t *q) {
   }
 }
 
+static void image(hil_agent_t *a, const hil_request_t *q) {
+  hil_image_t m;
+  memset(&m, 0, sizeof m);
+  const int status = a->port.image ? a->port.image(a->port.context, &m) : HIL_ERR_NOSYS;
+  uint8_t payload[1 + MESSAGE_DIGEST_LEN];
+  size_t len;
+  if (status != HIL_OK) {
+    refuse(a, q, status);
+  } else if (hil_image_pack(&m, payload, sizeof payload, &len) == HIL_OK) {
+    agent_answer(a, HIL_MSG_IMAGE, q->seq, payload, len);
+  }
+}
+
 static void program(hil_agent_t *a, const hil_request_t *q) {
   hil_program_query_t m;
   hil_program_t out;
@@ -410,6 +423,7 @@ static void dispatch(hil_agent_t *a, const hil_request_t *q) {
     case HIL_MSG_RESTORE: restore(a, q); break;
     case HIL_MSG_RESTART: restart(a, q); break;
     case HIL_MSG_SENSORS: sensors(a, q); break;
+    case HIL_MSG_IMAGE: image(a, q); break;
     case HIL_MSG_PROGRAM: program(a, q); break;
     case HIL_MSG_REGIONS: regions(a, q); break;
     default: refuse(a, q, HIL_ERR_NOSYS); break;
@@ -419,7 +433,8 @@ static void dispatch(hil_agent_t *a, const hil_request_t *q) {
 /* Requests without a payload must have none. */
 static bool takes_nothing(uint8_t type) {
   return type == HIL_MSG_HELLO || type == HIL_MSG_RESTART || type == HIL_MSG_RESET ||
-         type == HIL_MSG_HEALTH || type == HIL_MSG_SENSORS || type == HIL_MSG_CAMPAIGN_CLOSE;
+         type == HIL_MSG_HEALTH || type == HIL_MSG_SENSORS || type == HIL_MSG_IMAGE ||
+         type == HIL_MSG_CAMPAIGN_CLOSE;
 }
 
 void agent_request(hil_agent_t *a, const hil_wire_frame_t *frame) {

@@ -174,6 +174,10 @@ typedef struct {
   /* Fill in what can be read; |out| is empty. Null: nothing can. */
   void (*sensors)(void *context, hil_sensors_t *out);
 
+  /* Fill in the digest of what the agent runs from, and how it is known; |out| is zeroed. Null: it cannot be known.
+   * HIL_OK; HIL_ERR_IO: it cannot be read. */
+  int (*image)(void *context, hil_image_t *out);
+
   /* Set the time that programs have to answer INIT, and fill in how the last one ended; |out| is zeroed.
    * Null: there are no programs. HIL_OK; HIL_ERR_ARG: the time is out of range, or the offset beyond the end. */
   int (*program)(void *context, const hil_program_query_t *query, hil_program_t *out);

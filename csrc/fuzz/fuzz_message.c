@@ -99,6 +99,9 @@ static void sensors_check(const hil_sensors_t *m) {
     REQUIRE(m->reading[i].name[MESSAGE_NAME_LEN - 1] == 0);
   }
 }
+static void image_check(const hil_image_t *m) {
+  REQUIRE(m->known >= IMAGE_MEASURED && m->known <= IMAGE_CLAIMED);
+}
 
 static void program_query_check(const hil_program_query_t *m) { (void)m; }
 
@@ -298,7 +301,7 @@ WRAP(health) WRAP(limits) WRAP(limited) WRAP(baud) WRAP(sensors) WRAP(program_qu
 WRAP(campaign_opened) WRAP(campaign_position) WRAP(campaign_trace) WRAP(campaign_code_query)
 WRAP(campaign_code) WRAP(campaign_sites) WRAP(campaign_outcomes) WRAP(activation)
 WRAP(campaign_follow) WRAP(campaign_strike) WRAP(campaign_struck) WRAP(regions_query) WRAP(regions)
-WRAP(campaign_draws)
+WRAP(campaign_draws) WRAP(image)
 /* clang-format on */
 
 typedef uint32_t hil_ident_t; /* the one payload that is not a struct */
@@ -349,6 +352,7 @@ static const hil_layout_t layouts[] = {
     LAYOUT(regions_query),
     LAYOUT(regions),
     LAYOUT(campaign_draws),
+    LAYOUT(image),
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 

@@ -332,6 +332,12 @@ static void stub_sensors(void *context, hil_sensors_t *out) {
   memcpy(out->mode, "15W", 4);
 }
 
+static int stub_image(void *context, hil_image_t *out) {
+  (void)context;
+  out->known = IMAGE_CLAIMED;
+  return HIL_OK;
+}
+
 static int stub_program(void *context, const hil_program_query_t *query, hil_program_t *out) {
   (void)context;
   if (query->offset > 3) return HIL_ERR_ARG;
@@ -393,6 +399,7 @@ static const hil_port_t stub_port = {.tx = stub_tx,
                                      .set_baud = stub_set_baud,
                                      .find = stub_find,
                                      .sensors = stub_sensors,
+                                     .image = stub_image,
                                      .program = stub_program,
                                      .regions = stub_regions,
                                      .watch = &stub_watch};
@@ -750,7 +757,8 @@ static const struct {
                 {HIL_MSG_CAMPAIGN_CLOSE, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
                 {HIL_MSG_ACTIVATION, {HIL_ERR_ARG, HIL_ERR_ARG, HIL_ERR_STATE, HIL_ERR_ARG}},
                 {HIL_MSG_REGIONS, {HIL_ERR_STATE, OK, HIL_ERR_STATE, OK}},
-                {0x22, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
+                {HIL_MSG_IMAGE, {OK, OK, HIL_ERR_STATE, OK}},
+                {0x23, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}},
                 {0x7f, {HIL_ERR_NOSYS, HIL_ERR_NOSYS, HIL_ERR_STATE, HIL_ERR_NOSYS}}};
 enum { EXPECTED = sizeof expected / sizeof expected[0] };
 
@@ -1404,6 +1412,14 @@ static void a_board_that_can_watch_nothing_refuses_to_be_asked(void) {
   CHECK_EQ(hil_id_pack(1, payload, sizeof payload, &payload_len), HIL_OK);
   ask(HIL_MSG_ACTIVATION);
   expect_refusal(HIL_MSG_ACTIVATION, HIL_ERR_NOSYS);
+}
+
+static void a_board_that_does_not_know_its_image_refuses_to_be_asked(void) {
+  begin("sha256");
+  s.agent.port.image = NULL;
+  payload_len = 0;
+  ask(HIL_MSG_IMAGE);
+  expect_refusal(HIL_MSG_IMAGE, HIL_ERR_NOSYS);
 }
 
 static void a_step_that_dies_misses_the_upsets_behind(void) {
@@ -2505,6 +2521,7 @@ static void a_quiet_step_wants_a_quiet_board(void) {
 
 static void run_requests_and_frames(void) {
   RUN(it_announces_itself);
+  RUN(a_board_that_does_not_know_its_image_refuses_to_be_asked);
   RUN(every_request_in_every_state_has_exactly_one_answer);
   RUN(every_request_leads_to_the_state_that_is_drawn);
   RUN(bit_n_of_the_agents_memory_is_the_same_bit_as_in_every_release);

@@ -279,6 +279,12 @@ FILL(sensors) {
   }
 }
 
+FILL(image) {
+  SELF(hil_image_t);
+  m->known = between(IMAGE_MEASURED, IMAGE_CLAIMED);
+  for (unsigned i = 0; i < sizeof m->sha256; i++) m->sha256[i] = (uint8_t)random_u32();
+}
+
 FILL(program_query) {
   SELF(hil_program_query_t);
   m->init_ms = random_u32();
@@ -428,6 +434,7 @@ typedef union {
   hil_limited_t limited;
   hil_baud_t baud;
   hil_sensors_t sensors;
+  hil_image_t image;
   hil_program_query_t program_query;
   hil_program_t program;
   hil_regions_query_t regions_query;
@@ -459,7 +466,7 @@ WRAP(hello, m) WRAP(load, m) WRAP(loaded, m) WRAP(budget, m) WRAP(step, m) WRAP(
 WRAP(arm, m) WRAP(id, *(const uint32_t *)m) WRAP(report, m) WRAP(spans_query, m) WRAP(spans, m)
 WRAP(range, m) WRAP(data, m) WRAP(sync, m) WRAP(done, m) WRAP(refusal, m) WRAP(nak, m)
 WRAP(health, m) WRAP(limits, m) WRAP(limited, m)
-WRAP(baud, m) WRAP(sensors, m) WRAP(program_query, m) WRAP(program, m)
+WRAP(baud, m) WRAP(sensors, m) WRAP(image, m) WRAP(program_query, m) WRAP(program, m)
 WRAP(regions_query, m) WRAP(regions, m)
 WRAP(campaign_opened, m) WRAP(campaign_position, m) WRAP(campaign_trace, m)
 WRAP(campaign_code_query, m) WRAP(campaign_code, m) WRAP(campaign_sites, m) WRAP(campaign_outcomes, m)
@@ -514,6 +521,7 @@ static const hil_layout_t layouts[] = {
     LAYOUT(campaign_sites, 3, 1, 1000),
     LAYOUT(campaign_outcomes, 20, 1, 1000),
     LAYOUT(activation, 6, 0, 0),
+    LAYOUT(image, 33, 0, 0),
     LAYOUT(campaign_follow, 4, 1, 1000),
     LAYOUT(campaign_strike, 19, 0, 0),
     LAYOUT(campaign_struck, 21, 0, 0),
@@ -632,6 +640,7 @@ static const hil_range_check_t ranges[] = {
     {"campaign_follow", 0, 0, 63},
     {"campaign_follow", 1, 0, 1},
     {"activation", 4, 0, 3},
+    {"image", 0, 1, 2},
     {"campaign_strike", 16, 0, 3},
     {"campaign_strike", 17, 0, 7},
     {"campaign_strike", 18, 0, 2},

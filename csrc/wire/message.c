@@ -318,6 +318,11 @@ static const hil_field_t reading_fields[] = {
     INT(hil_reading_t, value),
 };
 
+static const hil_field_t image_fields[] = {
+    ENUM(hil_image_t, known, IMAGE_MEASURED, IMAGE_CLAIMED),
+    RAW(hil_image_t, sha256),
+};
+
 static const hil_field_t sensors_fields[] = {
     STR(hil_sensors_t, mode),
     LEN(hil_sensors_t, readings, MESSAGE_READINGS_MAX),
@@ -537,6 +542,7 @@ PACK(limits) UNPACK(limits)
 PACK(limited) UNPACK(limited)
 PACK(baud) UNPACK(baud)
 PACK(sensors) UNPACK(sensors)
+PACK(image) UNPACK(image)
 PACK(program_query) UNPACK(program_query)
 PACK(program) UNPACK(program)
 PACK(regions_query) UNPACK(regions_query)

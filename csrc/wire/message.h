@@ -16,6 +16,7 @@
 enum {
   MESSAGE_NAME_LEN = 16,   /* [byte] names, zero-padded */
   MESSAGE_TEXT_LEN = 32,
+  MESSAGE_DIGEST_LEN = 32, /* [byte] SHA-256 */
   MESSAGE_IO_MAX = 256,    /* [byte] largest input and output of a workload */
   MESSAGE_DATA_MAX = 1008, /* [byte] of a region in one message */
   MESSAGE_SPANS_MAX = 64,  /* digests in one message */
@@ -65,6 +66,7 @@ typedef enum {
   HIL_MSG_CAMPAIGN_CODED = 0x1c, /* hil_campaign_sites_t -> hil_campaign_outcomes_t: as RUN, coded */
   HIL_MSG_ACTIVATION = 0x20, /* id u32 -> hil_activation_t: what the worker did with an upset first */
   HIL_MSG_REGIONS = 0x21,    /* hil_regions_query_t -> hil_regions_t: what a program has named */
+  HIL_MSG_IMAGE = 0x22,      /* - -> hil_image_t: what the agent runs from */
   HIL_MSG_ANSWER = 0x80,     /* flag: an answer to the type below it */
   HIL_MSG_ERROR = 0xfe,      /* hil_refusal_t: the request with this seq was refused */
   HIL_MSG_NAK = 0xff         /* hil_nak_t: bytes arrived that are not a frame (seq 0) */
@@ -182,6 +184,12 @@ typedef enum {
   FIRST_OVERWRITTEN = 2, /* it overwrote all of them, and had read none */
   FIRST_NONE = 3 /* neither: it read none, and left one or all of them as they were */
 } hil_first_access_t;
+
+/* How an agent knows the digest of what it runs from. */
+typedef enum {
+  IMAGE_MEASURED = 1, /* it has read its own executable */
+  IMAGE_CLAIMED = 2   /* a number that was put into it when it was built */
+} hil_image_known_t;
 
 /* Why that is not known. */
 typedef enum {
@@ -434,6 +442,11 @@ typedef struct {
   hil_reading_t reading[MESSAGE_READINGS_MAX];
 } hil_sensors_t;
 
+typedef struct {
+  uint8_t known; /* hil_image_known_t */
+  uint8_t sha256[MESSAGE_DIGEST_LEN];
+} hil_image_t;
+
 /* How a program, the worker of a workload exec:NAME, ended. */
 typedef enum {
   PROGRAM_NONE = 0, /* none has ended since the agent started, but by order */
@@ -644,6 +657,8 @@ int hil_limited_pack(const hil_limited_t *m, uint8_t *out, size_t cap, size_t *o
 int hil_limited_unpack(hil_limited_t *m, const uint8_t *data, size_t len);
 int hil_baud_pack(const hil_baud_t *m, uint8_t *out, size_t cap, size_t *out_len);
 int hil_baud_unpack(hil_baud_t *m, const uint8_t *data, size_t len);
+int hil_image_pack(const hil_image_t *m, uint8_t *out, size_t cap, size_t *out_len);
+int hil_image_unpack(hil_image_t *m, const uint8_t *data, size_t len);
 int hil_sensors_pack(const hil_sensors_t *m, uint8_t *out, size_t cap, size_t *out_len);
 int hil_sensors_unpack(hil_sensors_t *m, const uint8_t *data, size_t len);
 int hil_program_query_pack(const hil_program_query_t *m, uint8_t *out, size_t cap, size_t *out_len);

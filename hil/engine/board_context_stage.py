@@ -21,11 +21,13 @@ from hil.record.board_context import (
 )
 from hil.record.null_recorder import NullRecorder
 from hil.record.recorder_protocol import Recorders
+from hil.rig.agent_image import agent_image
 from hil.rig.backends.program_digests import program_digests
 from hil.rig.console.kernel_lines import kernel_lines
 from hil.rig.console.log import log_path
 from hil.rig.host_kernel_log import host_kernel_log, lines_since
 from hil.rig.node import Node
+from hil.rig.rig import Rig
 from hil.scenario.words import BoardKind
 
 if TYPE_CHECKING:
@@ -37,18 +39,27 @@ _KEPT: Final = 200
 """[lines] Of what was before, and of the difference."""
 _HOST: Final = "this computer"
 _CONSOLE: Final = "its console"
+_EXTENSION: Final = "the extension of hil, which has the agent in it"
+_MEASURED: Final = "reported by the agent, which has read its own executable"
+_CLAIMED: Final = "claimed by the agent: it was put into it when it was built, and not measured"
+_NO_IMAGE: Final = "only the board knows: its agent reports its version, and no digest of itself"
 _OF_HOST: Final = frozenset({BoardKind.INPROC.value, BoardKind.PROCESS.value})
 
 
 class BoardContextStage:
-    """Collects the context of `nodes` from before their boards are opened, and records it, unless
-    the run has no record. Left by an exception, it records what there is until then: the kernel log
-    of a board that failed is wanted most. Not thread-safe."""
+    """Collects the context of the nodes of `rig` from before their boards are opened, and records
+    it, unless the run has no record. Left by an exception, it records what there is until then: the
+    kernel log of a board that failed is wanted most. Not thread-safe."""
 
     def __init__(
-        self, nodes: Sequence[Node], run_dir: Path, recorder: RunRecorder, kind: Recorders
+        self,
+        rig: Rig,
+        run_dir: Path,
+        recorder: RunRecorder,
+        kind: Recorders,
     ) -> None:
-        self._nodes = nodes
+        self._nodes = nodes = rig.nodes
+        self._requests = rig.requests
         self._run_dir = run_dir
         self._recorder = recorder
         self._open = False
@@ -83,7 +94,7 @@ class BoardContextStage:
         self._open = True
         self._from_frame = frame
         self._at_utc = datetime.now(timezone.utc).isoformat(timespec="microseconds")
-        self._agents = {node.name: _agent(node) for node in self._nodes}
+        self._agents = {node.name: self._agent(node) for node in self._nodes}
         self._recorder.record.board_context(self._context(ended=False))
 
     def end(self) -> None:
@@ -125,6 +136,22 @@ class BoardContextStage:
             _console_file(path) if ended else None,
         )
 
+    def _agent(self, node: Node) -> tuple[str | None, str, tuple[BootImage, ...]]:
+        """Return the digest of a node's agent, how it is known, and what else its board has
+        booted."""
+        booted = tuple(BootImage(*image) for image in node.capabilities.booted_files)
+        executable = node.capabilities.read_executable()
+        if executable is not None:
+            sha256 = hashlib.sha256(executable).hexdigest()
+            return sha256, "the executable that this computer started", booted
+        if node.board.kind == BoardKind.INPROC.value:
+            own = program_digests({BoardKind.INPROC.value})
+            return own[BoardKind.INPROC.value], _EXTENSION, ()
+        image = agent_image(self._requests, node)
+        if image is None:
+            return None, _NO_IMAGE, booted
+        return image.sha256, _MEASURED if image.measured else _CLAIMED, booted
+
     def _console_log(self, path: Path, *, ended: bool) -> KernelLog:
         """Return the kernel log of a board that prints it. Until the run has ended, its console is
         still being written."""
@@ -164,20 +191,6 @@ def _log(
 def _extent(lines: Sequence[str]) -> LogExtent:
     text = "".join(f"{line}\n" for line in lines)
     return LogExtent(len(lines), hashlib.sha256(text.encode("utf-8")).hexdigest())
-
-
-def _agent(node: Node) -> tuple[str | None, str, tuple[BootImage, ...]]:
-    """Return the digest of a node's agent, how it is known, and what else its board has booted."""
-    booted = tuple(BootImage(*image) for image in node.capabilities.booted_files)
-    executable = node.capabilities.read_executable()
-    if executable is not None:
-        sha256 = hashlib.sha256(executable).hexdigest()
-        return sha256, "the executable that this computer started", booted
-    if node.board.kind == BoardKind.INPROC.value:
-        own = program_digests({BoardKind.INPROC.value})
-        return own[BoardKind.INPROC.value], "the extension of hil, which has the agent in it", ()
-    why = "only the board knows: agents report their version, and no digest of themselves"
-    return None, why, booted
 
 
 def _console_file(path: Path) -> ConsoleFile | None:

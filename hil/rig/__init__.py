@@ -24,6 +24,7 @@ line_rate, clock_fit, capture    the rate of a line, the clock of a board, all b
 reconnect, absent_boards    the search for absent boards, and which ones are absent
 
 bringup, agent_setup    opens ports and identifies agents; what every agent is sent
+agent_image         what the agent of a node says that it runs from
 calibration, step_count    what fault-free steps take, and how many instructions they have
 pacer, background_call    the pace of a run, and calls that may take seconds
 checked_golden              the golden runs of a doer and its checkers

@@ -19,6 +19,7 @@ from hil.wire.messages import (
     TARGETS,
     Activation,
     ActivationReport,
+    AgentImage,
     Health,
     Hello,
     Limited,
@@ -172,6 +173,12 @@ def health(payload: bytes) -> Health:
         m.duplicates,
         rails,
     )
+
+
+def image(payload: bytes) -> AgentImage:
+    """Decode what an agent runs from."""
+    m = unpack("image", payload)
+    return AgentImage(bytes(m.sha256).hex(), m.known == lib.IMAGE_MEASURED)
 
 
 def sensors(payload: bytes) -> Sensors:

@@ -53,6 +53,7 @@ class Msg(enum.IntEnum):
     CAMPAIGN_CODED = lib.HIL_MSG_CAMPAIGN_CODED
     ACTIVATION = lib.HIL_MSG_ACTIVATION
     REGIONS = lib.HIL_MSG_REGIONS
+    IMAGE = lib.HIL_MSG_IMAGE
     ERROR = lib.HIL_MSG_ERROR
     NAK = lib.HIL_MSG_NAK
 
@@ -297,6 +298,15 @@ class Sensors:
 
     mode: str
     readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentImage:
+    """A digest that an agent reports of what it runs from, as hex text: the SHA-256 of its
+    executable, which it has read itself; or, if not `measured`, one that was built into it."""
+
+    sha256: str
+    measured: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,8 @@ each_layout = pytest.mark.parametrize(
 
 def test_the_document_was_understood() -> None:
     assert VERSION == lib.WIRE_VERSION
-    assert len(LAYOUTS) == 40
-    assert len(TYPES) == 32
+    assert len(LAYOUTS) == 41
+    assert len(TYPES) == 33
     assert len(EXAMPLES) >= 40
     assert len({e.name for e in EXAMPLES}) == len(EXAMPLES)
 

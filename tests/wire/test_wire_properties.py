@@ -253,6 +253,7 @@ ANSWERS: dict[str, Callable[[bytes], object]] = {
     "hil_activation_t": decoding.activation,
     "hil_health_t": decoding.health,
     "hil_sensors_t": decoding.sensors,
+    "hil_image_t": decoding.image,
     "hil_program_t": decoding.program,
     "hil_limited_t": decoding.limited,
     "hil_baud_t": decoding.baud,

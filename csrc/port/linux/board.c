@@ -2,6 +2,7 @@
  *
  * A board has one worker at a time: the process of worker.c, or a program of exec.c; |is_exec| says which one a
  * callback is about. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "campaign.h"
+#include "hmac_sha256.h"
 #include "port_linux.h"
 #include "worker_arch.h"
 
@@ -270,6 +272,17 @@ static void health(void *context, hil_health_t *out) {
 
 static void sensors(void *context, hil_sensors_t *out) { probe_all(&((hil_board_t *)context)->sensors, out); }
 
+static int image(void *context, hil_image_t *out) {
+  hil_board_t *b = context;
+  _Static_assert(sizeof out->sha256 == HMAC_SHA256_LEN, "a digest is one of SHA-256");
+  const int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+  const bool whole = fd >= 0 && hmac_sha256_of_file(fd, out->sha256);
+  if (!whole) *(b->is_exec ? &b->exec.last_errno : &b->worker.last_errno) = (uint32_t)errno;
+  if (fd >= 0) (void)close(fd);
+  out->known = IMAGE_MEASURED;
+  return whole ? HIL_OK : HIL_ERR_IO;
+}
+
 static int program(void *context, const hil_program_query_t *query, hil_program_t *out) {
   return exec_report(&((hil_board_t *)context)->exec, query, out);
 }
@@ -341,6 +354,7 @@ int board_boot(hil_board_t *b) {
                            .set_baud = set_baud,
                            .find = find,
                            .sensors = sensors,
+                           .image = image,
                            .program = program,
                            .regions = regions,
                            .campaign = &campaign_port,

@@ -4,7 +4,9 @@
  * that name is another one: it lies in a section of its own, is hit by upsets, and stops at ticks. */
 #include "hmac_sha256.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { BLOCK_LEN = 64, INNER_PAD = 0x36, OUTER_PAD = 0x5c };
 
@@ -85,6 +87,21 @@ static void sha256_end(hil_sha256_t *s, uint8_t out[HMAC_SHA256_LEN]) {
   while (s->fill != BLOCK_LEN - sizeof length) sha256_add(s, &zero, 1);
   sha256_add(s, length, sizeof length);
   for (unsigned i = 0; i < 8; i++) store_u32be(out + 4 * i, s->hash[i]);
+}
+
+bool hmac_sha256_of_file(int fd, uint8_t out[HMAC_SHA256_LEN]) {
+  uint8_t bytes[4096];
+  hil_sha256_t s;
+  sha256_begin(&s);
+  for (;;) {
+    const ssize_t got = read(fd, bytes, sizeof bytes);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return false;
+    if (got == 0) break;
+    sha256_add(&s, bytes, (size_t)got);
+  }
+  sha256_end(&s, out);
+  return true;
 }
 
 /* SHA-256 of the key, xored with |pad|, followed by |message|. */
