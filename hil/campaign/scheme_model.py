@@ -271,9 +271,9 @@ class _Frames:
         return agreed is not None and ballots[-1] == agreed, len(set(ballots)) > 1
 
     def _execute(self, name: str, results: dict[str, NodeResult], ballots: list[Ballot]) -> None:
-        """Execute a step once more, from the state before it; a worker that failed is started
-        again."""
-        failed = results[name].status != DONE
+        """Execute a step once more, from the state before it; a worker that failed, or counted its
+        ticks wrong, is started again."""
+        failed = results[name].status != DONE or results[name].miscounted
         stays = self._fault is not None and self._fault.stays
         if failed and not stays:
             self._new_worker(name)

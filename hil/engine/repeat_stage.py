@@ -110,11 +110,12 @@ class RepeatStage:
         def arm() -> None:
             upsets.extend(self._arm(frame, len(step.results) + 1))
 
-        restarts = step.last.status != DONE
+        damaged = step.last.miscounted  # it would do the same to the next execution
+        restarts = damaged or step.last.status != DONE
         before = {node.name: step.last}
         began_us = self._rig.clock.now_us()
         back = self._rollback.roll_back(
-            [node], before, frame.number, restart=False, before_last=arm
+            [node], before, frame.number, restart=damaged, before_last=arm
         )
         result = back.results.get(node.name)
         if result is None:

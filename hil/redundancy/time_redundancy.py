@@ -10,6 +10,11 @@ state before the step from its own memory, so that an upset which hits the state
 worker in one execution does not reach the next; one that hits the checkpoint does, unless the
 memory's code corrects or detects it.
 
+An upset that damages what the worker keeps between steps (where its progress is counted, or the
+pointer to its state) makes all of its executions wrong in the same way. It loses count of its
+progress ticks by that, and a worker whose execution had a wrong number of them is started again
+before the next one.
+
 A permanent fault of the node makes all executions wrong in the same way: they agree, and the wrong
 output is confirmed. Only other nodes can detect that.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,13 +13,20 @@ import pytest
 from hil.engine.loop import Loop
 from hil.record.event_queries import replies_of_frame
 from hil.record.reader import Reader
-from hil.scenario import Scenario
+from hil.scenario import Scenario, load_scenario
 from tests.between_frames import between_frames
+from tests.campaign.changed_quarter import ZERO_BYTE, changed_quarter
 from tests.engine.snapshots import snapshot_every_frame
 from tests.engine.verified_runs import differences, run
 
 SCHEMES = ("dual_execution", "triple_execution")
 RATES = [{"targets": ["state", "input", "output", "checkpoint"], "per_s": 15}]
+
+
+WILD_STORE = """
+  if (io->state[63] & 2u) ((hil_workload_io_t *)(uintptr_t)io)->input = io->state;
+  if (io->input == io->state) progress->tick++;
+"""
 
 
 def scenario(scheme: str, board: str = "inproc", **data: Any) -> Scenario:
@@ -113,6 +121,30 @@ def test_worker_that_fails_in_one_execution_is_started_again_for_the_next(
     result = run(replace_budget(s), tmp_path / "run")
     assert result.availability == 1 and result.upsets.by_node_effect[sefi] == 1
     assert result.upsets.by_system_outcome["recovered"] == 1
+    assert differences(tmp_path / "run") == []
+
+
+@pytest.mark.ptrace
+@pytest.mark.slow
+@pytest.mark.parametrize("execution", [1, 2])
+def test_worker_that_lost_count_is_started_again_before_it_is_wrong_alike(
+    execution: int, tmp_path: Path
+) -> None:
+    """A wild store changes where the worker takes its input from, and how it counts its progress,
+    in every step from then on: its outputs are wrong alike, and its state is right before each."""
+    data = {
+        "workload": "quarter.c",
+        "frames": 30,
+        "rig": {"scheme": "dual_execution", "board": "process"},
+        "upsets": {"events": [hit(20, execution, bit=8 * ZERO_BYTE + 1)]},
+        "expect": "none",
+    }
+    file = changed_quarter(tmp_path, WILD_STORE)
+    file.write_text(json.dumps({"schema": 1, **data}), encoding="utf-8")
+    result = run(load_scenario(file), tmp_path / "run")
+    assert result.upsets.verified == 1
+    assert result.upsets.by_system_outcome["recovered"] == 1
+    assert result.availability == 1
     assert differences(tmp_path / "run") == []
 
 
