@@ -120,9 +120,10 @@ def test_a_run_has_the_voter_and_the_fault_of_the_page(copy: Path) -> None:
     assert json.loads(done.stdout)["metrics"]["upsets.injected"] == 2
 
 
-@pytest.fixture
-def ported(tmp_path: Path) -> Iterator[Path]:
+@pytest.fixture(scope="module")
+def ported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A bench file with three boards, each the page's port behind a pty."""
+    tmp_path = tmp_path_factory.mktemp("ported")
     (block,) = [b for b in blocks_of(PAGE) if b.language == "sh" and "gcc" in b.text]
     compile_ = commands_of(block.text)[0].replace("gcc", shutil.which("gcc") or "cc", 1)
     port = tmp_path / "my-port"
@@ -157,3 +158,45 @@ def test_the_port_of_the_page_flies_as_boards_in_process_do(ported: Path) -> Non
         )
         digests.append(json.loads(done.stdout)["run_digest"])
     assert digests[0] == digests[1]
+
+
+NOT_HELD = {
+    "test_a_board_says_who_it_is": "`cpu` is a target of every board",
+    "test_a_crash_is_reported_with_its_signal": "its worker is a call, which cannot crash alone",
+    "test_a_hang_is_found_and_a_restart_keeps_the_state": "nothing interrupts its worker",
+    "test_the_bit_of_the_agent_that_is_flipped_is_the_bit_that_is_read_back": "no target `agent`",
+    "test_an_agent_with_damaged_memory_restarts_and_reports_the_upset": "no target `agent`",
+}
+"""What the page says that its port does not hold, and why."""
+QUICK = (
+    "says_who or crash_is or restart or checkpoint or resync or refus or budget or sync or limit"
+)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        pytest.param(QUICK, marks=pytest.mark.slow, id="some"),
+        pytest.param("TestBench", marks=[pytest.mark.stress, pytest.mark.timeout(600)], id="all"),
+    ],
+)
+def test_the_port_of_the_page_holds_the_contract_but_for_what_the_page_says(
+    ported: Path, chosen: str
+) -> None:
+    contract = "tests/rig/test_contract_bench.py"
+    words = ("-n", "0", "-p", "no:cacheprovider", "-rA", "--tb=no", "-m", "", "-k", chosen)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words, contract, "--hil-bench", str(ported)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    lines = done.stdout.splitlines()
+    failed = {x.partition("::TestBench::")[2].split()[0] for x in lines if x.startswith("FAILED")}
+    passed = sum(line.startswith("PASSED") for line in lines)
+    assert failed <= NOT_HELD.keys() and len(failed) >= 3, done.stdout
+    assert passed >= (63 if chosen == "TestBench" else 5), done.stdout
+    if chosen == "TestBench":
+        assert failed == NOT_HELD.keys(), done.stdout
