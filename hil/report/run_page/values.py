@@ -32,7 +32,7 @@ __all__ = ["RULES_MAX", "Values", "values_of"]
 RULES_MAX: Final = 1024
 """So many rules fit into the voter of pages (csrc/port/wasm/value_voter.c)."""
 
-_PACKED_MAX: Final = 3 << 19
+_PACKED_MAX: Final = 1 << 20
 """[byte] Of compressed outputs a page takes no more."""
 _RAW_MAX: Final = 24 << 20
 """[byte] Of outputs as a browser unpacks them."""
