@@ -174,38 +174,59 @@ def frames(quick: bool) -> Iterator[PerfRow]:
         )
 
 
-# --- injection campaign -------------------------------------------------------------------------
+# --- injection in each frame ---------------------------------------------------------------------
+
+
+_AS_QUIET: Final = 0.15
+"""An experiment asks its board four times (arm, step, report, and in every sixth one restart, read,
+write and synchronise the state) where a frame without upsets asks once; it plans and judges an
+upset, and records it. So it may cost what six to seven such frames cost. Campaigns in which a
+million experiments count do without the loop of runs: rows `sampled` and `exact`."""
+
+
+def _net_cpu_s(text: str, opening_s: float, *, batch: bool, runs: list[_Measured]) -> float:
+    """Return the CPU time of the frames of a run, without opening and closing its boards [s]."""
+    runs.append(run_measured(text, batch=batch))
+    return max(runs[-1].cpu_s - opening_s, 1e-9)
 
 
 def campaign(quick: bool) -> Iterator[PerfRow]:
-    """Measure complete experiments: an upset is planned, armed, injected, reported, judged,
-    repaired and recorded.
+    """Measure complete experiments of runs: an upset is planned, armed, injected, reported, judged,
+    repaired and recorded in each frame, beside frames without upsets, also sent one by one.
 
     The rate per core is that per second of CPU time, of host and boards together.
     """
     rounds = 2 if quick else 4
-    for board, count, target in (
-        ("inproc", 1000 if quick else 4000, 20_000),
-        ("process", 500 if quick else 2000, 2_000),
-    ):
+    for board, count in (("inproc", 1000 if quick else 4000), ("process", 500 if quick else 2000)):
         text = _EXPERIMENTS.format(board=board, frames=count)
+        quiet = text.split("upsets:", maxsplit=1)[0]
+        opening_s = min(
+            run_measured(quiet.replace(f"frames: {count}", "frames: 1")).cpu_s for _ in range(3)
+        )
         runs: list[_Measured] = []
 
-        def running(text: str = text, runs: list[_Measured] = runs) -> float:
-            run = run_measured(text)
-            runs.append(run)
-            return run.result.upsets.injected / run.cpu_s
+        def running(
+            text: str = text, opening_s: float = opening_s, runs: list[_Measured] = runs
+        ) -> float:
+            cpu_s = _net_cpu_s(text, opening_s, batch=True, runs=runs)
+            return runs[-1].result.upsets.injected / cpu_s
 
-        rates, references = in_turns(rounds, running, lambda: _golden_rate(20_000))
-        value, injected = max(rates), runs[0].result.upsets.injected
-        per_wall_s = max(r.frames / r.wall_s for r in runs)
+        def without(quiet: str = quiet, opening_s: float = opening_s, count: int = count) -> float:
+            return count / _net_cpu_s(quiet, opening_s, batch=False, runs=[])
+
+        rates, references = in_turns(rounds, running, without)
+        value, reference = max(rates), max(references)
+        injected, per_wall_s = (
+            runs[0].result.upsets.injected,
+            max(r.frames / r.wall_s for r in runs),
+        )
         yield make_row(
-            f"injection campaign, {board}",
+            f"injection in each frame of a run, {board}",
             value,
             "1/s/core",
-            target=f">= {target}/s/core",
-            ok=value >= target,
-            reference=Reference("golden steps from Python", max(references)),
+            target=f">= {_AS_QUIET:g} x without upsets",
+            ok=value >= _AS_QUIET * reference,
+            reference=Reference("the same frames without upsets", reference),
             note=f"{injected} of {runs[0].result.frames} frames hit and verified, one upset at a "
             f"time; at best {per_wall_s:.0f}/s of real time",
         )

@@ -30,6 +30,8 @@ _MEMORY: Final = (UpsetTarget.STATE, UpsetTarget.INPUT, UpsetTarget.OUTPUT, Upse
 _INPROC_SHARE: Final = 0.6
 _FATAL: Final = (UpsetTarget.STACK, UpsetTarget.GPR)
 """Hits of these kill a worker, or damage what it cannot run on with."""
+_CODE: Final = (UpsetTarget.TEXT,)
+"""So do hits of these, and make it loop without end."""
 _PROCESS_RATE: Final = 15_000
 _FATAL_RATE: Final = 4_000
 _BAUD: Final = 115_200
@@ -54,7 +56,8 @@ def sampled(quick: bool) -> Iterator[PerfRow]:
     ):
         yield _in_process(name, count // share, rounds)
     yield _on_worker(20_000 // share, 2 if quick else 5)
-    yield _after_fatal_hits(6_000 // share, 2 if quick else 5)
+    yield _after_fatal_hits("stack and registers", _FATAL, 6_000 // share, 2 if quick else 5)
+    yield _after_fatal_hits("machine code", _CODE, 4_000 // share, 1 if quick else 3)
     yield _behind_line(20_000 // share, 1 if quick else 3)
 
 
@@ -185,21 +188,23 @@ def _on_worker(count: int, rounds: int) -> PerfRow:
     )
 
 
-def _after_fatal_hits(count: int, rounds: int) -> PerfRow:
+def _after_fatal_hits(
+    what: str, targets: tuple[UpsetTarget, ...], count: int, rounds: int
+) -> PerfRow:
     """Return the row of hits after which a worker would have to be started again."""
 
     def start() -> float:
         return 200 / seconds(_start_and_end, 200)
 
-    rates, references = in_turns(rounds, lambda: _worker_rate(count, _FATAL), start)
+    rates, references = in_turns(rounds, lambda: _worker_rate(count, targets), start)
     return make_row(
-        "sampled campaign, process, attitude, stack and registers",
+        f"sampled campaign, process, attitude, {what}",
         max(rates),
         "1/s/core",
         target=f">= {_FATAL_RATE}/s/core",
         ok=max(rates) >= _FATAL_RATE,
         reference=Reference("starting and ending a process for each", max(references)),
-        note=f"{count} hits, half of each; after crashes and hangs the worker is restored in "
+        note=f"{count} hits; after crashes and hangs the worker is restored in "
         "place; by CPU time of host, agent and worker",
     )
 
