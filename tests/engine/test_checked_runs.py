@@ -72,7 +72,7 @@ def test_results_that_are_wrong_within_the_bounds_are_counted_exactly(tmp_path: 
     """Against the two golden runs, computed here: one of them from a state with the same flips."""
     event = {"frame": 4, "node": "a", "target": "state", "bit": LOW_BITS}
     event["pattern"] = {"kind": "adjacent", "width": 4}
-    frames = 300
+    frames = 120
     result = run(scenario(frames=frames, upsets={"events": [event]}), tmp_path / "run")
     right, hit, checker = Golden(FULL, 7), Golden(FULL, 7), Golden(REDUCED, 7)
     accepted = refused = 0
@@ -96,7 +96,7 @@ def test_results_that_are_wrong_within_the_bounds_are_counted_exactly(tmp_path: 
 
 
 def test_a_bound_that_is_too_narrow_refuses_right_results_and_says_so(tmp_path: Path) -> None:
-    s = scenario(checkers={"bounds": {"logits": 0.2}}, recovery={"resyncs": 1000})
+    s = scenario(checkers={"bounds": {"logits": 0.2}}, recovery={"resyncs": 1000}, frames=20)
     result = run(s, tmp_path / "run")
     alarms = result.metrics["refused_right_frames"]
     assert result.metrics["refused_frames"] == alarms > 0
