@@ -17,7 +17,7 @@ from hil.record.outages import Outage, mean_time_to_repair_s, timed_by_host
 from hil.record.run_result import UpsetEvents, UpsetTotals
 from hil.redundancy.byzantine import Alike, decide_alike, splits, splits_outputs
 from hil.redundancy.checked_tally import CheckedTally
-from hil.redundancy.voting import Verdict, VerdictKind
+from hil.redundancy.voting import MAX_NODES, Verdict, VerdictKind
 from hil.scenario import RigConfig, Scenario, UpsetTarget
 from hil.upsets.effective_faults import effective_faults
 from hil.upsets.words import (
@@ -254,7 +254,7 @@ def flat(
     ):
         if events_count is not None:
             out[f"events.{name}"] = events_count
-    for voters in range(8):
+    for voters in range(MAX_NODES + 1):
         out[f"voting.{voters}"] = metrics.voting[voters]
     for kind in VerdictKind:
         out[f"verdicts.{kind.word}"] = metrics.verdicts[kind]

@@ -24,6 +24,7 @@ from hil.rig.program_options import ProgramOptions
 from hil.rig.program_regions import RegionMemory, declared_regions
 from hil.rig.program_words import last_line, signal_name
 from hil.rig.recorded_run import GoldenResults
+from hil.scenario import Scenario
 from hil.scenario.load import UNPLACED
 
 PREFIX: Final = "exec:"
@@ -112,6 +113,14 @@ def _checked_golden(workload: str, reduced: str, seed: int) -> CheckedGolden:
         remedy = "attitude can check mekf, and dense-int8 dense-fp32, for example"
         raise ConfigError([Problem(UNPLACED, 0, 0, "$.rig.checkers.workload", what, remedy)])
     return golden
+
+
+def check_checkers(scenario: Scenario) -> None:
+    """Check that the checkers of a doer, if a scenario has them, take the same inputs. Raises:
+    ConfigError if they do not."""
+    checkers = scenario.rig.checkers
+    if checkers is not None and scenario.rig.scheme.has_checkers:
+        _checked_golden(scenario.workload_name, checkers.workload, scenario.seed)
 
 
 def has_long_output(workload: Workload) -> bool:

@@ -11,6 +11,7 @@ from typing import Final
 
 from hil.scenario.numerals import number_remedy
 from hil.scenario.problems import did_you_mean
+from hil.scenario.rig import NODES_MAX
 
 __all__ = [
     "ALIASES",
@@ -65,7 +66,7 @@ KNOWN_METRICS: tuple[str, ...] = (
     "split_outputs",
     "accel",
     *(f"events.{name}" for name in ("planned", "injected", "missed")),
-    *(f"voting.{voters}" for voters in range(8)),
+    *(f"voting.{voters}" for voters in range(NODES_MAX + 1)),
     *(
         f"plant.{name}"
         for name in (

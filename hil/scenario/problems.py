@@ -227,7 +227,18 @@ def _find(model: type[BaseModel] | None, key: str | int) -> FieldInfo | None:
 def _field_at(model: type[BaseModel], path: KeyPath) -> FieldInfo | None:
     if not path or isinstance(path[-1], int):
         return None
-    return _find(_model_at(model, path[:-1]), path[-1])
+    found = _find(_model_at(model, path[:-1]), path[-1])
+    if found is None and (mapping := _field_at(model, path[:-1])) is not None:
+        return _value_of(mapping.annotation)
+    return found
+
+
+def _value_of(annotation: Any) -> FieldInfo | None:
+    """Return what the values of a mapping are, if the type of a field is one with free keys."""
+    arguments = typing.get_args(annotation)
+    if typing.get_origin(annotation) in (dict, Mapping):
+        return FieldInfo.from_annotation(arguments[1])
+    return next((v for v in map(_value_of, arguments) if v is not None), None)
 
 
 _MAPPING = "a mapping (`key: value`)"

@@ -403,9 +403,9 @@ class RigConfig(FrozenModel):
                 "lower it",
             )
         if len(self.nodes) != self.size:
-            beyond = self.monitors_beyond + spares
-            sizes = {scheme: scheme.size + beyond for scheme in SchemeName}
-            fitting = [scheme for scheme, size in sizes.items() if size == len(self.nodes)]
+            sizes = {scheme: scheme.size + spares for scheme in SchemeName}
+            plain = [n for n in sizes if not (n.has_primary or n.has_checkers)]
+            fitting = [scheme for scheme in plain if sizes[scheme] == len(self.nodes)]
             with_spares = f" with {_count(spares, 'spare')}" if spares else ""
             findings.add(
                 "nodes",

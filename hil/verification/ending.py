@@ -65,7 +65,7 @@ _FROM_RECORD: Final = frozenset(
 )
 """Metrics that only the run itself could count; those of the plant, too."""
 _LATER: Final = frozenset(
-    {"outages", "mttr_s", "coverage", "effective_faults"}
+    {"outages", "mttr_s", "coverage", "effective_faults", "voting.8"}
     | {f"by_activation.{name}" for name in (*ACTIVATIONS, "unknown")}
 )
 """Metrics that an older hil did not know; the record digest covers that they are not removed."""

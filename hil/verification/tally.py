@@ -26,7 +26,15 @@ from hil.record.row_counts import (
     skips,
 )
 from hil.record.run_result import RecordTally, UpsetEvents, UpsetTotals
-from hil.redundancy.voting import CORRECT, DELIVERED, HELD, HELD_WRONG, VerdictKind, record_length
+from hil.redundancy.voting import (
+    CORRECT,
+    DELIVERED,
+    HELD,
+    HELD_WRONG,
+    MAX_NODES,
+    VerdictKind,
+    record_length,
+)
 
 __all__ = ["tally"]
 
@@ -44,7 +52,7 @@ def tally(reader: Reader) -> RecordTally:
     skipped_before = skips(reader)
     held = 0
     last_available = last_wrong = last_held = False
-    voting = np.zeros(8, np.int64)
+    voting = np.zeros(MAX_NODES + 1, np.int64)
     last_voters = 0
     for first, count, data in reader.blocks():
         if len(data) != count * size:
@@ -66,7 +74,7 @@ def tally(reader: Reader) -> RecordTally:
         wrong += int(weights[wrong_here].sum())
         held += int(weights[held_here].sum())
         voters = _POPCOUNT[packed[:, _VOTERS_AT]]
-        voting += np.bincount(voters, weights, 8).astype(np.int64)
+        voting += np.bincount(voters, weights, MAX_NODES + 1).astype(np.int64)
         last_voters = int(voters[-1])
         last_available = bool(delivered[-1] & correct[-1])
         last_wrong, last_held = bool(wrong_here[-1]), bool(held_here[-1])

@@ -13,6 +13,7 @@ import pytest
 
 from hil.analysis.scheme_figures import SingleHits
 from hil.campaign.single_hits import single_hits
+from hil.doctor.files import check
 from hil.kernel import Golden, workload
 from hil.record.live import LiveRecord
 from hil.record.reader import Reader
@@ -192,6 +193,36 @@ def test_every_single_hit_of_doer_and_checkers_is_counted() -> None:
     assert 0 <= nan_or_infinite < alone.escaped / 100
     tight = scenario(checkers={"workload": "attitude", "bounds": {"quaternion": 0.0}}, **data)
     assert single_hits(tight) == SingleHits(checked.hits, 0)
+
+
+@pytest.mark.ptrace
+def test_run_with_seven_checkers_is_verified_and_counts_frames_with_eight_voters(
+    tmp_path: Path,
+) -> None:
+    result = run(scenario(checkers={"count": 7}, frames=5), tmp_path / "run")
+    assert result.metrics["voting.8"] == 5
+    assert differences(tmp_path / "run") == []
+
+
+def test_hil_check_refuses_checkers_that_take_other_inputs(tmp_path: Path) -> None:
+    path = tmp_path / "other.yaml"
+    path.write_text(
+        "schema: 1\nworkload: infer\nframes: 5\n"
+        "rig: {scheme: doer_checkers, checkers: {workload: train, bounds: {class: 0}}}\n"
+    )
+    (problem,) = check(str(path)).problems
+    assert "takes other inputs" in problem.message and problem.path == "$.rig.checkers.workload"
+
+
+def test_messages_about_bounds_and_nodes_say_what_is_expected(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.yaml"
+    head = "schema: 1\nworkload: dense-fp32\nframes: 5\nrig: {scheme: doer_checkers, "
+    checkers = "checkers: {workload: dense-int8, bounds: {class: %s}}"
+    path.write_text(f"{head}{checkers % -1}}}\n")
+    assert "the number -1; expected a number from 0" in check(str(path)).problems[0].message
+    path.write_text(f"{head}{checkers % 0}, nodes: [a, b]}}\n")
+    problem = check(str(path)).problems[0]
+    assert "needs exactly 3" in problem.message and problem.remedy == "write `scheme: dmr`"
 
 
 def test_shipped_scenario_names_a_pair_of_workloads_that_agree_without_faults() -> None:

@@ -15,7 +15,7 @@ from hil.record.row_counts import repair_costs
 from hil.record.scheme_changes import scheme_changes
 from hil.record.span_rows import worst_slip
 from hil.redundancy.rotation import rotation_text
-from hil.redundancy.voting import VerdictKind
+from hil.redundancy.voting import MAX_NODES, VerdictKind
 from hil.views.style import BAD, DIM, GOOD, WARN, duration, plural
 from hil.views.summary.layout import grid
 from hil.views.summary.recorded_run import RecordedRun
@@ -80,7 +80,7 @@ def _executions_text(metrics: Mapping[str, float]) -> str:
 
 def _voters_text(metrics: Mapping[str, float]) -> str:
     """Return the numbers of voting nodes with their frames; empty if it was the same in all."""
-    frames = {n: int(metrics.get(f"voting.{n}", 0)) for n in reversed(range(8))}
+    frames = {n: int(metrics.get(f"voting.{n}", 0)) for n in reversed(range(MAX_NODES + 1))}
     parts = [
         f"{plural(n, 'node')} in {plural(count, 'frame')}" for n, count in frames.items() if count
     ]
