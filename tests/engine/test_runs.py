@@ -63,7 +63,7 @@ def on(s: Scenario, board: str, **changes: Any) -> Scenario:
     data = s.model_dump(by_alias=True)
     names = [node.name for node in s.rig.nodes]
     rig = {"scheme": s.rig.scheme, "board": board, "profile": s.rig.profile, "nodes": names}
-    data["rig"] = {**rig, "voter": data["rig"]["voter"]}
+    data["rig"] = {**rig, **{key: data["rig"][key] for key in ("voter", "checkers")}}
     return Scenario.model_validate({**data, **changes})
 
 
