@@ -50,7 +50,6 @@ def test_what_it_writes_can_be_flown(hil: Hil) -> None:
     assert done.code == 0 and done.json["plant"]["energy_residual"] < 1e-6
 
 
-@pytest.mark.slow
 def test_a_picture_needs_its_extra_or_is_drawn(hil: Hil) -> None:
     done = hil("orbit", "latch-up", "--every", "10", "--plot", "p.svg")
     if done.code == 3:

@@ -45,7 +45,6 @@ async def visit(url: str, debugging_port: int) -> tuple[bytes, bytes, Page]:
         raise AssertionError("the key for help changed nothing")
 
 
-@pytest.mark.slow
 def test_a_real_browser_shows_the_screen_and_hears_its_keys(hil: Hil, tmp_path: Path) -> None:
     hil("run", "two-faults", "--boards", "inproc", "--frames", "240", "--out", "x")
     web = free_port()
