@@ -295,3 +295,17 @@ def test_damaged_views_of_voters_are_said_to_be_damaged(tmp_path: Path) -> None:
         page = runs_page([folder])
         assert 'id="frames"' not in page
         assert "is damaged in this record. Vote again with" in page
+
+
+def test_a_page_says_which_tables_of_its_record_were_changed(honest: Path, tmp_path: Path) -> None:
+    assert "was changed after" not in runs_page([honest])
+    folder = tmp_path / "forged"
+    shutil.copytree(honest, folder)
+    with closing(sqlite3.connect(folder / "run.db")) as db, db:
+        db.execute("UPDATE repairs SET duration_wall_us = 1")
+        db.execute("UPDATE frames SET verdict = 'unanimous'")
+    for page in (runs_page([folder]), runs_page([honest, folder])):
+        text = Read(page).text
+        assert "The record of run forged was changed after the run had ended" in text
+        assert "the record digest was computed of: table frames, table repairs." in text
+        assert "The record of run r was changed" not in text

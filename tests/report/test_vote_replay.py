@@ -327,6 +327,14 @@ def of_values(mid_value: str, smoothing: str) -> list[tuple[str, str, tuple[str,
     ]
 
 
+def without_what_was_released(folder: Path) -> tuple[str, str, tuple[str, ...]]:
+    """The page of a run by value in whose record the output of one frame was removed."""
+    with closing(sqlite3.connect(folder / "run.db")) as db, db:
+        db.execute("UPDATE frames SET value = NULL WHERE frame = 41")
+    missing = "frame 41: the output that left the system is missing"
+    return runs_page([folder]), "no", ("79 of 80", missing)
+
+
 def of_voters_by_value(page: str) -> list[tuple[str, str, tuple[str, ...]]]:
     """The same of voters of four nodes that compare values."""
     text, data = data_of(page)
@@ -352,6 +360,7 @@ def test_the_page_votes_again_and_sees_what_was_changed(tmp_path: Path) -> None:
     ]
     per_node = {"scheme": "4mr", "voter_per_node": True}
     pages += of_values(by_value(tmp_path / "m", MID_VALUE), by_value(tmp_path / "s", SMOOTHING))
+    pages.append(without_what_was_released(tmp_path / "m"))
     pages += of_voters_by_value(by_value(tmp_path / "4mr", MID_VALUE, TWO_FACED, **per_node))
     with chromium(tmp_path / "profile") as port:
         for number, (page, equal, texts) in enumerate(pages):

@@ -2,6 +2,8 @@
 
 const OUTPUTS_BYTES = 6; // of the head of such a frame: its number, the mask of the nodes, whether one was released
 const PLACES = 8; // of outputs in the voter: of each node
+const FLAGS = 11; // in a packed frame
+const DELIVERED = 1; // one of them
 
 /** Where the outputs of a frame are, by the number of the frame; null if the voter compares no values. */
 async function valuesOf(data) {
@@ -90,11 +92,13 @@ function copiesAgain(voter, data, values, number, own, frame, verdicts) {
 }
 
 /** Whether what was decided is what left the system; what differs. */
-function releasedAgain(voter, values, number) {
+function releasedAgain(voter, values, number, frame) {
   const own = values.byFrame.get(number);
   if (!own) return "";
   values.voted++;
-  if (!own.isReleased) return "";
+  if (!own.isReleased) {
+    return frame[FLAGS] & DELIVERED ? `frame ${shown(number)}: the output that left the system is missing` : "";
+  }
   const at = voter.value_delivered();
   const decided = at ? new Uint8Array(voter.memory.buffer, at, values.length) : new Uint8Array();
   const released = outputAt(values, own, own.nodes.length);

@@ -132,7 +132,7 @@ async function vote(data, planes, voters, values, report) {
       else if (voters?.byFrame.has(first + i) || !same(part, frames, at, length)) {
         differs = frameAgain(voter, data, voters, values, first + i, own(part), own(frames));
       }
-      differs = damage || differs || (values && i < done ? releasedAgain(voter, values, first + i) : "");
+      differs = damage || differs || (values && i < done ? releasedAgain(voter, values, first + i, own(part)) : "");
       if (!differs) {
         const kind = data.kinds[part[at + 8]];
         result.verdicts[kind] = (result.verdicts[kind] || 0) + 1;

@@ -3,6 +3,7 @@
 page           one run: verdict first, figures, dissents, tables, boards; the file is self-contained
 comparison     several runs beside each other
 facts          all that a page says of a run, asked of its record once
+record_seal    whether the record was changed after its run had ended
 verdict        the sentence, the story of the first dissent, and the command that repeats the run
 dissents, dissent_values    each frame that was more than agreement: its bits, values, voters,
                cause and healing

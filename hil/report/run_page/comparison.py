@@ -14,6 +14,7 @@ from hil.report.markup import bar, element, exact_text, text
 from hil.report.page_file import asset, document
 from hil.report.run_page.facts import RunFacts, run_facts
 from hil.report.run_page.figures import effect_legend, lanes
+from hil.report.run_page.record_seal import changed_words
 from hil.report.run_page.svg import time_axis
 from hil.report.run_page.tables import is_sample, shares
 from hil.report.run_page.verdict import (
@@ -44,7 +45,8 @@ def comparison_page(runs: Sequence[tuple[Reader, RunResult]]) -> str:
     body = (
         f'<header><div class="kicker">Comparison of {len(facts)} runs</div>'
         f"<h1>{text(_headline(facts))}</h1>"
-        f'<p class="lead">{text(_conditions_in_short(facts, same))}</p></header>'
+        f'<p class="lead">{text(_conditions_in_short(facts, same))}</p>'
+        f"{''.join(changed_words(f.name, f.changed) for f in facts)}</header>"
         f"<h2>Results</h2>{_results(facts)}"
         f"<h2>What differs in their conditions</h2>{_conditions(facts)}"
         f"<h2>Run by run</h2>{''.join(_run(f, n) for n, f in enumerate(facts))}"

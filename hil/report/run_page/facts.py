@@ -45,6 +45,7 @@ from hil.record.span_rows import (
 from hil.record.telemetry_queries import health_rows, orbit_rows, plant_node_rows, plant_rows
 from hil.record.timeline import Timeline, recorded_timeline
 from hil.report.run_page.dissents import Dissent, dissents
+from hil.report.run_page.record_seal import changed_parts
 from hil.run_outcome import RunOutcome
 
 __all__ = ["PlantTrack", "RecoveryFacts", "RunFacts", "run_facts"]
@@ -82,8 +83,9 @@ class RunFacts:
     """A run. `name` is that of its folder; `still_running`: a process writes the record at this
     moment; `states`: the state of recovery of each node that ever changed it; `effects`: injected
     upsets by target and effect; `consoles`: the beginning and the end of what boards printed, by
-    node; `record_digest`: of the whole record, None of a run that has not ended; `context`: what
-    the boards executed, and their kernel logs, None if the record has no such."""
+    node; `record_digest`: of the whole record, None of a run that has not ended; `changed`: what
+    in the record is not what that was computed of; `context`: what the boards executed, and their
+    kernel logs, None if the record has no such."""
 
     name: str
     folder: Path
@@ -105,6 +107,7 @@ class RunFacts:
     timeline: Timeline
     consoles: Mapping[str, tuple[str, str]]
     record_digest: str | None
+    changed: Sequence[str]
     context: BoardContext | None
 
     @property
@@ -146,6 +149,7 @@ def run_facts(reader: Reader, result: RunResult) -> RunFacts:
         timeline=recorded_timeline(reader, reader.frame_us),
         consoles={node.name: console for node in nodes if (console := _console(folder, node))},
         record_digest=recorded if isinstance(recorded, str) else None,
+        changed=changed_parts(reader),
         context=recorded_context(reader),
     )
 

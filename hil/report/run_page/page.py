@@ -16,6 +16,7 @@ from hil.report.run_page.frames import SCRIPT_POLICY, vote_section
 from hil.report.run_page.ground import ground_section
 from hil.report.run_page.ground_map import ground_map
 from hil.report.run_page.meaning import curve_charts, text_section
+from hil.report.run_page.record_seal import changed_words
 from hil.report.run_page.svg import time_axis
 from hil.report.run_page.tables import (
     conditions,
@@ -61,7 +62,8 @@ def _header(facts: RunFacts) -> str:
     return (
         f'<header><div class="kicker">{text(kicker)}</div>'
         f'<h1><span class="badge {colour}">{word}</span> {text(sentence(facts))}</h1>'
-        f'<p class="lead">{text(lead(facts))}</p></header>'
+        f'<p class="lead">{text(lead(facts))}</p>'
+        f"{changed_words(facts.name, facts.changed)}</header>"
     )
 
 
