@@ -264,6 +264,8 @@ def _notable(
         out.outputs += 1
         now = hex64(digest64(row.value))
         out.compare(k, "digest of the delivered output", hex64(verdict.output), now)
+    if verdict.delivered and not row.value:
+        out.differs(k, "the output that left the system", "missing in `frames`", "there")
     replies = rows.replies(k)
     last = max((r.execution for r in replies), default=-1)
     if [r.node for r in replies if r.execution == last] != list(range(rows.nodes)):

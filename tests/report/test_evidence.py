@@ -149,9 +149,15 @@ def _added(content: Any) -> str:
     return "approved"
 
 
-@pytest.mark.parametrize(
-    "change", [_count, _verdict, _image, _known, _board, _kernel_log, _left_out, _added]
-)
+def _added_without_a_value(content: Any) -> str:
+    content["verdict"]["objections"] = "nothing"
+    return "verdict.objections"
+
+
+_CHANGES = [_count, _verdict, _image, _known, _board, _kernel_log, _left_out, _added]
+
+
+@pytest.mark.parametrize("change", [*_CHANGES, _added_without_a_value])
 def test_evidence_that_was_changed_is_refused_by_the_key(
     copy: Path, change: Callable[[Any], str]
 ) -> None:

@@ -405,6 +405,14 @@ def test_a_wrong_output_that_is_called_correct_is_refused_by_the_golden_run(
     assert "frame 20: `golden_output` of its row" in told
 
 
+def test_an_output_that_was_taken_out_is_missed(honest: Path, tmp_path: Path) -> None:
+    def change(db: sqlite3.Connection) -> None:
+        db.execute("UPDATE frames SET value = NULL")
+
+    found = forge(copied(honest, tmp_path), change)
+    assert any("recorded missing in `frames`, now there" in str(d) for d in found.differences)
+
+
 def test_another_seed_is_refused_by_the_golden_run(honest: Path, tmp_path: Path) -> None:
     def change(db: sqlite3.Connection) -> None:
         put(db, "scenario", {**meta(db, "scenario"), "seed": 6})

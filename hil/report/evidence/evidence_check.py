@@ -154,7 +154,10 @@ def _differing(
     if isinstance(said, Mapping) and isinstance(now, Mapping):
         for key in [*said, *(key for key in now if key not in said)]:
             inner = f"{path}.{key}" if path else key
-            yield from _differing(inner, said.get(key, _ABSENT), now.get(key, _ABSENT))
+            if key in said and key in now:
+                yield from _differing(inner, said[key], now[key])
+            else:
+                yield inner, said.get(key, _ABSENT), now.get(key, _ABSENT)
     elif isinstance(said, list) and isinstance(now, list) and len(said) == len(now):
         for number, (one, other) in enumerate(zip(said, now, strict=True)):
             yield from _differing(f"{path}[{number}]", one, other)
