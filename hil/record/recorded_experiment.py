@@ -77,5 +77,7 @@ def _of_class(file: CampaignFile, experiment: ClassBit) -> RecordedExperiment:
         )
     raise UsageError(
         f"{file.path} has no class {experiment.number}",
-        remedy=f"its classes are 0 to {meta.classes - 1}",
+        remedy=f"its classes are 0 to {meta.classes - 1}"
+        if meta.classes
+        else "it has no experiments: the effect of each of its faults is known without one",
     )

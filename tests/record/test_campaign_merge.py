@@ -29,6 +29,7 @@ from hil.record.campaign_rows import (
 )
 from hil.record.campaign_summary import campaign_summary
 from hil.record.experiment_id import ClassBit, SampleNumber, parse_experiment_id
+from hil.record.recorded_experiment import recorded_experiment
 from hil.upsets.words import NodeEffect
 
 CLASSES = 60
@@ -206,3 +207,13 @@ def test_names_of_experiments() -> None:
 def test_what_names_no_experiment_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         parse_experiment_id(text)
+
+
+def test_a_file_without_experiments_says_so_when_one_is_asked_for(tmp_path: Path) -> None:
+    """As an exact campaign of outputs alone, which nothing reads."""
+    path = written(tmp_path / "none", (), replace(META, classes=0))
+    with CampaignFile(path) as file, pytest.raises(UsageError) as refused:
+        recorded_experiment(file, "0.0")
+    assert "has no class 0" in str(refused.value)
+    assert "no experiments" in str(refused.value)
+    assert "to -1" not in str(refused.value)
