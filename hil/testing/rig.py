@@ -8,6 +8,7 @@ nothing that happened before a step is taken for its result."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -90,16 +91,16 @@ class RigOfTest:
     def node(self, name: str) -> NodeOfTest:
         """Return a node. Raises: UsageError if there is none of this name."""
         __tracebackhide__ = True
-        self.node_now(name)
-        return NodeOfTest(self, name)
+        return NodeOfTest(self, self.node_now(name).name)
 
     def node_now(self, name: str) -> SteppedNode:
         """Return what a node is like now. Raises: UsageError if there is none of this name."""
         __tracebackhide__ = True
         nodes = {node.name: node for node in self._run.nodes}
-        if name not in nodes:
+        known = self._session.node_name(name)
+        if known not in nodes:
             raise UsageError(f"there is no node {name!r}; the rig has {', '.join(nodes)}")
-        return nodes[name]
+        return nodes[known]
 
     # --- steps and orders ---------------------------------------------------------------------
 
@@ -202,7 +203,7 @@ class RigOfTest:
     def forbid(self, *conditions: Condition) -> None:
         """Fail in the first frame from now on in which one of these conditions is met."""
         __tracebackhide__ = True
-        self._check_nodes(conditions)
+        conditions = self._on_nodes(conditions)
         if not self._forbidden:
             self._session.log.begin_to_forbid()
         self._forbidden += conditions
@@ -240,6 +241,8 @@ class RigOfTest:
     def _answer(self, command: str, arguments: Mapping[str, JsonValue]) -> Answer:
         __tracebackhide__ = True
         run = self._run
+        if isinstance(name := arguments.get("node"), str):
+            arguments = {**arguments, "node": self._session.node_name(name)}
         try:
             return run.order(command, **arguments)
         except UsageError as refused:  # the line of the test is what matters, not where it is found
@@ -279,7 +282,7 @@ class RigOfTest:
         if within_frames < 0:
             raise ValueError(f"within_frames={within_frames}: expected a number from 0 on")
         log = self._session.log
-        self._check_nodes(conditions)
+        conditions = self._on_nodes(conditions)
         seen = log.take(conditions)
         for _ in range(within_frames):
             if seen is not None or not self._run_on(1):
@@ -289,14 +292,18 @@ class RigOfTest:
         self._run.save_if_open()
         return seen
 
-    def _check_nodes(self, conditions: Sequence[Condition]) -> None:
-        """Open the rig, so that what happens is logged. Raises: UsageError for a node that it does
-        not have."""
+    def _on_nodes(self, conditions: Sequence[Condition]) -> tuple[Condition, ...]:
+        """Open the rig, so that what happens is logged, and return the conditions with the names
+        that the nodes have in the run. Raises: UsageError for a node that it does not have."""
         __tracebackhide__ = True
         self._run  # noqa: B018
+        named = []
         for condition in conditions:
-            if condition.node is not None:
-                self.node_now(condition.node)
+            node = condition.node
+            if node is not None:
+                node = self.node_now(node).name
+            named.append(replace(condition, node=node))
+        return tuple(named)
 
     def _check_forbidden(self) -> None:
         __tracebackhide__ = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from hil.api import (
     RunResult,
     SteppedRun,
     load_bench,
+    load_scenario,
     stepped_run,
 )
 from hil.errors import HilError, UsageError
@@ -31,7 +32,7 @@ from hil.testing.settings import (
     settings_of,
 )
 
-__all__ = ["RigSession", "TestAction"]
+__all__ = ["RigSession", "TestAction", "boards_in_place"]
 
 _WHO: Final = "pytest"
 _REPORTS: Final = ("manifest.json", "junit.xml")
@@ -66,6 +67,7 @@ class RigSession:
         self.assertion_failed = False
         self.log = OccurrenceLog()
         self.folder: Path | None = None
+        self._boards_of: dict[str, str] = {}
 
     # --- beginning and end --------------------------------------------------------------------
 
@@ -99,6 +101,9 @@ class RigSession:
             run = stepped_run(scenario, out=self.folder, observers=[self.log], who=_WHO, **options)
             self.log.nodes = tuple(node.name for node in run.scenario.rig.nodes)
             self._need_nodes(run)
+            if options.get("bench"):
+                own = [node.name for node in load_scenario(scenario).rig.nodes]
+                self._boards_of = boards_in_place(own, self.log.nodes)
             run.__enter__()
         except pytest.skip.Exception:
             self._forget_folder()
@@ -133,6 +138,11 @@ class RigSession:
             pytest.skip(
                 f"hil_needs: {wanted} nodes, the rig of {run.scenario.name} has {len(rig.nodes)}"
             )
+
+    def node_name(self, name: str) -> str:
+        """Return the name in the run of the node that a test names: where the boards of a bench
+        have other names than the nodes of the scenario, that of the board in its place."""
+        return self._boards_of.get(name, name)
 
     def _forget_folder(self) -> None:
         if self.folder is not None:
@@ -246,6 +256,14 @@ class RigSession:
         if kept:
             pairs.append(("hil_recording", str(self.folder)))
         return pairs
+
+
+def boards_in_place(nodes: Sequence[str], boards: Sequence[str]) -> dict[str, str]:
+    """Return the board in the place of each node of a scenario, by the name of the node; none where
+    a name would stand for two boards."""
+    places = dict(zip(nodes, boards, strict=False))
+    unique = all(node not in boards or node == board for node, board in places.items())
+    return places if unique else {}
 
 
 def _now_ms() -> int:

@@ -29,6 +29,7 @@ def test_an_upset_of_any_byte_of_the_state_is_healed_at_once(rig, inject, byte):
     rig.expect(sdc_escaped=0, availability=1)
 
 
+@pytest.mark.hil_needs("power")
 def test_the_torque_is_right_while_one_computer_is_without_power(rig, node):
     rig.forbid(verdict("no_majority"), verdict("no_quorum"))
     rig.step(50)

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -21,6 +22,7 @@ from hil.redundancy.recovery import RUNGS
 from hil.rig.backends.process import find_agent
 from hil.testing import conditions
 from hil.testing.allure import TestOutcome, write_result
+from hil.testing.session import boards_in_place
 from hil.upsets.words import EFFECTS, OUTCOMES, UpsetTarget
 
 SUITE = """
@@ -395,6 +397,26 @@ def test_options_choose_boards_seed_and_folder(pytester: pytest.Pytester) -> Non
     assert json.loads((run / "manifest.json").read_text())["outcome"] == "aborted"
 
 
+@contextlib.contextmanager
+def bench_file(folder: Path, names: Sequence[str]) -> Iterator[None]:
+    """Agents behind ptys, as the plain boards of a bench file in this folder."""
+    command = [str(find_agent()), "--port", "pty"]
+    with contextlib.ExitStack() as stack:
+        boards = []
+        for name in names:
+            agent = stack.enter_context(
+                subprocess.Popen(
+                    command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+                )
+            )
+            stack.callback(agent.kill)
+            assert agent.stdout is not None
+            port = next(line.split()[-1] for line in agent.stdout if "/dev/pts/" in line)
+            boards.append(f"- {{name: {name}, port: {port}}}\n")
+        (folder / "bench.yaml").write_text("boards:\n" + "".join(boards))
+        yield
+
+
 @pytest.mark.slow
 def test_a_bench_of_boards_replaces_software_boards(pytester: pytest.Pytester) -> None:
     """Agents behind ptys, with the plain boards of a bench file: they have no power switch."""
@@ -420,25 +442,54 @@ def test_a_bench_of_boards_replaces_software_boards(pytester: pytest.Pytester) -
             rig.step()
         """
     )
-    command = [str(find_agent()), "--port", "pty"]
-    with contextlib.ExitStack() as stack:
-        boards = []
-        for name in "abc":
-            agent = stack.enter_context(
-                subprocess.Popen(
-                    command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-                )
-            )
-            stack.callback(agent.kill)
-            assert agent.stdout is not None
-            port = next(line.split()[-1] for line in agent.stdout if "/dev/pts/" in line)
-            boards.append(f"- {{name: {name}, port: {port}}}\n")
-        (pytester.path / "bench.yaml").write_text("boards:\n" + "".join(boards))
-        options = ["--hil-bench=bench.yaml", "--junitxml=junit.xml", "-p", "no:cacheprovider"]
+    options = ["--hil-bench=bench.yaml", "--junitxml=junit.xml", "-p", "no:cacheprovider"]
+    with bench_file(pytester.path, "abc"):
         result = pytester.runpytest_subprocess(*options)
     result.assert_outcomes(passed=1, skipped=2)
     tree = ElementTree.parse(pytester.path / "junit.xml")  # noqa: S314  (our own)
     assert properties_of(tree, "test_real")["hil_board_a"].startswith("serial ")
+
+
+@pytest.mark.slow
+def test_nodes_of_a_scenario_are_the_boards_of_a_bench_in_their_order(
+    pytester: pytest.Pytester,
+) -> None:
+    """As `hil discover` names boards, and as `hil run --bench` takes events of a scenario."""
+    pytester.makepyfile(
+        """
+        import pytest
+        from hil.errors import UsageError
+        from hil.testing import repair, state, upset, verdict
+
+        @pytest.mark.hil_scenario("nominal", boards="process")
+        def test_named_as_in_the_scenario(rig, node, inject):
+            rig.forbid(verdict("majority", node="c"))
+            rig.step(5)
+            assert node("b").name == "board-2" == node("board-2").name
+            hit = inject("b", "state", bit=7)
+            rig.await_sequence(
+                upset("state", node="b"), repair("resync", node="board-2", ok=True),
+                state("voting", node="b"), within_frames=1,
+            )
+            assert "board-2" in hit.await_outcome("corrected", within_frames=0).nodes
+            node("a").isolate()
+            rig.await_verdict("isolated", node="a", within_frames=1)
+            with pytest.raises(UsageError, match="no node 'd'; the rig has board-1, board-2"):
+                node("d")
+        """
+    )
+    options = ["--hil-bench=bench.yaml", "-p", "no:cacheprovider"]
+    with bench_file(pytester.path, ("board-1", "board-2", "board-3")):
+        result = pytester.runpytest_subprocess(*options)
+    result.assert_outcomes(passed=1)
+
+
+def test_a_name_of_a_scenario_never_stands_for_two_boards() -> None:
+    left = ("left", "middle", "right")
+    assert boards_in_place("abc", left) == {"a": "left", "b": "middle", "c": "right"}
+    assert boards_in_place("abc", ("left", "middle", "c"))["a"] == "left"
+    assert boards_in_place("abc", "abc") == {"a": "a", "b": "b", "c": "c"}
+    assert boards_in_place("abc", ("b", "left", "right")) == {}
 
 
 def test_the_words_of_conditions_are_those_of_the_record() -> None:
