@@ -32,6 +32,7 @@ HEADERS = [
     "host/value_choice.h",
     "host/value_field.h",
     "host/value_verdict.h",
+    "host/checked.h",
     "host/thermal.h",
     "host/power.h",
     "host/fault_bench.h",

@@ -26,36 +26,36 @@ without a bound; a wrong state of the doer until it shows in a result. Both are 
 delivered output is *correct* only if its bytes are those of the golden run of the one that computed
 it: the doer, or, degraded, the checkers.
 
-The packed frame names whose output left the system (`Verdict.primary`): the doer, or a checker."""
+The packed frame names whose output left the system (`Verdict.primary`): the doer, or a checker.
+
+The decision is made in C (`checked_decide` in csrc/host/checked.h), which runs, records that are
+voted again and web pages share."""
 
 from __future__ import annotations
 
-import math
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from hil._kernel import ffi, lib
 from hil.errors import ConfigError, Problem
-from hil.kernel import Golden, workload
+from hil.kernel import Golden, check, workload
 from hil.redundancy.field_vote import FieldMemory, ValueDecision
 from hil.redundancy.value_vote import OutputBytes
 from hil.redundancy.voting import (
     CORRECT,
     DELIVERED,
-    FAIL_SILENT,
-    HELD,
-    HELD_WRONG,
-    RE_EXECUTED,
-    STATE_SPLIT,
     Ballot,
     NodeStatus,
     Verdict,
     VerdictKind,
-    packed,
+    from_c,
+    in_c,
 )
 from hil.scenario import Scenario
 from hil.scenario.checkers import CheckersConfig, Refused
-from hil.scenario.outputs import OutputField, output_fields
+from hil.scenario.outputs import NUMBER_TYPES, OutputField, output_fields
 from hil.scenario.voter import StateVote
 
 __all__ = [
@@ -72,21 +72,16 @@ __all__ = [
     "refuses_doer",
 ]
 
-DOER: Final = 0
+DOER: Final[int] = lib.CHECKED_DOER
 """The index of the doer."""
 _DOER_MASK: Final = 1 << DOER
+_BOUND: Final = struct.Struct("<BBBBIIIdd")
 
 
 def distance(a: float, b: float, period: float = 0.0) -> float:
     """Return the distance of two numbers, the shorter way round where values repeat after `period`
     (0: they do not); infinity if one of them is not finite."""
-    if not (math.isfinite(a) and math.isfinite(b)):
-        return math.inf
-    apart = abs(a - b)
-    if period:
-        apart = math.fmod(apart, period)
-        apart = min(apart, period - apart)
-    return apart
+    return float(lib.checked_distance(a, b, period))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +93,21 @@ class Bound:
     reduced: OutputField
     bound: float
 
-    def holds(self, output: bytes, of_checker: bytes) -> bool:
-        """Return whether all numbers of the field are within the bound."""
-        pairs = zip(self.full.values(output), self.reduced.values(of_checker), strict=True)
-        return all(distance(a, b, self.full.period) <= self.bound for a, b in pairs)
+    @property
+    def packed(self) -> bytes:
+        """Return the bound as csrc/host/checked.h has it."""
+        full, reduced = self.full, self.reduced
+        return _BOUND.pack(
+            NUMBER_TYPES.index(full.type),
+            NUMBER_TYPES.index(reduced.type),
+            full.fraction_bits,
+            reduced.fraction_bits,
+            full.offset,
+            reduced.offset,
+            full.count,
+            abs(self.bound),
+            abs(full.period),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +170,8 @@ _DECIDED: Final = (VerdictKind.MAJORITY, VerdictKind.UNANIMOUS, VerdictKind.NO_M
 
 class CheckedVoter:
     """Decides frames of a doer and its checkers by `config`, with these `bounds`; `lengths`: of the
-    outputs of the doer and of a checker [byte]. It remembers nothing. Thread-safe."""
+    outputs of the doer and of a checker [byte]. It remembers nothing. Thread-safe. Raises:
+    KernelError for bounds of fields that the outputs do not have."""
 
     state: Final = StateVote.IGNORE
     """The state of the doer has none to be compared with."""
@@ -175,7 +182,21 @@ class CheckedVoter:
     ) -> None:
         self.config = config
         self.bounds = tuple(bounds)
-        self._lengths = lengths
+        self.lengths = lengths
+        content, count = self.packed_bounds, len(self.bounds)
+        self._bounds = ffi.new("hil_checked_bound_t[]", count)
+        check(
+            lib.checked_bounds_unpack(self._bounds, count, content, len(content), *lengths),
+            "checked_bounds_unpack",
+        )
+        delivers = config.refused is Refused.REDUCED
+        rule = (self._bounds, count, config.needed_votes, config.after_frames, delivers)
+        self._rules = ffi.new("hil_checked_rules_t *", rule)
+
+    @property
+    def packed_bounds(self) -> bytes:
+        """Return the bounds as csrc/host/checked.h has them."""
+        return b"".join(bound.packed for bound in self.bounds)
 
     @property
     def memory(self) -> tuple[FieldMemory, ...]:
@@ -192,7 +213,7 @@ class CheckedVoter:
     @property
     def output_len(self) -> int:
         """Return the length of the doer's output [byte]."""
-        return self._lengths[0]
+        return self.lengths[0]
 
     def is_right(self, output: bytes, golden: bytes) -> bool:
         """Return whether an output is the golden one of its node."""
@@ -210,9 +231,9 @@ class CheckedVoter:
     def accepts(self, output: bytes, of_checker: bytes) -> bool:
         """Return whether a checker with the output `of_checker` accepts that of the doer. Bytes
         that a board did not deliver are refused."""
-        if (len(output), len(of_checker)) != self._lengths:
+        if (len(output), len(of_checker)) != self.lengths:
             return False
-        return all(bound.holds(output, of_checker) for bound in self.bounds)
+        return bool(lib.checked_accepts(self._rules, output, of_checker))
 
     def vote(
         self,
@@ -225,134 +246,22 @@ class CheckedVoter:
     ) -> Verdict:
         """Return the verdict of a frame by the table of the module; the arguments are those of
         `hil.redundancy.value_vote.ValueVoter.vote`. With `CheckedOutputs` an output may be marked
-        as correct."""
-        done = NodeStatus.DONE
-        heard = sum(1 << i for i, b in enumerate(ballots) if b.status == done)
-        counted = heard & voters
-        frame_ = _Frame(frame, tuple(ballots), voters, heard, flags, outputs)
-        checkers = [i for i in range(1, len(ballots)) if counted >> i & 1]
-        if not counted:
-            return frame_.undecided(VerdictKind.NO_QUORUM)
-        if counted.bit_count() == 1:
-            return frame_.alone(counted.bit_length() - 1)
-        if counted & _DOER_MASK:
-            accepting = [i for i in checkers if self._accepts(frame, outputs, i)]
-            refusals = len(checkers) - len(accepting)
-            if accepting and refusals < self.config.needed_votes:
-                return frame_.accepted(accepting)
-        return self._refused(frame_, checkers)
-
-    def _accepts(self, frame: int, outputs: OutputBytes, checker: int) -> bool:
-        if frame < self.config.after_frames:
-            return True
-        return self.accepts(outputs.nodes[DOER], outputs.nodes[checker])
-
-    def _refused(self, frame: _Frame, checkers: Sequence[int]) -> Verdict:
-        agreeing = frame.most_alike(checkers)
-        if len(agreeing) < 2:
-            return frame.undecided(VerdictKind.NO_MAJORITY)
-        agree = frame.all_like(agreeing[0])
-        returns = frame.heard & ~frame.voters & _DOER_MASK
-        if returns and self._accepts(frame.number, frame.outputs, agreeing[0]):
-            agree |= _DOER_MASK
-        return frame.degraded(agreeing[0], agree, self.config.refused is Refused.REDUCED)
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """A frame that is decided. `heard`: the mask of the nodes that answered."""
-
-    number: int
-    ballots: tuple[Ballot, ...]
-    voters: int
-    heard: int
-    flags: int
-    outputs: OutputBytes
-
-    @property
-    def counted(self) -> int:
-        return self.heard & self.voters
-
-    def most_alike(self, nodes: Sequence[int]) -> list[int]:
-        """Return those of `nodes` that have the output and the state of more than half of them;
-        none if there is no such majority."""
-        answers = [self.ballots[i][2:] for i in nodes]
-        for answer in answers:
-            if 2 * answers.count(answer) > len(answers):
-                return [i for i, own in zip(nodes, answers, strict=True) if own == answer]
-        return []
-
-    def all_like(self, checker: int) -> int:
-        """Return the mask of the checkers that answered as this one did, whether they vote or
-        return."""
-        answer = self.ballots[checker]
-        heard = (i for i in range(1, len(self.ballots)) if self.heard >> i & 1)
-        return _mask([i for i in heard if self.ballots[i] == answer])
-
-    def undecided(self, kind: VerdictKind) -> Verdict:
-        """Return the verdict without an output of the frame."""
-        flags = self.flags & (RE_EXECUTED | HELD | HELD_WRONG)
-        return self._verdict(kind, flags, 0, None)
-
-    def alone(self, node: int) -> Verdict:
-        """Return the verdict on the only node that answered."""
-        if self.flags & FAIL_SILENT:
-            flags = self.flags & (RE_EXECUTED | HELD | HELD_WRONG) | FAIL_SILENT
-            return self._verdict(VerdictKind.SIMPLEX, flags, 1 << node, None, node)
-        flags = self.flags & RE_EXECUTED | DELIVERED
-        return self._verdict(VerdictKind.SIMPLEX, flags, 1 << node, node, node)
-
-    def accepted(self, accepting: Sequence[int]) -> Verdict:
-        """Return the verdict that delivers the doer's output."""
-        alike = self.most_alike(accepting)
-        agree = _DOER_MASK | (self.all_like(alike[0]) if alike else _mask(accepting))
-        flags = self.flags & RE_EXECUTED | DELIVERED | (0 if alike else STATE_SPLIT)
-        apart = self.heard & ~agree & self.voters
-        whole = self.counted == self.voters and not apart and bool(alike)
-        kind = VerdictKind.UNANIMOUS if whole else VerdictKind.MAJORITY
-        return self._verdict(kind, flags, agree, DOER, DOER)
-
-    def degraded(self, first: int, agree: int, delivers: bool) -> Verdict:
-        """Return the verdict without the doer's result, where the checkers in the mask `agree`, of
-        which `first` is one, have the same."""
-        if delivers:
-            flags = self.flags & RE_EXECUTED | DELIVERED
-            return self._verdict(VerdictKind.MAJORITY, flags, agree, first, first)
-        flags = self.flags & (RE_EXECUTED | HELD | HELD_WRONG)
-        return self._verdict(VerdictKind.MAJORITY, flags, agree, None, first)
-
-    def _verdict(
-        self, kind: VerdictKind, flags: int, agree: int, delivers: int | None, of: int | None = None
-    ) -> Verdict:
-        """Return a packed verdict. `delivers`: the node whose output leaves the system, None if
-        none does; `of`: the node whose output was decided for, None if none was."""
-        digest = 0 if of is None else self.ballots[of].output_digest
-        output = None
-        if delivers is not None:
-            output = self.outputs.nodes[delivers] or None
-            outputs = self.outputs
+        as correct. Raises: KernelError for more than 8 nodes, or voters beyond them."""
+        f = in_c(ballots)
+        f.frame, f.voters, f.flags = frame, voters, flags
+        of, kept = ffi.new("hil_frame_outputs_t *"), []
+        for node, output in enumerate(outputs.nodes[: len(of.node)]):
+            if len(output) == self.lengths[node != DOER]:
+                kept.append(ffi.from_buffer(output))
+                of.node[node] = ffi.cast("uint8_t *", kept[-1])
+        commands = check(lib.checked_decide(self._rules, of, f), "checked_decide")
+        del kept  # until here `of` points to them
+        delivered: bytes | None = None
+        if commands:
+            delivered = outputs.nodes[commands - 1] or None
             if isinstance(outputs, CheckedOutputs) and (
-                digest == outputs.golden_digests[delivers != DOER]
+                f.output == outputs.golden_digests[commands - 1 != DOER]
             ):
-                flags |= CORRECT
-        dissent = self.heard & ~agree if agree else 0
-        decision = ValueDecision((), output, digest, agree)
-        verdict = Verdict(
-            self.number,
-            kind,
-            self.voters,
-            flags,
-            agree,
-            dissent,
-            0,
-            digest,
-            0,
-            self.ballots,
-            b"",
-            decision,
-        )
-        return packed(verdict, delivers)
-
-
-def _mask(nodes: Sequence[int]) -> int:
-    return sum(1 << i for i in nodes)
+                f.flags |= CORRECT
+        verdict = from_c(f, ballots, commands - 1 if commands else None)
+        return verdict._replace(values=ValueDecision((), delivered, f.output, f.agree))

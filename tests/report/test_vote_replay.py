@@ -8,6 +8,7 @@ import json
 import random
 import re
 import sqlite3
+import struct
 import zlib
 from collections.abc import Callable
 from contextlib import closing
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hil.kernel import digest64
 from hil.record.reader import Reader
 from hil.redundancy.byzantine import combine
 from hil.redundancy.voting import Ballot, record_length, unpack, vote, vote_again
@@ -162,6 +164,73 @@ def test_numbers_take_the_place_of_digests_where_outputs_are_identical(
     agreed = frames[:, 16:24].copy().view("<u8").ravel()
     assert data["numbered"]
     assert [frame for frame in range(80) if agreed[frame] > 8] == [20, 40, 41]
+
+
+CHECKED = {
+    "scheme": "doer_checkers",
+    "board": "inproc",
+    "checkers": {"workload": "dense-int8", "bounds": {"class": 0, "logits": 0.7}},
+}
+OF_CHECKED = [
+    {"frame": 10, "node": "a", "target": "state", "bit": 3000},  # a weight far too large: refused
+    {"frame": 20, "node": "b", "target": "state", "bit": 30},
+    {"frame": 30, "node": "a", "target": "cpu", "sefi": "crash"},
+]
+
+
+def with_checkers(folder: Path) -> Path:
+    """A run of a doer with two checkers."""
+    upsets = {"events": OF_CHECKED}
+    return run(folder, workload="dense-fp32", seed=7, rig=CHECKED, upsets=upsets, expect={})
+
+
+def test_a_page_has_the_outputs_of_all_frames_in_which_a_doer_is_judged(tmp_path: Path) -> None:
+    """Of the doer, and of checkers with different ones each."""
+    folder = with_checkers(tmp_path / "r")
+    checked = data_of(runs_page([folder]))[1]["checked"]
+    with closing(Reader(folder / "run.db")) as reader:
+        content = b"".join(data for _, _, data in reader.blocks())
+    records = [content[at : at + LENGTH] for at in range(0, len(content), LENGTH)]
+    heads = unpacked(checked["heads"], checked["frames"], 5)
+    rows = [iter(unpacked(checked["outputs"][i], checked["rows"][i], 44)) for i in (0, 1)]
+    judged = [v for v in map(unpack, records) if v.ballots[0].status == 0]
+    assert [int.from_bytes(head[:4].tobytes(), "little") for head in heads] == [
+        v.frame for v in judged
+    ]
+    assert checked["until"] == 80 and 60 < len(judged) < 80
+    for verdict, head in zip(judged, heads, strict=True):
+        digests = {}
+        for node in range(3):
+            if head[4] >> node & 1:
+                output = next(rows[node > 0]).tobytes()
+                digests[node] = digest64(output)
+                assert digests[node] == verdict.ballots[node].output_digest
+        assert {b.output_digest for b in verdict.ballots} <= {*digests.values()}
+    assert not [*rows[0], *rows[1]]
+
+
+def test_a_page_of_a_doer_that_would_be_too_large_has_the_first_outputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = with_checkers(tmp_path / "r")
+    with monkeypatch.context() as patch:
+        patch.setattr("hil.report.run_page.checked._PACKED_MAX", 2500)
+        page = runs_page([folder])
+    until = data_of(page)[1]["checked"]["until"]
+    assert 10 < until < 80
+    assert f"would make this page too large: it votes on the first {until} of 80 frames" in page
+    with monkeypatch.context() as patch:
+        patch.setattr("hil.report.run_page.checked._RAW_MAX", 25 * 88)
+        assert data_of(runs_page([folder]))[1]["checked"]["until"] == 26
+
+
+def test_a_page_does_not_vote_on_frames_whose_outputs_nobody_has(tmp_path: Path) -> None:
+    """The record is that of another seed."""
+    folder = with_checkers(tmp_path / "r")
+    with closing(sqlite3.connect(folder / "run.db")) as db, db:
+        change = "UPDATE meta SET value = json_set(value, '$.seed', 8) WHERE key = 'scenario'"
+        assert db.execute(change).rowcount == 1
+    assert "this hil computes other ones" in runs_page([folder])
 
 
 def data_of(page: str) -> tuple[str, Any]:
@@ -348,6 +417,32 @@ def of_voters_by_value(page: str) -> list[tuple[str, str, tuple[str, ...]]]:
     return [(page, "yes", equal), (received, "no", differs)]
 
 
+def of_checkers(page: str) -> list[tuple[str, str, tuple[str, ...]]]:
+    """The same of a doer with two checkers, whose result is refused in frame 10."""
+    text, data = data_of(page)
+    checked = data["checked"]
+    accepted = flips((LENGTH * 10 + 14, 0), (LENGTH * 10 + 15, 3))  # in place of b
+    verdict = "frame 10: the one that commands: recorded a, voted again b"
+    first = changed(checked["outputs"][0], checked["rows"][0], 44, flips((5 * 44 + 7, 1)))
+    bounds = bytearray(base64.b64decode(checked["bounds"]))
+    bounds[32 + 16 : 32 + 24] = struct.pack("<d", 1e-3)  # of the logits
+    narrow = base64.b64encode(bytes(bounds)).decode()
+    bounds[32] = 77
+    damaged = base64.b64encode(bytes(bounds)).decode()
+
+    def other(**values: object) -> str:
+        return page.replace(text, json.dumps({**data, "checked": {**checked, **values}}))
+
+    output = "frame 5: the output of a is not that of its digest"
+    return [
+        (page, "yes", ("80 of 80 verdicts are equal", "judged in", "that of the run")),
+        (tampered(page, accepted), "no", ("79 of 80", verdict)),
+        (other(outputs=[first, checked["outputs"][1]]), "no", (output,)),
+        (other(bounds=narrow), "no", ("frame 0: verdict: recorded", "voted again majority")),
+        (other(bounds=damaged), "no", ("the bounds of this page are damaged",)),
+    ]
+
+
 @in_a_browser
 def test_the_page_votes_again_and_sees_what_was_changed(tmp_path: Path) -> None:
     folder = run(tmp_path / "v", rig=VOTERS, upsets={"events": TWO_FACED})
@@ -362,6 +457,7 @@ def test_the_page_votes_again_and_sees_what_was_changed(tmp_path: Path) -> None:
     pages += of_values(by_value(tmp_path / "m", MID_VALUE), by_value(tmp_path / "s", SMOOTHING))
     pages.append(without_what_was_released(tmp_path / "m"))
     pages += of_voters_by_value(by_value(tmp_path / "4mr", MID_VALUE, TWO_FACED, **per_node))
+    pages += of_checkers(runs_page([with_checkers(tmp_path / "checked")]))
     with chromium(tmp_path / "profile") as port:
         for number, (page, equal, texts) in enumerate(pages):
             path = tmp_path / f"{number}.html"

@@ -1,12 +1,14 @@
 /* The voter for web pages: votes recorded frames again. SPDX-License-Identifier: Apache-2.0
  *
  * csrc/host decides, the same code that decided when the run was recorded: frame_verdict.c, primary.c where a node
- * commands, replicas.c where each node has a voter, value_verdict.c where values are compared (value_voter.c). This file only gives it to a page. The page writes packed
+ * commands, replicas.c where each node has a voter, value_verdict.c where values are compared (value_voter.c),
+ * checked.c where checkers judge a doer (checked_voter.c). This file only gives it to a page. The page writes packed
  * frames, one after another, to the memory at voter_frames() and asks for as many as it wrote; what the vote makes
  * of each is written over it. What a vote cannot determine is kept from the record: the CORRECT flag where an output
  * was delivered, and whether an output was held. */
 #include <stdbool.h>
 
+#include "checked_voter.h"
 #include "frame_verdict.h"
 #include "primary.h"
 #include "replicas.h"
@@ -41,6 +43,7 @@ __attribute__((export_name("voter_changes"))) uint32_t voter_changes(void) {
 /* Decide a frame again by the rule of the run; with |view| - 1 instead of 0 as the voter of this node. Returns what byte
  * 15 of its record is; a negative status. */
 static int decide(hil_frame_verdict_t *f, uint32_t view) {
+  if (checked_voter_is_used()) return view ? HIL_ERR_ARG : checked_voter_decide(f);
   if (value_voter_is_used()) return view ? value_voter_decide_view(f, view - 1) : value_voter_decide(f);
   if (!has_primary) return frame_verdict_decide(f);
   const int commands = primary_decide(&primary, f);

@@ -54,6 +54,7 @@ function writeOutput(voter, values, place, output, frame, from) {
 
 /** Give the voter the outputs of the next frame. Returns what is wrong with them. */
 function outputsAgain(voter, data, values, number, frame) {
+  if (data.checked) return checkedAgain(voter, data, values, number, frame);
   const own = values.byFrame.get(number);
   let differs = "";
   own?.nodes.forEach((node, i) => {
@@ -96,6 +97,7 @@ function releasedAgain(voter, values, number, frame) {
   const own = values.byFrame.get(number);
   if (!own) return "";
   values.voted++;
+  if (own.isReleased === null) return ""; // the output of a node, by its digest
   if (!own.isReleased) {
     return frame[FLAGS] & DELIVERED ? `frame ${shown(number)}: the output that left the system is missing` : "";
   }

@@ -67,6 +67,7 @@ async function voterOf(data) {
   const { instance } = await WebAssembly.instantiate(bytesOf(data.voter), {});
   if (data.primary) instance.exports.voter_primary(data.primary.votes, data.primary.frames);
   if (data.values) beginValues(instance.exports, data);
+  if (data.checked) beginChecked(instance.exports, data);
   return instance.exports;
 }
 
@@ -154,7 +155,7 @@ async function vote(data, planes, voters, values, report) {
 }
 
 /** How many frames this page votes on: all, unless their outputs would make it too large. */
-const votedCount = (data) => (data.values ? data.values.until : data.count);
+const votedCount = (data) => (data.values ?? data.checked)?.until ?? data.count;
 
 /** The run digest (hil/record/digest.py), computed again from the frames of this page. */
 async function digestAgain(data, planes) {
@@ -174,8 +175,8 @@ async function comparisons(data, planes, voters, values, result) {
     add("voters of nodes", voters.equal === voters.rows, `${all} verdicts are equal (${where})`);
   }
   if (values) {
-    const { frames } = data.values;
-    add("values", values.voted === frames, `compared in ${shown(values.voted)} of the ${shown(frames)} frames whose outputs are in this page`);
+    const { frames } = data.values ?? data.checked;
+    add(data.checked ? "bounds" : "values", values.voted === frames, `${data.checked ? "judged" : "compared"} in ${shown(values.voted)} of the ${shown(frames)} frames whose outputs are in this page`);
   }
   if (data.primary) {
     const { changes } = data.primary;
@@ -207,7 +208,7 @@ async function voteAgain() {
     const data = JSON.parse(document.getElementById("frames").textContent);
     const planes = await planesOf(data.frames, data.length * data.count);
     const voters = await votersOf(data);
-    const values = await valuesOf(data);
+    const values = (await valuesOf(data)) ?? (await checkedOf(data));
     const all = shown(votedCount(data));
     const result = await vote(data, planes, voters, values, (voted) => say(`${shown(voted)} of ${all} frames are voted again ...`));
     const lines = await comparisons(data, planes, voters, values, result);

@@ -14,7 +14,8 @@ ground_map     where upsets struck, on the ground track
 meaning        texts and loss curves, where the workload has them
 tables, boards    the tables; who computed, and what its console printed
 board_context  what boards executed, and their kernel logs
-frames, voters, values    the packed frames that the page votes on again, the verdicts of the
-               voters of single nodes, and the outputs that a voter by value compares
+frames, voters, values, checked    the packed frames that the page votes on again, the verdicts of
+               the voters of single nodes, and the outputs that a voter by value compares, or the
+               checkers of a doer
 theory         upsets that were expected beside those that were drawn
 svg            charts"""

@@ -1,7 +1,8 @@
 """The packed frames of a run, which its page votes on again before the reader's eyes: the voter is
 csrc/host/frame_verdict.c, compiled to WebAssembly (csrc/port/wasm), with csrc/host/primary.c
-where a node commands, csrc/host/replicas.c where each node has a voter, and
-csrc/host/value_verdict.c where values are compared."""
+where a node commands, csrc/host/replicas.c where each node has a voter,
+csrc/host/value_verdict.c where values are compared, and csrc/host/checked.c where checkers judge a
+doer."""
 
 from __future__ import annotations
 
@@ -22,6 +23,7 @@ from hil.record.span_rows import has_replicas
 from hil.redundancy.voting import VerdictKind, record_length
 from hil.report.markup import text
 from hil.report.page_file import asset
+from hil.report.run_page.checked import JudgedOutputs, checked_of
 from hil.report.run_page.facts import RunFacts
 from hil.report.run_page.values import Values, values_of
 from hil.report.run_page.voters import (
@@ -48,7 +50,7 @@ SCRIPT_POLICY: Final = "'wasm-unsafe-eval'"
 
 Frames: TypeAlias = npt.NDArray[np.uint8]
 
-_SCRIPTS: Final = ("voters.js", "values.js", "votes.js")
+_SCRIPTS: Final = ("voters.js", "values.js", "checked.js", "votes.js")
 
 _BYTES_MAX: Final = 2 << 20
 """Packed frames that take more are put into the page with numbers in place of digests."""
@@ -68,6 +70,19 @@ def vote_section(reader: Reader, facts: RunFacts) -> str:
             f"<code>hil replay {text(facts.name)} --verify</code>.</p>"
         )
     content = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+    return (
+        '<h2>Voted again, here</h2><section class="card" id="votes"><p id="voted" role="status">'
+        'The page has not voted yet.</p><dl id="vote-facts"></dl>'
+        f'<p class="note">{_note(data, facts)}</p></section>'
+        '<noscript><p class="warning">Voting again needs JavaScript; all other parts of this page '
+        "do not.</p></noscript>"
+        f'<script type="application/json" id="frames">{content}</script>'
+        f'<script>"use strict";\n{"".join(map(asset, _SCRIPTS))}</script>'
+    )
+
+
+def _note(data: JsonObject, facts: RunFacts) -> str:
+    """Return what a page with this `data` votes on, and how."""
     note = (
         "The record's packed frames are part of this page, and so is the voter that decided when "
         "they were recorded, compiled to WebAssembly. It votes on each frame again now; whose "
@@ -97,22 +112,22 @@ def vote_section(reader: Reader, facts: RunFacts) -> str:
             "the outputs of each frame in which not all were identical: their digests are computed "
             "again, and what they decide is compared with the output that left the system."
         )
-        note += str(data["left_out"])
+    if data["checked"]:
+        note += (
+            " Checkers judge a doer in this run. Their bounds are part of this page, and so are "
+            "the outputs of each frame in which they are judged: from the record, or, where a node "
+            "computed as in the fault-free run, computed again from the seed for this page. Their "
+            "digests are computed again here, and must be the recorded ones."
+        )
+    note += str(data["left_out"])
+    has_outputs = data["values"] or data["checked"]
     if data["numbered"]:
         note += (
             " This run is long: its digests are replaced by numbers within their frame, which are "
             "equal where digests are equal; nothing else matters to the voter"
-            + (" where outputs are identical." if data["values"] else ".")
+            + (" in frames whose outputs are not here." if has_outputs else ".")
         )
-    return (
-        '<h2>Voted again, here</h2><section class="card" id="votes"><p id="voted" role="status">'
-        'The page has not voted yet.</p><dl id="vote-facts"></dl>'
-        f'<p class="note">{note}</p></section>'
-        '<noscript><p class="warning">Voting again needs JavaScript; all other parts of this page '
-        "do not.</p></noscript>"
-        f'<script type="application/json" id="frames">{content}</script>'
-        f'<script>"use strict";\n{"".join(map(asset, _SCRIPTS))}</script>'
-    )
+    return note
 
 
 def frame_data(reader: Reader, facts: RunFacts) -> JsonObject | None:
@@ -130,7 +145,6 @@ def frame_data(reader: Reader, facts: RunFacts) -> JsonObject | None:
         return {"refused": refused}
     frames = np.frombuffer(content[: count * length], np.uint8).reshape(count, length)
     voters: Voters | None = None
-    values: Values | None = None
     by_value = facts.meta.scenario.votes_by_value
     if has_replicas(reader):
         voters = voters_of(reader, count, length, by_value=by_value)
@@ -140,16 +154,13 @@ def frame_data(reader: Reader, facts: RunFacts) -> JsonObject | None:
             return {
                 "refused": "What the voters of the nodes received would make this page too large."
             }
-    if by_value:
-        views = () if voters is None else voters.frames.tolist()
-        of_run = values_of(reader, facts.meta.scenario, frames, views)
-        if isinstance(of_run, str):
-            return {"refused": of_run}
-        values = of_run
+    outputs = _outputs_of(reader, facts, frames, voters)
+    if isinstance(outputs, str):
+        return {"refused": outputs}
     packed, voters_data = _content(frames, nodes, voters)
     is_numbered = _size(packed, voters_data) > _BYTES_MAX
     if is_numbered:
-        frames, voters = _numbered_all(frames, nodes, voters, values)
+        frames, voters = _numbered_all(frames, nodes, voters, outputs)
         packed, voters_data = _content(frames, nodes, voters)
     events = hashlib.sha256("\n".join(reader.event_lines()).encode()).hexdigest()
     wasm = (resources.files("hil.report") / "page" / "voter.wasm").read_bytes()
@@ -164,21 +175,29 @@ def frame_data(reader: Reader, facts: RunFacts) -> JsonObject | None:
         "frames": base64.b64encode(packed).decode("ascii"),
         "primary": _primary(facts),
         "voters": voters_data,
-        "values": None if values is None else values.data(),
-        "left_out": "" if values is None else _left_out(values.until, count),
+        "values": outputs.data() if isinstance(outputs, Values) else None,
+        "checked": outputs.data() if isinstance(outputs, JudgedOutputs) else None,
+        "left_out": _left_out(outputs, count),
         "seal": None if is_numbered or voters is None else seal_of_record(reader),
         "seal_rows": ROWS_WITH_BLOBS,
         "voter": base64.b64encode(wasm).decode("ascii"),
     }
 
 
+def _outputs_of(
+    reader: Reader, facts: RunFacts, frames: Frames, voters: Voters | None
+) -> Values | JudgedOutputs | str | None:
+    """Return the outputs that the page needs to vote again, or why it cannot; None if digests are
+    enough. Raises: RecordError if the record cannot be read."""
+    scenario = facts.meta.scenario
+    if scenario.votes_by_value:
+        views = () if voters is None else voters.frames.tolist()
+        return values_of(reader, scenario, frames, views)
+    return checked_of(reader, scenario, frames) if has_checkers(scenario.scheme) else None
+
+
 def _refusal(reader: Reader) -> str:
     """Return why a page does not vote on a run; empty if it does."""
-    if has_checkers(reader.scenario.scheme):
-        return (
-            "In this run checkers compare values with those of a doer, within bounds that the "
-            "voter of pages does not know."
-        )
     if are_too_many(reader):
         return (
             f"In this run each node has a voter of its own, and more than {ROWS_MAX:,} of their "
@@ -197,25 +216,26 @@ def _primary(facts: RunFacts) -> JsonObject | None:
     return {"votes": votes, "frames": frames, "changes": changes}
 
 
-def _left_out(until: int, count: int) -> str:
-    """Return which frames of a voter by value the page does not vote on; empty if it does on
-    all."""
-    if until >= count:
+def _left_out(outputs: Values | JudgedOutputs | None, count: int) -> str:
+    """Return which frames the page does not vote on; empty if it does on all."""
+    if outputs is None or outputs.until >= count:
         return ""
-    return (
-        f" The outputs of the frames from {until:,} on would make this page too large: it votes on "
-        f"the first {until:,} of {count:,} frames."
-    )
+    until = f"{outputs.until:,}"
+    if isinstance(outputs, JudgedOutputs) and not outputs.too_large:
+        why = f"The outputs of frame {until} are not in the record, and this hil computes others"
+    else:
+        why = f"The outputs of the frames from {until} on would make this page too large"
+    return f" {why}: it votes on the first {until} of {count:,} frames."
 
 
 def _numbered_all(
-    frames: Frames, nodes: int, voters: Voters | None, values: Values | None
+    frames: Frames, nodes: int, voters: Voters | None, outputs: Values | JudgedOutputs | None
 ) -> tuple[Frames, Voters | None]:
-    """Return frames and the verdicts of voters with numbers in place of digests; by value those
+    """Return frames and the verdicts of voters with numbers in place of digests; those
     frames keep them of which the page has outputs."""
-    if values is None:
+    if outputs is None:
         return all_numbered(frames, nodes, voters)
-    out, kept = numbered(frames, nodes), values.frames
+    out, kept = numbered(frames, nodes), outputs.frames
     out[kept] = frames[kept]
     if voters is not None:
         out[voters.frames] = frames[voters.frames]
