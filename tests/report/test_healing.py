@@ -15,6 +15,7 @@ FRAME_MS = 10
 RETURNING = 3
 """[frame] A node that was restarted computes beside the vote first (`reintegrate_frames`)."""
 LAST = workload("attitude").ticks
+BOTH_WRONG = [("b", 119), ("a", 55)]
 DMR = {"scheme": "dmr", "board": "inproc"}
 
 
@@ -70,3 +71,13 @@ def test_a_frame_that_was_computed_again_heals_its_nodes_itself(tmp_path: Path) 
     text = told(page, 10)
     assert "node a: rollback after frame 10 in" in text
     assert "right when the frame was computed again" in text
+
+
+def test_a_node_is_right_again_where_the_others_leave_no_majority(tmp_path: Path) -> None:
+    """Two nodes are wrong from frame 20 on, each in its own way; the third one only in frame 30."""
+    lasting = [
+        {"frame": 20, "node": node, "target": "input", "bit": bit} for node, bit in BOTH_WRONG
+    ]
+    hits = {"events": [*lasting, {**EVENTS[0], "node": "c", "frame": 30}]}
+    page = runs_page([run(tmp_path / "r", upsets=hits, recovery={"rollbacks": 0})])
+    assert "node c: right again in frame 31 without a repair, 10 ms later" in told(page, 30)

@@ -76,6 +76,7 @@ class Healer:
         answers = _wrong_answers(answers_between(reader, 0, _ALL), frames, reader.scenario.scheme)
         self._first_wrong = [answers.first[node] for node in nodes]
         self._wrong = [sorted(answers.last[node]) for node in nodes]
+        self._undecided = [sorted(answers.undecided[node]) for node in nodes]
         self._right = frames_in_agreement(reader.blocks(), len(self._names))
         self._last_frame = len(self._right[0]) - 1 if self._right else -1
         for node in nodes:
@@ -97,8 +98,7 @@ class Healer:
         name, start = self._names[index], row.frame
         frame: int | None = start
         if _has(self._wrong[index], start):
-            at = self._right[index].find(1, start + 1)
-            frame = at if at >= 0 else None
+            frame = self._next_right(index, start)
         # Repairs have the number of the frame after which they were made.
         until = self._last_frame if frame is None else max(start, frame - 1)
         isolated = _between(self._isolated[name], start, until)
@@ -113,6 +113,16 @@ class Healer:
             isolated=isolated[-1] if isolated else None,
             again=None if frame is None else self._again(index, start, frame),
         )
+
+    def _next_right(self, index: int, start: int) -> int | None:
+        """Return the first frame after `start` in which a node is right, and votes. A node that was
+        outvoted in it has to agree; one that was wrong can be right where nothing was decided."""
+        agreed = self._right[index].find(1, start + 1)
+        frames = [agreed] if agreed >= 0 else []
+        at = bisect_right(self._undecided[index], start)
+        if self._first_wrong[index][start]:
+            frames += self._undecided[index][at : at + 1]
+        return min(frames, default=None)
 
     def _again(self, index: int, start: int, frame: int) -> tuple[int, int] | None:
         wrong = self._wrong[index]
@@ -147,16 +157,18 @@ def _has(frames: Sequence[int], frame: int) -> bool:
 class _Answers(NamedTuple):
     """By node: the frames in which its first answer was wrong (True), or right and outvoted
     (False); and those in which its last answer was one of both, which is another one where the
-    frame was computed again."""
+    frame was computed again; `undecided`: those without an agreed output in which its last answer
+    was right, and it voted."""
 
     first: defaultdict[int, dict[int, bool]]
     last: defaultdict[int, set[int]]
+    undecided: defaultdict[int, set[int]]
 
 
 def _wrong_answers(
     replies: Sequence[RecordedReply], frames: Mapping[int, RecordedFrame], scheme: str
 ) -> _Answers:
-    out = _Answers(defaultdict(dict), defaultdict(set))
+    out = _Answers(defaultdict(dict), defaultdict(set), defaultdict(set))
     by_frame: defaultdict[int, list[RecordedReply]] = defaultdict(list)
     for reply in replies if has_checkers(scheme) else ():
         by_frame[reply.frame].append(reply)
@@ -171,6 +183,8 @@ def _wrong_answers(
         wrong = answer not in {Answered.RIGHT, Answered.EXCLUDED}
         voted = checkers is None or not reply.node  # checkers that accept are not outvoted
         outvoted = voted and _is_outvoted(row, reply.node, only=only)
+        is_right = answer is Answered.RIGHT and not outvoted and row.voters >> reply.node & 1
+        _put(out.undecided[reply.node], reply.frame, there=bool(is_right and not row.agree))
         if wrong or (answer is Answered.RIGHT and outvoted):
             out.last[reply.node].add(reply.frame)
             if not reply.execution:
@@ -178,6 +192,13 @@ def _wrong_answers(
         else:
             out.last[reply.node].discard(reply.frame)
     return out
+
+
+def _put(frames: set[int], frame: int, *, there: bool) -> None:
+    if there:
+        frames.add(frame)
+    else:
+        frames.discard(frame)
 
 
 def _is_outvoted(row: RecordedFrame, node: int, *, only: bool) -> bool:
