@@ -21,11 +21,11 @@
 enum { CHECK_MAX = 6000 /* [instruction] */ };
 
 static struct {
-  enum { SEEKING, CHECKING, OFF } phase;
-  bool has_kept;
   hil_registers_t kept;
   uint64_t looks, until; /* since then, and at which the next one is kept */
-  unsigned checked;      /* [instruction] */
+  enum { SEEKING, CHECKING, OFF } phase;
+  unsigned checked; /* [instruction] */
+  bool has_kept;
 } r;
 
 void repeat_begin(void) {
