@@ -78,7 +78,7 @@ class Problem:
     """One thing that is wrong in a configuration file, and where.
 
     `line` and `column` count from 1; 0 = there is none, because the whole file is meant or
-    because `file` names a command line option. `path` is like `$.rig.nodes[1].baud`.
+    because `file` names a command line option, or is empty. `path` is like `$.rig.nodes[1].baud`.
     `message` says what is wrong and what was expected; `remedy` what to try, or is empty.
     """
 
@@ -91,7 +91,7 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        text = f"{where}: {self.path}: {self.message}" if self.path else f"{where}: {self.message}"
+        text = ": ".join(part for part in (where, self.path, self.message) if part)
         return one_line(f"{text}; {self.remedy}" if self.remedy else text)
 
 

@@ -6,7 +6,8 @@
  *   exact               the bytes of more than half                 there are such bytes
  *   bitwise             each bit that more than half have           no bit is tied
  *   plurality           the mid-value of the largest cluster        it is the only one of its size and has |quorum|
- *                                                                   members
+ *                                                                   members, or all that were heard if those
+ *                                                                   are fewer
  *   tolerance           the mid-value of the winning cluster        it has more than half of n
  *   mid_value           the mid-value of all, number by number      more than half of n have a number; if two, they
  *                                                                   agree

@@ -3,9 +3,9 @@
  * A value is the numbers of one field of one node.
  *
  *   numbers          they agree if
- *   floating point   |a - b| <= tolerance + one unit in the last place of the larger one: within a tolerance of
- *                    0.0005 are 0.1813 and 0.1818, whose difference in binary is a little more; with a tolerance of
- *                    0 they must be equal
+ *   floating point   |a - b| <= tolerance + 2^-52 of the larger one, 2^-23 of numbers of 32 bits, which is one to
+ *                    two units in its last place: within a tolerance of 0.0005 are 0.1813 and 0.1818, whose
+ *                    difference in binary is a little more; with a tolerance of 0 they must be equal
  *   integers         |a - b| <= tolerance, exactly; without the bits that are not compared
  *   NaN              agrees with NaN, of any bits, and with nothing else
  *   infinities       each agrees with itself only

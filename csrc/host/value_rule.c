@@ -125,9 +125,9 @@ uint64_t value_key(const hil_value_rule_t *rule, const uint8_t *field, uint32_t 
   const uint32_t size = SIZES[rule->type];
   const uint8_t *p = field + (size_t)i * size;
   if (value_is_real(rule)) return value_key_of_real(load_real(p, size));
-  uint64_t bits = load_bytes(p, size);
+  uint64_t bits = load_bytes(p, size) & ~rule->ignored; /* the sign may be one that is not compared */
   if (is_signed(rule) && size < 8 && bits >> (8 * size - 1)) bits |= UINT64_MAX << (8 * size);
-  return (bits & ~rule->ignored) + value_zero(rule);
+  return bits + value_zero(rule);
 }
 
 static void store_bytes(uint8_t *p, uint32_t size, uint64_t bits) {

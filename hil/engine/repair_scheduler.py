@@ -230,6 +230,8 @@ class RepairScheduler:
                 self._executor.clear_output(node)
                 self._checkpoints.replace_all(node, Sync(verdict.frame, verdict.state))
             wrong = self._scheme.has_wrong_state(verdict, self._golden.state_digest)
+            if state is not None:  # a checker has that of the others, which may be wrong
+                wrong = state not in (0, self._golden.of(node.index).state_digest)
             self._metrics.recoveries += 1
             # A board that came back unchanged has its former worker, with any damage in it.
             as_it_was = action.cause == BOARD_IS_BACK and node.loads == loads

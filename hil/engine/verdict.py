@@ -21,7 +21,7 @@ from hil.engine.repair_scheduler import RepairScheduler
 from hil.engine.run_recorder import RunRecorder
 from hil.kernel import Golden
 from hil.redundancy.checked_tally import CheckedTally
-from hil.redundancy.checked_vote import CheckedVoter, all_golden
+from hil.redundancy.checked_vote import DOER, CheckedVoter, all_golden, wrong_and_agreeing
 from hil.redundancy.electorate import Scheme, is_alone
 from hil.redundancy.field_vote import FieldMemory
 from hil.redundancy.hold import HoldSnapshot, OutputHold
@@ -155,9 +155,9 @@ class VerdictStage:
         if not frame.quiet:
             if self._scheme.is_compared(verdict):
                 self._spacing.reset()
-            self._classifier.classify_system(
-                verdict, rolled_back=frame.rolled_back, lines=frame.copies_differed
-            )
+            suspects = _suspects(self._rig, self._scheme, verdict, self._golden)
+            how = {"rolled_back": frame.rolled_back, "lines": frame.copies_differed}
+            self._classifier.classify_system(verdict, suspects=suspects, **how)
             frame.actions = self._observe(frame, verdict)
         if self._hold.in_use or not frame.quiet:
             offer = self._hold.held_output
@@ -284,8 +284,8 @@ class VerdictStage:
             self._metrics.recoveries += 1
             frame.healed.update(node.name for node in nodes)
             # a checkpoint may have kept damage
-            wrong = self._scheme.has_wrong_state(verdict, self._golden.state_digest)
             for node in nodes:
+                wrong = _has_wrong_state(self._scheme, verdict, self._golden, node.index)
                 self._classifier.mark_contaminated(node.name, wrong)
             for name in back.restarted:
                 boots = self._rig.by_name[name].capabilities.boots
@@ -376,3 +376,18 @@ def _another_deviates(frame: FrameWork, verdict: Verdict) -> bool:
     """Return whether a node that does not decide is not as the others."""
     failed = any(result.status != DONE for result in frame.results.values())
     return failed or bool(verdict.dissent | verdict.latent)
+
+
+def _has_wrong_state(scheme: Scheme, verdict: Verdict, golden: Golden, node: int) -> bool:
+    """Return whether a node that went back has a wrong state by the agreement; a checker by its
+    own."""
+    if isinstance(scheme.values, CheckedVoter) and node != DOER:
+        return verdict.ballots[node].state_digest != golden.of(node).state_digest
+    return scheme.has_wrong_state(verdict, golden.state_digest)
+
+
+def _suspects(rig: Rig, scheme: Scheme, verdict: Verdict, golden: Golden) -> list[str] | None:
+    """Return the nodes that can have let out a wrong output, by name; None: all of them."""
+    if not isinstance(scheme.values, CheckedVoter):
+        return None
+    return [rig.nodes[index].name for index in wrong_and_agreeing(verdict, golden)]

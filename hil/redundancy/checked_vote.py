@@ -70,6 +70,7 @@ __all__ = [
     "is_degraded",
     "outputs_with",
     "refuses_doer",
+    "wrong_and_agreeing",
 ]
 
 DOER: Final[int] = lib.CHECKED_DOER
@@ -156,6 +157,16 @@ def bounds_of(checkers: CheckersConfig, fields: Sequence[OutputField]) -> tuple[
 def is_degraded(verdict: Verdict) -> bool:
     """Return whether the output of the checkers left the system in place of the doer's."""
     return verdict.delivered and verdict.primary not in (None, DOER)
+
+
+def wrong_and_agreeing(verdict: Verdict, golden: Golden) -> list[int]:
+    """Return the nodes that agree with what was decided, and whose own output is not right: if a
+    wrong output was delivered, no other node has let it out."""
+    return [
+        i
+        for i, ballot in enumerate(verdict.ballots)
+        if verdict.agree >> i & 1 and ballot.output_digest != golden.of(i).output_digest
+    ]
 
 
 def refuses_doer(verdict: Verdict) -> bool:

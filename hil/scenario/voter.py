@@ -67,7 +67,9 @@ class FieldVoterConfig(FrozenModel):
         "them; they are 0 in a delivered value, unless all nodes have identical bytes.",
     )
     quorum: Annotated[Int, Field(ge=1, le=7)] = Field(
-        default=2, description="plurality: the least number of nodes that agree."
+        default=2,
+        description="plurality: the least number of nodes that agree; all that answered, if they "
+        "are fewer.",
     )
     reach: NonNegative | None = Field(
         default=None,

@@ -49,10 +49,10 @@ board was waited for, had no part in it, and its detail says so. A fault of this
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 from hil.redundancy.recovery import NodeState
 from hil.redundancy.voting import Verdict, VerdictKind
@@ -113,6 +113,10 @@ def effect_of(result: NodeResult, golden_output: int, golden_state: int) -> Node
         return NodeEffect.LATE
     crashed = result.status in (CRASHED, ABSENT) or result.ended
     return NodeEffect.CRASH if crashed else NodeEffect.HANG
+
+
+Suspects: TypeAlias = Collection[str] | None
+"""Nodes by name; None: all."""
 
 
 class UpsetClassifier:
@@ -327,22 +331,23 @@ class UpsetClassifier:
         book.blamed.append(upset)
         self._begun.append(upset)
 
-    def classify_system(self, verdict: Verdict, *, rolled_back: bool, lines: bool = False) -> None:
+    def classify_system(
+        self, verdict: Verdict, *, rolled_back: bool, lines: bool = False, suspects: Suspects = None
+    ) -> None:
         """Set the outcomes that follow from what the final `verdict` delivered, of upsets to which
-        deviations of its frame are attributed; with `lines` also of those of lines to voters."""
+        deviations of its frame are attributed; with `lines` also of those of lines to voters.
+        `suspects`: the nodes that can have let a wrong output out; None: all."""
         opened = [u for b in self._books.values() for u in b.involved(lines=lines)]
         if verdict.delivered and not verdict.correct:
-            self._worst(opened, SystemOutcome.SDC_ESCAPED)
+            _worst((u for u in opened if _is_of(u, suspects)), SystemOutcome.SDC_ESCAPED)
+            if rolled_back:
+                _worst(opened, SystemOutcome.RECOVERED)
         elif not verdict.delivered:
             none_heard = verdict.kind is VerdictKind.NO_QUORUM
             unresolved = SystemOutcome.DETECTED_UNRESOLVED
-            self._worst(opened, SystemOutcome.UNAVAILABLE if none_heard else unresolved)
+            _worst(opened, SystemOutcome.UNAVAILABLE if none_heard else unresolved)
         elif rolled_back:
-            self._worst(opened, SystemOutcome.RECOVERED)
-
-    def _worst(self, upsets: Iterable[Upset], outcome: SystemOutcome) -> None:
-        for assessment in (upset.assessment for upset in upsets):
-            assessment.outcome = max(assessment.outcome, outcome, key=_BY_SEVERITY.index)
+            _worst(opened, SystemOutcome.RECOVERED)
 
     def on_repaired(self, frame: int, node: str, rung: NodeState, boots: int | None = None) -> None:
         """Take a successful repair of `node` by `rung`, after `frame`. `boots`: how often its
@@ -350,7 +355,7 @@ class UpsetClassifier:
         self._books[node].repaired()
         resynced = rung is NodeState.RESYNC
         showed = (u for u in self._books[node].open if u.assessment.effect not in UNSEEN)
-        self._worst(showed, SystemOutcome.CORRECTED if resynced else SystemOutcome.RECOVERED)
+        _worst(showed, SystemOutcome.CORRECTED if resynced else SystemOutcome.RECOVERED)
         if resynced:
             return
         board = rung in (NodeState.RESET, NodeState.POWER_CYCLE)
@@ -382,7 +387,7 @@ class UpsetClassifier:
             assessment = upset.assessment
             failed_it = isolated and assessment.effect not in UNSEEN
             if failed_it or (at_end and assessment.effect not in _NOT_DEGRADED):
-                self._worst([upset], SystemOutcome.DEGRADED)
+                _worst([upset], SystemOutcome.DEGRADED)
             if not assessment.outcome:
                 harmless = assessment.effect in HARMLESS
                 assessment.outcome = (
@@ -414,3 +419,12 @@ class UpsetClassifier:
         """Return the anomalies since the last call."""
         out, self.anomalies = self.anomalies, []
         return out
+
+
+def _is_of(upset: Upset, nodes: Suspects) -> bool:
+    return nodes is None or upset.plan.node in nodes
+
+
+def _worst(upsets: Iterable[Upset], outcome: SystemOutcome) -> None:
+    for assessment in (upset.assessment for upset in upsets):
+        assessment.outcome = max(assessment.outcome, outcome, key=_BY_SEVERITY.index)

@@ -14,6 +14,7 @@ import pytest
 from hil.analysis.scheme_figures import SingleHits
 from hil.campaign.single_hits import single_hits
 from hil.doctor.files import check
+from hil.errors import Problem
 from hil.kernel import Golden, workload
 from hil.record.live import LiveRecord
 from hil.record.reader import Reader
@@ -195,6 +196,26 @@ def test_every_single_hit_of_doer_and_checkers_is_counted() -> None:
     assert single_hits(tight) == SingleHits(checked.hits, 0)
 
 
+def test_hit_of_a_checker_has_not_let_out_the_wrong_output_of_the_doer(tmp_path: Path) -> None:
+    """A bound on nothing but the class: the doer's logits are wrong from frame 2 on."""
+    hits = [
+        {"frame": 2, "node": "a", "target": "state", "bit": LOW_BITS + 20},
+        {"frame": 5, "node": "b", "target": "state", "bit": 30},
+    ]
+    bounds = {"bounds": {"logits": 1e30}, "count": 3}
+    run(scenario(checkers=bounds, upsets={"events": hits}, frames=9), tmp_path / "r")
+    with closing(sqlite3.connect(tmp_path / "r" / "run.db")) as db:
+        outcomes = dict(db.execute("SELECT node, outcome FROM upsets"))
+    assert outcomes == {"a": "sdc_escaped", "b": "corrected"}
+
+
+def test_a_checker_that_was_given_a_wrong_state_is_explained_by_that(tmp_path: Path) -> None:
+    """b and c are hit alike, and outvote d, which is given their state."""
+    hits = [{"frame": 3, "node": n, "target": "state", "bit": TOO_LARGE} for n in "bc"]
+    result = run(scenario(checkers={"count": 3}, upsets={"events": hits}, frames=8), tmp_path / "r")
+    assert (result.metrics["unexplained"], result.metrics["recoveries"]) == (0, 1)
+
+
 @pytest.mark.ptrace
 def test_run_with_seven_checkers_is_verified_and_counts_frames_with_eight_voters(
     tmp_path: Path,
@@ -212,6 +233,12 @@ def test_hil_check_refuses_checkers_that_take_other_inputs(tmp_path: Path) -> No
     )
     (problem,) = check(str(path)).problems
     assert "takes other inputs" in problem.message and problem.path == "$.rig.checkers.workload"
+
+
+def test_a_problem_without_a_file_begins_with_its_path() -> None:
+    assert str(Problem("", 0, 0, "$.rig.scheme", "is wrong", "change it")) == (
+        "$.rig.scheme: is wrong; change it"
+    )
 
 
 def test_messages_about_bounds_and_nodes_say_what_is_expected(tmp_path: Path) -> None:

@@ -92,6 +92,13 @@ def test_majority_by_a_masked_metric_is_the_published_class(kind: VoterName) -> 
     assert members(vote(rule(kind, field), values).agree) != [0, 1, 3]
 
 
+@pytest.mark.parametrize(("type_", "sign"), [("i8", 1 << 7), ("i16", 1 << 15), ("i32", 1 << 31)])
+def test_sign_that_is_not_compared_is_0_in_the_delivered_number(type_: str, sign: int) -> None:
+    of = rule(VoterName.MID_VALUE, OutputField("v", type_, 0), ignore_bits=sign)
+    result = vote(of, (-sign, 5, 5 - sign, 0, 5))
+    assert (members(result.agree), result.delivered) == ([1, 2, 4], of.field.encode([5]))
+
+
 # Pullum (2001), in J. Softw. Eng. R&D 2014, table 2: C correct, I incorrect, PC and PI probably so,
 # NO no output. Here: the set of results that each cell allows.
 SITUATIONS = {
