@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from hil.assets import sources_dir
-from hil.errors import ConfigError, Problem, SetupError, UsageError
+from hil.errors import ConfigError, Problem, SetupError
 from hil.extras import install_command
 from hil.rig.program_words import signal_name
 from hil.scenario import Scenario
@@ -54,13 +54,13 @@ def check_onnx(scenario: Scenario) -> tuple[str, ...]:
     """Check that this computer can compute the model of a scenario, if its workload is one. Return
     a sentence for each kind of its weights that no upset can hit.
 
-    Raises: UsageError if the extra is missing; ConfigError if the model cannot be used; SetupError
-    if it cannot be tried."""
+    Raises: SetupError if the extra is missing, or the model cannot be tried; ConfigError if it
+    cannot be used."""
     command = model_programs(scenario).get(ONNX_PROGRAM)
     if command is None:
         return ()
     if importlib.util.find_spec("onnxruntime") is None:
-        raise UsageError(
+        raise SetupError(
             "an ONNX model is computed by onnxruntime, which is not installed",
             remedy=install_command("onnx"),
         )

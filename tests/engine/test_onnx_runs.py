@@ -16,7 +16,7 @@ import pytest
 
 from hil.assets import sources_dir
 from hil.cli import main
-from hil.errors import ConfigError, UsageError
+from hil.errors import ConfigError, SetupError
 from hil.plant.footprint import footprint_of
 from hil.record.reader import Reader
 from hil.rig.onnx_program import check_onnx, model_programs
@@ -247,10 +247,10 @@ def test_a_missing_extra_is_said_with_what_to_install(
 ) -> None:
     path = scenario_in(tmp_path, conv_net(tmp_path / "model.onnx"))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match="onnxruntime, which is not installed") as error:
+    with pytest.raises(SetupError, match="onnxruntime, which is not installed") as error:
         check_onnx(load_scenario(path))
     assert "onnxruntime" in (error.value.remedy or "")
-    assert run(path, tmp_path / "run") == 2
+    assert run(path, tmp_path / "run") == 3
     assert "onnxruntime" in capsys.readouterr().err
 
 
