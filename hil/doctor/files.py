@@ -217,7 +217,7 @@ def _profile_text(path: Path) -> str:
 def _check_upsets(scenario: Scenario, path: Path, own: OwnWorkload | None) -> tuple[str, ...]:
     """Check upsets against the step and the size of their target, the model that is the workload,
     if one is, and the inputs of checkers; return what no upset can hit in that model. Raises:
-    ConfigError; UsageError if its extra is missing."""
+    ConfigError; SetupError if its extra is missing."""
     from hil.rig.onnx_program import check_onnx  # noqa: PLC0415  (the rig; a bench needs none)
     from hil.rig.program import check_checkers  # noqa: PLC0415  (the same)
     from hil.upsets.limits import check_upsets  # noqa: PLC0415  (the kernel; the same)
