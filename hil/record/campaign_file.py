@@ -7,7 +7,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, astuple
+from dataclasses import asdict, astuple, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +36,7 @@ SCHEMA_VERSION: Final = 6
 how many classes the whole campaign has; 5 no addresses of samples."""
 _ENDINGS_SINCE: Final = 4
 _ADDRESSES_SINCE: Final = 6
+_PLAIN_TYPES: Final = frozenset({"str", "int", "bool"})
 _MAGIC: Final = b"SQLite format 3\0"
 _CLASS: Final = "number, region, position, byte, weight, effects, details"
 _COUNTS: Final = ", ".join(f"{effect} INTEGER NOT NULL" for effect in EFFECTS)
@@ -212,7 +213,7 @@ class CampaignFile:
                 values["sampling"] = _sampling(values["sampling"])
                 values["classes"] = values.get("classes") or self.sample_count()
             values.setdefault("classes", self.class_count())  # older files are complete
-            return CampaignMeta(**{**values, "targets": tuple(values["targets"])})
+            return _sound(CampaignMeta(**{**values, "targets": tuple(values["targets"])}))
         except (ValueError, TypeError, KeyError) as error:
             raise RecordError(f"{self.path} is damaged: its table `meta`: {error}") from error
 
@@ -364,3 +365,12 @@ class CampaignFile:
 
 
 _PLACE_COLUMNS: Final = 8
+
+
+def _sound(meta: CampaignMeta) -> CampaignMeta:
+    """Return what a campaign was made on. Raises: TypeError if a value is of another type."""
+    for field in fields(meta):
+        value = getattr(meta, field.name)
+        if field.type in _PLAIN_TYPES and type(value).__name__ != field.type:
+            raise TypeError(f"`{field.name}` is {value!r}; expected a value of type {field.type}")
+    return meta

@@ -127,7 +127,9 @@ def test_parts_that_disagree_are_refused_by_their_first_class(tmp_path: Path) ->
 def test_files_of_different_campaigns_are_refused(tmp_path: Path, key: str) -> None:
     value = getattr(META, key)
     other: Any = value + 1 if isinstance(value, int) else "other"
-    if isinstance(value, tuple):
+    if isinstance(value, bool):
+        other = not value
+    elif isinstance(value, tuple):
         other = ("state",)
     one = written(tmp_path / "1", range(30))
     two = written(tmp_path / "2", range(30, 60), replace(META, **{key: other}))
@@ -170,6 +172,7 @@ def test_a_file_of_version_1_is_complete(tmp_path: Path) -> None:
         ("PRAGMA user_version = 99", "written by a newer hil"),
         ("PRAGMA application_id = 1", "not the result of a campaign"),
         ("UPDATE meta SET value = '{' WHERE key = 'seed'", "is damaged"),
+        ("UPDATE meta SET value = 'null' WHERE key = 'severity'", "is damaged"),
         ("INSERT INTO meta VALUES ('more', '1')", "is damaged"),
         ("DELETE FROM meta WHERE key = 'targets'", "is damaged"),
         ("DROP TABLE classes", "no such table"),
