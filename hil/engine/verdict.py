@@ -21,7 +21,7 @@ from hil.engine.repair_scheduler import RepairScheduler
 from hil.engine.run_recorder import RunRecorder
 from hil.kernel import Golden
 from hil.redundancy.checked_tally import CheckedTally
-from hil.redundancy.checked_vote import DOER, CheckedVoter, all_golden, wrong_and_agreeing
+from hil.redundancy.checked_vote import CheckedVoter, all_golden, wrong_and_agreeing
 from hil.redundancy.electorate import Scheme, is_alone
 from hil.redundancy.field_vote import FieldMemory
 from hil.redundancy.hold import HoldSnapshot, OutputHold
@@ -379,9 +379,9 @@ def _another_deviates(frame: FrameWork, verdict: Verdict) -> bool:
 
 
 def _has_wrong_state(scheme: Scheme, verdict: Verdict, golden: Golden, node: int) -> bool:
-    """Return whether a node that went back has a wrong state by the agreement; a checker by its
-    own."""
-    if isinstance(scheme.values, CheckedVoter) and node != DOER:
+    """Return whether a node that went back has a wrong state by the agreement; a doer and its
+    checkers each by their own."""
+    if isinstance(scheme.values, CheckedVoter):
         return verdict.ballots[node].state_digest != golden.of(node).state_digest
     return scheme.has_wrong_state(verdict, golden.state_digest)
 

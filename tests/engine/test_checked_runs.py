@@ -209,6 +209,17 @@ def test_hit_of_a_checker_has_not_let_out_the_wrong_output_of_the_doer(tmp_path:
     assert outcomes == {"a": "sdc_escaped", "b": "corrected"}
 
 
+def test_damage_that_the_checkpoint_of_the_doer_kept_is_explained(tmp_path: Path) -> None:
+    """The doer's weight is damaged within the bounds; then the checkers differ, and all go back."""
+    hits = [
+        {"frame": 2, "node": "a", "target": "state", "bit": LOW_BITS},
+        {"frame": 8, "node": "b", "target": "state", "bit": 30},
+    ]
+    more: dict[str, Any] = {"upsets": {"events": hits}, "recovery": {"checkpoint_every": 5}}
+    result = run(scenario(frames=12, **more), tmp_path / "r")
+    assert (result.metrics["rollbacks"], result.metrics["unexplained"]) == (1, 0)
+
+
 def test_a_checker_that_was_given_a_wrong_state_is_explained_by_that(tmp_path: Path) -> None:
     """b and c are hit alike, and outvote d, which is given their state."""
     hits = [{"frame": 3, "node": n, "target": "state", "bit": TOO_LARGE} for n in "bc"]
