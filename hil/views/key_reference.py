@@ -78,15 +78,15 @@ def key_reference(schema: Schema, title: str, intro: str, files: Iterable[Any]) 
 def _example(
     name: str, key: str, part: Schema, schema: Schema, shipped: dict[tuple[str, str], Any]
 ) -> str:
-    """Return the example of a key; that of a model without a short one is the model's table."""
+    """Return the example of a key; that of a model without a short one is the model's table, as
+    the smallest values of its keys together may make no sense."""
     example = shipped.get((name, key))
+    models = [model for model, one in _alternatives(part, schema) if "properties" in one]
+    if models and example in (None, {}, []):
+        return f"see {models[0]}"
     if example is None:
         example = example_of(part, schema, _TEXTS.get(key, "name"))
-    short = _short(example)
-    models = [model for model, one in _alternatives(part, schema) if "properties" in one]
-    if models and (example in ({}, []) or len(short) > _LONGEST):
-        return f"see {models[0]}"
-    return f"`{short}`"
+    return f"`{_short(example)}`"
 
 
 def _flat(text: str) -> str:
