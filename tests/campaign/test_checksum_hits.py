@@ -70,6 +70,7 @@ def test_nothing_that_is_hit_reaches_an_output_and_products_are_all_found(
     assert (clean.steps, clean.alarms, clean.wrong) == (500, 0, 0)
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_table_and_refuses_other_workloads(hil: Hil) -> None:
     words = ("campaign", "lm-saa", "--checksum-hits", "20", "--clean-steps", "50")
     done = hil(*words)

@@ -405,6 +405,7 @@ def test_a_killed_campaign_loses_and_repeats_nothing(hil: Hil, tmp_path: Path, k
     assert (tmp_path / "parts").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", ["worker", pytest.param("agent", marks=pytest.mark.slow)])
 def test_a_board_that_dies_is_replaced(tmp_path: Path, victim: str) -> None:
     whole = tmp_path / "whole"

@@ -76,6 +76,7 @@ def fate_of(fault: NodeFault, node: str = "a", execution: int = 1, **rig: Any) -
 # --- whole proofs, and full runs that end as they say ---------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.ptrace
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(

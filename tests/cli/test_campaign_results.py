@@ -465,6 +465,7 @@ def test_gdb_stands_at_the_upset_of_a_sample(drawn: Hil, gdb: None) -> None:
     assert is_gone(int(re.search(r"process (\d+)", done.out)[1]))  # type: ignore[index]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("result", ["process.campaign", "inproc.campaign"])
 def test_the_faults_of_a_result_are_carried_out_again(
     drawn: Hil, tmp_path: Path, result: str

@@ -282,6 +282,7 @@ def soil(path: Path, table: str, column: str, *, replaced: bool) -> int:
 COMMANDS = (("replay", "--no-tui"), ("replay", "--summary"), ("watch",))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "replaced",
     [

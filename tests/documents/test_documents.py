@@ -371,6 +371,7 @@ SLOW = {
 SESSIONS = {
     "README.md",
     "boards/README.md",
+    "csrc/port/linux/EXEC.md",
     "scenarios/stories/README.md",
     *(f"scenarios/{path.name}" for path in (ROOT / "scenarios").glob("*.md")),
 }

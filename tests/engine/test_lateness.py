@@ -421,6 +421,7 @@ class PatientClock(JumpingClock):
         return ready
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "wrong"), [({}, 0), ({"unvoted_output": "deliver"}, 1)])
 def test_while_two_boards_are_late_the_output_of_the_third_does_not_pass_unvoted(
     tmp_path: Path, rule: dict[str, str], wrong: int

@@ -55,6 +55,7 @@ def wait_run(boards: dict[str, Board], out: Path, wait_s: float) -> RunResult:
     return Loop(flight, out, setup=RunSetup(wait_boards_us=int(wait_s * 1e6))).run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("absent", mostly_slow(["silent", "unplugged", "unplugged later"], keep=1))
 def test_boards_that_come_up_within_the_time_to_wait_take_part(tmp_path: Path, absent: str) -> None:
     (tmp_path / "run").mkdir()

@@ -303,6 +303,7 @@ def promptly(boards: dict[str, Board], out: Path, **data: Any) -> RunResult:
     return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [SlowToSwitch, Refusing])
 def test_no_frame_waits_for_a_supply_that_switches(tmp_path: Path, kind: type[Socket]) -> None:
     with bench(tmp_path) as boards:
@@ -382,6 +383,7 @@ def test_no_frame_waits_for_a_silent_board_that_upsets_are_aimed_at(
 # --- how a run leaves the power -------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Socket, SlowToSwitch])
 def test_power_that_is_due_at_the_end_is_back_before_the_run_ends(
     tmp_path: Path, kind: type[Socket]

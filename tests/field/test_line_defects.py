@@ -126,7 +126,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(
-    ("to_board", "to_host", "what", "way", "remedy"), mostly_slow(FAULTS, keep=5)
+    ("to_board", "to_host", "what", "way", "remedy"), mostly_slow(FAULTS, keep=1)
 )
 def test_a_line_that_changes_bytes_is_named_by_discover(
     tmp_path: Path, to_board: Defect, to_host: Defect, what: str, way: str, remedy: str

@@ -123,6 +123,7 @@ def race(supply: RunningSupply, cycles: int, host: str = "127.0.0.1") -> None:
     assert supply.reached(3) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "supply", [QUERIED, pytest.param(NOT_QUERIED, marks=pytest.mark.slow)], indirect=True
 )
@@ -303,6 +304,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_latch_up_is_cut_within_a_second_while_another_supply(
     fault: str, tmp_path: Path, powers: Any

@@ -250,6 +250,7 @@ def test_the_reported_instruction_position_is_the_real_one(make_rig: Callable[..
     assert crashed == inside
 
 
+@pytest.mark.slow
 def test_counting_instructions_does_not_use_up_the_budget(make_rig: Callable[..., Rig]) -> None:
     rig = make_rig("sha256", cpu_us=10_000)
     golden = Golden("sha256", SEED)

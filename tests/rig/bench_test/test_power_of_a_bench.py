@@ -299,6 +299,7 @@ def test_a_hub_that_does_not_switch_is_named_and_its_board_stays_on(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measures", [True, False])
 def test_a_command_that_switches_nothing_is_named(bench: FedBench, measures: bool) -> None:
     read = 'read: "echo 5.1 0.6", ' if measures else ""
@@ -393,6 +394,7 @@ def test_a_supply_that_fails_while_a_board_is_off_gets_it_switched_on_in_the_end
     assert len(calls) == 3 and bench.off_now() == set()
 
 
+@pytest.mark.slow
 def test_an_output_that_stays_off_is_said_loudly(
     bench: FedBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

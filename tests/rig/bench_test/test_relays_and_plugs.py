@@ -184,6 +184,7 @@ def test_boards_that_are_off_are_switched_on_and_their_switches_work(bench: Swit
     assert [b.power.state for b in report.boards] == [SwitchState.WORKS] * 2
 
 
+@pytest.mark.slow
 def test_crossed_cables_of_boards_that_are_off_are_named(bench: SwitchedBench) -> None:
     bench.add("left", 2)
     bench.add("right", 1)
@@ -191,6 +192,7 @@ def test_crossed_cables_of_boards_that_are_off_are_named(bench: SwitchedBench) -
     assert faults(report) == [(F.CROSSED_SUPPLIES, ("left", "right"))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("back_fed", [False, True], ids=["its contact sticks", "back-fed"])
 def test_a_board_that_goes_on_is_named_with_both_causes(
     bench: SwitchedBench, back_fed: bool
@@ -212,6 +214,7 @@ def test_a_board_that_goes_on_is_named_with_both_causes(
     assert [b.power.state for b in report.boards] == [SwitchState.FAILS, SwitchState.WORKS]
 
 
+@pytest.mark.slow
 def test_two_boards_with_one_serial_number_are_named(bench: SwitchedBench) -> None:
     bench.add("left", 1, options=numbered(bench.folder, "A1"))
     bench.add("right", 2, options=numbered(bench.folder, "A1"))
