@@ -186,7 +186,7 @@ def test_the_port_of_the_page_holds_the_contract_but_for_what_the_page_says(
     contract = "tests/rig/test_contract_bench.py"
     words = ("-n", "0", "-p", "no:cacheprovider", "-rA", "--tb=no", "-m", "", "-k", chosen)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *words, contract, "--hil-bench", str(ported)],
+        [sys.executable, "-I", "-m", "pytest", *words, contract, "--hil-bench", str(ported)],
         cwd=ROOT,
         capture_output=True,
         text=True,
