@@ -19,6 +19,7 @@ from hil.kernel import Random
 from hil.rig.emulated import board as board_module
 from hil.rig.emulated import cpio, fetch
 from hil.rig.emulated.board import EmulatedBoard
+from hil.rig.emulated.machine import Machine
 from hil.rig.emulated.outlet import serve
 from hil.rig.emulated.ram import RAM_BYTES, Ram, kernel_span
 from hil.rig.transport import TransportLost
@@ -156,6 +157,48 @@ def no_linux(folder: Path, *code: int) -> None:
     (folder / "a.dtb").write_bytes(struct.pack(">10I", *head) + bytes(16) + tree + names)
 
 
+@pytest.fixture
+def no_guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., EmulatedBoard]:
+    """Boards that run some machine code in place of a kernel."""
+    if shutil.which("qemu-system-aarch64") is None:
+        pytest.skip("there is no QEMU here")
+    agent = tmp_path / "agent"  # it is never started
+    header = bytearray(64)
+    struct.pack_into("<4sB13xH34xH", header, 0, b"\x7fELF", 2, 183, 56)
+    agent.write_bytes(header)
+    monkeypatch.setenv("HIL_EMULATED_KERNEL", str(tmp_path / "Image"))
+    monkeypatch.setenv("HIL_EMULATED_DTB", str(tmp_path / "a.dtb"))
+    monkeypatch.setenv("HIL_AGENT_AARCH64", str(agent))
+
+    def board(*code: int) -> EmulatedBoard:
+        no_linux(tmp_path, *code)
+        return EmulatedBoard("a")
+
+    return board
+
+
+def test_a_board_is_asked_how_it_ended_while_its_power_goes_off(
+    no_guest: Callable[..., EmulatedBoard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread switches it: here the question comes when all of the machine is closed, and
+    the board does not know yet."""
+    board = no_guest(0xD503207F, 0x17FFFFFF)  # wfi; b .-4
+    board.connect()
+    assert board.condition(disconnected=False) is None
+    told = []
+    off = Machine.power_off
+
+    def asked(machine: Machine) -> None:
+        off(machine)
+        told.extend([board.condition(disconnected=True), machine.last_message()])
+
+    monkeypatch.setattr(Machine, "power_off", asked)
+    board.power_off()
+    assert told == ["no power", ""]
+    assert board.condition(disconnected=True) == "no power"
+    assert machines() == []
+
+
 @pytest.mark.parametrize(
     ("code", "mute_cpu_s", "idle_us", "words"),
     [  # each may wait for its own sign for long: a busy computer gives one of them late
@@ -176,28 +219,18 @@ def no_linux(folder: Path, *code: int) -> None:
     ids=["spins", "sleeps"],
 )
 def test_a_kernel_without_console_output_fails_before_the_boot_timeout(
-    tmp_path: Path,
+    no_guest: Callable[..., EmulatedBoard],
     monkeypatch: pytest.MonkeyPatch,
     code: tuple[int, ...],
     mute_cpu_s: float,
     idle_us: int,
     words: str,
 ) -> None:
-    if shutil.which("qemu-system-aarch64") is None:
-        pytest.skip("there is no QEMU here")
-    no_linux(tmp_path, *code)
-    agent = tmp_path / "agent"  # it is never started
-    header = bytearray(64)
-    struct.pack_into("<4sB13xH34xH", header, 0, b"\x7fELF", 2, 183, 56)
-    agent.write_bytes(header)
-    monkeypatch.setenv("HIL_EMULATED_KERNEL", str(tmp_path / "Image"))
-    monkeypatch.setenv("HIL_EMULATED_DTB", str(tmp_path / "a.dtb"))
-    monkeypatch.setenv("HIL_AGENT_AARCH64", str(agent))
     monkeypatch.setattr(board_module, "_MUTE_CPU_S", mute_cpu_s)
     monkeypatch.setattr(board_module, "_IDLE_US", idle_us)
     monkeypatch.setattr(board_module, "_IDLE_CPU_S", 0.5)
     with pytest.raises(SetupError, match=rf"no agent answered in \d+ s: .*{words}") as caught:
-        serve(EmulatedBoard("a"), lambda *_: pytest.fail("it cannot have booted"))
+        serve(no_guest(*code), lambda *_: pytest.fail("it cannot have booted"))
     assert "arm64" in (caught.value.remedy or "")
     assert machines() == []
 

@@ -212,9 +212,10 @@ class EmulatedBoard:
 
     def condition(self, *, disconnected: bool) -> str | None:
         """Return how the emulator ended; None if it is alive."""
-        if self._machine is None:
+        machine = self._machine  # its power may be switched off by another thread just now
+        if machine is None:
             return "no power"
-        return self._machine.ended(_ENDING_TIMEOUT_S if disconnected else 0)
+        return machine.ended(_ENDING_TIMEOUT_S if disconnected else 0)
 
     def boot_failure(self) -> str | None:
         """Return why the present boot has failed for certain; None if it may still succeed.

@@ -110,6 +110,7 @@ class Machine:
         self.guest_ready = False
         self.stuck = False
         self.uart: socket.socket | None = None
+        self._is_off = False
         qemu = find_qemu()
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed by power_off)
         self.ram = Ram()
@@ -168,18 +169,23 @@ class Machine:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def last_message(self) -> str:
-        """Return the last line that QEMU wrote to stderr."""
-        self._stderr.seek(0)
-        lines = self._stderr.read().decode(errors="replace").strip().split("\n")
+        """Return the last line that QEMU wrote to stderr; an empty one after `power_off`."""
+        try:
+            self._stderr.seek(0)
+            lines = self._stderr.read().decode(errors="replace").strip().split("\n")
+        except ValueError:  # it is closed: another thread has switched the power off meanwhile
+            return ""
         return lines[-1].strip()
 
     def ended(self, wait_s: float = 0) -> str | None:
         """Return how the process ended, in words; None while it runs. Waits up to `wait_s` for its
-        end."""
+        end. Another thread may switch the power off meanwhile."""
         try:
             code = self._process.wait(wait_s)
         except subprocess.TimeoutExpired:
             return None
+        if self._is_off:
+            return "no power"
         if code < 0:
             return f"QEMU killed by {signal.Signals(-code).name}"
         message = self.last_message()
@@ -221,6 +227,7 @@ class Machine:
 
     def power_off(self) -> None:
         """Switch the power off, without notice to the guest. Idempotent."""
+        self._is_off = True
         try:
             if self._process.poll() is None:
                 self.monitor.execute("quit", timeout_s=_QUIT_TIMEOUT_S)
