@@ -6,14 +6,11 @@ const CHECKED_HEAD = 5; // bytes of the head of such a frame: its number, and th
 async function checkedOf(data) {
   if (!data.checked) return null;
   const { frames, rows, lengths, heads: packed, outputs } = data.checked;
-  const heads = await planesOf(packed, CHECKED_HEAD * frames);
   const byFrame = new Map();
   const next = [0, 0];
-  for (let i = 0; i < frames; i++) {
-    const byte = (number) => heads[number * frames + i];
-    const number = byte(0) + (byte(1) << 8) + (byte(2) << 16) + byte(3) * 2 ** 24;
+  for (const { number, nodes } of await headsOf(packed, CHECKED_HEAD, frames)) {
     const row = new Map();
-    for (let node = 0; node < 8; node++) if ((byte(4) >> node) & 1) row.set(node, next[node ? 1 : 0]++);
+    for (const node of nodes) row.set(node, next[node ? 1 : 0]++);
     byFrame.set(number, { row, isReleased: null });
   }
   if (next[0] !== rows[0] || next[1] !== rows[1]) throw new Error("the outputs of this page are damaged");

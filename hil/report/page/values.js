@@ -9,15 +9,11 @@ const DELIVERED = 1; // one of them
 async function valuesOf(data) {
   if (!data.values) return null;
   const { frames, rows, output_len: length } = data.values;
-  const heads = await planesOf(data.values.heads, OUTPUTS_BYTES * frames);
   const byFrame = new Map();
   let row = 0;
-  for (let i = 0; i < frames; i++) {
-    const byte = (number) => heads[number * frames + i];
-    const number = byte(0) + (byte(1) << 8) + (byte(2) << 16) + byte(3) * 2 ** 24;
-    const nodes = [0, 1, 2, 3, 4, 5, 6, 7].filter((node) => (byte(4) >> node) & 1);
-    byFrame.set(number, { nodes, mask: byte(4), isReleased: byte(5) !== 0, row });
-    row += nodes.length + byte(5);
+  for (const { number, mask, nodes, head } of await headsOf(data.values.heads, OUTPUTS_BYTES, frames)) {
+    byFrame.set(number, { nodes, mask, isReleased: head[5] !== 0, row });
+    row += nodes.length + head[5];
   }
   if (row !== rows) throw new Error("the outputs of this page are damaged");
   const values = { byFrame, rows, length, voted: 0, at: 0, planes: await planesOf(data.values.outputs, length * rows) };

@@ -9,13 +9,9 @@ const sha256 = async (bytes) => new Uint8Array(await crypto.subtle.digest("SHA-2
 async function votersOf(data) {
   if (!data.voters) return null;
   const { frames, rows } = data.voters;
-  const heads = await planesOf(data.voters.heads, FRAME_BYTES * frames);
   const byFrame = new Map();
   let row = 0;
-  for (let i = 0; i < frames; i++) {
-    const byte = (number) => heads[number * frames + i];
-    const number = byte(0) + (byte(1) << 8) + (byte(2) << 16) + byte(3) * 2 ** 24;
-    const nodes = [0, 1, 2, 3, 4, 5, 6, 7].filter((node) => (byte(4) >> node) & 1);
+  for (const { number, nodes } of await headsOf(data.voters.heads, FRAME_BYTES, frames)) {
     byFrame.set(number, { nodes, row });
     row += nodes.length;
   }

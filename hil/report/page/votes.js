@@ -15,6 +15,17 @@ async function planesOf(base64, length) {
   return planes;
 }
 
+/** The heads of frames, of some bytes each: the number of the frame, a mask of nodes, and what else there is. */
+async function headsOf(packed, bytes, count) {
+  const planes = await planesOf(packed, bytes * count);
+  return Array.from({ length: count }, (_, i) => {
+    const head = Array.from({ length: bytes }, (_, number) => planes[number * count + i]);
+    const number = head[0] + (head[1] << 8) + (head[2] << 16) + head[3] * 2 ** 24;
+    const nodes = [0, 1, 2, 3, 4, 5, 6, 7].filter((node) => (head[4] >> node) & 1);
+    return { number, mask: head[4], nodes, head };
+  });
+}
+
 /** Some frames as they were recorded: what hil/report/run_page/frames.py did to them is undone. */
 function framesOf(data, planes, first, number) {
   const { length, count, names } = data;
