@@ -301,6 +301,20 @@ def test_angles_agree_across_the_end_of_the_circle() -> None:
     assert members(result.agree) == [0, 1] and result.delivered == F64.encode([1.0])
 
 
+def test_angles_whose_difference_is_a_period_in_doubles_agree() -> None:
+    """As REDUNDANCY.md says: neither number is what it is written as."""
+    assert 4.1818 - 0.1818 == 4.0
+    result = vote(rule(VoterName.TOLERANCE, replace(F64, period=4.0)), (4.1818, 0.1818, 1.0))
+    assert members(result.agree) == [0, 1] and result.delivered == F64.encode([4.1818])
+
+
+def test_an_infinite_angle_has_no_place_in_a_middle() -> None:
+    angle = replace(F64, period=360.0)
+    values = (INF, INF, 1.0)
+    assert members(vote(rule(VoterName.TOLERANCE, angle, tolerance=1.0), values).agree) == [0, 1]
+    assert members(vote(rule(VoterName.MID_VALUE, angle, tolerance=1.0), values).agree) == []
+
+
 def test_a_zero_without_sign_is_delivered() -> None:
     result = vote(rule(VoterName.MID_VALUE), (-0.0, 0.0, -0.0))
     assert (result.delivered, members(result.agree)) == (F64.encode([0.0]), [0, 1, 2])
