@@ -101,7 +101,7 @@ def test_instructions_that_read_clocks_or_random_numbers_are_no_part_of_a_proof(
     wrapper, target = tmp_path / "wrapper.c", tmp_path / "repeatable.so"
     wrapper.write_text(WRAPPER.format(machine=machine), encoding="ascii")
     folders = [f"-I{CSRC / name}" for name in ("port/linux", "kernel")]
-    command = [compiler, "-std=c11", "-shared", "-fPIC", *folders, wrapper, "-o", target]
+    command = [compiler, "-std=c11", "-shared", "-fPIC", *folders, str(wrapper), "-o", str(target)]
     subprocess.run(command, check=True)
     judge = ctypes.CDLL(str(target)).insn_is_repeatable
     judge.restype = ctypes.c_bool
