@@ -60,8 +60,6 @@ class RunLog(RunObserver):
             symptom = (event.node, event.effect, event.reason)
             _LOG.warning("frame %d: node %s: %s, explained by no upset: %s", event.frame, *symptom)
         elif isinstance(event, TimeSlip):
-            who = f"node {event.node}" if event.node else "all nodes"
-            late_ms = event.late_us / 1000
-            _LOG.warning(
-                "frame %d: %s: %s, late by %.1f ms", event.frame, who, event.detail, late_ms
-            )
+            who = f"node {event.node}: " if event.node else ""
+            late = f" ({event.late_us / 1000:.1f} ms)" if event.late_us else ""
+            _LOG.warning("frame %d: %s%s%s", event.frame, who, event.detail, late)

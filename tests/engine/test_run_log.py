@@ -75,7 +75,9 @@ def test_upsets_and_successful_repairs_are_not_warnings(
             Anomaly(7, "b", NodeEffect.CRASH, "signal 11"),
             "frame 7: node b: crash, explained by no upset: signal 11",
         ),
-        (TimeSlip(7, None, 2500, "frame"), "frame 7: all nodes: frame, late by 2.5 ms"),
+        (TimeSlip(7, None, 2500, "the frame began late"), "frame 7: the frame began late (2.5 ms)"),
+        (TimeSlip(7, None, 0, "node b: not heard"), "frame 7: node b: not heard"),
+        (TimeSlip(7, "b", 0, "no answer"), "frame 7: node b: no answer"),
     ],
 )
 def test_what_needs_a_look_is_a_warning(

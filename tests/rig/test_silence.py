@@ -91,6 +91,21 @@ def test_an_answer_ends_it(line: tuple[Link, Mute]) -> None:
     assert link.unanswered_since_us == 0, "another port, another line"
 
 
+def test_a_poll_of_health_that_a_bad_line_swallows_begins_no_silence() -> None:
+    """Else the board would be refused the next upset, as one that no longer answers."""
+    node = Node("a", 0, ProcessBoard("a"))
+    node.link.clock = VirtualClock()
+    node.link.attach(Mute())
+    rig = Rig([node], "sha256", 1, SHARE)
+    try:
+        assert rig.health([node], SHARE) == {} and node.link.unanswered_since_us == 0
+        silence(node.link)
+        since_us = node.link.unanswered_since_us
+        assert rig.health([node], SHARE) == {} and node.link.unanswered_since_us == since_us > 0
+    finally:
+        node.link.detach("the test is over")
+
+
 def test_a_bad_line_is_distinguished_from_a_silent_board(line: tuple[Link, Mute]) -> None:
     link, mute = line
     good = encode(Msg.REPORT | ANSWER, 7, b"ok")
