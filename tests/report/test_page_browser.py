@@ -12,6 +12,7 @@ import pytest
 from hil.record.campaign_file import CampaignFile
 from hil.record.campaign_rows import EFFECTS
 from hil.report.campaign_report import write_campaign_report
+from hil.upsets.words import NodeEffect
 
 aiohttp = pytest.importorskip("aiohttp", reason="the extra `web` is not installed")
 
@@ -34,6 +35,9 @@ INK = """(() => {
 """How many colours the picture has."""
 
 
+BOX = "document.querySelector('#fault .box').className"
+"""The colour of the chosen fault's outcome."""
+
 READY = "document.documentElement?.dataset.drawnMs"
 
 
@@ -52,19 +56,56 @@ async def fault_at(page: Page, across: float, down: float) -> Any:
     )
 
 
+PAINTED = """JSON.stringify(hilMap.space.targets.map((target) => {
+  const colours = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => [n, 0, 0]), counts = Array(8).fill(0);
+  const t1 = hilMap.space.instructions, ROWS = 512;
+  for (let u0 = 8 * target.used; u0 < 8 * target.length; u0 += ROWS) {
+    const u1 = Math.min(u0 + ROWS, 8 * target.length), image = new ImageData(t1, u1 - u0);
+    hilMap.painter.paint(target, {t0: 0, t1, u0, u1}, image, colours, colours.map(() => true));
+    for (let i = 0; i < image.data.length; i += 4) counts[image.data[i]]++;
+  }
+  return counts.slice(0, 7);
+}))"""
+"""Each target painted with a pixel for each fault: how many have which colour, by target."""
+
+
+def colours_wanted(file: CampaignFile) -> list[list[int]]:
+    """How many faults have which colour, by target: six effects, and what no experiment stands for
+    and is masked."""
+    counts = [[0] * 7 for _ in file.regions()]
+    for number in range(file.experiments() // 8):
+        row = file.one_class(number)
+        assert row is not None
+        for effect in row.effects:
+            counts[row.region][effect] += row.weight
+    for region, mine in zip(file.regions(), counts, strict=True):
+        for effect, faults in region.unread.items():
+            if effect is not NodeEffect.MASKED:
+                mine[EFFECTS.index(effect)] += faults
+        mine[6] = region.faults - sum(mine)
+    return counts
+
+
 def test_the_map_draws_zooms_and_repeats(result: Path, tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     write_campaign_report(result, path)
     with CampaignFile(result) as file:
         classes = [file.one_class(number) for number in range(file.experiments() // 8)]
+        colours = colours_wanted(file)
 
     async def visit(page: Page) -> None:
+        assert json.loads(await page.tells(PAINTED)) == colours
         await page.tells("hilMap.canvas.scrollIntoView({block: 'center'})")
         assert await page.tells(INK) > 5
         clicked = 0
+        without: set[str] = set()
         for step in range(60):
             fault = await fault_at(page, 0.03 + step / 64, 0.07 + step / 66)
             if fault["kind"] != "class":
+                if fault["effect"] == 0 and fault["kind"] not in without:
+                    without.add(fault["kind"])
+                    await page.click(fault["x"], fault["y"])
+                    assert await page.tells(BOX) == "box overwritten"
                 continue
             row = classes[fault["number"]]
             assert row is not None
@@ -79,6 +120,7 @@ def test_the_map_draws_zooms_and_repeats(result: Path, tmp_path: Path) -> None:
                 assert EFFECTS[fault["effect"]].value in told or "SDC" in told
                 clicked += 1
         assert clicked == 3
+        assert without
         before = await page.tells("JSON.stringify(hilMap.view)")
         await page.press("+", "+")
         enlarged = json.loads(await page.tells("JSON.stringify(hilMap.view)"))
@@ -120,6 +162,7 @@ def test_the_map_has_each_fault_once(with_registers: Path, tmp_path: Path) -> No
     with CampaignFile(with_registers) as file:
         wanted = file.weighted_effects()
         regions = file.regions()
+        colours = colours_wanted(file)
 
     async def visit(page: Page) -> None:
         sums = json.loads(
@@ -139,6 +182,7 @@ def test_the_map_has_each_fault_once(with_registers: Path, tmp_path: Path) -> No
             for number, effect in enumerate(EFFECTS):
                 unread = region.unread.get(effect, 0)
                 assert counts[number] == wanted.get(region.number, {}).get(effect, 0) + unread
+        assert json.loads(await page.tells(PAINTED)) == colours
 
     with chromium(tmp_path / "profile") as port:
         asyncio.run(visited(path, port, READY, visit))

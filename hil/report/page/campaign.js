@@ -68,10 +68,9 @@ class FaultText {
   bits(fault) {
     const row = node("span", { className: "bits" });
     for (let bit = 7; bit >= 0; bit--) {
-      const effect = fault.pattern === undefined ? 0 : this.space.patterns[8 * fault.pattern + bit];
-      const isNone = fault.kind === "outside";
-      const name = isNone ? "outside" : fault.kind === "overwritten" ? "overwritten" : this.space.effects[effect];
-      const box = node("i", { className: `box ${name}`, title: `bit ${bit}: ${name}`, textContent: bit });
+      const name = this.space.colourOf(fault, bit);
+      const title = `bit ${bit}: ${fault.kind === "unread" && name === "overwritten" ? "never read" : name}`;
+      const box = node("i", { className: `box ${name}`, title, textContent: bit });
       if (bit === fault.bit) box.classList.add("this");
       row.append(box);
     }
@@ -92,7 +91,7 @@ class FaultText {
       say("outcome", this.outcome(fault));
       return;
     }
-    say("outcome", node("span", {}, node("i", { className: `box ${this.space.effects[fault.effect]}` }), ` ${this.outcome(fault)}`));
+    say("outcome", node("span", {}, node("i", { className: `box ${this.space.colourOf(fault, fault.bit)}` }), ` ${this.outcome(fault)}`));
     say("known", this.reason(fault));
     say("all bits", this.bits(fault));
     say("before", this.instruction(fault.time));

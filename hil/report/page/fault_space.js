@@ -135,6 +135,18 @@ class FaultSpace {
     });
   }
 
+  /** Whether a pattern is that of bits that nothing reads any more, and that harm nothing. */
+  isNeverRead(pattern) {
+    return pattern === this.unreadPattern + this.effects.indexOf("masked");
+  }
+
+  /** The colour of a bit of a fault's byte, by its name in the legend. */
+  colourOf(fault, bit) {
+    if (fault.kind === "outside") return "outside";
+    if (fault.kind === "overwritten" || this.isNeverRead(fault.pattern)) return "overwritten";
+    return this.effects[this.patterns[8 * fault.pattern + bit]];
+  }
+
   addSpans() {
     const { classes, unread, targets, instructions } = this;
     const time = new StackTime(this.stack.position, this.stack.byte, instructions);

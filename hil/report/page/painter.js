@@ -1,8 +1,9 @@
 // Paints a part of a target's fault space into pixels, and adds up its margins.
 //
 // A pixel stands for many faults: its hue is that of the most frequent effect among them that is not
-// masked, the stronger the more of them have an effect at all. Where single bits are tall enough to
-// be seen each has its own colour, and nothing is mixed.
+// masked, the stronger the more of them have an effect at all. Below it lies what most of the others
+// are: masked by an experiment, or masked without one (overwritten, or never read). Where single bits
+// are tall enough to be seen each has its own colour, and nothing is mixed.
 
 const LIFE = EFFECTS; // the channel that counts all faults of a pixel, whatever they come to
 const CHANNELS = EFFECTS + 1;
@@ -16,8 +17,9 @@ class Painter {
 
   /** Paint `view` of `target` (times t0 to t1, bits u0 to u1: byte * 8 + bit) into `image`.
    *
-   * `colours`: of the six effects, then of what is overwritten, then of no fault, as [r, g, b];
-   * `shown[effect]`: whether it is coloured. Returns the counts by row and by column, EFFECTS + 1
+   * `colours`: of the six effects (masked: by an experiment), then of what is overwritten or never
+   * read, then of no fault, as [r, g, b]; `shown[effect]`: whether it is coloured; what is not looks
+   * like no fault. Returns the counts by row and by column, EFFECTS + 1
    * numbers each: relative to other pixels, not faults. */
   paint(target, view, image, colours, shown) {
     const { width, height, data } = image;
@@ -70,6 +72,7 @@ class Painter {
     const last = spans.first[byte + 1];
     for (let i = firstAbove(spans.end, view.t0, spans.first[byte], last); i < last && spans.start[i] < view.t1; i++) {
       const pattern = spans.pattern[i];
+      if (this.space.isNeverRead(pattern)) continue; // masked, but by no experiment
       if (isWhole) {
         for (let effect = 0; effect < EFFECTS; effect++) {
           const bits = counts[EFFECTS * pattern + effect];
@@ -118,11 +121,15 @@ class Painter {
       if (all > 1e-9) {
         let most = 1e-9;
         let effective = 0;
+        let hidden = 0;
         for (const effect of SEVERITY) {
           const count = line[effect * step + x];
           rows[CHANNELS * y + effect] += count;
           columns[CHANNELS * x + effect] += count;
-          if (!shown[effect]) continue;
+          if (!shown[effect]) {
+            hidden += count;
+            continue;
+          }
           effective += count;
           if (count > most + 1e-9) {
             most = count;
@@ -132,7 +139,9 @@ class Painter {
         rows[CHANNELS * y + LIFE] += all;
         columns[CHANNELS * x + LIFE] += all;
         strength = STRENGTHS[Math.min(256, Math.ceil((256 * effective) / all - 1e-6))];
-        at = line[x] > all / 2 ? colours[0] : colours[EFFECTS];
+        const masked = line[x];
+        const without = all - effective - hidden - masked;
+        if (hidden <= Math.max(masked, without)) at = masked > without ? colours[0] : colours[EFFECTS];
       }
       const r = at[0] + strength * (hue[0] - at[0]);
       const g = at[1] + strength * (hue[1] - at[1]);
