@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Final
 
 from hil.record.outages import Outage, mean_time_to_repair_s, timed_by_host
 from hil.record.run_result import UpsetEvents, UpsetTotals
@@ -24,12 +23,9 @@ from hil.upsets.words import (
     ACTIVATIONS,
     EFFECTS,
     OUTCOMES,
-    NodeEffect,
-    SystemOutcome,
+    UNKNOWN_WORD,
     UpsetState,
 )
-
-_UNKNOWN: Final = "unknown"  # in counts, where a name is needed
 
 
 @dataclass(slots=True)
@@ -177,7 +173,7 @@ def upset_counts(
     effects: Counter[str] = Counter(dict.fromkeys((e.value for e in EFFECTS), 0))
     outcomes: Counter[str] = Counter(dict.fromkeys((o.value for o in OUTCOMES), 0))
     activations: Counter[str] = Counter(
-        dict.fromkeys((*(a.value for a in ACTIVATIONS), _UNKNOWN), 0)
+        dict.fromkeys((*(a.value for a in ACTIVATIONS), UNKNOWN_WORD), 0)
     )
     for state, verified, target, effect, outcome, activation, count in kinds:
         if state != UpsetState.INJECTED or not verified:
@@ -185,9 +181,9 @@ def upset_counts(
             continue
         injected += count
         targets[target] += count
-        effects[effect or NodeEffect.MASKED.value] += count
-        outcomes[outcome or SystemOutcome.NO_EFFECT.value] += count
-        activations[activation or _UNKNOWN] += count
+        effects[effect or UNKNOWN_WORD] += count
+        outcomes[outcome or UNKNOWN_WORD] += count
+        activations[activation or UNKNOWN_WORD] += count
     return UpsetTotals(
         injected=injected,
         verified=injected,

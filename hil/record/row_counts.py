@@ -119,13 +119,14 @@ def injected_by_target(record: Rows) -> dict[str, int]:
 
 
 def injected_by_effect(record: Rows) -> dict[str, int]:
-    """Return how many injected upsets had each effect on their node; masked if it has none."""
-    return _injected_by(record, "effect", "masked")
+    """Return how many injected upsets had each effect on their node; unknown if no frame has
+    shown one, as of those of a board that did not answer any more."""
+    return _injected_by(record, "effect", "unknown")
 
 
 def injected_by_outcome(record: Rows) -> dict[str, int]:
-    """Return how many injected upsets had each outcome; no_effect if it has none."""
-    return _injected_by(record, "outcome", "no_effect")
+    """Return how many injected upsets had each outcome; unknown of those that are not settled."""
+    return _injected_by(record, "outcome", "unknown")
 
 
 def injected_by_activation(record: Rows) -> dict[str, int]:
@@ -146,7 +147,7 @@ def injected_effects(record: Rows) -> dict[str, dict[str, int]]:
     """Return how many injected upsets had each effect, by target and effect."""
     counts: dict[str, dict[str, int]] = {}
     for target, effect, count in record.rows(
-        "SELECT target, CASE WHEN effect='' THEN 'masked' ELSE effect END, "
+        "SELECT target, CASE WHEN effect='' THEN 'unknown' ELSE effect END, "
         f"count(*) FROM upsets WHERE {INJECTED} GROUP BY 1, 2"
     ):
         counts.setdefault(target, {})[effect] = count

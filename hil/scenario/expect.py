@@ -117,7 +117,10 @@ KNOWN_METRICS: tuple[str, ...] = (
     *(f"upsets.{name}" for name in ("injected", "verified", "not_injected")),
     *(
         f"by_node_effect.{name}"
-        for name in ["masked", "latent", "sdc", "crash", "hang", "reboot", "detected", "late"]
+        for name in (
+            *("masked", "latent", "sdc", "crash", "hang", "reboot", "detected", "late"),
+            "unknown",
+        )
     ),
     *(
         f"by_system_outcome.{name}"
@@ -206,7 +209,7 @@ class Expectation:
 
     def evaluate(self, measured: Mapping[str, float]) -> ExpectationResult:
         """Compare with the measured value. A metric that was not measured is a failure."""
-        actual = measured.get(_real_name(self.metric))
+        actual = measured.get(_real_name(self.metric), _WHERE_NONE.get(self.metric))
         value = self.value if self.reference is None else measured.get(_real_name(self.reference))
         if actual is None or value is None:
             ok = False
@@ -216,6 +219,9 @@ class Expectation:
             ok = _COMPARE[self.op](actual, value)
         return ExpectationResult(self.metric, self.wanted, actual, ok, self.default)
 
+
+_WHERE_NONE: Final = {"by_node_effect.unknown": 0.0}
+"""Metrics that only a run has in which there was something to count."""
 
 DEFAULTS: Final = tuple(
     Expectation(metric, "==", 0.0, default=True)

@@ -13,8 +13,10 @@ from hil.word_enum import Word
 
 __all__ = [
     "ACTIVATIONS",
+    "COUNTED_EFFECTS",
     "EFFECTS",
     "OUTCOMES",
+    "UNKNOWN_WORD",
     "Activation",
     "NodeEffect",
     "SystemOutcome",
@@ -59,6 +61,12 @@ class SystemOutcome(Word):
 ACTIVATIONS: Final = tuple(a for a in Activation if a is not Activation.UNKNOWN)
 EFFECTS: Final = tuple(effect for effect in NodeEffect if effect is not NodeEffect.UNKNOWN)
 OUTCOMES: Final = tuple(o for o in SystemOutcome if o is not SystemOutcome.UNKNOWN)
+
+UNKNOWN_WORD: Final = "unknown"
+"""The name of `UNKNOWN` in counts."""
+COUNTED_EFFECTS: Final = (*(effect.value for effect in EFFECTS), UNKNOWN_WORD)
+"""The effects by which upsets are counted; unknown is that of one whose node showed nothing after
+it, as its board did not answer any more."""
 
 
 def kind_of(target: UpsetTarget, text: str) -> UpsetKind:

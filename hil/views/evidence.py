@@ -27,6 +27,7 @@ from hil.record.queries import isolated_though_right
 from hil.record.reader import Reader
 from hil.record.row_values import RecordedUpset
 from hil.redundancy.voting import VerdictKind
+from hil.upsets.words import UNKNOWN_WORD
 from hil.views.listing import describe, moments, upset_text
 
 __all__ = ["Trouble", "evidence"]
@@ -53,7 +54,7 @@ def evidence(reader: Reader, metric: str) -> Trouble | None:
             return _frame(reader, first_frame_not_of_verdict(reader, name))
         return _frame(reader, first_frame_of_verdict(reader, name))
     if group == "by_node_effect":
-        return _upset(first_upset_with_effect(reader, name))
+        return _upset(first_upset_with_effect(reader, "" if name == UNKNOWN_WORD else name))
     if group == "by_system_outcome":
         return _upset(first_upset_with_outcome(reader, name))
     if group == "by_activation":

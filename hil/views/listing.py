@@ -330,7 +330,7 @@ def upset_text(u: RecordedUpset, *, seen_in: int | None = None) -> str:
         return f"{what}: not verified"
     if not u.effect and not u.outcome:
         return f"{what}: not settled yet"
-    effect = u.effect or "masked"
+    effect = u.effect or "its effect was not seen"
     if u.signal:
         effect += f" {signal_name(u.signal)}"
     if u.activation:

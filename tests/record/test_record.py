@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -25,6 +27,7 @@ from hil.engine.loop import Loop
 from hil.errors import HilError, RecordError, UsageError
 from hil.record import sqlite_recorder
 from hil.record.reader import Reader
+from hil.record.row_counts import injected_by_effect, injected_by_outcome, injected_effects
 from hil.record.run_meta import RunMeta
 from hil.record.run_result import RunResult
 from hil.record.schema import SCHEMA_VERSION
@@ -161,6 +164,21 @@ def test_upsets_repairs_and_transitions_agree_with_the_result(finished: RunResul
         states[t["node"]] = t["after"]
     assert set(states.values()) == {"voting"}
     reader.close()
+
+
+def test_upsets_whose_effect_was_not_seen_are_counted_as_unknown(
+    finished: RunResult, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(finished.run_dir, tmp_path / "run")
+    with contextlib.closing(sqlite3.connect(folder / "run.db")) as db, db:
+        db.execute("UPDATE upsets SET effect='', outcome='' WHERE id=1")
+    with contextlib.closing(Reader(folder)) as reader:
+        effects, outcomes = injected_by_effect(reader), injected_by_outcome(reader)
+        by_target = injected_effects(reader)
+    injected = finished.upsets.injected
+    assert effects["unknown"] == outcomes["unknown"] == 1
+    assert sum(effects.values()) == sum(outcomes.values()) == injected
+    assert sum(counts.get("unknown", 0) for counts in by_target.values()) == 1
 
 
 def test_every_node_has_a_row_a_link_and_its_health(finished: RunResult) -> None:

@@ -195,7 +195,7 @@ def test_known_metrics_are_the_documented_ones() -> None:
     assert (
         len(KNOWN_METRICS)
         == len(set(KNOWN_METRICS))
-        == 24 + 3 + 9 + 12 + 5 + 3 + 8 + 7 + 16 + 5 + 2 + 3 + 20 + 4
+        == 24 + 3 + 9 + 12 + 5 + 3 + 9 + 7 + 16 + 5 + 2 + 3 + 20 + 4
     )
     assert {
         "frames",

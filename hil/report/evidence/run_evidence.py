@@ -17,7 +17,7 @@ from hil.report.evidence.board_evidence import agent_images, board_evidence
 from hil.report.evidence.document import Counting, Evidence, outcomes
 from hil.report.evidence.output_evidence import output_evidence
 from hil.report.run_page.verdict import reproduce_words
-from hil.upsets.words import NodeEffect, SystemOutcome
+from hil.upsets.words import COUNTED_EFFECTS, UNKNOWN_WORD, SystemOutcome
 from hil.wire.messages import UpsetState
 
 __all__ = ["run_evidence"]
@@ -167,5 +167,5 @@ def _outcomes(result: RunResult, upsets: list[RecordedUpset], counting: Counting
 
 
 def _effects(upsets: list[RecordedUpset]) -> dict[str, int]:
-    counts = Counter(u.effect or NodeEffect.MASKED.value for u in upsets)
-    return {effect.value: counts[effect.value] for effect in NodeEffect}
+    counts = Counter(u.effect or UNKNOWN_WORD for u in upsets)
+    return {word: counts[word] for word in COUNTED_EFFECTS}

@@ -25,7 +25,7 @@ from hil.report.run_page.verdict import (
     sentence,
     story,
 )
-from hil.upsets.words import NodeEffect
+from hil.upsets.words import COUNTED_EFFECTS, NodeEffect
 from hil.views.style import duration
 
 __all__ = ["comparison_page", "differing_keys"]
@@ -83,7 +83,7 @@ def _results(facts: Sequence[RunFacts]) -> str:
         row("frames with a wrong output", lambda f: exact_text(f.result.sdc_frames)),
         row("frames with a dissent", lambda f: exact_text(len(f.dissents))),
         row("upsets injected", lambda f: exact_text(f.result.upsets.injected)),
-        *(row(e.value, _effect_cell(e)) for e in NodeEffect if _any(facts, e)),
+        *(row(e, _effect_cell(e)) for e in COUNTED_EFFECTS if _any(facts, e)),
         row("", _effect_bar),
         row("repairs that succeeded", lambda f: exact_text(f.result.recoveries)),
         row("median repair", _median_repair),
@@ -106,14 +106,14 @@ def _results(facts: Sequence[RunFacts]) -> str:
     return element("div", body, class_="wide") + legend + note
 
 
-def _any(facts: Sequence[RunFacts], effect: NodeEffect) -> bool:
-    return any(f.result.upsets.by_node_effect.get(effect.value) for f in facts)
+def _any(facts: Sequence[RunFacts], effect: str) -> bool:
+    return any(f.result.upsets.by_node_effect.get(effect) for f in facts)
 
 
-def _effect_cell(effect: NodeEffect) -> Callable[[RunFacts], str]:
+def _effect_cell(effect: str) -> Callable[[RunFacts], str]:
     def cell(facts: RunFacts) -> str:
         upsets = facts.result.upsets
-        count = upsets.by_node_effect.get(effect.value, 0)
+        count = upsets.by_node_effect.get(effect, 0)
         return shares(count, upsets.injected, sample=is_sample(facts))
 
     return cell
@@ -122,9 +122,9 @@ def _effect_cell(effect: NodeEffect) -> Callable[[RunFacts], str]:
 def _effect_bar(facts: RunFacts) -> str:
     upsets = facts.result.upsets
     shown = {
-        e.value: upsets.by_node_effect.get(e.value, 0)
-        for e in NodeEffect
-        if e is not NodeEffect.MASKED
+        effect: upsets.by_node_effect.get(effect, 0)
+        for effect in COUNTED_EFFECTS
+        if effect != NodeEffect.MASKED.value
     }
     return bar(shown, upsets.injected, f"{facts.name}: effects of its upsets")
 

@@ -30,7 +30,7 @@ from hil.report.run_page.svg import (
     time_axis,
     time_ticks,
 )
-from hil.upsets.words import NodeEffect
+from hil.upsets.words import COUNTED_EFFECTS, UNKNOWN_WORD, NodeEffect
 from hil.views.listing import upset_text
 from hil.views.style import duration, flight_time
 from hil.wire.messages import UpsetState
@@ -46,7 +46,7 @@ _MILLI: Final = 1000.0
 
 def effect_colour(upset: RecordedUpset) -> str:
     """Return the colour's class of an upset: that of its effect on the node."""
-    return upset.effect or NodeEffect.MASKED.value
+    return upset.effect or UNKNOWN_WORD
 
 
 def upset_href(upset: RecordedUpset) -> str:
@@ -57,7 +57,7 @@ def upset_href(upset: RecordedUpset) -> str:
 def effect_legend(upsets: Iterable[RecordedUpset]) -> str:
     """Return the legend of the effects that there are."""
     present = {effect_colour(u) for u in upsets}
-    return legend((e.value, e.value) for e in NodeEffect if e.value in present)
+    return legend((word, word) for word in COUNTED_EFFECTS if word in present)
 
 
 def run_figures(facts: RunFacts) -> str:

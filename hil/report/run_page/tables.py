@@ -16,7 +16,7 @@ from hil.report.run_page.dissents import BitDifference, Dissent, listed
 from hil.report.run_page.facts import RunFacts
 from hil.report.run_page.figures import UPSETS_LISTED, effect_colour
 from hil.report.run_page.verdict import acceleration_text, cause_text, delivered_text, healing_texts
-from hil.upsets.words import NodeEffect, SystemOutcome
+from hil.upsets.words import COUNTED_EFFECTS, NodeEffect, SystemOutcome
 from hil.views.listing import signal_name, upset_text
 from hil.views.style import duration, flight_time
 
@@ -146,22 +146,22 @@ def outcome_section(facts: RunFacts) -> str:
         missed = result.upsets.not_injected
         more = f" {missed:,} were planned and not injected." if missed else ""
         return f"<p>No upset was injected.{more}</p>"
-    effects = [e for e in NodeEffect if result.upsets.by_node_effect.get(e.value)]
-    head = ["target", "upsets", *(e.value for e in effects), ""]
+    effects = [e for e in COUNTED_EFFECTS if result.upsets.by_node_effect.get(e)]
+    head = ["target", "upsets", *effects, ""]
     rows = [_effect_row(t, by_effect, effects) for t, by_effect in sorted(facts.effects.items())]
     foot = 0
     if len(rows) > 1:
-        total = {e.value: result.upsets.by_node_effect.get(e.value, 0) for e in effects}
+        total = {e: result.upsets.by_node_effect.get(e, 0) for e in effects}
         rows.append(_effect_row("all", total, effects))
         foot = 1
     return table(head, rows, name="outcomes", foot=foot) + _system_outcomes(facts)
 
 
-def _effect_row(target: str, counts: Mapping[str, int], effects: Sequence[NodeEffect]) -> list[str]:
+def _effect_row(target: str, counts: Mapping[str, int], effects: Sequence[str]) -> list[str]:
     whole = sum(counts.values())
-    cells = [exact_text(n) if (n := counts.get(e.value, 0)) else "·" for e in effects]
+    cells = [exact_text(n) if (n := counts.get(e, 0)) else "·" for e in effects]
     label = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
-    shown = {e.value: counts.get(e.value, 0) for e in effects if e is not NodeEffect.MASKED}
+    shown = {e: counts.get(e, 0) for e in effects if e != NodeEffect.MASKED.value}
     return [text(target), exact_text(whole), *cells, bar(shown, whole, label)]
 
 

@@ -16,7 +16,14 @@ from hil.record.row_counts import (
     injected_effects,
     missed_upsets,
 )
-from hil.upsets.words import ACTIVATIONS, EFFECTS, Activation, SystemOutcome
+from hil.upsets.words import (
+    ACTIVATIONS,
+    COUNTED_EFFECTS,
+    EFFECTS,
+    UNKNOWN_WORD,
+    Activation,
+    SystemOutcome,
+)
 from hil.views.style import BAD, DIM, HEAD, WARN
 from hil.views.summary.layout import columns, count_cell, grid, section
 from hil.views.summary.recorded_run import RecordedRun
@@ -43,17 +50,19 @@ def upset_tables(run: RecordedRun) -> RenderableType | None:
     if not by_target:
         return Group(Text(""), *_not_injected(run)) if _not_injected(run) else None
     counts = {target: Counter(effects) for target, effects in by_target.items()}
+    unseen = any(effects[UNKNOWN_WORD] for effects in counts.values())
+    shown = COUNTED_EFFECTS if unseen else EFFECTS
     out = columns()
     out.add_column("target", no_wrap=True)
-    for name in ("hits", *EFFECTS):
+    for name in ("hits", *shown):
         out.add_column(name, justify="right", no_wrap=True)
     for target in sorted(counts):
         effects = counts[target]
-        values = [effects.total(), *(effects[e] for e in EFFECTS)]
+        values = [effects.total(), *(effects[e] for e in shown)]
         out.add_row(target, *(count_cell(run.glyphs, value) for value in values))
     if len(counts) > 1:
         total: Counter[str] = sum(counts.values(), Counter())
-        values = [total.total(), *(total[e] for e in EFFECTS)]
+        values = [total.total(), *(total[e] for e in shown)]
         out.add_row("all", *(count_cell(run.glyphs, value) for value in values), style=HEAD)
     return Group(
         section("Injected faults by target and node effect", out),
@@ -108,6 +117,8 @@ def _outcome_counts(run: RecordedRun) -> RenderableType:
         bad = BAD if name in _BAD_OUTCOMES else WARN if name == SystemOutcome.DEGRADED else ""
         words = name.replace("_", " ")
         cells.append(Text(f"{words} {count:,}", style=bad if count else DIM))
+    if unsettled := counts.get(UNKNOWN_WORD):
+        cells.append(Text(f"not settled {unsettled:,}", style=WARN))
     for at in range(0, len(cells), _OUTCOMES_PER_LINE):
         out.add_row(*cells[at : at + _OUTCOMES_PER_LINE])
     coverage = coverage_of(counts)
