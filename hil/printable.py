@@ -1,4 +1,4 @@
-r"""Text from files, boards and command lines, made harmless for a terminal.
+r"""Text from files, boards and command lines, made harmless for a terminal and for a shell.
 
 A terminal obeys control characters: they set its title, move its cursor, hide what was printed
 above. Others turn the direction of text round, or are not seen at all. Each is shown as the escape
@@ -7,9 +7,11 @@ that Python would write for it, `\x1b` or `\u202e`, so that it can be seen and s
 from __future__ import annotations
 
 import re
+import shlex
+from pathlib import Path
 from typing import Final
 
-__all__ = ["UNPRINTABLE", "one_line", "printable"]
+__all__ = ["UNPRINTABLE", "one_line", "printable", "quoted"]
 
 UNPRINTABLE: Final = re.compile(
     # Categories Cc (but tab and line feed), Cf, Cs, Zl and Zp of Unicode 15. Written down: asking
@@ -32,6 +34,12 @@ def one_line(text: str) -> str:
     """Return `text` as `printable` does, with tab and line feed escaped, too: a value cannot forge
     a line."""
     return text if text.isascii() and text.isprintable() else _OF_ONE_LINE.sub(_escape, text)
+
+
+def quoted(path: Path | str) -> str:
+    """Return the path of a file or folder quoted for a shell, and never like an option."""
+    name = str(path)
+    return shlex.quote(f"./{name}" if name.startswith("-") else name)
 
 
 def _escape(match: re.Match[str]) -> str:

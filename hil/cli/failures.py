@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from hil.cli.evidence import keep_evidence
-from hil.cli.output import answer, quoted, say
+from hil.cli.output import answer, say
 from hil.cli.session import has_ended, recorded, session
 from hil.cli.signals import ignore_interrupts
 from hil.errors import ConfigError, HilError, SetupError
 from hil.exit_codes import Exit
+from hil.printable import quoted
 from hil.run_outcome import RunOutcome
 
 if TYPE_CHECKING:

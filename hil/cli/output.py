@@ -8,10 +8,8 @@ import contextlib
 import io
 import json
 import os
-import shlex
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from hil.errors import SetupError
@@ -28,7 +26,6 @@ __all__ = [
     "answer",
     "has_screen",
     "out",
-    "quoted",
     "say",
     "show",
     "wants_ascii",
@@ -119,8 +116,3 @@ def wants_ascii(asked: bool) -> bool:
     from hil.views.style import glyphs_for
 
     return asked or glyphs_for(sys.stdout).ok == "+"
-
-
-def quoted(path: Path) -> str:
-    """Return a path quoted for a shell."""
-    return shlex.quote(str(path))

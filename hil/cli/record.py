@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hil.cli.output import out, quoted, show
+from hil.cli.output import out, show
 from hil.errors import UsageError
+from hil.printable import quoted
 from hil.run_outcome import RunOutcome
 
 if TYPE_CHECKING:

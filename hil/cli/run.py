@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from hil.cli.announce import what_will_run
 from hil.cli.evidence import keep_evidence
 from hil.cli.options import Ascii, Json
-from hil.cli.output import answer, has_screen, quoted, say, wants_ascii
+from hil.cli.output import answer, has_screen, say, wants_ascii
 from hil.cli.prepare import Prepared, fresh, resumed, tidied
 from hil.cli.record import print_summary
 from hil.cli.run_options import (
@@ -41,6 +41,7 @@ from hil.cli.session import recorded, session
 from hil.cli.signals import Stop, signals
 from hil.errors import UsageError
 from hil.exit_codes import Exit
+from hil.printable import quoted
 
 if TYPE_CHECKING:
     from hil.control.inbox import Inbox

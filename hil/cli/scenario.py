@@ -13,9 +13,10 @@ import typer
 from hil.cli import completion
 from hil.cli.help_texts import App
 from hil.cli.options import Json
-from hil.cli.output import answer, out, quoted, say, show
+from hil.cli.output import answer, out, say, show
 from hil.errors import SetupError, UsageError
 from hil.exit_codes import Exit
+from hil.printable import quoted
 
 if TYPE_CHECKING:
     from hil.json_values import JsonObject

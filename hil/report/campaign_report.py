@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import shlex
 from pathlib import Path
 from typing import Final
 
 from hil.errors import RecordError
+from hil.printable import quoted
 from hil.record.campaign_file import CampaignFile
 from hil.record.campaign_rows import EFFECTS
 from hil.report.campaign_figures import CampaignFigures, figures_of
@@ -48,7 +48,7 @@ def campaign_page(file: CampaignFile) -> str:
     """Return the page of a result file. Raises: RecordError."""
     meta, name = file.meta, file.path.name
     if meta.sampling is not None:
-        body = sample_body(sample_figures(file), name, _quoted(name))
+        body = sample_body(sample_figures(file), name)
     else:
         body = _exact_body(file)
     title = f"{meta.scenario}: fault campaign"
@@ -113,15 +113,10 @@ def _map(figures: CampaignFigures, result: str) -> str:
     )
     masked = '<label><i class="box masked"></i> masked, by experiment</label>'
     unread = '<label><i class="box overwritten"></i> overwritten, or never read</label>'
-    data = json.dumps(map_data(figures, _quoted(result)), separators=(",", ":"))
+    data = json.dumps(map_data(figures, quoted(result)), separators=(",", ":"))
     scripts = "\n".join(asset(name) for name in _SCRIPTS)
     return asset("map.html").format(
         legend=legend + masked + unread,
         data=data.replace("<", "\\u003c"),
         scripts=f'"use strict";\n{scripts}',
     )
-
-
-def _quoted(name: str) -> str:
-    """Return the name of a file quoted for a shell, and never like an option."""
-    return shlex.quote(f"./{name}" if name.startswith("-") else name)

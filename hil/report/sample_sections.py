@@ -8,6 +8,7 @@ from typing import Final
 
 from hil.analysis.intervals import Estimate
 from hil.analysis.sample_summary import SampleSummary
+from hil.printable import quoted
 from hil.record.campaign_rows import EFFECTS, MomentUnit, SampleRow
 from hil.record.fault_lines import FaultLines
 from hil.report.campaign_sections import effect_bar, effect_name
@@ -30,9 +31,8 @@ _RANKED: Final = (
 )
 
 
-def sample_body(figures: SampleFigures, result: str, quoted: str) -> str:
-    """Return the body of the page. `result`: the name of the file; `quoted`: the same for a
-    shell."""
+def sample_body(figures: SampleFigures, result: str) -> str:
+    """Return the body of the page. `result`: the name of the file."""
     summary = figures.summary
     sentence, more = _verdict(summary)
     meta, sampling = summary.meta, summary.sampling
@@ -63,9 +63,9 @@ def sample_body(figures: SampleFigures, result: str, quoted: str) -> str:
         sections.append(f"<h2>Frames</h2>{_groups('frame', figures.frames, summary)}")
     sections += [
         "<h2>Experiments</h2>",
-        _experiments(figures, quoted),
+        _experiments(figures, quoted(result)),
         "<h2>Fault list</h2>",
-        _fault_list(figures, quoted),
+        _fault_list(figures, quoted(result)),
         f"<footer>hil report of {text(result)}, written by hil {text(meta.hil_version)}. This page "
         "needs no network.</footer>",
     ]
@@ -207,32 +207,30 @@ def _certainty(summary: SampleSummary) -> str:
 # --- single experiments -----------------------------------------------------------------------
 
 
-def _experiments(figures: SampleFigures, quoted: str) -> str:
+def _experiments(figures: SampleFigures, file: str) -> str:
     failed = [row for row in figures.samples if row.effect in _RANKED]
     failed.sort(key=lambda row: (_RANKED.index(row.effect), row.number))
     head = ["", "outcome", "fault", "frame", figures.summary.sampling.moment.value, "carry it out"]
-    rows = [_experiment(row, figures, quoted) for row in failed[:_SAMPLES_SHOWN]]
+    rows = [_experiment(row, figures, file) for row in failed[:_SAMPLES_SHOWN]]
     if not rows:
         return element("p", "All samples were masked.", class_="note")
     hidden = len(failed) - len(rows)
     more = (
-        element(
-            "p", f"{hidden:,} more: hil export {text(quoted)} -o experiments.csv", class_="note"
-        )
+        element("p", f"{hidden:,} more: hil export {text(file)} -o experiments.csv", class_="note")
         if hidden
         else ""
     )
     return table(head, rows, name="names") + more
 
 
-def _experiment(row: SampleRow, figures: SampleFigures, quoted: str) -> list[str]:
+def _experiment(row: SampleRow, figures: SampleFigures, file: str) -> list[str]:
     fault = f"bit {row.bit} of byte {row.byte:,} of {figures.targets[row.region]}"
     at = f"{row.moment:,}"
     instruction = figures.instructions.get(row.address)
     if instruction is not None and (instruction.symbol or instruction.text):
         where = f" in {instruction.symbol}" if instruction.symbol else ""
         at += element("span", text(f" {instruction.text}{where}"), class_="dim code")
-    command = f"hil campaign {quoted} --repeat {row.number}"
+    command = f"hil campaign {file} --repeat {row.number}"
     outcome = f'<i class="box {row.effect.value}"></i> {effect_name(row.effect)}'
     return [
         f"{row.number:,}",
@@ -244,10 +242,10 @@ def _experiment(row: SampleRow, figures: SampleFigures, quoted: str) -> list[str
     ]
 
 
-def _fault_list(figures: SampleFigures, quoted: str) -> str:
+def _fault_list(figures: SampleFigures, file: str) -> str:
     meta, sampling = figures.summary.meta, figures.summary.sampling
-    again = f"hil campaign {meta.source or meta.scenario} --sampled --faults list.faults"
-    command = f"hil export {quoted} -o list.faults"
+    again = f"hil campaign {quoted(meta.source or meta.scenario)} --sampled --faults list.faults"
+    command = f"hil export {file} -o list.faults"
     usage = (
         f"<p>{element('code', text(command))} writes it, {element('code', text(again))} carries it "
         "out again, on another build, too, if its moments are ticks.</p>"

@@ -79,9 +79,9 @@ def colours_wanted(file: CampaignFile) -> list[list[int]]:
         for effect in row.effects:
             counts[row.region][effect] += row.weight
     for region, mine in zip(file.regions(), counts, strict=True):
-        for effect, faults in region.unread.items():
-            if effect is not NodeEffect.MASKED:
-                mine[EFFECTS.index(effect)] += faults
+        for unread, faults in region.unread.items():
+            if unread is not NodeEffect.MASKED:
+                mine[EFFECTS.index(unread)] += faults
         mine[6] = region.faults - sum(mine)
     return counts
 

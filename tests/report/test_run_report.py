@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
+import re
+import shlex
 import shutil
 import sqlite3
 from contextlib import closing
@@ -187,6 +190,22 @@ def test_what_the_scenario_says_is_text_and_no_markup(tmp_path: Path) -> None:
     page = runs_page([folder])
     assert "<script>alert" not in page
     assert "<script>alert(1)</script> & <b>" in Read(page).text
+
+
+def test_commands_of_a_page_are_quoted_for_a_shell(honest: Path, tmp_path: Path) -> None:
+    name = '-sp ace & <b>"x'
+    folder = shutil.copytree(honest, tmp_path / name)
+    with closing(sqlite3.connect(folder / "run.db")) as db, db:
+        db.execute("UPDATE meta SET value = json_set(value, '$.message', '') WHERE key = 'result'")
+        text = json.dumps(["run", "my scenario.yaml", "--set", "name=a;b"])
+        db.execute("INSERT OR REPLACE INTO meta VALUES ('command', ?)", (text,))
+    page = runs_page([folder])
+    commands = [html.unescape(c) for c in re.findall(r">(hil [^<]*)</(?:code|pre)>", page)]
+    words = [shlex.split(command) for command in commands]
+    verify = ["hil", "replay", f"./{name}", "--verify"]
+    assert words.count(verify) == 2  # as advice, and of the changed record
+    assert ["hil", "run", "my scenario.yaml", "--set", "name=a;b"] in words
+    assert all(each == verify or "my scenario.yaml" in each for each in words)
 
 
 def test_several_runs_are_compared(honest: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.json_values import JsonObject
+from hil.printable import quoted
 from hil.record.reader import Reader
 from hil.record.seal import ROWS_WITH_BLOBS
 from hil.record.span_rows import has_replicas
@@ -67,7 +68,7 @@ def vote_section(reader: Reader, facts: RunFacts) -> str:
     if data.get("refused"):
         return (
             f"<h2>Voted again, here</h2><p>{data['refused']} Vote again with "
-            f"<code>hil replay {text(facts.name)} --verify</code>.</p>"
+            f"<code>hil replay {text(quoted(facts.name))} --verify</code>.</p>"
         )
     content = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
     return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from hil.printable import quoted
 from hil.record.reader import Reader
 from hil.record.run_result import RunResult
 from hil.report.markup import text
@@ -83,7 +84,7 @@ def _summary(facts: RunFacts) -> str:
         f"<h3>Reproduce</h3><pre class=command>{text(command)}</pre>"
         f'<p class="note">{text(reproduce_note(facts))}{own}</p>'
         f'<p class="note">Vote again outside of this page: <code>hil replay '
-        f"{text(facts.name)} --verify</code></p>"
+        f"{text(quoted(facts.name))} --verify</code></p>"
     )
     boxes = f'<section class="card">{first}</section><section class="card">{second}</section>'
     return f'<div class="cards two">{boxes}</div>'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hil.errors import RecordError
+from hil.printable import quoted
 from hil.record.reader import Reader
 from hil.record.seal import SEAL, difference
 from hil.report.markup import text
@@ -36,5 +37,5 @@ def changed_words(name: str, changed: Sequence[str]) -> str:
         f'<p class="warning">The record of run {text(name)} was changed after the run had ended, '
         f"and this page shows it as it is now. Not what the record digest was computed of: "
         f"{text(parts)}. "
-        f"<code>hil replay {text(name)} --verify</code> lists what differs.</p>"
+        f"<code>hil replay {text(quoted(name))} --verify</code> lists what differs.</p>"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -93,7 +94,7 @@ def conditions(facts: RunFacts) -> str:
         "upset rates": _rates(facts),
         "began": text(meta.started_utc),
         "took": f"{duration(result.wall_us)} of real time",
-        "command": f"<code>hil {text(' '.join(meta.command or ()))}</code>",
+        "command": f"<code>{text(shlex.join(['hil', *(meta.command or ())]))}</code>",
         "seed": "" if result.seed is None else exact_text(result.seed),
         "made by": text(f"hil {meta.hil_version}, Python {meta.python}, {meta.system}"),
         "formats": f"wire version {meta.wire_version}, record version {meta.record_version}",
