@@ -18,16 +18,38 @@ if TYPE_CHECKING:
     from hil.record.reader import Reader
     from hil.record.run_result import RunResult
 
-__all__ = ["must_be_run", "opened", "print_summary", "show_summary"]
+__all__ = ["must_be_run", "must_not_be_scenario", "opened", "print_summary", "show_summary"]
 
 
 def must_be_run(run: Path) -> None:
     """Check that `run` is the folder or the record of a run. Raises: UsageError if it is not."""
+    must_not_be_scenario(run)
     if not (run / "run.db" if run.is_dir() else run).is_file():
         raise UsageError(
             f"there is no run at {run}",
             remedy="name the folder of a run, as `hil run` printed it (it holds run.db)",
         )
+
+
+def must_not_be_scenario(run: Path) -> None:
+    """Check that what should be a record is not a scenario: the name of a shipped one, or a file.
+    Raises: UsageError if it is."""
+    is_file = run.suffix in (".yaml", ".yml") and run.is_file()
+    if is_file or (not run.exists() and _is_shipped(run)):
+        raise UsageError(
+            f"{run} is a scenario, not a run",
+            remedy=f"run it: hil run {quoted(run)}; then name the folder of the run",
+        )
+
+
+def _is_shipped(run: Path) -> bool:
+    from hil.errors import SetupError
+    from hil.scenario.load import find_scenario
+
+    try:
+        return find_scenario(str(run)).is_file()
+    except (UsageError, SetupError):
+        return False
 
 
 @contextlib.contextmanager

@@ -106,9 +106,12 @@ def _check_endings(pdf: Path | None, png: Path | None) -> None:
 
 def _content(of: Sequence[Path]) -> str:
     """Return the page. Raises: UsageError if something else than runs, or one result, is named."""
+    from hil.cli.record import must_be_run, must_not_be_scenario
+
+    for path in of:
+        must_not_be_scenario(path)
     runs = [path for path in of if path.is_dir() or path.name == "run.db"]
     if len(runs) == len(of):
-        from hil.cli.record import must_be_run
         from hil.report.run_report import runs_page
 
         for path in runs:

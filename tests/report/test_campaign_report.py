@@ -214,6 +214,8 @@ def test_what_cannot_be_reported_is_one_message(
         (("other.campaign",), 3, "not the result of a campaign"),
         (("none.campaign",), 2, "no run folder and no result file none.campaign"),
         ((".",), 2, "there is no run at"),
+        (("leo-iss-day",), 2, "leo-iss-day is a scenario, not a run"),
+        (("none.campaign", "leo-iss-day"), 2, "hil run leo-iss-day"),
         ((str(result), "-o", "no/page.html"), 2, "no folder no"),
         ((str(result), "-o", "."), 2, "exists already"),
     ):
