@@ -21,7 +21,7 @@ from hil.json_values import JsonValue
 from hil.record.board_context import BoardContext, KernelLog, LogExtent, NodeContext
 from hil.report.printed_page import BROWSERS
 from hil.report.run_page.board_context import executed, kernel_logs
-from hil.report.run_page.comparison import differing_keys
+from hil.report.run_page.condition_table import differing_keys, differing_lists
 from hil.report.run_page.svg import thinned
 from hil.report.run_page.tables import shares
 from hil.report.run_page.theory import poisson_range
@@ -218,10 +218,41 @@ def test_several_runs_are_compared(honest: Path, tmp_path: Path) -> None:
     assert {link[1:] for link in read.links} <= read.ids
 
 
+def test_a_comparison_shows_what_matters_first_and_lists_as_one_row(
+    honest: Path, tmp_path: Path
+) -> None:
+    events = [*EVENTS, {"frame": 20, "node": "c", "target": "state", "bit": 1}]
+    rig = {"scheme": "dmr", "board": "inproc"}
+    less = run(tmp_path / "less", name="less", frames=20, upsets={"events": []}, rig=rig)
+    more = run(tmp_path / "more", workload="infer", upsets={"events": events[3:]})
+    page = runs_page([honest, less, more])
+    text = Read(page).text
+    text = text[text.index("What differs") : text.index("Run by run")]
+    main, single = text.split("one by one")
+    names = ["scenario", "workload", "redundancy", "boards", "frames", "rig", "upsets. events"]
+    assert [main.index(f" {name}") for name in names] == sorted(
+        main.index(f" {name}") for name in names
+    )
+    assert "scenario reported less reported" in main
+    assert "workload attitude attitude infer" in main
+    assert "frames 80 of 10 ms 20 of 10 ms 80 of 10 ms" in main
+    assert "upsets. events 3 differ 3 0 1" in main
+    assert "events[0]" not in main and "events[0]" in single
+    assert '"' not in main
+
+
 def test_a_part_that_one_scenario_lacks_is_one_difference() -> None:
     one: JsonValue = {"plant": None, "seed": 1, "same": [1, 2]}
     other: JsonValue = {"plant": {"orbit": {"altitude_km": 420}}, "seed": 2, "same": [1, 2]}
     assert differing_keys([one, other]) == {"plant": ["", "given"], "seed": ["1", "2"]}
+
+
+def test_parts_of_lists_are_counted_where_they_differ() -> None:
+    one: JsonValue = {"upsets": {"events": [{"bit": 1}, {"bit": 2}, {"bit": 3}]}}
+    other: JsonValue = {"upsets": {"events": [{"bit": 1}, {"bit": 9}]}}
+    keys = differing_keys([one, other])
+    assert list(keys) == ["upsets.events[1].bit", "upsets.events[2].bit"]
+    assert differing_lists([one, other], keys) == {"upsets.events": (["3", "2"], 2)}
 
 
 @pytest.mark.parametrize(("count", "whole"), [(0, 37), (4, 37), (37, 37)])

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
-from typing import Final
 
-from hil.json_values import JsonValue
 from hil.record.reader import Reader
 from hil.record.run_result import RunResult
 from hil.report.markup import bar, element, exact_text, text
 from hil.report.page_file import asset, document
+from hil.report.run_page.condition_table import condition_table
 from hil.report.run_page.facts import RunFacts, run_facts
 from hil.report.run_page.figures import effect_legend, lanes
 from hil.report.run_page.record_seal import changed_words
@@ -28,11 +26,7 @@ from hil.report.run_page.verdict import (
 from hil.upsets.words import COUNTED_EFFECTS, NodeEffect
 from hil.views.style import duration
 
-__all__ = ["comparison_page", "differing_keys"]
-
-_KEYS_SHOWN: Final = 40
-_VALUE_SHOWN: Final = 120
-_NULL: Final = "null"
+__all__ = ["comparison_page"]
 
 
 def comparison_page(runs: Sequence[tuple[Reader, RunResult]]) -> str:
@@ -48,7 +42,7 @@ def comparison_page(runs: Sequence[tuple[Reader, RunResult]]) -> str:
         f'<p class="lead">{text(_conditions_in_short(facts, same))}</p>'
         f"{''.join(changed_words(f.name, f.changed) for f in facts)}</header>"
         f"<h2>Results</h2>{_results(facts)}"
-        f"<h2>What differs in their conditions</h2>{_conditions(facts)}"
+        f"<h2>What differs in their conditions</h2>{condition_table(facts)}"
         f"<h2>Run by run</h2>{''.join(_run(f, n) for n, f in enumerate(facts))}"
         "<footer>hil report. This page needs no network.</footer>"
     )
@@ -132,69 +126,6 @@ def _effect_bar(facts: RunFacts) -> str:
 def _median_repair(facts: RunFacts) -> str:
     times = [cost.duration_wall_us for cost in facts.recovery.costs if cost.ok]
     return duration(median(times)) if times else "·"
-
-
-# --- conditions -----------------------------------------------------------------------------------
-
-
-def differing_keys(scenarios: Sequence[JsonValue]) -> dict[str, list[str]]:
-    """Return the keys of scenarios, as paths, whose values are not the same in all, with the value
-    of each; empty where a scenario has none. A part that a scenario lacks as a whole is one key."""
-    flat = [dict(_flat("", scenario)) for scenario in scenarios]
-    absent = {key for one in flat for key, value in one.items() if value == _NULL}
-    whole = {key for key in absent if any(_has_part(one, key) for one in flat)}
-    for one in flat:
-        for key in whole:
-            if _has_part(one, key):
-                one[key] = "given"
-        for key in [k for k in one if any(k.startswith((f"{w}.", f"{w}[")) for w in whole)]:
-            del one[key]
-    keys = sorted({key for one in flat for key in one})
-    out = {key: ["" if (v := one.get(key, "")) == _NULL else v for one in flat] for key in keys}
-    return {key: values for key, values in out.items() if len(set(values)) > 1}
-
-
-def _has_part(flat: Mapping[str, str], key: str) -> bool:
-    return any(name.startswith((f"{key}.", f"{key}[")) for name in flat)
-
-
-def _flat(path: str, value: JsonValue) -> list[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        items = [(f"{path}.{key}" if path else str(key), inner) for key, inner in value.items()]
-    elif isinstance(value, (list, tuple)):
-        items = [(f"{path}[{number}]", inner) for number, inner in enumerate(value)]
-    else:
-        return [(path, json.dumps(value))]
-    return [pair for name, inner in items for pair in _flat(name, inner)]
-
-
-def _conditions(facts: Sequence[RunFacts]) -> str:
-    scenarios: list[JsonValue] = []
-    for each in facts:
-        try:
-            scenarios.append(json.loads(each.meta.scenario.text or "null"))
-        except ValueError:
-            scenarios.append(None)
-    rows = {
-        "hil": [f.meta.hil_version for f in facts],
-        "system": [f.meta.system for f in facts],
-        **differing_keys(scenarios),
-    }
-    lines = [
-        f"<tr><th scope=row><code>{text(key)}</code></th>"
-        f"{''.join(f'<td>{text(value[:_VALUE_SHOWN])}</td>' for value in values)}</tr>"
-        for key, values in rows.items()
-        if len(set(values)) > 1
-    ]
-    if not lines:
-        return "<p>Nothing: scenario, seed, version and computer are the same.</p>"
-    names = "".join(f'<th scope="col">{text(f.name)}</th>' for f in facts)
-    more = ""
-    if len(lines) > _KEYS_SHOWN:
-        more = f'<p class="note">{len(lines) - _KEYS_SHOWN:,} more keys differ.</p>'
-    head = f"<thead><tr><th></th>{names}</tr></thead>"
-    body = f'<table class="plain">{head}<tbody>{"".join(lines[:_KEYS_SHOWN])}</tbody></table>'
-    return element("div", body, class_="wide") + more
 
 
 def _run(facts: RunFacts, number: int) -> str:

@@ -22,6 +22,8 @@ from hil.views.listing import signal_name, upset_text
 from hil.views.style import duration, flight_time
 
 __all__ = [
+    "acceleration_words",
+    "boards_words",
     "conditions",
     "dissent_section",
     "expectation_table",
@@ -77,20 +79,30 @@ def _failed() -> str:
     return element("span", "FAILED", class_="mark bad")
 
 
+def acceleration_words(facts: RunFacts) -> str:
+    """Return whether and by how much the rates of upsets were accelerated. Plain text."""
+    return acceleration_text(facts) or "those of the scenario, not accelerated"
+
+
+def boards_words(facts: RunFacts) -> str:
+    """Return how many boards of which kinds a run has. Plain text."""
+    boards = Counter(node.board for node in facts.nodes)
+    return ", ".join(f"{count} of kind {kind}" for kind, count in boards.items())
+
+
 def _rates(facts: RunFacts) -> str:
-    factors = acceleration_text(facts)
-    return f"<b>{text(factors)}</b>" if factors else "those of the scenario, not accelerated"
+    words = text(acceleration_words(facts))
+    return f"<b>{words}</b>" if acceleration_text(facts) else words
 
 
 def conditions(facts: RunFacts) -> str:
     """Return what was tested: scenario, boards, versions, hashes."""
     meta, result, scenario = facts.meta, facts.result, facts.meta.scenario
-    boards = Counter(node.board for node in facts.nodes)
     rows = {
         "scenario": text(f"{scenario.name or 'unnamed'}: {scenario.summary}".rstrip(": ")),
         "workload": text(scenario.workload),
         "redundancy": text(f"{scenario.scheme}, nodes {', '.join(facts.node_names)}"),
-        "boards": text(", ".join(f"{count} of kind {kind}" for kind, count in boards.items())),
+        "boards": text(boards_words(facts)),
         "upset rates": _rates(facts),
         "began": text(meta.started_utc),
         "took": f"{duration(result.wall_us)} of real time",
