@@ -8,6 +8,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
@@ -16,14 +17,15 @@ import typer
 from hil.cli import completion
 from hil.cli.options import Json
 from hil.cli.output import answer, say
-from hil.cli.record import must_be_run
-from hil.errors import UsageError
+from hil.cli.record import must_be_run, opened
+from hil.errors import RecordError, UsageError
 from hil.exit_codes import Exit
 
 if TYPE_CHECKING:
     from hil.export.ccsds_feed import PacketFeed
     from hil.export.prometheus_feed import PrometheusFeed
     from hil.json_values import JsonValue
+    from hil.record.live import LiveRecord
 
 __all__ = ["HELP", "feed"]
 
@@ -37,6 +39,8 @@ HELP: Final = (
 
 _LOOPBACK: Final = "127.0.0.1"
 _LOOK_S: Final = 0.2
+_DAMAGED_LOOKS: Final = 5
+"""[looks, one after the other] A record that cannot be read for so long is damaged, not busy."""
 _NICE: Final = 10
 
 
@@ -114,7 +118,10 @@ def _feed_it(
     until_end: bool,
 ) -> None:
     """Open the feeds of a run, say where they are, and wait for their end."""
-    with _feeds(run, where, until_end=until_end) as feeds:
+    from hil.record.live import LiveRecord
+
+    with _feeds(run, where, until_end=until_end) as feeds, closing(LiveRecord(run)) as record:
+        record.poll()
         if as_json:
             answer({"run": str(run), **report, **{each.name: each.where for each in feeds}})
         else:
@@ -123,7 +130,7 @@ def _feed_it(
         for each in feeds:
             if not each.address.is_local:
                 say(f"warning: anybody who reaches {each.where} can read the run there")
-        _serve(run, feeds, until_end=until_end)
+        _serve(record, feeds, until_end=until_end)
 
 
 def _give_way() -> None:
@@ -143,12 +150,19 @@ def _address(text: str, option: str) -> _Address:
 
 
 def _chosen(run: Path | None) -> Path:
+    """Return the run to feed; one that has not begun is waited for. Raises: UsageError if there is
+    none; RecordError if its record cannot be read."""
     from hil.record.live import newest_run
+    from hil.record.run_lock import is_running
 
     chosen = run or newest_run()
     if chosen is None:
         raise UsageError("there is no run in runs/", remedy="hil run quickstart, or name a folder")
-    if not chosen.is_dir():
+    record = chosen / "run.db" if chosen.is_dir() else chosen
+    if record.exists() and not is_running(record.parent):
+        with opened(chosen):
+            pass  # it can be read
+    elif not chosen.is_dir():
         must_be_run(chosen)
     return chosen
 
@@ -189,19 +203,41 @@ def _feeds(run: Path, where: dict[str, _Address], *, until_end: bool) -> Iterato
         yield feeds
 
 
-def _serve(run: Path, feeds: list[_Feed], *, until_end: bool) -> None:
-    """Wait until Ctrl-C, or for the end of the run and of its clients."""
-    from hil.record.live import LiveRecord, State
+def _serve(record: LiveRecord, feeds: list[_Feed], *, until_end: bool) -> None:
+    """Wait until Ctrl-C, or for the end of the run and of its clients; report once what keeps the
+    run from being fed. Raises: RecordError if its end is waited for, and its record is lost."""
+    from hil.record.live import State
 
-    record = LiveRecord(run)
     waiting = threading.Event()
-    try:
-        while True:
-            if until_end and not any(feed.server.is_waited_for for feed in feeds):
-                record.poll()
-                gone = record.state is State.LOST and record.epoch > 0
-                if record.state is State.ENDED or gone or record.writer_is_gone():
-                    return
-            waiting.wait(_LOOK_S)
-    finally:
-        record.close()
+    before, looks = "", 0
+    while True:
+        damage = _damage(record, feeds)
+        trouble = damage or _delay(record)
+        looks = looks + 1 if trouble == before else 1
+        before = trouble
+        if trouble and looks == (_DAMAGED_LOOKS if damage else 1):
+            if damage and until_end:
+                raise RecordError(f"{record.run}: {damage}", remedy="was its folder changed?")
+            say(f"{record.run}: {trouble}")
+        has_ended = record.state is State.ENDED or record.is_killed
+        if until_end and has_ended and not any(feed.server.is_waited_for for feed in feeds):
+            return
+        waiting.wait(_LOOK_S)
+        record.poll()
+
+
+def _damage(record: LiveRecord, feeds: list[_Feed]) -> str:
+    """Return why the record cannot be read; empty if it can, or if there is none yet."""
+    from hil.record.live import State
+
+    lost = [record.reason] if record.state is State.LOST else []
+    return next((text for text in (*lost, *(feed.server.damage for feed in feeds)) if text), "")
+
+
+def _delay(record: LiveRecord) -> str:
+    """Return why nothing more comes from a run that has not ended; empty if more may come."""
+    from hil.record.live import State
+
+    if record.state is State.WAITING:
+        return "no run has begun there; waiting for it"
+    return "the run did not end: its process was killed" if record.is_killed else ""

@@ -37,6 +37,7 @@ class PacketFeed:
         self._ended = threading.Event()
         self._clients: list[threading.Thread] = []
         self._served = 0
+        self._damage = ""
         try:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             self._socket = socket.create_server((host, port), family=family, backlog=_CLIENTS)
@@ -53,6 +54,11 @@ class PacketFeed:
     def is_waited_for(self) -> bool:
         """Return whether a client has not got everything yet, or none has been there."""
         return self._served == 0 or bool(self._living())
+
+    @property
+    def damage(self) -> str:
+        """Return why the record could not be read for a client; empty if it could."""
+        return self._damage
 
     def _living(self) -> list[threading.Thread]:
         self._clients = [client for client in self._clients if client.is_alive()]
@@ -88,7 +94,7 @@ class PacketFeed:
         encoder = PacketEncoder(follower)
         connection.settimeout(_POLL_S)
         try:
-            with connection, contextlib.suppress(OSError, RecordError):
+            with connection, contextlib.suppress(OSError):
                 complete = False
                 while not self._ended.is_set():
                     news = follower.news()
@@ -107,6 +113,8 @@ class PacketFeed:
                             return
                     else:
                         self._ended.wait(_POLL_S)
+        except RecordError as error:
+            self._damage = error.message
         finally:
             record.close()
 

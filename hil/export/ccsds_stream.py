@@ -102,10 +102,10 @@ class PacketEncoder:
             timed += self._row(row, names)
         timed.sort(key=lambda packet: packet[0])  # stable: frames of one time come first
         out = [self._whole(packet, data) for _, packet, data in timed]
-        if record.outcome != self._outcome:
+        if self._follower.outcome != self._outcome:
             first = self.run_packet()
             out.insert(0, first) if not self._outcome else out.append(first)
-            self._outcome = record.outcome
+            self._outcome = self._follower.outcome
         return b"".join(out)
 
     def run_packet(self) -> bytes:
@@ -114,7 +114,7 @@ class PacketEncoder:
         meta = record.meta
         values = {
             "name": meta.scenario.name,
-            "outcome": record.outcome,
+            "outcome": self._follower.outcome,
             "scheme": meta.scenario.scheme,
             "nodes": len(record.names),
             "names": ",".join(record.names),

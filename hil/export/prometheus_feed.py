@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from hil.errors import RecordError, SetupError
 from hil.export.run_metrics import METRICS, RunMetrics
@@ -16,10 +15,13 @@ from hil.record.run_follower import RunFollower
 
 __all__ = ["PrometheusFeed"]
 
+_PATH: Final = "/metrics"
+
 
 class PrometheusFeed:
     """Serves `/metrics` of a run at `host` and `port` (0: a free one; `port` is the one in use)
-    from a thread of its own. The record is read at each request, only what is new in it.
+    from a thread of its own. The record is read at each request, only what is new in it; before
+    the run has begun there are no metrics.
 
     Raises: SetupError if prometheus_client is not installed or the port cannot be had."""
 
@@ -28,6 +30,7 @@ class PrometheusFeed:
         self._record = LiveRecord(run)
         self._metrics = RunMetrics(RunFollower(self._record))
         self._lock = threading.Lock()
+        self._damage = ""
         self._families = client.core
         registry = client.CollectorRegistry()
         registry.register(self)
@@ -38,6 +41,7 @@ class PrometheusFeed:
                 f"cannot serve at {host}:{port}: {error.strerror or error}",
                 remedy="choose another port, or end the program that has it",
             ) from error
+        self._server.set_app(_only_metrics(self._server.get_app()))
         self.port = int(self._server.server_port)
 
     @property
@@ -52,8 +56,13 @@ class PrometheusFeed:
     def collect(self) -> Iterator[Any]:
         """Yield all metrics as they are now, for prometheus_client."""
         with self._lock:
-            with contextlib.suppress(RecordError):  # a damaged record keeps its last values
+            try:
                 self._metrics.update()
+                self._damage = ""
+            except RecordError as error:  # a damaged record keeps its last values
+                self._damage = error.message
+            if not self._record.names:
+                return
             info = self._families.InfoMetricFamily("hil_run", "What is run.")
             info.add_metric([], dict(self._metrics.info))
             families = [info]
@@ -67,12 +76,33 @@ class PrometheusFeed:
                 families.append(family)
         yield from families
 
+    @property
+    def damage(self) -> str:
+        """Return why the record could not be read at the last request; empty if it could."""
+        return self._damage
+
     def close(self) -> None:
         """End the endpoint. Idempotent."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
         self._record.close()
+
+
+def _only_metrics(serve: Any) -> Any:
+    """Return the WSGI application that leaves `/metrics` to `serve`; that of prometheus_client
+    serves them at every path."""
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path == _PATH:
+            response: Iterable[bytes] = serve(environ, start_response)
+            return response
+        status, text = ("200 OK", "a run of hil") if path == "/" else ("404 Not Found", "not found")
+        start_response(status, [("Content-Type", "text/html; charset=utf-8")])
+        return [f'<p>{text}: its metrics are at <a href="{_PATH}">{_PATH}</a></p>\n'.encode()]
+
+    return answer
 
 
 def _client() -> Any:

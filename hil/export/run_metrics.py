@@ -25,7 +25,7 @@ from hil.record.row_values import (
     RecordedTransition,
     RecordedUpset,
 )
-from hil.record.run_follower import FollowedRow, RunFollower, RunNews
+from hil.record.run_follower import KILLED, FollowedRow, RunFollower, RunNews
 from hil.redundancy.recovery import RUNGS, NodeState
 from hil.redundancy.voting import CORRECT, DELIVERED, HELD, NodeStatus, VerdictKind
 from hil.run_outcome import RunOutcome
@@ -110,7 +110,7 @@ METRICS: Final = (
 )
 """All metrics, besides `hil_run_info`, whose labels say what is run."""
 
-_OUTCOMES: Final = tuple(outcome.value for outcome in RunOutcome)
+_OUTCOMES: Final = (*(outcome.value for outcome in RunOutcome), KILLED)
 _MASKS: Final = {"node_dissents_total": "dissent", "node_latent_total": "latent"}
 _SETTLED: Final = {"hil_upset_outcomes_total", "hil_upset_effects_total"}
 _LINK_ERRORS: Final = ("rx_errors", "naks", "retries", "stale", "reconnects")
@@ -163,7 +163,8 @@ class RunMetrics:
         self._open: dict[int, RecordedUpset] = {}
 
     def update(self) -> None:
-        """Read what is new in the record. Raises: RecordError if it is damaged."""
+        """Read what is new in the record; without one there are no values. Raises: RecordError if
+        it is damaged."""
         while (news := self._follower.news()) is not None:
             if self._generation != self._follower.generation:
                 self._counts.clear()
@@ -173,7 +174,8 @@ class RunMetrics:
             self._frames(news)
             for row in news.rows:
                 self._row(row)
-        self._run()
+        if self._follower.record.names:
+            self._run()
 
     @property
     def info(self) -> Mapping[str, str]:
@@ -225,7 +227,7 @@ class RunMetrics:
     def _run(self) -> None:
         record = self._follower.record
         for outcome in _OUTCOMES:
-            self._set("run_outcome", record.outcome == outcome, outcome)
+            self._set("run_outcome", self._follower.outcome == outcome, outcome)
         self._set("run_frame", max(0, record.last))
         self._set("run_simulated_seconds", self._follower.t_us(record.last) / 1e6)
         running = record.outcome == RunOutcome.RUNNING

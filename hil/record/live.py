@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import enum
 import json
-import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from hil.record.opening import beside, is_plain, open_to_read, tidy
 from hil.record.packed_frames import ALONE_MAX, PackedFrames
 from hil.record.record_tables import RecordTable
 from hil.record.row_values import RecordedNode, values_of
+from hil.record.run_lock import is_running
 from hil.record.run_meta import RunMeta
 from hil.record.timeline import Timeline
 from hil.redundancy.voting import Verdict
@@ -61,8 +61,9 @@ class LiveRecord:
     """The record of the run in `run` (its folder, or the run.db itself).
 
     `changed` counts what poll has found new; `state`, `reason`, `meta`, `names`, `pulse` and `last`
-    (the newest frame, -1 without one) are as of the last poll. `epoch` counts the records that were
-    opened: another one in the same place has nothing in common with the one before."""
+    (the newest frame, -1 without one) are as of the last poll, as is `is_killed`: the process of
+    the run ended without recording an end. `epoch` counts the records that were opened: another one
+    in the same place has nothing in common with the one before."""
 
     def __init__(self, run: Path) -> None:
         self.run = run
@@ -72,6 +73,7 @@ class LiveRecord:
         self.nodes: tuple[RecordedNode, ...] = ()
         self.pulse: Pulse | None = None
         self.last = -1
+        self.is_killed = False
         self.time = Timeline()
         self.changed = 0
         self.epoch = 0
@@ -108,6 +110,7 @@ class LiveRecord:
 
     def poll(self) -> bool:
         """Read what is new in the record, and return whether anything is."""
+        had_no_writer = self._has_no_writer()
         try:
             has_news = self._looked()
         except RecordError as error:
@@ -115,8 +118,16 @@ class LiveRecord:
             has_news = self._gone(f"it cannot be read: {error.message}{remedy}")
         except (sqlite3.Error, OSError, ValueError) as error:
             has_news = self._gone(f"it cannot be read: {error}")
+        is_killed = had_no_writer and self._has_no_writer() and self.state is State.RUNNING
+        has_news |= is_killed != self.is_killed
+        self.is_killed = is_killed
         self.changed += has_news
         return has_news
+
+    def _has_no_writer(self) -> bool:
+        """Return whether no process holds the lock of an unfinished run. A run that has none before
+        its record is read, and none after that, neither ended nor began meanwhile."""
+        return self.state is not State.ENDED and not is_running(self.path.parent)
 
     def _looked(self) -> bool:
         try:
@@ -236,19 +247,6 @@ class LiveRecord:
             "SELECT frame, t_us FROM skips WHERE frame > ? ORDER BY frame", (self.time.known,)
         ):
             self.time.skip(frame, t_us)
-
-    def writer_is_gone(self) -> bool:
-        """Return whether the process that wrote the record has ended without recording an end.
-        False where that cannot be known."""
-        if self.state is not State.RUNNING or self.pulse is None:
-            return False
-        try:
-            os.kill(self.pulse.pid, 0)
-        except ProcessLookupError:
-            return True
-        except OSError:
-            pass
-        return False
 
     def age_s(self) -> float | None:
         """Return the real time since the writer's last commit [s]; None if there was none."""

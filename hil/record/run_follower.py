@@ -33,7 +33,10 @@ from hil.record.row_values import (
 )
 from hil.wire.messages import UpsetState
 
-__all__ = ["FollowedRow", "RunFollower", "RunNews"]
+__all__ = ["KILLED", "FollowedRow", "RunFollower", "RunNews"]
+
+KILLED: Final = "killed"
+"""What a run came to whose process ended without recording an outcome."""
 
 FollowedRow: TypeAlias = (
     RecordedAnomaly
@@ -106,11 +109,16 @@ class RunFollower:
 
     @property
     def has_all(self) -> bool:
-        """Return whether the run has ended, or its record is gone, and everything of it was
-        returned. A record that has not been there yet is waited for."""
+        """Return whether the run has ended or was killed, or its record is gone, and everything of
+        it was returned. A record that has not been there yet is waited for."""
         state = self.record.state
         over = state is State.ENDED or (state is State.LOST and self.record.epoch > 0)
-        return self._at_end and over
+        return self._at_end and (over or self.record.is_killed)
+
+    @property
+    def outcome(self) -> str:
+        """Return the outcome of the run as of the last news, or `KILLED`; empty before it began."""
+        return KILLED if self.record.is_killed else self.record.outcome
 
     def news(self) -> RunNews | None:
         """Read the record and return what is new in it, a part of it if it is much; None if

@@ -99,7 +99,7 @@ def refuse_if_running(run_dir: Path) -> None:
 
     Raises: UsageError if a process holds the lock."""
     with contextlib.suppress(OSError):
-        fd = os.open(run_dir / FILE_NAME, os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(run_dir / FILE_NAME, os.O_RDONLY | os.O_CLOEXEC)  # another user's, too
         try:
             asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
             lock = _FLOCK.unpack(fcntl.fcntl(fd, fcntl.F_OFD_GETLK, asked))

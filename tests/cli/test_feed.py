@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -70,7 +71,8 @@ def test_a_feed_beside_a_run_in_real_time_loses_no_frame(tmp_path: Path) -> None
     assert feed.wait(30) == 0
     assert api.open_run(run).frames.rows == 150
     assert feed.stderr is not None and feed.stdout is not None
-    assert feed.stderr.read() == "" == feed.stdout.read()
+    waited = f"{run}: no run has begun there; waiting for it\n"
+    assert feed.stderr.read() == waited and feed.stdout.read() == ""
     feed.stderr.close()
     feed.stdout.close()
 
@@ -112,3 +114,24 @@ def test_what_cannot_be_fed_is_one_message(hil: Hil, words: tuple[str, ...], mes
     done = hil("feed", *words)
     assert done.code == 2 and message in done.err
     assert len(done.err.splitlines()) <= 2
+
+
+def test_a_record_that_cannot_be_read_is_refused_as_by_every_command(hil: Hil) -> None:
+    run = hil.cwd / "run"
+    run.mkdir()
+    (run / "run.db").write_bytes(b"SQLite format 3\0" + bytes(5000))
+    done = hil("feed", "run", "--prometheus", "0")
+    assert done.code == 3 and "run.db" in done.err
+    assert done.err == hil("replay", "run").err
+
+
+@pytest.mark.slow
+def test_a_run_that_is_lost_meanwhile_ends_the_feed_with_one_message(tmp_path: Path) -> None:
+    pytest.importorskip("spacepackets")
+    pytest.importorskip("prometheus_client")
+    run = api.run("nominal", boards="inproc", frames=5, out=tmp_path / "run").folder
+    feed, _ = feed_of(run)
+    shutil.rmtree(run)
+    _, stderr = feed.communicate(timeout=30)
+    assert feed.returncode == 3
+    assert stderr.splitlines()[0] == f"hil: {run}: its record is gone"

@@ -62,6 +62,16 @@ def test_until_the_end_a_connection_ends_with_the_run(packets: bytes, flown: Pat
         assert received(connection, len(packets) + 1) == packets
 
 
+def test_until_the_end_a_connection_ends_with_a_run_that_was_killed(killed: Path) -> None:
+    pytest.importorskip("spacepackets")
+    with (
+        closing(PacketFeed(killed, "127.0.0.1", 0, until_end=True)) as feed,
+        socket.create_connection(("127.0.0.1", feed.port), timeout=30) as connection,
+    ):
+        packets = received(connection, 1 << 20)
+    assert b"killed" in packets and b"running" not in packets
+
+
 def test_yamcs_and_openc3_are_told_where_time_and_length_of_a_packet_are() -> None:
     yamcs = yaml.safe_load((FILES / "yamcs.hil.yaml").read_text(encoding="utf-8"))
     how = yamcs["dataLinks"][0]["packetPreprocessorArgs"]

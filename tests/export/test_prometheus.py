@@ -7,9 +7,11 @@ import re
 import socket
 import sqlite3
 import sys
+import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from hil.errors import SetupError
 from hil.export import prometheus_feed
 from hil.export.prometheus_feed import PrometheusFeed
 from hil.export.run_metrics import METRICS
+from hil.record.run_lock import RunLock
 
 DASHBOARD = Path(prometheus_feed.__file__).parent / "files" / "grafana.json"
 
@@ -33,8 +36,8 @@ def feed(flown: Path) -> Iterator[PrometheusFeed]:
     served.close()
 
 
-def text_of(feed: PrometheusFeed) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{feed.port}/metrics", timeout=10) as answer:
+def text_of(feed: PrometheusFeed, path: str = "/metrics") -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{feed.port}{path}", timeout=10) as answer:
         content: bytes = answer.read()
     return content.decode()
 
@@ -126,6 +129,36 @@ def test_gauges_are_the_newest_rows_of_the_record(
         }
         assert sum(states.values()) == states["voting"] == 1
     assert samples["hil_run_outcome", frozenset({("outcome", "pass")})] == 1
+
+
+def test_a_run_whose_process_was_killed_is_not_running(killed: Path) -> None:
+    pytest.importorskip("prometheus_client")
+    outcomes = {}
+    with closing(PrometheusFeed(killed, "127.0.0.1", 0)) as feed:
+        for state in ("killed", "resumed"):
+            with RunLock(killed) if state == "resumed" else nullcontext():
+                _, samples = read(text_of(feed))
+            outcomes[state] = [
+                dict(labels)["outcome"]
+                for (name, labels), value in samples.items()
+                if name == "hil_run_outcome" and value
+            ]
+    assert outcomes == {"killed": ["killed"], "resumed": ["running"]}
+    assert samples["hil_run_record_age_seconds", frozenset()] > 0
+
+
+def test_before_a_run_begins_there_are_no_metrics_of_it(tmp_path: Path) -> None:
+    pytest.importorskip("prometheus_client")
+    with closing(PrometheusFeed(tmp_path, "127.0.0.1", 0)) as feed:
+        assert text_of(feed).strip() == ""
+
+
+def test_other_paths_than_that_of_the_metrics_only_point_to_it(feed: PrometheusFeed) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        text_of(feed, "/nothing")
+    assert refused.value.code == 404
+    for text in (text_of(feed, "/"), refused.value.read().decode()):
+        assert 'href="/metrics"' in text and "hil_run" not in text
 
 
 def test_the_dashboard_asks_only_for_metrics_and_labels_that_the_endpoint_has(

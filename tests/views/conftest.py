@@ -14,7 +14,7 @@ from hil.record.live import LiveRecord
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every record was written this very moment, by a process that lives."""
     monkeypatch.setattr(LiveRecord, "age_s", lambda _self: 0.1)
-    monkeypatch.setattr(LiveRecord, "writer_is_gone", lambda _self: False)
+    monkeypatch.setattr(LiveRecord, "_has_no_writer", lambda _self: False)
 
 
 @pytest.fixture(autouse=True)

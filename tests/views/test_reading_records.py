@@ -17,6 +17,7 @@ import pytest
 from hil.perf.long_record import write_record
 from hil.record.live import LiveRecord, State, newest_run
 from hil.record.record_tables import RecordTable
+from hil.record.run_lock import RunLock
 from hil.record.timeline import Timeline
 from hil.views.alarm_limits import Level
 from hil.views.screen.model import alarm_feed
@@ -117,24 +118,13 @@ def test_a_reader_does_not_hold_the_writer_up(tmp_path: Path) -> None:
 
 
 def test_a_writer_that_was_killed_is_noticed(tmp_path: Path) -> None:
-    with Story(tmp_path / "run.db") as story:
+    with RunLock(tmp_path), Story(tmp_path / "run.db") as story:
         story.agree(5)
-    source = opened(tmp_path)
-    assert not source.writer_is_gone()
-    db = sqlite3.connect(tmp_path / "run.db")
-    db.execute("UPDATE pulse SET pid = ?", (_dead_pid(),))
-    db.commit()
-    db.close()
-    source.poll()
-    assert source.writer_is_gone()
-
-
-def _dead_pid() -> int:
-    pid = os.fork()
-    if not pid:
-        os._exit(0)
-    os.waitpid(pid, 0)
-    return pid
+        source = opened(tmp_path)
+        assert not source.is_killed
+    assert source.poll() and source.is_killed
+    with RunLock(tmp_path):  # it is resumed
+        assert source.poll() and not source.is_killed
 
 
 def test_records_of_before_the_pulse_are_read(tmp_path: Path) -> None:

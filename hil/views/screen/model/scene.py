@@ -93,7 +93,7 @@ class SceneReader:
             state=source.state,
             reason=source.reason,
             outcome=source.outcome,
-            writer_ended=newest and source.writer_is_gone(),
+            writer_ended=newest and source.is_killed,
             paused_by=paused_by,
             age_s=source.age_s(),
             rate=rate,
