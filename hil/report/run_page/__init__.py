@@ -1,7 +1,7 @@
 """The page of a run, or of several: what a review board reads. It knows the record alone.
 
 page           one run: verdict first, figures, dissents, tables, boards; the file is self-contained
-comparison     several runs beside each other
+comparison, condition_table    several runs beside each other, and what differs in their conditions
 facts          all that a page says of a run, asked of its record once
 record_seal    whether the record was changed after its run had ended
 verdict        the sentence, the story of the first dissent, and the command that repeats the run

@@ -1,4 +1,4 @@
-"""What differs in the conditions of several runs: what matters first, then the keys of their
+"""Shows what differs in the conditions of several runs: what matters first, then the keys of their
 scenarios, with lists of parts such as events as one row each; and all single keys to open."""
 
 from __future__ import annotations
