@@ -66,7 +66,8 @@ class NodeConfig(FrozenModel):
 
     name: NodeName = Field(description="Unique name: 1 to 16 of a-z, 0-9, _ and -.")
     board: BoardWord = Field(
-        default=BoardKind.PROCESS, description="What this node runs on; default: `rig.board`."
+        default=BoardKind.PROCESS,
+        description="What this node runs on; default: that of `rig.board`.",
     )
     port: PortName | None = Field(
         default=None, description=f"Serial boards only, and required there: {PORT_EXAMPLES}."
@@ -76,12 +77,12 @@ class NodeConfig(FrozenModel):
     )
     fast_baud: Baud | None = Field(
         default=None,
-        description="Baud rate to raise the line to, if that works; default: `baud` stays.",
+        description="Baud rate to raise the line to, if that works; default: it stays at `baud`.",
     )
     profile: str | None = Field(
         default=None,
         description="Board profile: its power, heat and radiation cross-sections; "
-        "default: `rig.profile`.",
+        "default: that of `rig.profile`.",
     )
     priority: Annotated[Int, Field(ge=0, le=100)] | None = Field(
         default=None,

@@ -53,6 +53,8 @@ def scenario_schema() -> JsonObject:
         "description": top["workload"]["description"],
     }
     top["name"]["pattern"] = f"^{SCENARIO_NAME_PATTERN}$"
+    del top["name"]["default"]  # it is the name of the file
+    del parts[NodeConfig.__name__]["properties"]["board"]["default"]  # it is that of the rig
     top["expect"]["anyOf"] = [
         {
             "type": "object",

@@ -28,6 +28,7 @@ _COMPOSED: Final = {
     "rate_kbit_s": "kbit/s", "kbit_s": "kbit/s",
 }  # fmt: skip
 _LONGEST: Final = 60
+_STATED_DEFAULT: Final = re.compile(r"[;.,:] [Dd]efault:? (.+?)(?:\.$|\. )")
 _TEXTS: Final = {
     "ask_amps": "ISET?", "ask_selected": "INST?", "ask_volts": "VSET?", "attached_to": "panel",
     "backend": "@py", "error": "SYST:ERR?", "file": "gp.json", "flux_file": "spenvis_tri.txt",
@@ -105,8 +106,13 @@ def _utc(value: Any) -> str:
 
 
 def _default(part: Schema) -> str:
-    short = "" if part.get("default") is None else _short(part["default"])
-    return "that of its keys" if len(short) > _LONGEST else f"`{short}`" if short else ""
+    """Return the default of a key: a value, or what its description says that it follows from, if
+    that is short."""
+    if part.get("default") is None:
+        stated = _STATED_DEFAULT.search(_flat(part.get("description", "")))
+        return stated[1] if stated and len(stated[1]) <= _LONGEST else ""
+    short = _short(part["default"])
+    return "that of its keys" if len(short) > _LONGEST else f"`{short}`"
 
 
 def _unit(key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from hil.scenario import parse_scenario
 from hil.views.screen.model.scene import SceneReader
 from hil.views.screen.pages.overview.orbit import orbit
 from hil.views.screen.pages.style import Marks
+from hil.views.summary.ground_table import ground_lines
+from hil.views.summary.layout import size_text
 
 SCENARIO = """
 schema: 1
@@ -74,6 +77,27 @@ def test_the_page_has_the_table_of_the_run(run: Path) -> None:
         reader.close()
     assert f"<td>result</td><td>{flow.items:,}</td><td>{flow.delivered:,}</td>" in page
     assert "Rate of the downlink" in page
+
+
+def test_a_run_that_got_nothing_down_says_so_and_gives_no_age(run: Path) -> None:
+    reader = Reader(run)
+    try:
+        rows = offload_rows(reader)
+    finally:
+        reader.close()
+    unheard = offload_figures(replace(rows, contacts=(), events=()), 300_000_000)
+    assert [line.plain for line in ground_lines(unheard)] == [
+        "no contact with the ground: nothing could come down",
+        "no result came down",
+    ]
+    late = offload_figures(replace(rows, events=()), 300_000_000)
+    assert ground_lines(late)[1].plain == "no result came down"
+    assert "newest result" in ground_lines(offload_figures(rows, 300_000_000))[1].plain
+
+
+def test_sizes_have_a_fitting_unit() -> None:
+    sizes = (9_999, 9_999_999, 9_999_999_999, 18248 << 20)
+    assert [size_text(size) for size in sizes] == ["9999 B", "9766 KiB", "9537 MiB", "17.8 GiB"]
 
 
 def test_a_run_without_a_link_has_no_such_section(tmp_path: Path) -> None:

@@ -62,6 +62,12 @@ def test_examples_and_defaults_are_values_that_the_key_may_have(model: str) -> N
             assert not list(jsonschema.Draft202012Validator(part).iter_errors(value)), (key, value)
 
 
+def test_the_column_of_defaults_says_what_happens() -> None:
+    defaults = {(model, key): cells[1] for model, key, cells in rows()}
+    assert defaults["The file", "name"] == "the name of the file"
+    assert defaults["NodeConfig", "board"] == "that of `rig.board`"
+
+
 def test_units_are_those_of_the_names() -> None:
     units = {key: cells[2] for _, key, cells in rows()}
     assert units["frame_ms"] == "ms" and units["altitude_km"] == "km"

@@ -11,6 +11,7 @@ from hil.record.offload_rows import offload_rows
 from hil.views.style import BAD, WARN, duration, plural
 from hil.views.summary.layout import columns, count_cell, section, size_text
 from hil.views.summary.recorded_run import RecordedRun
+from hil.wire.ground import ItemKind
 
 __all__ = ["ground_lines", "ground_table"]
 
@@ -46,14 +47,10 @@ def _cells(run: RecordedRun, flow: FlowFigures) -> list[RenderableType]:
 
 def ground_lines(figures: OffloadFigures) -> list[Text]:
     """Return the figures of the whole link, as sentences."""
-    lines = [
-        Text(
-            f"{plural(figures.contacts, 'contact')}, {duration(figures.contact_s * 1e6)}, room for "
-            f"{size_text(figures.capacity_bytes)}; {size_text(figures.delivered_bytes)} came down"
-        )
-    ]
-    if figures.flows.get("result"):
-        lines.append(Text(f"newest result on the ground: at worst {_time(figures.oldest_s)} old"))
+    lines = [_contacts_line(figures)]
+    if (results := figures.flows.get(ItemKind.RESULT)) is not None:
+        age = f"newest result on the ground: at worst {_time(figures.oldest_s)} old"
+        lines.append(Text(age if results.delivered else "no result came down"))
     if figures.answered:
         median, worst = (_time(s) for s in figures.answer_s)
         lines.append(
@@ -67,6 +64,15 @@ def ground_lines(figures: OffloadFigures) -> list[Text]:
     if figures.wrong:
         lines.append(Text(f"{plural(figures.wrong, 'wrong result')} came down", style=BAD))
     return lines
+
+
+def _contacts_line(figures: OffloadFigures) -> Text:
+    if not figures.contacts:
+        return Text("no contact with the ground: nothing could come down")
+    return Text(
+        f"{plural(figures.contacts, 'contact')}, {_time(figures.contact_s)}, room for "
+        f"{size_text(figures.capacity_bytes)}; {size_text(figures.delivered_bytes)} came down"
+    )
 
 
 def _time(seconds: float) -> str:

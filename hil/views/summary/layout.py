@@ -67,7 +67,9 @@ def size_text(count: int) -> str:
         return f"{count} B"
     if count < 10_000_000:
         return f"{count / 1024:.0f} KiB"
-    return f"{count / 1024**2:.0f} MiB"
+    if count < 10_000_000_000:
+        return f"{count / 1024**2:.0f} MiB"
+    return f"{count / 1024**3:.1f} GiB"
 
 
 def count_cell(glyphs: Glyphs, value: int) -> Text:
