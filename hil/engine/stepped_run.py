@@ -142,7 +142,7 @@ class SteppedRun:
         )
 
     def step(self, frames: int = 1, *, save: bool = True) -> int:
-        """Run so many frames, fewer at the end of the scenario, and return how many were run.
+        """Run so many frames, fewer at the end of the run, and return how many were run.
         `save` makes all that they recorded visible to readers of the record, which costs some
         milliseconds."""
         loop, pacer = self._loop, self._loop.controls.pacer
@@ -153,8 +153,8 @@ class SteppedRun:
         first = loop.flown
         target = loop.batches_until = min(first + frames, self.scenario.frame_count)
         try:
-            while loop.flown < target:
-                next(self._steps)
+            while loop.flown < target and not self.ended:
+                self.ended = next(self._steps, True) is True  # the run was ended by a command
             if target == self.scenario.frame_count:
                 self._exhaust()
         except BaseException as failure:
@@ -163,7 +163,7 @@ class SteppedRun:
         self._parked_us = HOST.now_us()
         if save:
             self.save_if_open()
-        return target - first
+        return loop.flown - first
 
     def save_if_open(self) -> None:
         """Make all that was recorded visible to readers of the record, unless it is closed, and all

@@ -83,6 +83,14 @@ def test_after_the_last_frame_nothing_is_ordered(tmp_path: Path) -> None:
     assert run.result.outcome == "pass"
 
 
+def test_a_run_that_is_ended_by_a_command_has_no_more_frames(tmp_path: Path) -> None:
+    with hil.stepped_run("nominal", out=tmp_path / "run", boards="inproc", who="me") as run:
+        run.step(3)
+        run.order("end")
+        assert (run.step(5), run.ended, run.frame) == (0, True, 3)
+    assert (run.result.outcome, run.result.aborted_by) == ("aborted", "me")
+
+
 def test_what_a_node_can_do_is_known_once_its_board_is_open(tmp_path: Path) -> None:
     with hil.stepped_run("nominal", out=tmp_path / "run", boards="inproc") as run:
         (a, *others) = run.nodes
