@@ -43,6 +43,7 @@ from hil.redundancy.recovery import NodeState, Transition
 from hil.redundancy.voting import Verdict, VerdictKind
 from hil.scenario import (
     KNOWN_METRICS,
+    ExpectationResult,
     Overrides,
     Scenario,
     load_bench,
@@ -50,6 +51,7 @@ from hil.scenario import (
     parse_expectation,
     parse_scenario,
 )
+from hil.scenario.rig import NODES_MAX
 from hil.upsets.outcome import Anomaly
 from hil.upsets.upset import Assessment, Upset
 from hil.verification.findings import Verification
@@ -59,14 +61,18 @@ from hil.verification.replay import verify
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from hil.views.evidence import Trouble
+
 __all__ = [
     "BOARD_CAPABILITIES",
     "KNOWN_METRICS",
+    "NODES_MAX",
     "Anomaly",
     "Answer",
     "Assessment",
     "Campaign",
     "ColumnTable",
+    "ExpectationResult",
     "FramesDone",
     "NodeRepair",
     "NodeState",
@@ -87,6 +93,7 @@ __all__ = [
     "VerdictKind",
     "campaign",
     "load_bench",
+    "load_for_run",
     "load_scenario",
     "open_campaign",
     "open_run",
@@ -179,6 +186,15 @@ class Run:
             raise UsageError(f"a run has no table {name!r}", remedy=f"one of {known}") from None
         with self.record() as reader:
             return run_table(reader, wanted)
+
+    def first_trouble(self, metric: str) -> Trouble | None:
+        """Return the first frame that shows why a metric of `expect:` has its value, and in words
+        what happened there, with the upsets behind it; None if no frame shows it. Raises:
+        RecordError if the record cannot be read."""
+        from hil.views.evidence import evidence  # noqa: PLC0415  (few ask; it loads the screens')
+
+        with self.record() as reader:
+            return evidence(reader, metric)
 
     def verify(self) -> Verification:
         """Vote again on what was recorded, and compute the run again as far as it can be; `ok` says
@@ -346,14 +362,24 @@ def stepped_run(
     return SteppedRun(new, observers, capture=capture, who=who)
 
 
+def load_for_run(scenario: str | Path, **options: Unpack[RunOptions]) -> Scenario:
+    """Return the scenario that a run with these options would have, without a run. Raises:
+    UsageError, ConfigError, TypeError as `run`."""
+    return load_scenario(scenario, _overrides(options))
+
+
 def _prepared(
     scenario: str | Path | Scenario, out: str | Path | None, options: RunOptions
 ) -> NewRun:
+    return prepare_new_run(scenario, _overrides(options), None if out is None else Path(out))
+
+
+def _overrides(options: RunOptions) -> Overrides:
     if unknown := sorted(set(options) - set(RunOptions.__annotations__)):
         known = ", ".join(RunOptions.__annotations__)
         raise TypeError(f"run has no option {unknown[0]!r}; options: {known}")
     given: dict[str, Any] = {"board" if k == "boards" else k: v for k, v in options.items()}
-    return prepare_new_run(scenario, Overrides(**given), None if out is None else Path(out))
+    return Overrides(**given)
 
 
 def open_run(folder: str | Path) -> Run:

@@ -48,6 +48,20 @@ def test_a_run_is_what_hil_run_makes_of_it(tmp_path: Path) -> None:
     assert run.verify().ok
 
 
+def test_the_first_trouble_is_the_first_frame_that_shows_it(tmp_path: Path) -> None:
+    run = small(tmp_path)
+    seen = run.first_trouble("recoveries")
+    assert seen is not None and (seen.frame, seen.text.partition(" of ")[2][:1]) == (20, "b")
+    assert run.first_trouble("sdc_escaped") is None
+
+
+def test_a_scenario_is_loaded_with_the_options_of_a_run_without_one() -> None:
+    loaded = hil.load_for_run("nominal", frames=7, boards="inproc", scheme="dmr")
+    assert (loaded.frame_count, len(loaded.rig.nodes)) == (7, 2)
+    with pytest.raises(ConfigError, match="frames"):
+        hil.load_for_run("nominal", frames=0)
+
+
 def test_frames_are_the_verdicts_of_the_record(tmp_path: Path) -> None:
     run = small(tmp_path)
     frames = run.frames
