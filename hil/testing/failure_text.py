@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,13 +15,18 @@ from hil.testing.occurrences import Occurrence
 __all__ = ["failure_text", "reproduce_line"]
 
 _LAST: Final = 12
+_OPTIONS: Final = ("-c", "--rootdir", "--hil-bench", "--hil-boards")
+"""Those that decide what a test runs: the first two name the configuration, with its
+`hil_scenario`."""
 
 
 def reproduce_line(item: pytest.Item, seed: int | None) -> str:
     """Return the command that runs a test again, with the same seed and the same kind of boards.
-    It is given in the root folder of the tests."""
-    words = ["pytest", item.nodeid]
-    for option in ("--hil-bench", "--hil-boards"):
+    It is given in the folder in which pytest was started."""
+    file = os.path.relpath(item.path, item.config.invocation_params.dir)
+    _, colons, test = item.nodeid.partition("::")
+    words = ["pytest", f"{file}{colons}{test}"]
+    for option in _OPTIONS:
         if value := item.config.getoption(option):
             words += [option, str(value)]
     if seed is not None:

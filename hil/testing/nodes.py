@@ -104,9 +104,9 @@ class NodeOfTest:
 
     def can(self, *capabilities: str) -> bool:
         """Return whether its board has all these capabilities, as of the marker `hil_needs`.
-        Raises: UsageError for an unknown one."""
+        Raises: UsageError for an unknown one, or for none."""
         __tracebackhide__ = True
-        check_capabilities(capabilities)
+        check_capabilities(capabilities, f"can of node {self.name}")
         return self.now.can.issuperset(capabilities)
 
     def inject(self, target: str, **keys: JsonValue) -> OrderedUpset:

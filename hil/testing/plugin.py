@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -25,7 +26,7 @@ __all__ = ["inject", "node", "orbit", "recording", "rig"]
 _MARKERS: Final = (
     "hil_scenario(scenario, **options): the scenario of the fixture `rig`, a file beside the test "
     "or the name of a shipped one, and options of hil.run: seed, frames, scheme, boards, ...",
-    "hil_needs(*capabilities, nodes=0): skip the test unless its rig has so many nodes, and every "
+    "hil_needs(*capabilities, nodes=N): skip the test unless its rig has so many nodes, and every "
     "board of it can do this: `power` (switched from here), `real` (no software board), or a "
     "target of upsets such as `cpu`",
 )
@@ -68,11 +69,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers. Tests may change the working directory, and workers of pytest-xdist may
     have another one."""
-    if given := config.getoption("--hil-bench"):
-        config.option.hil_bench = str(config.invocation_params.dir / given)
+    for name in ("hil_bench", "hil_recordings", "hil_allure"):
+        if given := getattr(config.option, name):
+            setattr(config.option, name, str(config.invocation_params.dir / given))
     config.pluginmanager.register(_JUnitProperties(config), "hil-junit")
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Refuse folders that cannot be written before the first test runs."""
+    config = session.config
+    if config.getoption("--hil-recordings") or config.getoption("--hil-allure"):
+        from hil.testing.output_folders import check_output_folders  # noqa: PLC0415
+
+        check_output_folders(config)
 
 
 # --- fixtures -----------------------------------------------------------------------------------
@@ -82,15 +94,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def rig(request: pytest.FixtureRequest) -> Generator[RigOfTest, None, None]:
     """Yield the run of this test: it opens at its first use, and stands still between steps."""
     with _not_rewritten(request.config):
-        from hil.errors import UsageError  # noqa: PLC0415
         from hil.testing.rig import RigOfTest  # noqa: PLC0415
         from hil.testing.session import RigSession  # noqa: PLC0415
 
     item: pytest.Item = request.node
-    try:
+    with _refused_with_the_message_alone():
         session = item.stash[_SESSION] = RigSession(item)
-    except (UsageError, pytest.UsageError) as wrong_marker:
-        pytest.fail(str(wrong_marker), pytrace=False)
     phases = item.stash[_PHASES] = {}
     yield RigOfTest(session)
     try:
@@ -123,11 +132,26 @@ def orbit(request: pytest.FixtureRequest) -> Callable[..., SurveyedFlight]:
     `orbit("saa-pass").figures`."""
     with _not_rewritten(request.config):
         from hil.testing.flights import flown  # noqa: PLC0415
+        from hil.testing.settings import checked_settings_of  # noqa: PLC0415
+
+    with _refused_with_the_message_alone():
+        checked_settings_of(request.node)
 
     def fly(scenario: Any = None, *, every_s: float | None = None) -> SurveyedFlight:
         return flown(request.node, scenario, every_s)
 
     return fly
+
+
+@contextmanager
+def _refused_with_the_message_alone() -> Generator[None, None, None]:
+    """Fail the setup of a test whose markers or options cannot be used: its message says all."""
+    from hil.errors import HilError  # noqa: PLC0415
+
+    try:
+        yield
+    except HilError as refused:
+        raise pytest.fail.Exception(str(refused), pytrace=False) from None
 
 
 @contextmanager
@@ -165,6 +189,16 @@ class _JUnitProperties:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Judge a run that has ended and that its test has not judged."""
+    result = yield
+    session = item.stash.get(_SESSION, None)
+    if session is not None and (wrong := session.judge_if_ended()):
+        raise pytest.fail.Exception(wrong, pytrace=False)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -185,5 +219,9 @@ def pytest_runtest_makereport(
     if report.when == "teardown" and (folder := item.config.getoption("--hil-allure")):
         from hil.testing.allure_report import report_test  # noqa: PLC0415
 
-        report_test(item.config.invocation_params.dir / folder, session, phases)
+        try:
+            report_test(Path(folder), session, phases)
+        except OSError as error:
+            report.outcome = "failed"
+            report.longrepr = f"--hil-allure: the result of this test cannot be written: {error}"
     return report

@@ -23,6 +23,7 @@ from hil.api import (
 from hil.errors import UsageError
 from hil.json_values import JsonValue
 from hil.testing.conditions import STATES, VERDICTS, Condition, checked, state, verdict
+from hil.testing.judgement import RUN_OUTCOMES
 from hil.testing.nodes import NodeOfTest, OrderedUpset
 from hil.testing.occurrences import Occurrence, OccurrenceKind
 from hil.testing.session import RigSession
@@ -117,11 +118,14 @@ class RigOfTest:
             self._session.log.pass_all()
         return self._run.frame
 
-    def run(self) -> Run:
-        """Run all frames that are left, end the run, and return its record."""
+    def run(self, *, outcome: str | None = None) -> Run:
+        """Run all frames that are left, end the run, and return its record. As `hil run`, it fails
+        if an expectation of the scenario was not met, or a board was lost, unless the test names
+        that outcome: `rig.run(outcome="fail")`."""
         __tracebackhide__ = True
+        _check_outcome(outcome)
         with self._session.action("run to the end"):
-            self._to_end()
+            self._judge(WantedMetrics({}), outcome)
         return self.recording
 
     def order(self, command: str, **arguments: JsonValue) -> str:
@@ -173,6 +177,7 @@ class RigOfTest:
         """Run frames until one of the conditions is met, and return what met it; `what` names them
         in failures."""
         __tracebackhide__ = True
+        _check_given("await_any", conditions)
         what = what or " or ".join(str(condition) for condition in conditions)
         with self._session.action(f"await {what}"):
             seen, first = self._await(conditions, within_frames), self._run.frame
@@ -186,6 +191,7 @@ class RigOfTest:
         """Run frames until all conditions were met, one after the other in this order, within so
         many frames together. Other things may happen in between."""
         __tracebackhide__ = True
+        _check_given("await_sequence", conditions)
         found: list[Occurrence] = []
         with self._session.action(" -> ".join(str(condition) for condition in conditions)):
             last = self._run.frame + within_frames
@@ -203,6 +209,7 @@ class RigOfTest:
     def forbid(self, *conditions: Condition) -> None:
         """Fail in the first frame from now on in which one of these conditions is met."""
         __tracebackhide__ = True
+        _check_given("forbid", conditions)
         conditions = self._on_nodes(conditions)
         if not self._forbidden:
             self._session.log.begin_to_forbid()
@@ -211,20 +218,25 @@ class RigOfTest:
     # --- the whole run ------------------------------------------------------------------------
 
     def expect(
-        self, expectations: Mapping[str, str | float] | None = None, **metrics: str | float
+        self,
+        expectations: Mapping[str, str | float] | None = None,
+        *,
+        outcome: str | None = None,
+        **metrics: str | float,
     ) -> None:
         """Run all frames that are left, and judge the whole run: each metric of `expect:` in a
         scenario, with a number or a comparison: `rig.expect(sdc_escaped=0, availability=">=
-        0.99")`, `rig.expect({"upsets.injected": ">= 10"})`. Without any: those of the scenario."""
+        0.99")`, `rig.expect({"upsets.injected": ">= 10"})`.
+
+        The expectations of the scenario are judged too. A test of a run that does not meet them
+        names the outcome that the recording then has: `rig.expect(sdc_escaped=">= 1",
+        outcome="fail")`; the run fails the test if it has another one."""
         __tracebackhide__ = True
+        _check_outcome(outcome)
         given = {**(expectations or {}), **metrics}
         expected = WantedMetrics(given)
         with self._session.action("expect " + ", ".join(f"{m} {w}" for m, w in given.items())):
-            self._to_end()
-            result = self._session.finish()
-            wrong = expected.misses(self._run.scenario, result.metrics)
-            if wrong:
-                self.fail("\n".join(wrong))
+            self._judge(expected, outcome)
 
     def fail(self, message: str) -> NoReturn:
         """Fail the test. Raises: RigAssertionError."""
@@ -248,11 +260,14 @@ class RigOfTest:
         except UsageError as refused:  # the line of the test is what matters, not where it is found
             raise refused.with_traceback(None) from None
 
-    def _to_end(self) -> None:
+    def _judge(self, expected: WantedMetrics, outcome: str | None) -> None:
+        """Run all frames that are left, end the run, and judge it."""
         __tracebackhide__ = True
         self._advance(self._run.frames_left)
         self._session.finish()
         self._check_forbidden()
+        if wrong := self._session.judge(expected, outcome):
+            self.fail(wrong)
 
     def _advance(self, frames: int) -> int:
         """Run frames, one after the other while something is forbidden; return how many."""
@@ -323,6 +338,19 @@ class RigOfTest:
                     return f"{text}: node {condition.node} was {is_now} before, and did not change"
                 return f"{text}: node {condition.node} is {is_now}"
         return text
+
+
+def _check_outcome(outcome: str | None) -> None:
+    __tracebackhide__ = True
+    checked(outcome, RUN_OUTCOMES, "outcome of runs")
+
+
+def _check_given(call: str, conditions: Sequence[Condition]) -> None:
+    """Check that there is a condition. Raises: ValueError if there is none: the call would do
+    nothing."""
+    __tracebackhide__ = True
+    if not conditions:
+        raise ValueError(f"{call}(): expected at least one condition, such as verdict('majority')")
 
 
 def _called(command: str, arguments: Mapping[str, JsonValue]) -> str:

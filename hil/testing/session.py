@@ -17,20 +17,16 @@ from hil.api import (
     RunOptions,
     RunResult,
     SteppedRun,
-    load_bench,
     load_scenario,
     stepped_run,
 )
-from hil.errors import HilError, UsageError
+from hil.errors import HilError, SetupError, UsageError
 from hil.testing.failure_text import failure_text, reproduce_line
+from hil.testing.judgement import shortcomings
 from hil.testing.occurrence_log import OccurrenceLog
 from hil.testing.recordings import new_folder
-from hil.testing.settings import (
-    RigSettings,
-    check_capabilities,
-    check_options,
-    settings_of,
-)
+from hil.testing.settings import RigSettings, check_options, checked_settings_of
+from hil.testing.wanted_metrics import WantedMetrics
 
 __all__ = ["RigSession", "TestAction", "boards_in_place"]
 
@@ -58,9 +54,11 @@ class RigSession:
 
     def __init__(self, item: pytest.Item) -> None:
         self._item = item
-        self._settings: RigSettings = settings_of(item)
+        self._settings: RigSettings = checked_settings_of(item)
         self._run: SteppedRun | None = None
         self._closed = False
+        self._judged = False
+        self._outcome: str | None = None
         self.actions: list[TestAction] = []
         self.identity: list[tuple[str, str]] = []
         self.attachments: list[tuple[str, bytes]] = []
@@ -73,12 +71,15 @@ class RigSession:
 
     def load(self, scenario: str | Path | None, options: RunOptions) -> None:
         """Replace the scenario or options of the markers, before the rig is used; the command line
-        comes before both. Raises: UsageError afterwards."""
+        comes before both. Raises: UsageError afterwards; UsageError, ConfigError for what cannot be
+        used."""
         __tracebackhide__ = True
         if self._run is not None:
             raise UsageError("the rig is open: choose its scenario before its first use")
         check_options(list(options), "rig.load")
-        self._settings = self._settings.replaced(self._item, scenario, options)
+        settings = self._settings.replaced(self._item, scenario, options)
+        settings.check()
+        self._settings = settings
 
     def open(self) -> SteppedRun:
         """Return the run, with open boards; the test is skipped if they cannot do what it needs.
@@ -96,7 +97,13 @@ class RigSession:
                 "`hil_scenario` in the configuration of pytest",
             )
         self._need_boards()
-        self.folder = new_folder(self._recordings, self._item.nodeid)
+        try:
+            self.folder = new_folder(self._recordings, self._item.nodeid)
+        except OSError as error:
+            raise SetupError(
+                f"cannot create a folder for the recording: {error}",
+                remedy="name a folder that can be written: --hil-recordings DIR",
+            ) from None
         try:
             run = stepped_run(scenario, out=self.folder, observers=[self.log], who=_WHO, **options)
             self.log.nodes = tuple(node.name for node in run.scenario.rig.nodes)
@@ -118,17 +125,13 @@ class RigSession:
     @property
     def _recordings(self) -> Path:
         config = self._item.config
-        return Path(config.rootpath / (config.getoption("--hil-recordings") or "runs/pytest"))
+        return Path(config.getoption("--hil-recordings") or config.rootpath / "runs" / "pytest")
 
     def _need_boards(self) -> None:
         """Skip the test if the bench has too few boards for it. Raises: ConfigError."""
         __tracebackhide__ = True
-        bench, wanted = self._settings.options.get("bench"), self._settings.needs.nodes
-        if bench is None or self._settings.options.get("boards"):
-            return
-        there = sum(not board.absent for board in load_bench(bench).boards)
-        if there < wanted:
-            pytest.skip(f"hil_needs: {wanted} boards, {bench} has {there}")
+        if why := self._settings.too_few_boards:
+            pytest.skip(why)
 
     def _need_nodes(self, run: SteppedRun) -> None:
         """Skip the test if its rig has too few nodes; its scenario says how many it has."""
@@ -150,10 +153,9 @@ class RigSession:
         self.folder = None
 
     def _need_capabilities(self, run: SteppedRun) -> None:
-        """Skip the test if a board lacks a capability. Raises: UsageError for an unknown one."""
+        """Skip the test if a board lacks a capability."""
         __tracebackhide__ = True
         wanted = self._settings.needs.capabilities
-        check_capabilities(wanted)
         for node in run.nodes:
             if missing := [word for word in wanted if word not in node.can]:
                 pytest.skip(f"hil_needs: the board of node {node.name} lacks {', '.join(missing)}")
@@ -163,6 +165,22 @@ class RigSession:
         run = self.open()
         self._leave()
         return run.result
+
+    def judge(self, wanted: WantedMetrics, outcome: str | None = None) -> str:
+        """Return what is wrong with the run at its end, for people; empty if nothing is. The
+        outcome that a test has named once holds for all later calls."""
+        result = self.finish()
+        self._outcome = outcome or self._outcome
+        self._judged = True
+        own = wanted.evaluate(result.metrics)
+        return shortcomings(Run(result.run_dir), result, own, self._outcome)
+
+    def judge_if_ended(self) -> str:
+        """Return what is wrong with a run whose frames were all run, unless it was judged before:
+        a test that only steps to the end does not pass with a recording that says `fail`."""
+        if self._run is None or self._run.frames_left or self._judged:
+            return ""
+        return self.judge(WantedMetrics({}))
 
     def close(self, *, passed: bool) -> None:
         """Close the boards and the record. The recording of a test that passed is removed unless

@@ -9,8 +9,8 @@ from typing import Final, cast
 
 import pytest
 
-from hil.api import BOARD_CAPABILITIES, RunOptions
-from hil.errors import UsageError
+from hil.api import BOARD_CAPABILITIES, NODES_MAX, RunOptions, load_bench, load_for_run
+from hil.errors import HilError, UsageError
 
 __all__ = [
     "Needs",
@@ -18,8 +18,7 @@ __all__ = [
     "beside",
     "check_capabilities",
     "check_options",
-    "command_line_options",
-    "needs_of",
+    "checked_settings_of",
     "settings_of",
 ]
 
@@ -44,6 +43,30 @@ class RigSettings:
     options: RunOptions = field(default_factory=RunOptions)
     needs: Needs = Needs()
 
+    def check(self) -> None:
+        """Check that the scenario, if one is chosen, and the options can be loaded, unless the
+        bench has too few boards for the test: it is then skipped. Raises: UsageError,
+        ConfigError."""
+        __tracebackhide__ = True
+        try:
+            if self.scenario is None or self.too_few_boards:
+                return
+            load_for_run(self.scenario, **self.options)
+        except HilError as failure:
+            raise failure.with_traceback(None) from None  # its message says where it is
+
+    @property
+    def too_few_boards(self) -> str:
+        """Return why the bench has too few boards for what the test needs; empty if it has enough.
+        Raises: ConfigError."""
+        bench = self.options.get("bench")
+        if bench is None or self.options.get("boards"):
+            return ""
+        there = sum(not board.absent for board in load_bench(bench).boards)
+        if there >= self.needs.nodes:
+            return ""
+        return f"hil_needs: {self.needs.nodes} boards, {bench} has {there}"
+
     def replaced(
         self, item: pytest.Item, scenario: str | Path | None, options: RunOptions
     ) -> RigSettings:
@@ -52,25 +75,47 @@ class RigSettings:
         given = self.options | options
         return RigSettings(
             self.scenario if scenario is None else beside(item, scenario),
-            given | command_line_options(item.config, given),
+            given | _command_line_options(item.config, given),
             self.needs,
         )
 
 
+def checked_settings_of(item: pytest.Item) -> RigSettings:
+    """Return the settings of a test, as `settings_of`, once all of them are known to make sense.
+    Raises: UsageError, ConfigError for what cannot be used."""
+    settings = settings_of(item)
+    settings.check()
+    return settings
+
+
 def settings_of(item: pytest.Item) -> RigSettings:
     """Return the settings of a test. Options of the command line come before those of the marker
-    that is closest to the test. Raises: pytest.UsageError for a marker that is not valid."""
-    config, scenario = item.config, item.config.getini(_MARKER) or None
+    that is closest to the test. Raises: UsageError for a marker that is not valid."""
+    scenario: str | Path | None = item.config.getini(_MARKER) or None
     options: RunOptions = {}
     for marker in reversed(list(item.iter_markers(_MARKER))):
-        if len(marker.args) > 1:
-            raise pytest.UsageError(f"{item.nodeid}: @hil_scenario takes one scenario")
-        scenario = marker.args[0] if marker.args else scenario
+        scenario = _named_by(item, marker) or scenario
         check_options(list(marker.kwargs), f"{item.nodeid}: @hil_scenario")
         options |= cast("RunOptions", marker.kwargs)
-    options |= command_line_options(config, options)
+    options |= _command_line_options(item.config, options)
     found = None if scenario is None else beside(item, scenario)
-    return RigSettings(found, options, needs_of(item))
+    return RigSettings(found, options, _needs_of(item))
+
+
+def _named_by(item: pytest.Item, marker: pytest.Mark) -> str | Path | None:
+    """Return the scenario that a marker names; None if it has options alone. Raises: UsageError
+    for anything else."""
+    args = marker.args
+    if len(args) > 1 or not (args or marker.kwargs):
+        wrong = f"{len(args)} scenarios were given" if args else "nothing was given"
+    elif args and (not isinstance(args[0], (str, Path)) or not str(args[0])):
+        wrong = f"{args[0]!r} is not the name of a scenario"
+    else:
+        return args[0] if args else None
+    raise UsageError(
+        f"{item.nodeid}: @hil_scenario: {wrong}",
+        remedy='one scenario, or options of hil.run, or both: hil_scenario("own.yaml", seed=3)',
+    )
 
 
 def beside(item: pytest.Item, scenario: str | Path) -> str | Path:
@@ -82,7 +127,7 @@ def beside(item: pytest.Item, scenario: str | Path) -> str | Path:
     return scenario
 
 
-def command_line_options(config: pytest.Config, given: RunOptions) -> RunOptions:
+def _command_line_options(config: pytest.Config, given: RunOptions) -> RunOptions:
     """Return the options of a run by the command line. A bench replaces the boards that are
     `given`; without one they are software boards."""
     bench, boards = config.getoption("--hil-bench"), config.getoption("--hil-boards")
@@ -95,32 +140,38 @@ def command_line_options(config: pytest.Config, given: RunOptions) -> RunOptions
     return options if seed is None else {**options, "seed": seed}
 
 
-def needs_of(item: pytest.Item) -> Needs:
+def _needs_of(item: pytest.Item) -> Needs:
     """Return what all markers `hil_needs` of a test ask for. Raises: UsageError for anything
     else."""
     words: list[str] = []
     nodes = 0
+    where = f"{item.nodeid}: @hil_needs"
     for marker in item.iter_markers("hil_needs"):
+        if marker.args or not marker.kwargs:
+            check_capabilities(marker.args, where)
         words += [word for word in marker.args if word not in words]
-        wanted = marker.kwargs.get("nodes", 0)
+        wanted = marker.kwargs.get("nodes", 1)
         unknown = [name for name in marker.kwargs if name != "nodes"]
-        if unknown or not isinstance(wanted, int) or wanted < 0:
+        if unknown or type(wanted) is not int or not 1 <= wanted <= NODES_MAX:
             what = f"`{unknown[0]}`" if unknown else f"nodes={wanted!r}"
             raise UsageError(
-                f"{item.nodeid}: @hil_needs: {what} is not valid",
-                remedy='capabilities, and the number of nodes: hil_needs("power", nodes=5)',
+                f"{where}: {what} is not valid",
+                remedy=f"capabilities, and the number of nodes, from 1 up to {NODES_MAX}: "
+                'hil_needs("power", nodes=5)',
             )
         nodes = max(nodes, wanted)
     return Needs(tuple(words), nodes)
 
 
-def check_capabilities(words: Collection[str]) -> None:
-    """Check the names of capabilities of boards. Raises: UsageError for one that there is not."""
+def check_capabilities(words: Collection[object], where: str) -> None:
+    """Check the names of capabilities of boards. Raises: UsageError if there are none, or for one
+    that there is not."""
     __tracebackhide__ = True
-    if unknown := [word for word in words if word not in BOARD_CAPABILITIES]:
+    unknown = [word for word in words if word not in BOARD_CAPABILITIES]
+    if unknown or not words:
+        what = f"{unknown[0]!r} is not a capability of boards" if words else "nothing was given"
         raise UsageError(
-            f"{unknown[0]!r} is not a capability of boards",
-            remedy=f"one of {', '.join(sorted(BOARD_CAPABILITIES))}",
+            f"{where}: {what}", remedy=f"one of {', '.join(sorted(BOARD_CAPABILITIES))}"
         )
 
 

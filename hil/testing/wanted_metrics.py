@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Final
 
-from hil.api import KNOWN_METRICS, Scenario, parse_expectation
+from hil.api import KNOWN_METRICS, ExpectationResult, parse_expectation
 from hil.errors import UsageError
 
 __all__ = ["WantedMetrics"]
@@ -28,13 +28,9 @@ class WantedMetrics:
             except ValueError as error:
                 raise _refused(metric, error) from None
 
-    def misses(self, scenario: Scenario, measured: Mapping[str, float]) -> list[str]:
-        """Return a sentence for each metric that is not as expected: of those given, or else of
-        those of the scenario."""
-        judged = [e.evaluate(measured) for e in self._own or scenario.expectations]
-        return [
-            f"{e.metric}: {_measured(e.measured)}, expected {e.wanted}" for e in judged if not e.ok
-        ]
+    def evaluate(self, measured: Mapping[str, float]) -> list[ExpectationResult]:
+        """Return the result of each expectation."""
+        return [expectation.evaluate(measured) for expectation in self._own]
 
 
 def _refused(metric: str, error: ValueError) -> UsageError:
@@ -44,7 +40,3 @@ def _refused(metric: str, error: ValueError) -> UsageError:
     first = f"did you mean `{near[0]}`? All metrics:" if near else "one of the metrics below"
     known = textwrap.wrap(", ".join(KNOWN_METRICS), _WIDTH, break_on_hyphens=False)
     return UsageError(f"expect: {error}", remedy="\n    ".join([first, *known]))
-
-
-def _measured(value: float | None) -> str:
-    return "not measured" if value is None else f"measured {value:.12g}"

@@ -386,6 +386,7 @@ YAML = {
     ("scenarios/RUNS.md", "alarms:"): ("part of a scenario", ""),
     ("scenarios/ORBIT.md", "plant:", "offload:"): ("part of a scenario", ""),
     ("scenarios/README.md", "schema: 1", "workload:"): ("scenario", "my-scenario.yaml"),
+    ("scenarios/TESTING.md", "# flight.yaml"): ("scenario", "flight.yaml"),
     ("boards/README.md", "schema: 1", "name: pi"): ("bench", "bench.yaml"),
     ("boards/README.md", "workload: sha256"): ("scenario", "first.yaml"),
     ("boards/README.md", "schema: 1", "ssh:"): ("bench", ""),

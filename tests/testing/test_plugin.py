@@ -20,8 +20,10 @@ from hil.api import NodeState, VerdictKind
 from hil.record.queries import COLD_START
 from hil.redundancy.recovery import RUNGS
 from hil.rig.backends.process import find_agent
+from hil.run_outcome import RunOutcome
 from hil.testing import conditions
 from hil.testing.allure import TestOutcome, write_result
+from hil.testing.judgement import RUN_OUTCOMES
 from hil.testing.session import boards_in_place
 from hil.upsets.words import EFFECTS, OUTCOMES, UpsetTarget
 
@@ -48,7 +50,7 @@ def test_heals(rig, node, inject, recording):
     rig.await_verdict("isolated", node="c", within_frames=50)
     assert node("c").state == "isolated" and not node("c").now.powered
     rig.await_verdict("voting", node="c", within_frames=80)
-    rig.expect({"upsets.injected": 2}, sdc_escaped=0, availability=1, isolated=">= 0")
+    rig.expect({"upsets.injected": 2}, sdc_escaped=0, isolated=">= 0", outcome="fail")
     assert rig.frames_left == 0
 
 def test_too_late(rig):
@@ -60,6 +62,37 @@ def test_plain_assertion(rig):
 
 def test_wrong_expectation(rig):
     rig.load(frames=30, seed=9).expect(sdc_escaped=1, availability=">= 0.5")
+
+def test_scenario_disagrees(rig):
+    rig.load(frames=30).inject("b", "state", bit=3)
+    rig.expect(sdc_escaped=0)
+
+def test_run_disagrees(rig):
+    rig.load(frames=30).inject("b", "state", bit=3)
+    rig.run()
+
+def test_steps_disagree(rig):
+    rig.load(frames=30).inject("b", "state", bit=3)
+    rig.step(30)
+
+def test_escapes(rig):
+    rig.load("alone.yaml")
+    rig.step(20)
+    rig.inject("a", "state", bit=77)
+    rig.expect(sdc_escaped=0)
+
+@pytest.mark.hil_scenario("alone.yaml")
+def test_failing_on_purpose(rig):
+    rig.step(20)
+    rig.inject("a", "state", bit=77)
+    assert rig.run(outcome="fail").outcome == "fail"
+    rig.expect(sdc_upsets=1)  # what was said once is kept
+
+def test_other_outcome(rig):
+    rig.load(frames=30).expect(sdc_escaped=0, outcome="fail")
+
+def test_outcome_misspelt(rig):
+    rig.run(outcome="failed")
 
 def test_forbidden(rig):
     rig.forbid(verdict("majority"))
@@ -88,7 +121,7 @@ def test_on_any_board(rig):
 
 @pytest.mark.hil_needs("warp")
 def test_on_no_board(rig):
-    rig.step()
+    pass
 
 @pytest.mark.hil_needs("state", nodes=3)
 def test_on_three_nodes(rig):
@@ -100,11 +133,44 @@ def test_on_five_nodes(rig):
 
 @pytest.mark.hil_needs(boards=5)
 def test_needs_misspelt(rig):
-    rig.step()
+    pass
+
+@pytest.mark.hil_needs(nodes=99)
+def test_too_many_nodes(node):
+    pass
+
+@pytest.mark.hil_needs()
+def test_needs_nothing(inject):
+    pass
 
 @pytest.mark.hil_scenario("nominal", seeds=5)
 def test_option_misspelt(rig):
-    rig.step()
+    pass
+
+@pytest.mark.hil_scenario("nominal", frames=0)
+def test_option_impossible(recording):
+    pass
+
+@pytest.mark.hil_scenario("nosuch.yaml")
+def test_scenario_misspelt(rig):
+    pass
+
+@pytest.mark.hil_scenario("nosuch.yaml")
+def test_flight_misspelt(orbit):
+    pass
+
+@pytest.mark.hil_scenario()
+def test_scenario_empty(rig):
+    pass
+
+def test_loaded_misspelt(rig):
+    rig.load("nosuch.yaml")
+
+def test_nothing_forbidden(rig):
+    rig.forbid()
+
+def test_nothing_awaited(rig):
+    rig.await_sequence(within_frames=3)
 
 def test_metric_misspelt(rig):
     rig.expect(sdc_escape=0)
@@ -125,6 +191,14 @@ def test_never_opened(rig):
     pass
 """
 
+ALONE = """
+schema: 1
+workload: attitude
+frames: 200
+rig: {scheme: simplex}
+expect: {availability: ">= 0.5"}
+"""
+
 
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
@@ -132,10 +206,12 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("suite")
     (folder / "elsewhere").mkdir()
     (folder / "test_suite.py").write_text(SUITE)
+    (folder / "alone.yaml").write_text(ALONE)
     page = (assets.scenarios_dir() / "TESTING.md").read_text()
-    example = re.search(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    assert example is not None
-    (folder / "test_page.py").write_text(example[1])
+    for language, name in (("python", "test_page.py"), ("yaml", "flight.yaml")):
+        example = re.search(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+        assert example is not None
+        (folder / name).write_text(example[1])
     options = "--junitxml=../junit.xml --hil-allure=../allure -rs -p no:cacheprovider"
     done = subprocess.run(
         [sys.executable, "-I", "-m", "pytest", "--rootdir=..", "..", *options.split()],
@@ -157,7 +233,7 @@ def failure_of(output: str, test: str) -> str:
 
 def test_what_a_suite_comes_to(suite: tuple[Path, str]) -> None:
     last = suite[1].strip().splitlines()[-1]
-    assert "13 failed, 5 passed, 2 skipped" in last and "2 errors" in last
+    assert "21 failed, 6 passed, 2 skipped" in last and "9 errors" in last
 
 
 @pytest.mark.parametrize(
@@ -173,7 +249,18 @@ def test_what_a_suite_comes_to(suite: tuple[Path, str]) -> None:
         ("test_vacuous", "node b was voting before, and did not change"),
         ("test_out_of_order", "step 2 of 2, repair resync: not seen within 5 frames"),
         ("test_refused", "was refused before frame 1: node a has power"),
-        ("test_on_no_board", "'warp' is not a capability of boards"),
+        (
+            "test_scenario_disagrees",
+            "verdicts.unanimous: measured 29, expected == frames by the sc",
+        ),
+        ("test_run_disagrees", "the run is recorded as `fail`, expected `pass`"),
+        ("test_steps_disagree", "recoveries: measured 1, expected == 0 by the scenario nominal"),
+        ("test_escapes", "first in frame 20: a wrong output left the system, a WRONG; #1 a state"),
+        (
+            "test_escapes",
+            "frames whose wrong output left the system; `sdc_upsets` counts the upsets: 1",
+        ),
+        ("test_other_outcome", "the run is recorded as `pass`, expected `fail`"),
     ],
 )
 def test_a_failure_says_why_and_where_the_recording_is(
@@ -185,8 +272,8 @@ def test_a_failure_says_why_and_where_the_recording_is(
     recording = folder / "runs" / "pytest" / f"test_suite-{test}"
     assert f"recording    {recording}\n" in text and (recording / "run.db").is_file()
     assert (
-        f"reproduce    pytest test_suite.py::{test} --hil-seed {9 if 'expect' in test else 1}"
-        in text
+        f"reproduce    pytest ../test_suite.py::{test} --rootdir .. "
+        f"--hil-seed {9 if 'wrong' in test else 1}" in text
     )
     assert not re.search(r"hil/(testing|engine)/", text), "the traceback is that of the test"
 
@@ -195,7 +282,18 @@ def test_a_failure_says_why_and_where_the_recording_is(
     ("test", "why"),
     [
         ("test_needs_misspelt", "@hil_needs: `boards` is not valid"),
+        ("test_on_no_board", "@hil_needs: 'warp' is not a capability of boards"),
+        ("test_too_many_nodes", "@hil_needs: nodes=99 is not valid"),
+        ("test_needs_nothing", "@hil_needs: nothing was given"),
         ("test_option_misspelt", "@hil_scenario: there is no option 'seeds'"),
+        ("test_option_impossible", "the number 0; expected a whole number from 1 up"),
+        ("test_scenario_misspelt", "there is no file nosuch.yaml"),
+        ("test_flight_misspelt", "there is no file nosuch.yaml"),
+        ("test_scenario_empty", "@hil_scenario: nothing was given"),
+        ("test_loaded_misspelt", "there is no file nosuch.yaml"),
+        ("test_nothing_forbidden", "forbid(): expected at least one condition"),
+        ("test_nothing_awaited", "await_sequence(): expected at least one condition"),
+        ("test_outcome_misspelt", "'failed' is not a valid outcome of runs; expected one of pass"),
         ("test_metric_misspelt", "did you mean `sdc_escaped`?"),
         ("test_metric_unknown", "frames, availability, sdc_frames"),
         ("test_field_misspelt", "'outcom' is not a valid field of upsets; expected one of number,"),
@@ -207,7 +305,7 @@ def test_what_a_test_misspells_is_refused_with_what_there_is(
     suite: tuple[Path, str], test: str, why: str
 ) -> None:
     text = failure_of(suite[1], test)
-    assert why in text
+    assert text.count(why) == 1 and "During handling" not in text
     assert not re.search(r"hil/(testing|scenario)/", text), "the traceback is that of the test"
 
 
@@ -221,7 +319,9 @@ def test_a_forbidden_frame_is_the_last_of_the_recording(suite: tuple[Path, str])
 
 def test_only_recordings_of_failures_are_kept(suite: tuple[Path, str]) -> None:
     kept = {folder.name for folder in (suite[0] / "runs" / "pytest").iterdir()}
-    assert len(kept) == 9 and not {"test_suite-test_heals", "test_suite-test_on_real_boards"} & kept
+    assert (
+        len(kept) == 13 and not {"test_suite-test_heals", "test_suite-test_on_real_boards"} & kept
+    )
 
 
 def test_what_a_board_cannot_do_is_skipped_with_the_reason(suite: tuple[Path, str]) -> None:
@@ -313,7 +413,7 @@ def test_allure_results_are_those_of_its_model(suite: tuple[Path, str]) -> None:
         for attachment in content["attachments"]:
             assert (suite[0] / "allure" / attachment["source"]).stat().st_size >= 0
     by_name = {content["name"]: content for content in results}
-    assert len(by_name) == len(results) == 20
+    assert len(by_name) == len(results) == 29
     assert by_name["test_heals"]["status"] == "passed"
     assert (
         by_name["test_too_late"]["status"] == by_name["test_plain_assertion"]["status"] == "failed"
@@ -336,7 +436,8 @@ def test_the_line_to_reproduce_it_gives_the_same_record(suite: tuple[Path, str])
     line = re.search(r"reproduce    (.*)", failure_of(output, "test_too_late"))
     assert line is not None
     command = [sys.executable, "-I", "-m", *shlex.split(line[1]), "-p", "no:cacheprovider"]
-    again = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    started = folder / "elsewhere"
+    again = subprocess.run(command, cwd=started, capture_output=True, text=True, check=False)
     assert again.returncode == 1, again.stdout
     runs = [folder / "runs" / "pytest" / f"test_suite-test_too_late{n}" for n in ("", "-2")]
     first, second = (json.loads((run / "manifest.json").read_text()) for run in runs)
@@ -375,6 +476,41 @@ def test_an_ordinary_pytest_run_loads_nothing_of_the_package(pytester: pytest.Py
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:labgrid")
     result.assert_outcomes(passed=2)
     assert not (pytester.path / "runs").exists()
+
+
+@pytest.mark.parametrize("option", ["--hil-recordings", "--hil-allure"])
+@pytest.mark.parametrize("folder", ["/proc/x", "file", "file/x"])
+def test_a_folder_that_cannot_be_written_is_refused_before_the_first_test(
+    pytester: pytest.Pytester, option: str, folder: str
+) -> None:
+    pytester.path.joinpath("file").touch()
+    result = pytester.runpytest_inprocess(option, folder, "-p", "no:cacheprovider")
+    assert result.ret is pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {option}: cannot write into the folder *{folder}: *"])
+
+
+def test_a_folder_that_cannot_be_written_any_more_fails_the_test(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pathlib, pytest
+
+        @pytest.mark.hil_scenario("nominal")
+        def test_recording(rig):
+            pathlib.Path("runs").touch()
+            pathlib.Path("results").rmdir()
+            pathlib.Path("results").touch()
+            rig.step()
+        """
+    )
+    result = pytester.runpytest_inprocess("--hil-allure=results", "-p", "no:cacheprovider")
+    result.assert_outcomes(failed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "--hil-allure: the result of this test cannot be written: *",
+            "E *SetupError: cannot create a folder for the recording: *",
+            "E *try: name a folder that can be written: --hil-recordings DIR",
+        ]
+    )
 
 
 @pytest.mark.slow
@@ -501,6 +637,10 @@ def test_the_words_of_conditions_are_those_of_the_record() -> None:
     assert set(conditions.TARGETS) == {target.value for target in UpsetTarget}
     assert {rung.value for rung in RUNGS} < set(conditions.REPAIRS)
     assert COLD_START in conditions.REPAIRS
+
+
+def test_the_outcomes_of_runs_are_those_of_the_record() -> None:
+    assert set(RUN_OUTCOMES) == {o.value for o in RunOutcome} - {RunOutcome.RUNNING.value}
 
 
 def test_an_unknown_word_is_refused_with_all_known_ones() -> None:
