@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from hil.testing.occurrences import Occurrence
+from hil.testing.occurrences import Occurrence, OccurrenceKind
 
 __all__ = ["failure_text", "reproduce_line"]
 
@@ -38,8 +38,9 @@ def failure_text(folder: Path, frame: int, remarkable: Sequence[Occurrence], rep
     """Return what is printed below the failure of a test that used a rig."""
     lines = [f"frames run   {frame:,}"]
     if remarkable:
-        lines.append(f"what happened (the last {min(_LAST, len(remarkable))} events):")
-        lines += [f"  {seen}" for seen in remarkable[-_LAST:]]
+        events = list(_events(remarkable))
+        lines.append(f"what happened (the last {min(_LAST, len(events))} events):")
+        lines += [f"  {event}" for event in events[-_LAST:]]
     elif frame:
         lines.append("what happened: no upset, every frame plainly agreed")
     lines += [
@@ -48,3 +49,22 @@ def failure_text(folder: Path, frame: int, remarkable: Sequence[Occurrence], rep
         f"reproduce    {reproduce}",
     ]
     return "\n".join(lines)
+
+
+def _events(seen: Sequence[Occurrence]) -> Iterator[str]:
+    """Yield a line for each occurrence, and one for consecutive frames with the same verdict."""
+    first = 0
+    for end in range(1, len(seen) + 1):
+        if end < len(seen) and _goes_on(seen[end - 1], seen[end]):
+            continue
+        span = seen[first:end]
+        alone = len(span) == 1
+        yield (
+            str(span[0]) if alone else f"frames {span[0].frame} to {span[-1].frame}: {span[0].text}"
+        )
+        first = end
+
+
+def _goes_on(before: Occurrence, after: Occurrence) -> bool:
+    verdicts = before.kind is after.kind is OccurrenceKind.VERDICT
+    return verdicts and before.text == after.text and before.frame + 1 == after.frame

@@ -105,7 +105,10 @@ class OccurrenceLog(RunObserver):
         return [
             o
             for o in self.seen
-            if o.kind is not OccurrenceKind.VERDICT or o.word not in _USUAL or bool(o.nodes)
+            if o.kind is not OccurrenceKind.VERDICT
+            or o.word not in _USUAL
+            or bool(o.nodes)
+            or not o.fields["correct"]
         ]
 
 

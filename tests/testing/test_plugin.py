@@ -260,6 +260,7 @@ def test_what_a_suite_comes_to(suite: tuple[Path, str]) -> None:
             "test_escapes",
             "frames whose wrong output left the system; `sdc_upsets` counts the upsets: 1",
         ),
+        ("test_escapes", "frames 21 to 299: simplex, WRONG OUTPUT"),
         ("test_other_outcome", "the run is recorded as `pass`, expected `fail`"),
     ],
 )
