@@ -63,7 +63,7 @@ STEPS_MAX: Final = 2000
 BITS_OF_OTHERS: Final = 1024
 """Registers and stack: as many bits as every 64-bit processor has."""
 FRAMES_MIN: Final = 4 * WINDOW
-_SOFTWARE: Final = (BoardKind.INPROC, BoardKind.PROCESS)
+BOARDS: Final = (BoardKind.INPROC, BoardKind.PROCESS)
 _TIMED_STEPS: Final = 64
 _TIMED_ROUNDS: Final = 9
 _GENERATIONS: Final = 2
@@ -204,7 +204,7 @@ def _board_of(scenario: Scenario, targets: Sequence[UpsetTarget]) -> BoardKind:
     """Return the kind of board of all nodes. Raises: UsageError."""
     boards = {node.board for node in scenario.rig.nodes}
     board = next(iter(boards))
-    if len(boards) > 1 or board not in _SOFTWARE:
+    if len(boards) > 1 or board not in BOARDS:
         raise UsageError(
             "training is compared on software boards of one kind, as many as each protection needs",
             remedy="add --boards process, or --boards inproc",

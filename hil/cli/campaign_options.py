@@ -70,7 +70,7 @@ Kind = Annotated[
     typer.Option(
         metavar="KIND",
         help="process, emulated or inproc, instead of its own.",
-        autocompletion=completion.board_kinds,
+        autocompletion=completion.software_kinds,
     ),
 ]
 Workers = Annotated[

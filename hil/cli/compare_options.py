@@ -64,7 +64,7 @@ SchemeBoards = Annotated[
     typer.Option(
         metavar="KIND",
         help="Schemes: inproc or process, for all nodes.",
-        autocompletion=completion.board_kinds,
+        autocompletion=completion.fast_kinds,
     ),
 ]
 SchemeFrames = Annotated[
@@ -79,7 +79,7 @@ Orbit = Annotated[
     typer.Option(
         metavar="SCENARIO",
         help="Failures a day, FIT and MTTF in this flight.",
-        autocompletion=completion.scenarios,
+        autocompletion=completion.orbits,
     ),
 ]
 OrbitProfile = Annotated[

@@ -1,27 +1,34 @@
 """The values that a shell offers for arguments and options, where completion is installed.
 
 Each function gets the beginning of a word and returns what may stand there; where it returns
-nothing, shells offer files. None of them raises; only those of boards open a file, the bench."""
+nothing, shells offer files. None of them raises. What is offered is what the command takes: some
+look into small files, such as the bench, or read a record's nodes."""
 
 # ruff: noqa: PLC0415  (imports in functions: `hil --help` must not load them)
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import typer
 
 __all__ = [
     "bauds",
     "bench_boards",
-    "board_kinds",
     "board_lists",
     "c_files",
     "command_arguments",
     "commands",
+    "console_words",
     "evidence",
     "experiments",
+    "fast_kinds",
+    "orbits",
     "outcomes",
     "over_keys",
     "paces",
@@ -37,13 +44,20 @@ __all__ = [
     "scenarios_or_results",
     "scheme_lists",
     "schemes",
+    "shipped_scenarios",
+    "software_kinds",
     "sweep_keys",
     "tables",
     "target_lists",
     "trained_target_lists",
+    "trainings",
     "triples",
+    "unfinished_runs",
     "workload_lists",
 ]
+
+_COMPLETE: Final = {"pass", "fail", "untested"}
+_RESULTS: Final = (".campaign", ".proof")
 
 
 def _beginning(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
@@ -87,6 +101,33 @@ def _scenario_names() -> list[str]:
     return [*assets.list_scenarios(), *stories, *_files("*.yaml")]
 
 
+def _shipped_names() -> Iterable[str]:
+    from hil import assets
+
+    return assets.list_scenarios()
+
+
+def _scenarios_with(line: str) -> Callable[[], list[str]]:
+    """Return what gives the names of the scenarios with a line that begins like this."""
+    pattern = re.compile(f"^{line}", re.MULTILINE)
+
+    def names() -> list[str]:
+        from hil.assets import scenario_path, story_scenario_path
+
+        files = {
+            name: scenario_path(name) or story_scenario_path(name) or Path(name)
+            for name in _scenario_names()
+        }
+        return [name for name, file in files.items() if pattern.search(_text(file))]
+
+    return names
+
+
+def _text(file: Path) -> str:
+    """Return the text of a file, as far as it is one."""
+    return file.read_text(encoding="utf-8", errors="replace")
+
+
 def _files(pattern: str) -> list[str]:
     return sorted(path.name for path in Path().glob(pattern))
 
@@ -96,17 +137,28 @@ def _run_folders() -> list[str]:
     return [str(path.parent) for path in sorted(places, key=str, reverse=True)]
 
 
+def _unfinished_runs() -> list[str]:
+    """Return the runs that can be resumed, by the outcomes in their manifests."""
+    return [run for run in _run_folders() if _outcome(Path(run)) not in _COMPLETE]
+
+
+def _outcome(run: Path) -> str:
+    """Return the outcome in the manifest of a run; empty if it does not have one."""
+    try:
+        return str(json.loads(_text(run / "manifest.json"))["outcome"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
 def _result_files() -> list[str]:
-    return [*_files("*.campaign"), *_files("*.proof")]
+    return [name for ending in _RESULTS for name in _files(f"*{ending}")]
 
 
-def _evidence_files() -> list[str]:
-    places = [
-        *Path().glob("runs/*/evidence.json"),
-        *Path().glob("*/evidence.json"),
-        *Path().glob("*.evidence.json"),
-    ]
-    return [str(path) for path in sorted(places, key=str, reverse=True)]
+def _evidence_names() -> list[str]:
+    """Return the evidence files, and the runs that have one."""
+    runs = [*Path().glob("runs/*/evidence.json"), *Path().glob("*/evidence.json")]
+    places = sorted([*runs, *Path().glob("*.evidence.json")], key=str, reverse=True)
+    return [*map(str, places), *(str(path.parent) for path in sorted(runs, key=str, reverse=True))]
 
 
 def _scheme_names() -> list[str]:
@@ -127,17 +179,29 @@ def _workload_names() -> list[str]:
     return [*WORKLOADS, *_files("*.c")]
 
 
-def _table_names() -> list[str]:
+def tables(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Offer the tables of the run or the result that the command line names, or else all."""
     from hil.export.campaign_tables import CampaignTable
     from hil.record.run_tables import RunTable
 
-    return sorted({word.value for words in (RunTable, CampaignTable) for word in words})
+    source = ctx.params.get("source")
+    of_runs, of_results = [*map(str, RunTable)], [*map(str, CampaignTable)]
+    names = sorted({*of_runs, *of_results})
+    if source is not None:
+        names = of_results if Path(source).suffix in _RESULTS else of_runs
+    return _beginning(lambda: names)(incomplete)
 
 
-def _kind_names() -> list[str]:
+def _software_kinds() -> list[str]:
     from hil.scenario.words import BoardKind
 
-    return [word.value for word in BoardKind]
+    return [kind.value for kind in BoardKind if kind is not BoardKind.SERIAL]
+
+
+def _fast_kinds() -> list[str]:
+    from hil.campaign.training_runs import BOARDS
+
+    return [kind.value for kind in BOARDS]
 
 
 def _profile_names() -> list[str]:
@@ -159,9 +223,9 @@ def _trained_names() -> list[str]:
 
 
 def _outcome_names() -> list[str]:
-    from hil.upsets.words import NodeEffect
+    from hil.record.campaign_rows import EFFECTS
 
-    return [effect.value for effect in NodeEffect]
+    return [effect.value for effect in EFFECTS]
 
 
 def _price_names() -> list[str]:
@@ -239,6 +303,23 @@ def board_lists(ctx: typer.Context, incomplete: str) -> list[str]:
     return _lists(_bench_names(ctx))(incomplete)
 
 
+def console_words(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Offer the runs, then the nodes of the run that was named; with --bench, its boards."""
+    named = ctx.params.get("what") or []
+    if ctx.params.get("bench"):
+        return [] if named else bench_boards(ctx, incomplete)
+    if not named:
+        return runs(incomplete)
+    return _beginning(lambda: _nodes(Path(named[0])))(incomplete) if len(named) == 1 else []
+
+
+def _nodes(run: Path) -> list[str]:
+    from hil.record.reader import Reader
+
+    with closing(Reader(run)) as reader:
+        return reader.node_names
+
+
 def _port_names() -> list[str]:
     patterns = ("serial/by-id/*", "ttyUSB*", "ttyACM*", "ttyAMA*")
     return sorted(str(path) for pattern in patterns for path in Path("/dev").glob(pattern))
@@ -246,6 +327,10 @@ def _port_names() -> list[str]:
 
 scenarios = _beginning(_scenario_names)
 runs = _beginning(_run_folders)
+unfinished_runs = _beginning(_unfinished_runs)
+shipped_scenarios = _beginning(_shipped_names)
+orbits = _beginning(_scenarios_with("plant:"))
+trainings = _beginning(_scenarios_with("workload: train"))
 results = _beginning(_result_files)
 runs_or_results = _beginning(lambda: [*_run_folders(), *_result_files()])
 scenarios_or_results = _beginning(lambda: [*_scenario_names(), *_result_files()])
@@ -254,11 +339,11 @@ schemes = _beginning(_scheme_names)
 scheme_lists = _lists(lambda: [*_scheme_names(), "own"])
 workload_lists = _lists(_workload_names)
 rows = _beginning(_row_names)
-board_kinds = _beginning(_kind_names)
+software_kinds = _beginning(_software_kinds)
+fast_kinds = _beginning(_fast_kinds)
 profiles = _beginning(_profile_names)
-tables = _beginning(_table_names)
 paces = _beginning(lambda: ["realtime", "free", "60x"])
-evidence = _beginning(lambda: [*_evidence_files(), *_run_folders()])
+evidence = _beginning(_evidence_names)
 target_lists = _lists(_target_names)
 trained_target_lists = _lists(_trained_names)
 outcomes = _beginning(_outcome_names)

@@ -40,7 +40,7 @@ def console(
         typer.Argument(
             metavar="[RUN] NODE",
             help="A run and a node; with --bench a board.",
-            autocompletion=completion.runs,
+            autocompletion=completion.console_words,
         ),
     ],
     follow: Annotated[

@@ -60,7 +60,7 @@ _Orbit = Annotated[
     typer.Option(
         metavar="SCENARIO",
         help="Of campaigns: the orbit.",
-        autocompletion=completion.scenarios,
+        autocompletion=completion.orbits,
     ),
 ]
 _Profile = Annotated[

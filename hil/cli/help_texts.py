@@ -104,12 +104,25 @@ def _epilog(path: str) -> str | None:
     return None if examples is None else "\n\n".join(["Examples:", *examples])
 
 
+def _is_named(parameter: Any) -> bool:
+    return parameter.param_type_name == "argument" and parameter.metavar is not None
+
+
 class HelpedCommand(TyperCommand):
     """A command whose help ends with examples."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters, flags and arguments without a type."""
         return _without_types(super().get_params(ctx))
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the parts of the usage line: arguments as their metavars are written."""
+        pieces = [] if self.options_metavar is None else [self.options_metavar]
+        for parameter in self.get_params(ctx):
+            pieces += (
+                [parameter.metavar] if _is_named(parameter) else parameter.get_usage_pieces(ctx)
+            )
+        return pieces
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help, with the examples of this command."""

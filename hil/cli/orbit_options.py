@@ -28,7 +28,7 @@ Source = Annotated[
     typer.Argument(
         metavar="SCENARIO",
         help="A file, or a shipped one; or a TLE, OMM, OEM.",
-        autocompletion=completion.scenarios,
+        autocompletion=completion.orbits,
     ),
 ]
 Output = Annotated[

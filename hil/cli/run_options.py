@@ -43,7 +43,7 @@ Boards = Annotated[
     typer.Option(
         metavar="KIND",
         help="Put every node on this kind of board: inproc, process, emulated.",
-        autocompletion=completion.board_kinds,
+        autocompletion=completion.software_kinds,
     ),
 ]
 Bench = Annotated[
@@ -96,7 +96,9 @@ Out = Annotated[
 Resume = Annotated[
     Path | None,
     typer.Option(
-        metavar="RUN", help="Continue an interrupted run.", autocompletion=completion.runs
+        metavar="RUN",
+        help="Continue an interrupted run.",
+        autocompletion=completion.unfinished_runs,
     ),
 ]
 Control = Annotated[

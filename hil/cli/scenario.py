@@ -29,7 +29,9 @@ scenario_app = App(
 
 Name = Annotated[
     str,
-    typer.Argument(metavar="NAME", help="A shipped scenario.", autocompletion=completion.scenarios),
+    typer.Argument(
+        metavar="NAME", help="A shipped scenario.", autocompletion=completion.shipped_scenarios
+    ),
 ]
 
 

@@ -39,7 +39,7 @@ def training(  # noqa: PLR0917  (every option is one)
         typer.Argument(
             metavar="SCENARIO",
             help="A file, or the name of a shipped scenario.",
-            autocompletion=completion.scenarios,
+            autocompletion=completion.trainings,
         ),
     ],
     upsets: Annotated[
@@ -59,7 +59,7 @@ def training(  # noqa: PLR0917  (every option is one)
         typer.Option(
             metavar="KIND",
             help="inproc or process, for all nodes.",
-            autocompletion=completion.board_kinds,
+            autocompletion=completion.fast_kinds,
         ),
     ] = None,
     frames: Annotated[

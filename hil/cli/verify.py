@@ -30,7 +30,9 @@ def verify(
     evidence: Annotated[
         Path,
         typer.Argument(
-            metavar="EVIDENCE", help="An evidence file.", autocompletion=completion.evidence
+            metavar="EVIDENCE|RUN",
+            help="An evidence file, or a run with its own.",
+            autocompletion=completion.evidence,
         ),
     ],
     record: Annotated[
@@ -47,8 +49,10 @@ def verify(
     """Verify an evidence file (see `HELP`)."""
     from hil.errors import RecordError
     from hil.report.evidence.evidence_check import EvidenceCheck, check_evidence, record_of
-    from hil.report.evidence.evidence_file import read_evidence
+    from hil.report.evidence.evidence_file import EVIDENCE, read_evidence
 
+    if evidence.is_dir():
+        evidence /= EVIDENCE
     try:
         content = read_evidence(evidence)
     except RecordError as error:

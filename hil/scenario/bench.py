@@ -60,7 +60,7 @@ class BenchBoardConfig(FrozenModel):
     )
     fast_baud: Baud | None = Field(
         default=None,
-        description="Baud rate to raise the line to, if that works; default: `baud` stays.",
+        description="Baud rate to raise the line to, if that works; default: it stays at `baud`.",
     )
     serial: str | None = Field(
         default=None, description="The board's own serial number: another board is refused."

@@ -70,6 +70,13 @@ def test_help_has_no_types_of_flags_and_ends_with_examples(name: str, hil: Hil) 
     assert "Examples:" in done.out and EXAMPLES[name][-1] in done.out
 
 
+def test_the_usage_has_the_arguments_as_they_are_written(hil: Hil) -> None:
+    for name, usage in (("console", "[RUN] NODE"), ("feed", "[RUN]"), ("watch", "[RUN]...")):
+        lines = hil(name, "--help", env={"COLUMNS": "120"}).out.splitlines()
+        line = next(line for line in lines if "Usage:" in line)
+        assert line.split("[OPTIONS]")[1].strip() == usage
+
+
 def test_help_shows_defaults(hil: Hil) -> None:
     assert "default: 8000" in " ".join(hil("watch", "--help").out.split())
 
@@ -87,7 +94,7 @@ def test_a_shell_is_offered_what_may_stand_there(
     assert completion.runs("ru") == ["runs/first"]
     assert completion.schemes("") == [word.value for word in SchemeName]
     assert completion.profiles("raspberry-pi-4") == ["raspberry-pi-4b"]
-    assert completion.board_kinds("p") == ["process"]
+    assert completion.software_kinds("p") == ["process"]
     assert completion.scheme_lists("simplex,5m") == ["simplex,5mr"]
     assert completion.workload_lists("infer,sha") == ["infer,sha256"]
     assert completion.rows("digest") == ["digest"]
