@@ -22,7 +22,7 @@ HELP: Final = (
     "Compare an evidence file with the record that it is of.\n\n"
     "The record is verified (hil replay --verify), the evidence is computed again from it, and "
     "every key but `written_by` is compared. Exit 0 if nothing differs, 1 if the evidence or the "
-    "record was changed, 3 if the record is not there."
+    "record was changed, 2 if --record names a record of another kind, 3 if it is not there."
 )
 
 

@@ -26,7 +26,15 @@ from hil.record.campaign_rows import (
     SamplingMeta,
     StepRows,
 )
-from hil.record.result_file import ResultFormat, as_record_error, insert, new_result, opened
+from hil.record.result_file import (
+    CAMPAIGN,
+    RESULTS,
+    ResultFormat,
+    as_record_error,
+    insert,
+    new_result,
+    opened,
+)
 from hil.upsets.words import NodeEffect
 
 __all__ = ["SCHEMA_VERSION", "CampaignFile", "is_database", "write_campaign", "write_samples"]
@@ -42,8 +50,8 @@ _CLASS: Final = "number, region, position, byte, weight, effects, details"
 _COUNTS: Final = ", ".join(f"{effect} INTEGER NOT NULL" for effect in EFFECTS)
 _UNREAD: Final = ", ".join(f"unread_{effect} INTEGER NOT NULL" for effect in EFFECTS[:3])
 _FORMAT: Final = ResultFormat(
-    "the result of a campaign",
-    0x48494C43,  # "HILC"
+    RESULTS[CAMPAIGN],
+    CAMPAIGN,
     SCHEMA_VERSION,
     f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from hil.errors import RecordError
+from hil.record.result_file import RESULTS
 from hil.record.schema import SCHEMA_VERSION, TABLES
 
 __all__ = ["MIGRATIONS", "AddedColumn", "Migration", "read_as_current", "upgrade", "version_of"]
@@ -97,7 +98,14 @@ _DEFINITIONS: Final[dict[str, str]] = {
 def version_of(db: sqlite3.Connection, path: Path) -> int:
     """Return the schema version of a record; 0: its tables were not made yet.
 
-    Raises: RecordError if it is newer than this hil, sqlite3.Error if it cannot be read."""
+    Raises: RecordError if it is newer than this hil, or the result of a campaign; sqlite3.Error if
+    it cannot be read."""
+    kind = RESULTS.get(db.execute("PRAGMA main.application_id").fetchone()[0])
+    if kind is not None:
+        raise RecordError(
+            f"{path} is {kind}, not the record of a run",
+            remedy=f"look at it with `hil campaign {path}`, from Python with `hil.open_campaign`",
+        )
     version = int(db.execute("PRAGMA main.user_version").fetchone()[0])
     if version > SCHEMA_VERSION:
         raise RecordError(

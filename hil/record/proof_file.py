@@ -16,6 +16,8 @@ from typing import Final
 
 from hil.errors import RecordError
 from hil.record.result_file import (
+    PROOF,
+    RESULTS,
     ResultFormat,
     application_of,
     as_record_error,
@@ -38,8 +40,8 @@ from hil.upsets.words import UpsetTarget
 __all__ = ["NodeExperiments", "is_proof", "read_proof", "write_proof"]
 
 _FORMAT: Final = ResultFormat(
-    "the proof of a scheme",
-    0x48494C50,  # "HILP"
+    RESULTS[PROOF],
+    PROOF,
     2,  # 1 called outvoted what is corrected
     """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

@@ -10,10 +10,28 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from hil.errors import RecordError
 
-__all__ = ["ResultFormat", "application_of", "as_record_error", "insert", "new_result", "opened"]
+__all__ = [
+    "CAMPAIGN",
+    "PROOF",
+    "RESULTS",
+    "ResultFormat",
+    "application_of",
+    "as_record_error",
+    "insert",
+    "new_result",
+    "opened",
+]
+
+CAMPAIGN: Final = 0x48494C43
+"""HILC in the header of a file: the result of a campaign."""
+PROOF: Final = 0x48494C50
+"""HILP in the header of a file: the proof of a scheme."""
+RESULTS: Final = {CAMPAIGN: "the result of a campaign", PROOF: "the proof of a scheme"}
+"""All kinds of result files, in words. The records of runs have no such number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from hil.report.evidence.evidence_file import (
     write_evidence,
 )
 from hil.rig.backends.process import find_agent
+from tests.analysis.small_campaigns import small_campaign
 from tests.command_line import Hil
 from tests.report.runs import run, scenario
 
@@ -265,6 +266,10 @@ def test_the_command_says_what_differs_and_how_it_ends(copy: Path, hil: Hil) -> 
     assert missing.code == 3
     assert "there is no record" in missing.err
     assert hil("verify", moved, "--record", copy, "--json").json["verified"] is True
+    result = small_campaign(moved.parent / "mine.campaign")
+    other = hil("verify", moved, "--record", result)
+    assert other.code == 2
+    assert f"is the evidence of a run, but {result} is of a campaign" in other.err
     content: Any = read_evidence(file)
     key = _count(content)
     file.write_text(json.dumps(content), encoding="utf-8")

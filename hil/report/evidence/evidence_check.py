@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from hil.errors import RecordError, SetupError
+from hil.errors import RecordError, SetupError, UsageError
 from hil.json_values import JsonObject, JsonValue
 from hil.record.reader import Reader
 from hil.record.recorded_context import recorded_context
+from hil.record.result_file import RESULTS, application_of
 from hil.report.evidence.board_evidence import BOOTED
 from hil.report.evidence.document import WRITTEN_BY, file_digest
 from hil.report.evidence.evidence_file import evidence_of
@@ -20,6 +21,7 @@ from hil.verification.replay import verify
 __all__ = ["EvidenceCheck", "check_evidence", "record_of"]
 
 _SHOWN: Final = 80
+_KINDS: Final = ("run", "campaign")
 _WITHOUT_CONTEXT: Final = 1
 _ABSENT: Final = "nothing"
 
@@ -50,7 +52,8 @@ class EvidenceCheck:
 
 def record_of(file: Path, evidence: JsonObject, given: Path | None) -> Path:
     """Return the record that an evidence file is of: the `given` one, or the one beside it. Raises:
-    SetupError if there is none."""
+    SetupError if there is none; UsageError if the given one is of another kind than the
+    evidence."""
     if given is not None:
         found = given / "run.db" if given.is_dir() else given
     else:
@@ -62,7 +65,23 @@ def record_of(file: Path, evidence: JsonObject, given: Path | None) -> Path:
             f"there is no record at {found}, and without it {file} proves nothing",
             remedy="name the run folder or the result file: hil verify EVIDENCE --record RUN",
         )
+    if given is not None:
+        _check_kind(file, evidence.get("kind"), found)
     return found
+
+
+def _check_kind(file: Path, kind: JsonValue, record: Path) -> None:
+    """Check that evidence of a run is compared with a run, and that of a campaign with a campaign.
+    Raises: UsageError if it is not."""
+    try:
+        found = "campaign" if application_of(record) in RESULTS else "run"
+    except RecordError:
+        return  # which is a finding, not a mistake
+    if kind in _KINDS and kind != found:
+        raise UsageError(
+            f"{file} is the evidence of a {kind}, but {record} is of a {found}",
+            remedy=f"name the record of that {kind} with --record",
+        )
 
 
 def check_evidence(evidence: JsonObject, record: Path) -> EvidenceCheck:
