@@ -20,7 +20,7 @@ drawn_samples, request_size    the faults that boards draw by themselves, and ho
 sample_places, inproc_repeat    what is where samples struck; one in this process again
 bench, held_step    the boards of a campaign, and one that holds a step for experiments
 coded_series        requests to it whose answers are coded
-regions             the targets
+regions, step_choice    the targets; those of a campaign, and its step, if nothing else is said
 trace               the registers before each instruction of a step
 disassembler, decode_x86, decode_a64, instruction    what each instruction touches
 symbols, step_rows  functions and source lines; what the result says of the step itself

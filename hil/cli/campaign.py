@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+from hil.campaign.step_choice import DEFAULT_FRAME, DEFAULT_TARGETS
 from hil.cli import campaign_options as options
 from hil.cli.campaign_checksums import hit_checksums
 from hil.cli.campaign_exact import ExactChoice, check_frame, exact_campaign
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HELP", "campaign"]
 
-_DEFAULT_TARGETS: Final = "state,input,output,heap"
+_DEFAULT_TARGETS: Final = ",".join(DEFAULT_TARGETS)
 
 HELP: Final = (
     "Flip bits of a step, and say what that comes to: every bit before every instruction, exactly "
@@ -94,7 +95,7 @@ def campaign(  # noqa: PLR0913, PLR0917  (every option is one)
     checksum_hits: options.ChecksumHits = 0,
     clean_steps: options.CleanSteps = 10_000,
     targets: options.Targets = _DEFAULT_TARGETS,
-    frame: options.Frame = 3,
+    frame: options.Frame = DEFAULT_FRAME,
     boards: options.Kind = None,
     scheme: options.Scheme = None,
     workers: options.Workers = None,

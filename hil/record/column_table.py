@@ -20,10 +20,21 @@ _SHOWN_ROWS: Final = 10
 @dataclass(frozen=True, slots=True)
 class ColumnTable:
     """A table of NumPy columns, of one length, by name: `table["frame"]`. `rows` is the number of
-    rows, `columns` the names. Thread-safe: nothing changes it."""
+    rows, `columns` the names. Thread-safe: nothing changes it, and its arrays are read-only
+    (`table["t_us"].copy()` is one of your own)."""
 
     name: str
     data: Mapping[str, npt.NDArray[Any]]
+
+    def __post_init__(self) -> None:
+        views = {name: column.view() for name, column in self.data.items()}
+        for view in views.values():
+            view.flags.writeable = False
+        object.__setattr__(self, "data", views)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.rows
 
     def __getitem__(self, column: str) -> npt.NDArray[Any]:
         """Return a column, shape (rows,). Raises: KeyError, with the names that there are."""
