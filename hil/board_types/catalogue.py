@@ -17,7 +17,7 @@ from hil.scenario import RigConfig, Scenario
 from hil.scenario.load import UNPLACED
 from hil.scenario.problems import did_you_mean, refuse_newer_schema, translate
 from hil.scenario.yaml.document import Document
-from hil.scenario.yaml.reader import parse_yaml, read_yaml
+from hil.scenario.yaml.reader import FileKind, parse_yaml, read_yaml
 
 __all__ = [
     "check_board_profiles",
@@ -27,6 +27,11 @@ __all__ = [
     "profile_of_model",
     "profiles_of",
 ]
+
+_FILE = FileKind(
+    f"schema: {PROFILE_SCHEMA_VERSION}",
+    "copy the nearest shipped profile (`hil board list`) and change its values",
+)
 
 
 def list_board_profiles() -> tuple[str, ...]:
@@ -63,7 +68,7 @@ def load_board_profile(name_or_path: str | Path) -> BoardProfile:
     text = os.fspath(name_or_path)
     is_path = isinstance(name_or_path, Path) or os.sep in text or text.endswith((".yaml", ".yml"))
     if is_path:
-        return _profile_of(read_yaml(Path(text)))
+        return _profile_of(read_yaml(Path(text), _FILE))
     names = list_board_profiles()
     if text not in names:
         hint = did_you_mean(text, names)

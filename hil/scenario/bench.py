@@ -37,11 +37,12 @@ from hil.scenario.words import (
     Tag,
 )
 from hil.scenario.yaml.document import Document
-from hil.scenario.yaml.reader import parse_yaml, read_yaml
+from hil.scenario.yaml.reader import FileKind, parse_yaml, read_yaml
 
 __all__ = ["BENCH_SCHEMA_VERSION", "BenchBoardConfig", "BenchConfig", "load_bench", "parse_bench"]
 
 BENCH_SCHEMA_VERSION = 1
+_FILE = FileKind("boards:", "`hil discover -o FILE` writes one with the boards it finds")
 
 
 class BenchBoardConfig(FrozenModel):
@@ -198,7 +199,7 @@ def load_bench(path: str | Path) -> BenchConfig:
         UsageError: There is no such file.
         ConfigError: The file is not a valid bench; names everything that is wrong in it.
     """
-    bench = bench_of(read_yaml(Path(path)))
+    bench = bench_of(read_yaml(Path(path), _FILE))
     folder = Path(path).parent
     return bench.model_copy(
         update={"boards": tuple(_beside(board, folder) for board in bench.boards)}

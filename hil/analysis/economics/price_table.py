@@ -13,16 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hil.errors import ConfigError, UsageError
-from hil.scenario.yaml.reader import read_yaml
+from hil.scenario.yaml.reader import FileKind, read_yaml
 
 if TYPE_CHECKING:
     from hil.errors import Problem
     from hil.json_values import JsonValue
     from hil.scenario.yaml.document import Document
 
-__all__ = ["MOST_USD", "Price", "PriceTable", "given_price", "shipped_prices"]
+__all__ = ["GIVEN", "MOST_USD", "Price", "PriceTable", "given_price", "shipped_prices"]
 
 _SHIPPED: Final = Path(__file__).with_name("prices.yaml")
+GIVEN: Final = "given"
+"""The kind of a price of the user's own."""
 _KINDS: Final = ("quoted", "derived", "assumed")
 _KEYS: Final = ("low", "mode", "high", "unit", "kind", "date", "source")
 _NUMBERS: Final = ("low", "mode", "high")
@@ -30,6 +32,11 @@ _BELOW_ONE: Final = frozenset({"launch_failure", "array_loss_per_year"})
 _SHARES: Final = frozenset({"battery_depth", "battery_efficiency", "ground_availability"})
 _ABOVE_ZERO: Final = frozenset(
     {"life_years", "array_w_per_kg", "battery_wh_per_kg", "radiator_w_per_m2", *_SHARES}
+)
+_PRICE_FILE: Final = FileKind(
+    "usd_per_kwh: 0.2",
+    "`hil cost --prices` lists the names of all prices; each takes a number, or "
+    "{low: ..., mode: ..., high: ..., source: ...}",
 )
 _LEAST: Final = 1e-9
 MOST_USD: Final = 1e12
@@ -79,7 +86,7 @@ class PriceTable(Mapping[str, Price]):
         """Return the table with the entries of a user's file in place of its own.
 
         Raises: UsageError if there is no such file; ConfigError if it is not one of prices."""
-        document = read_yaml(path)
+        document = read_yaml(path, _PRICE_FILE)
         prices, problems = _prices_of(document, self._prices)
         if problems or document.problems:
             raise ConfigError([*document.problems, *problems])
@@ -120,7 +127,7 @@ def given_price(text: str, table: PriceTable) -> Price:
     if wrong:
         raise UsageError(f"price {text!r} is not {wrong}", remedy=f"the unit is {table[name].unit}")
     low, mode, high = numbers
-    return Price(name, low, mode, high, table[name].unit, "given", "", "the command line")
+    return Price(name, low, mode, high, table[name].unit, GIVEN, "", "the command line")
 
 
 def _why_not(name: str, numbers: Sequence[float]) -> str:
@@ -210,7 +217,7 @@ def _price_of(
             document.problem((name, "unit"), f"the unit is {unit}, not {stated}", f"in {unit}")
         )
         return None
-    kind = str(entry.get("kind", "given" if usual else ""))
+    kind = str(entry.get("kind", GIVEN if usual else ""))
     if usual is None and kind not in _KINDS:
         problems.append(document.problem((name, "kind"), f"a kind is one of {', '.join(_KINDS)}"))
         return None

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -22,15 +24,29 @@ from hil.json_values import JsonValue
 from hil.scenario.yaml.document import Document, KeyPath, SourceMark, path_text
 from hil.scenario.yaml.messages import character_problem, describe, shortened, syntax_problem
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_VALUES", "parse_yaml", "read_yaml"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_VALUES", "FileKind", "parse_yaml", "read_yaml"]
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 MAX_VALUES = 200_000
 
 
-def read_yaml(path: Path) -> Document:
-    """Read the document in the file `path`.
+@dataclass(frozen=True, slots=True)
+class FileKind:
+    """A kind of file, for the message on one that has no keys: an `example` of a key, and `start`,
+    which says how to get a file to begin with."""
+
+    example: str
+    start: str
+
+
+_SCENARIO: Final = FileKind(
+    "schema: 1", "a shipped scenario is a good start (`hil run quickstart`)"
+)
+
+
+def read_yaml(path: Path, kind: FileKind = _SCENARIO) -> Document:
+    """Read the document in the file `path`, which is of the kind `kind`.
 
     Raises:
         UsageError: There is no such file, or it cannot be read.
@@ -50,11 +66,11 @@ def read_yaml(path: Path) -> Document:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
     except ValueError:  # a NUL byte in the name
         raise UsageError(f"{str(path)!r} is not a file name") from None
-    return parse_yaml(raw, str(path))
+    return parse_yaml(raw, str(path), kind)
 
 
-def parse_yaml(raw: bytes, file: str) -> Document:
-    """Read the document in the bytes `raw`; `file` names them in errors.
+def parse_yaml(raw: bytes, file: str, kind: FileKind = _SCENARIO) -> Document:
+    """Read the document in the bytes `raw`, of the kind `kind`; `file` names them in errors.
 
     Raises:
         ConfigError: The bytes are larger than MAX_BYTES, not UTF-8 text, not YAML, or their top
@@ -79,8 +95,8 @@ def parse_yaml(raw: bytes, file: str) -> Document:
                     1,
                     1,
                     "$",
-                    "the file is empty; expected keys such as `schema: 1`",
-                    "a shipped scenario is a good start (`hil run quickstart`)",
+                    f"the file is empty; expected keys such as `{kind.example}`",
+                    kind.start,
                 )
             ]
         )
@@ -93,7 +109,7 @@ def parse_yaml(raw: bytes, file: str) -> Document:
                 document.problem(
                     (),
                     f"the file holds {describe(data)}; expected a mapping",
-                    "write lines such as `schema: 1` at its top level",
+                    f"write lines such as `{kind.example}` at its top level",
                 ),
             ]
         )

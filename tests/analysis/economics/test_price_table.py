@@ -54,6 +54,16 @@ def test_a_bad_file_is_refused_with_its_place(
     assert where in str(refused.value) and said in str(refused.value)
 
 
+@pytest.mark.parametrize("text", ["", "[1]"])
+def test_a_file_without_prices_is_told_what_a_price_is(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        shipped_prices().with_file(file)
+    assert "usd_per_kwh: 0.2" in str(refused.value)
+    assert "schema" not in str(refused.value) and "scenario" not in str(refused.value)
+
+
 def test_a_price_can_be_given_as_one_number_or_three() -> None:
     table = shipped_prices()
     assert given_price("launch_usd_per_kg=300", table).spread == 0.0
