@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from hil.cli import completion
-from hil.cli.cost_subjects import priced_subject
+from hil.cli.cost_subjects import check_campaign_options, priced_subject
 from hil.cli.options import Json
 from hil.cli.outlook import OutlookOptions
 from hil.cli.output import answer, show
@@ -35,7 +35,7 @@ HELP: Final = (
     "the orbit of a scenario (--orbit): one computer, with the exact shares of its outcomes.\n\n"
     "An answer is what the workload computes in one frame. Prices are stated with source and date "
     "(--prices shows them), each as low, most likely and high; all may be replaced. Of two or more "
-    "runs: from which price of a wrong answer the safer one pays."
+    "runs of the same work: from which price of a wrong answer the safer one pays."
 )
 
 
@@ -106,8 +106,9 @@ def cost(  # noqa: PLR0913, PLR0917  (every option is one)
     as_json: Json = False,
 ) -> int:
     """Price the correct answers of runs (see `HELP`)."""
+    from hil.analysis.economics.pair_price import pair_price
     from hil.analysis.economics.price_table import given_price, shipped_prices
-    from hil.analysis.economics.priced_run import Terms, pair_price
+    from hil.analysis.economics.priced_run import Terms
     from hil.views.cost import cost_tables
 
     table = shipped_prices()
@@ -124,6 +125,7 @@ def cost(  # noqa: PLR0913, PLR0917  (every option is one)
         _check_positive("--node-w", node_w)
     terms = Terms(table, wrong_answer, node_w, ground_nodes, draws, seed)
     outlook = OutlookOptions(None, factors=False, orbit=orbit, profile=profile, duty=duty)
+    check_campaign_options(subjects, outlook)
     priced = [priced_subject(subject, terms, outlook) for subject in subjects]
     names = _names(priced, subjects)
     pairs = [

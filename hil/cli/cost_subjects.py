@@ -14,10 +14,35 @@ from hil.cli.record import opened
 from hil.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hil.analysis.economics.priced_run import PricedRun, Terms
+    from hil.analysis.failure_rates import FailureRates
     from hil.scenario import Scenario
 
-__all__ = ["priced_subject"]
+__all__ = ["check_campaign_options", "priced_subject"]
+
+
+def check_campaign_options(subjects: Sequence[str], outlook: OutlookOptions) -> None:
+    """Refuse options of campaigns where no subject is one. Raises: UsageError."""
+    if any(_is_campaign(Path(subject)) for subject in subjects):
+        return
+    options = (("--orbit", outlook.orbit), ("--profile", outlook.profile), ("--duty", outlook.duty))
+    given = [name for name, value in options if value is not None]
+    if given:
+        what, them = ("are", "them") if len(given) > 1 else ("is", "it")
+        raise UsageError(
+            f"{' and '.join(given)} {what} for results of campaigns, and {', '.join(subjects)} is "
+            "none: a run has flown in the orbit of its scenario, on its boards",
+            remedy=f"leave {them} out",
+        )
+
+
+def _is_campaign(path: Path) -> bool:
+    """Return whether there is a database at `path` that is not the record of a run."""
+    from hil.record.campaign_file import is_database
+
+    return path.is_file() and is_database(path) and path.suffix != ".db"
 
 
 def priced_subject(subject: str, terms: Terms, outlook: OutlookOptions) -> PricedRun:
@@ -26,10 +51,8 @@ def priced_subject(subject: str, terms: Terms, outlook: OutlookOptions) -> Price
 
     Raises: UsageError and ConfigError if it is none of these, or has no answers; RecordError; what
     a run raises."""
-    from hil.record.campaign_file import is_database
-
     path = Path(subject)
-    if path.is_file() and is_database(path) and path.suffix != ".db":
+    if _is_campaign(path):
         return _campaign(path, terms, outlook)
     if path.is_file() and path.suffix != ".db":
         return _scenario(subject, terms)
@@ -99,10 +122,10 @@ def _length(scenario: Scenario) -> str:
 
 def _campaign(path: Path, terms: Terms, outlook: OutlookOptions) -> PricedRun:
     """Price one computer in orbit by the outcomes of a campaign; nothing runs."""
-    from hil.analysis.economics.campaign_work import power_at, predicted_work, sunlight_of_orbit
+    from hil.analysis.economics.campaign_work import predicted_work, sunlight_of_orbit
+    from hil.analysis.economics.conditions import conditions_of_campaign, orbit_text
     from hil.analysis.economics.priced_run import price_work
     from hil.analysis.economics.recorded_work import LOW_ORBIT
-    from hil.board_types.catalogue import load_board_profile
     from hil.record.campaign_file import CampaignFile
     from hil.scenario import load_scenario
 
@@ -114,10 +137,19 @@ def _campaign(path: Path, terms: Terms, outlook: OutlookOptions) -> PricedRun:
     with CampaignFile(path) as file:
         meta, rates = file.meta, outlook_of(file, outlook, flown_rates(outlook)).rates
     assert rates is not None, "an orbit was given"
-    node_w = terms.node_w
-    if node_w is None:
-        profile = load_board_profile(outlook.profile or rates.rates.profile)
-        node_w = power_at(profile.power, rates.duty)
+    work = predicted_work(meta, rates, terms.node_w or _campaign_node_w(rates, outlook))
     say(f"{path}: priced by its outcomes and the upsets in {outlook.orbit}; nothing runs")
-    sunlight = sunlight_of_orbit(load_scenario(outlook.orbit)) or LOW_ORBIT
-    return price_work(predicted_work(meta, rates, node_w), sunlight, None, terms)
+    orbit = load_scenario(outlook.orbit)
+    conditions = conditions_of_campaign(
+        meta, [t.target for t in rates.targets], orbit_text(orbit), work.counts.frame_us
+    )
+    return price_work(work, sunlight_of_orbit(orbit) or LOW_ORBIT, None, terms, conditions)
+
+
+def _campaign_node_w(rates: FailureRates, outlook: OutlookOptions) -> float:
+    """Return the mean power of the board that flies [W]."""
+    from hil.analysis.economics.campaign_work import power_at
+    from hil.board_types.catalogue import load_board_profile
+
+    profile = load_board_profile(outlook.profile or rates.rates.profile)
+    return power_at(profile.power, rates.duty)

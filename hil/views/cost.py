@@ -10,8 +10,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from hil.analysis.economics.price_table import Price
-from hil.analysis.economics.priced_run import AtLaunchPrice, PairPrice, PricedRun
+from hil.analysis.economics.pair_price import PairPrice
+from hil.analysis.economics.price_table import GIVEN, Price
+from hil.analysis.economics.priced_run import AtLaunchPrice, PricedRun
+from hil.analysis.economics.run_ending import RunEnding
+from hil.run_outcome import RunOutcome
 from hil.views.style import BAD, DIM, GOOD, HEAD, WARN, plural
 
 __all__ = ["cost_tables", "price_list"]
@@ -30,17 +33,30 @@ def cost_tables(
     parts: list[RenderableType] = []
     for run, name in zip(runs, names, strict=True):
         parts += [_run_part(run, name), Text("")]
-    parts += [_pair_text(pair) for pair in pairs]
+    for pair in pairs:
+        parts += [_pair_text(pair), *(Text(said, style=WARN) for said in pair.differences)]
     if pairs:
         parts.append(Text(""))
+    launch = _launch_text(runs[0].terms.prices["launch_usd_per_kg"])
     parts.append(
         Text(
-            "Medians of all draws of the prices, with the range of 5 to 95 % of them; * today's "
-            "launch prices, as drawn. Sources of all prices: hil cost --prices",
+            "Medians of all draws of the prices, with the range of 5 to 95 % of them; * "
+            f"{launch}. Sources of all prices: hil cost --prices",
             style=DIM,
         )
     )
     return Group(*parts)
+
+
+def _launch_text(price: Price) -> str:
+    """Return which launch prices the first row of each table is for."""
+    origin = " ".join(part for part in (price.kind, price.date) if part)
+    if price.kind == GIVEN:
+        origin = f"{origin} by {price.source}"
+    if not price.spread:
+        return f"a launch price of {_number(price.mode)} USD/kg ({origin})"
+    ends = f"{_number(price.low)} to {_number(price.high)}"
+    return f"launch prices as drawn, {ends} USD/kg ({origin})"
 
 
 def _run_part(run: PricedRun, name: str) -> RenderableType:
@@ -71,6 +87,8 @@ def _facts(run: PricedRun) -> Table:
     table = Table(box=None, show_header=False, pad_edge=True, padding=(0, 2, 0, 0))
     table.add_column(style=DIM, no_wrap=True)
     table.add_column()
+    if run.ending is not None:
+        table.add_row("run", _ending_text(run.ending))
     table.add_row(
         "correct", f"{_number(work.correct_per_s, 4)} a second, {_frames(work.availability)}"
     )
@@ -104,6 +122,32 @@ def _facts(run: PricedRun) -> Table:
     )
     table.add_row("satellite", sizes)
     return table
+
+
+def _ending_text(ending: RunEnding) -> Text:
+    """Return how a run ended, and how much of it there is."""
+    planned = f"{ending.planned_frames:,}"
+    done = plural(ending.frames, "frame")
+    if ending.frames < ending.planned_frames:
+        done = f"{ending.frames:,} of {planned} frames"
+    style = GOOD
+    match ending.outcome:
+        case RunOutcome.PASS:
+            what = "passed"
+        case RunOutcome.UNTESTED:
+            what, style = "untested: its scenario expects nothing", WARN
+        case RunOutcome.FAIL:
+            what, style = f"FAILED: {', '.join(ending.failed)} not as expected", BAD
+        case RunOutcome.ERROR:
+            what, style = f"ERROR: {ending.why or 'the rig failed'}", BAD
+        case RunOutcome.ABORTED:
+            what, style = "ABORTED" + (f" by {ending.why}" if ending.why else ""), BAD
+        case _ if ending.going_on:
+            what, style = "STILL RUNNING", WARN
+        case _:
+            what, style = "NOT ENDED: its process was killed, or failed", BAD
+    rest = "" if ending.complete else "; all numbers are of these frames alone"
+    return Text(f"{what}; {done}{rest}", style=style)
 
 
 def _frames(availability: float) -> str:
@@ -181,10 +225,14 @@ def _influences(run: PricedRun) -> list[RenderableType]:
 
 
 def _pair_text(pair: PairPrice) -> Text:
-    low, middle, high = pair.usd
-    price = f"{_number(middle)} USD ({_number(low)} to {_number(high)})"
+    if pair.refused:
+        return Text(
+            f"{pair.cheap} and {pair.dear} do not do the same work: {pair.refused}. Which of them "
+            "pays is not said.",
+            style=WARN,
+        )
     costs = "costs the same as" if pair.same else "costs less than"
-    if pair.worse:
+    if pair.more:
         return Text(f"{pair.cheap} {costs} {pair.dear}, and has fewer wrong answers.")
     if pair.shown and pair.same:
         return Text(f"{pair.dear} {costs} {pair.cheap}, and has fewer wrong answers.")
@@ -193,13 +241,33 @@ def _pair_text(pair: PairPrice) -> Text:
             f"No difference: {pair.dear} {costs} {pair.cheap}, and the runs do not show that one "
             "of them has fewer wrong answers."
         )
+    if pair.no_fewer:
+        return Text(f"{pair.cheap} {costs} {pair.dear}, which has as many wrong answers.")
     if pair.shown:
-        where = f"pays beside {pair.cheap} where a wrong answer costs more than {price}."
-        return Text(f"{pair.dear} {where}")
+        where = f"pays beside {pair.cheap} where a wrong answer costs more than {_price_text(pair)}"
+        return Text(f"{pair.dear} {where}.")
+    least = "" if pair.least_usd is None else _with_range(pair.least_usd)
     return Text(
         f"The runs do not show that {pair.dear} has fewer wrong answers than {pair.cheap}: if it "
-        f"pays at all, then only where one costs more than {price}."
+        f"pays at all, then only where one costs more than {least}."
     )
+
+
+def _with_range(usd: Sequence[float]) -> str:
+    low, middle, high = usd
+    return f"{_number(middle)} USD ({_number(low)} to {_number(high)})"
+
+
+def _price_text(pair: PairPrice) -> str:
+    """Return a price of wrong answers, with its range by prices, and by numbers of wrong answers if
+    these have one."""
+    assert pair.usd is not None, "only prices that are known are written"
+    ends = [_number(usd[1]) for usd in (pair.least_usd, pair.most_usd) if usd is not None]
+    text = _with_range(pair.usd)
+    if ends[0] == ends[-1]:
+        return text
+    by_numbers = f" by the prices, {' to '.join(ends)} by the numbers of wrong answers)"
+    return f"{text.removesuffix(')')}{by_numbers}"
 
 
 def price_list(prices: Mapping[str, Price]) -> RenderableType:

@@ -1,6 +1,8 @@
 """`hil cost`: from a recorded run to the price of its correct answers."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,9 +20,10 @@ RUN = (
 
 @pytest.fixture
 def two(hil: Hil) -> Hil:
-    """A run of one node that is wrong from frame 50 on, and one of three that are right."""
-    for scheme in ("simplex", "tmr"):
-        hil.write(f"{scheme}.yaml", RUN % scheme)
+    """A run of one node that is wrong from frame 50 on, and one of three that are right for so long
+    that they are shown to err less."""
+    for scheme, frames in (("simplex", 100), ("tmr", 400)):
+        hil.write(f"{scheme}.yaml", (RUN % scheme).replace("frames: 100", f"frames: {frames}"))
         hil("run", f"{scheme}.yaml", "--out", scheme, "--quiet")
     return hil
 
@@ -37,6 +40,8 @@ def test_two_runs_are_priced_and_the_price_of_a_wrong_answer_between_them(two: H
     (pair,) = done.json["pairs"]
     assert pair["fewer_wrong_shown"] is True and pair["dear"].endswith("(tmr)")
     low, middle, high = pair["wrong_answer_usd_5_50_95"]
+    least, most = (pair[f"{end}_wrong_answer_usd_5_50_95"][1] for end in ("least", "most"))
+    assert least < middle < most
     # At that price one wrong answer beside each right one makes up for what two more nodes cost.
     today = [run["per_million_correct"][0]["space_5_50_95_usd"][1] for run in (simplex, tmr)]
     assert low < middle < high
@@ -53,7 +58,15 @@ def test_the_wrong_answers_of_a_run_that_never_ended_count(hil: Hil) -> None:
     with pytest.raises(RuntimeError, match="the host is gone"):
         run(scenario, out=hil.cwd / "cut", observers=[Dies()])
     priced = hil("cost", "cut", "--draws", 200, "--json").json["runs"][0]
-    assert priced["wrong_in_run"] == open_run(hil.cwd / "cut").frames.rows - 50 > 0
+    frames = open_run(hil.cwd / "cut").frames.rows
+    assert priced["wrong_in_run"] == frames - 50 > 0
+    assert priced["run"]["outcome"] == "error"
+    # A process that is killed leaves the word that stands there from the beginning.
+    with closing(sqlite3.connect(hil.cwd / "cut" / "run.db")) as db, db:
+        db.execute("UPDATE meta SET value = 'running' WHERE key = 'outcome'")
+    ending = hil("cost", "cut", "--draws", 100, "--json").json["runs"][0]["run"]
+    assert (ending["ended"], ending["still_running"]) == (False, False)
+    assert (ending["frames"], ending["planned_frames"]) == (frames, 100)
 
 
 @pytest.mark.slow
@@ -64,6 +77,8 @@ def test_runs_without_wrong_answers_only_bound_the_price_of_one(hil: Hil) -> Non
     words = ("cost", "simplex", "dmr", "--draws", 200)
     (pair,) = hil(*words, "--json").json["pairs"]
     assert pair["fewer_wrong_shown"] is False and pair["dear"].endswith("(dmr)")
+    assert pair["wrong_answer_usd_5_50_95"] is None
+    assert pair["least_wrong_answer_usd_5_50_95"][1] > 0.0
     assert "The runs do not show that" in hil(*words).out
 
 
@@ -74,7 +89,8 @@ def test_equal_runs_show_no_difference_and_are_told_apart(hil: Hil) -> None:
         hil("run", "tmr.yaml", "--out", out, "--quiet")
     words = ("cost", "first", "second", "--draws", 200)
     (pair,) = hil(*words, "--json").json["pairs"]
-    assert pair["same_cost"] is True and pair["wrong_answer_usd_5_50_95"] == [0.0, 0.0, 0.0]
+    assert pair["same_cost"] is True and pair["wrong_answer_usd_5_50_95"] is None
+    assert pair["least_wrong_answer_usd_5_50_95"] == [0.0, 0.0, 0.0]
     text = " ".join(hil(*words).out.split())
     assert "No difference: tmr in second (tmr) costs the same as tmr in first (tmr)" in text
     assert "e+0" not in text and "e-0" not in text
@@ -87,7 +103,7 @@ def test_a_rig_that_costs_more_and_errs_more_never_pays(two: Hil) -> None:
     two("run", "bad.yaml", "--out", "bad", "--quiet")
     words = ("cost", "bad", "tmr", "--draws", 200)
     (pair,) = two(*words, "--json").json["pairs"]
-    assert pair["wrong_answer_usd_5_50_95"] is None
+    assert pair["wrong_answer_usd_5_50_95"] is None and pair["more_wrong_shown"] is True
     assert "costs less than bad (simplex), and has fewer wrong answers" in two(*words).out
 
 
@@ -108,6 +124,7 @@ def test_tables_say_what_was_counted_and_what_decides(two: Hil) -> None:
     text = two("cost", "simplex", "tmr", "--draws", 200).out
     assert "50 in the run after 1 upset" in text
     assert "still at the end of the run" in text
+    assert "FAILED: sdc_frames" in text and "passed; 400 frames" in text
     assert "orbit/ground depends on" in text
     assert "where a wrong answer costs more than" in text
     assert max(map(len, text.splitlines())) <= 100
@@ -133,6 +150,9 @@ def test_all_prices_are_listed_with_their_sources(hil: Hil) -> None:
         (("cost", "x", "--node-w", "nan"), "--node-w nan is not a number above 0"),
         (("cost", "x", "--node-w", "1e300"), "--node-w 1e+300 is above 1e+12"),
         (("cost", "x", "--wrong-answer", "1e300"), "--wrong-answer 1e+300 is above 1e+12"),
+        (("cost", "quickstart", "--orbit", "saa-pass"), "--orbit is for results of campaigns, and"),
+        (("cost", "x", "--duty", "1", "--orbit", "y"), "--orbit and --duty are for results of cam"),
+        (("cost", "x", "--profile", "y"), "and x is none"),
     ],
 )
 def test_bad_words_get_a_message(hil: Hil, words: tuple[str, ...], said: str) -> None:
@@ -143,7 +163,7 @@ def test_bad_words_get_a_message(hil: Hil, words: tuple[str, ...], said: str) ->
 def test_a_scenario_is_run_to_be_priced_and_says_so(two: Hil) -> None:
     done = two("cost", "tmr.yaml", "--draws", 200, "--json")
     assert done.code == 0, done.err
-    assert "tmr: runs now to be priced, 100 frames on inproc boards" in done.err
+    assert "tmr: runs now to be priced, 400 frames on inproc boards" in done.err
     of_run = two("cost", "tmr", "--draws", 200, "--json").json["runs"]
     assert done.json["runs"] == of_run
 

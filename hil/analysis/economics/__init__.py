@@ -10,7 +10,10 @@ work            the answers of a run: correct and wrong ones a second, and the p
 answer_cost     the cost of a million correct answers here and there, and where they meet
 recorded_work   the work of a recorded run, its sunlight, and the sizes of its spacecraft
 campaign_work   the work of one computer, predicted from a campaign and an orbit
-priced_run      a run with all of this, and two of them beside each other
+conditions      what a work computes, and under which upsets and in which orbit
+run_ending      how a priced run ended
+priced_run      a run with all of this
+pair_price      two of them beside each other: which has fewer wrong answers, and what that may cost
 uncertainty     what draws from all prices come to, and which price decides (tornado, Sobol)
 
 Everything is computed for many draws of the prices at once: arrays of one length."""

@@ -12,6 +12,7 @@ from hil.analysis.economics.recorded_work import ORBIT_S, Sunlight
 from hil.analysis.economics.work import RunCounts, Work
 from hil.analysis.failure_rates import FailureRates
 from hil.board_types.profile import PowerProfile
+from hil.errors import UsageError
 from hil.plant.survey import fly
 from hil.record.campaign_rows import CampaignMeta
 from hil.scenario import Scenario
@@ -29,7 +30,13 @@ def power_at(power: PowerProfile, duty: float) -> float:
 
 def predicted_work(meta: CampaignMeta, rates: FailureRates, node_w: float) -> Work:
     """Return the work of one computer of `node_w` [W] that executes the campaign's step in each
-    frame."""
+    frame. Raises: UsageError if the step never runs."""
+    if rates.duty <= 0.0:
+        raise UsageError(
+            f"at a duty of {rates.duty:g} ({rates.duty_source}) the step never runs: it has no "
+            "answers to price",
+            remedy="name the share of the time that it runs, such as --duty 0.05",
+        )
     frame_us = round(rates.rates.frame_s * 1e6)
     lost_per_day = rates.failures.best
     availability = max(0.0, 1.0 - lost_per_day / rates.steps_per_day)
@@ -56,6 +63,8 @@ def predicted_work(meta: CampaignMeta, rates: FailureRates, node_w: float) -> Wo
         availability,
         1,
         node_w,
+        bit_upsets_per_s=rates.rates.per_day.times(1.0 / _DAY_S),
+        silent_bits=rates.silent_bits,
     )
 
 

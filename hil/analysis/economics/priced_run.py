@@ -13,9 +13,9 @@ from hil.analysis.economics.answer_cost import (
     Question,
     answer_costs,
     break_even_launch_usd_per_kg,
-    break_even_wrong_answer_usd,
 )
 from hil.analysis.economics.bill import FloatArray
+from hil.analysis.economics.conditions import WorkConditions, conditions_of_scenario
 from hil.analysis.economics.price_table import PriceTable
 from hil.analysis.economics.recorded_work import (
     PlantSizes,
@@ -25,6 +25,7 @@ from hil.analysis.economics.recorded_work import (
     plant_sizes,
     sunlight_of,
 )
+from hil.analysis.economics.run_ending import RunEnding, ending_of
 from hil.analysis.economics.uncertainty import (
     Influence,
     Swing,
@@ -43,11 +44,10 @@ if TYPE_CHECKING:
     from hil.json_values import JsonObject
 
 __all__ = [
+    "PRICE_SHARES",
     "AtLaunchPrice",
-    "PairPrice",
     "PricedRun",
     "Terms",
-    "pair_price",
     "price_run",
     "price_work",
 ]
@@ -55,7 +55,8 @@ __all__ = [
 _LAUNCH: Final = "launch_usd_per_kg"
 _LAUNCH_PRICES: Final = (300.0, 200.0, 100.0)
 """[USD/kg] The prices that are promised: shown beside today's."""
-_SHARES: Final = (0.05, 0.5, 0.95)
+PRICE_SHARES: Final = (0.05, 0.5, 0.95)
+"""Of all draws: the costs below which so many lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class PricedRun:
     """The answers of a run and their cost. `break_even_draws` are the launch prices at which orbit
     costs what the ground does [USD/kg], below which 5, 50 and 95 % of the draws lie: below 0, none
     does. `swings` and `influences` are those of the
-    ratio of both costs."""
+    ratio of both costs. `ending` is None where nothing has run."""
 
     work: Work
     question: Question
@@ -120,6 +121,8 @@ class PricedRun:
     break_even_draws: tuple[float, ...]
     swings: Sequence[Swing]
     influences: Sequence[Influence]
+    conditions: WorkConditions
+    ending: RunEnding | None
 
     def as_json(self) -> JsonObject:
         """Return it as JSON."""
@@ -127,6 +130,7 @@ class PricedRun:
         wrong = work.wrong_per_s
         return {
             "name": work.counts.name,
+            "run": None if self.ending is None else self.ending.as_json(),
             "scheme": work.counts.scheme,
             "workload": work.counts.workload,
             "nodes": work.nodes,
@@ -142,6 +146,7 @@ class PricedRun:
             "ends_wrong": work.counts.ends_wrong,
             "accel": work.counts.accel,
             "voted_accel": work.counts.voted_accel,
+            "orbit": self.conditions.orbit,
             "sunlight": {
                 "share": self.sunlight.share,
                 "eclipse_s": self.sunlight.eclipse_s,
@@ -163,34 +168,6 @@ class PricedRun:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class PairPrice:
-    """The price of a wrong answer [USD] from which the dearer of two runs pays, below which 5, 50
-    and 95 % of the draws lie.
-
-    `shown`: whether the runs show that the dearer one has fewer wrong answers. If not, it is the
-    least price that they allow: that of the high end of the cheaper run's interval, and none of the
-    dearer one. `worse`: the dearer one even has more; then there is no price. `same`: both cost the
-    same."""
-
-    cheap: str
-    dear: str
-    shown: bool
-    worse: bool
-    same: bool
-    usd: tuple[float, ...]
-
-    def as_json(self) -> JsonObject:
-        """Return it as JSON."""
-        return {
-            "cheap": self.cheap,
-            "dear": self.dear,
-            "fewer_wrong_shown": self.shown,
-            "same_cost": self.same,
-            "wrong_answer_usd_5_50_95": None if self.worse else list(self.usd),
-        }
-
-
 def price_run(reader: Reader, result: RunResult, terms: Terms) -> PricedRun:
     """Return the priced run of a record.
 
@@ -201,20 +178,35 @@ def price_run(reader: Reader, result: RunResult, terms: Terms) -> PricedRun:
         work = work_of(counts_of(reader, result, scenario, terms.node_w))
     except ValueError as error:
         raise UsageError(f"{result.run_dir} cannot be priced: {error}") from None
-    return price_work(work, sunlight_of(reader), plant_sizes(scenario), terms)
+    conditions, ending = conditions_of_scenario(scenario), ending_of(result, scenario)
+    return price_work(work, sunlight_of(reader), plant_sizes(scenario), terms, conditions, ending)
 
 
-def price_work(work: Work, sunlight: Sunlight, sizes: PlantSizes | None, terms: Terms) -> PricedRun:
+def price_work(
+    work: Work,
+    sunlight: Sunlight,
+    sizes: PlantSizes | None,
+    terms: Terms,
+    conditions: WorkConditions,
+    ending: RunEnding | None = None,
+) -> PricedRun:
     """Return the priced answers of some work, counted or predicted.
 
     Raises: UsageError if at these prices no answer of the ground would be correct."""
     try:
-        return _priced(work, sunlight, sizes, terms)
+        return _priced(work, sunlight, sizes, terms, conditions, ending)
     except ValueError as error:
         raise UsageError(f"{work.counts.name} cannot be priced: {error}") from None
 
 
-def _priced(work: Work, sunlight: Sunlight, sizes: PlantSizes | None, terms: Terms) -> PricedRun:
+def _priced(
+    work: Work,
+    sunlight: Sunlight,
+    sizes: PlantSizes | None,
+    terms: Terms,
+    conditions: WorkConditions,
+    ending: RunEnding | None,
+) -> PricedRun:
     question = Question(
         work, load_of(work, sunlight, sizes), terms.ground_computers, terms.wrong_answer_usd
     )
@@ -233,9 +225,11 @@ def _priced(work: Work, sunlight: Sunlight, sizes: PlantSizes | None, terms: Ter
         rows=tuple(
             _at_launch_price(question, at_modes, drawn, usd) for usd in (None, *_LAUNCH_PRICES)
         ),
-        break_even_draws=percentiles(break_even_launch_usd_per_kg(question, drawn), _SHARES),
+        break_even_draws=percentiles(break_even_launch_usd_per_kg(question, drawn), PRICE_SHARES),
         swings=tornado(terms.prices, ratio),
         influences=sobol(terms.prices, ratio, terms.draws, terms.seed),
+        conditions=conditions,
+        ending=ending,
     )
 
 
@@ -256,25 +250,10 @@ def _at_launch_price(
         usd,
         float(mode.space_usd[0]),
         float(mode.ground_usd[0]),
-        percentiles(draw.space_usd, _SHARES),
-        percentiles(draw.ground_usd, _SHARES),
-        percentiles(draw.ratio, _SHARES),
+        percentiles(draw.space_usd, PRICE_SHARES),
+        percentiles(draw.ground_usd, PRICE_SHARES),
+        percentiles(draw.ratio, PRICE_SHARES),
         float(np.mean(draw.space_usd < draw.ground_usd)),
         None if mode.hybrid_usd is None else float(mode.hybrid_usd[0]),
-        None if draw.hybrid_usd is None else percentiles(draw.hybrid_usd, _SHARES),
+        None if draw.hybrid_usd is None else percentiles(draw.hybrid_usd, PRICE_SHARES),
     )
-
-
-def pair_price(a: PricedRun, b: PricedRun, names: tuple[str, str]) -> PairPrice:
-    """Return from which price of a wrong answer on the dearer one of two runs pays; `names` are
-    theirs, with which a reader tells them apart."""
-    named = zip((a, b), names, strict=True)
-    cheap, dear = sorted(named, key=lambda run: run[0].rows[0].space_draws_usd[1])
-    wrong, less = cheap[0].work.wrong_per_correct, dear[0].work.wrong_per_correct
-    shown = wrong.best > less.best
-    fewer = wrong.best - less.best if shown else wrong.high
-    drawn = draws(a.terms.prices, a.terms.draws, a.terms.seed)
-    usd = break_even_wrong_answer_usd(cheap[0].question, dear[0].question, fewer, drawn)
-    schemes = [f"{name} ({run.work.counts.scheme})" for run, name in (cheap, dear)]
-    worse, same = wrong.best < less.best, not usd.any()
-    return PairPrice(schemes[0], schemes[1], shown, worse, same, percentiles(usd, _SHARES))

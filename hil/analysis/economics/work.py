@@ -55,7 +55,9 @@ class Work:
     """The answers of a rig in flight: correct and wrong ones a second (with the 95 % interval of
     the counted wrong ones), the share of frames that had a correct one, and the power [W].
     `rescued_per_s`: answers of the ground in place of missing ones; `contact_share`: of the time
-    in contact with stations."""
+    in contact with stations. A prediction has the two factors of its wrong answers:
+    `bit_upsets_per_s` of one bit in the orbit, and `silent_bits`, those open to silent corruption,
+    whose range is that of a sample, and none if every fault was tried."""
 
     counts: RunCounts
     correct_per_s: float
@@ -65,6 +67,8 @@ class Work:
     power_w: float
     rescued_per_s: float = 0.0
     contact_share: float = 0.0
+    bit_upsets_per_s: Spread | None = None
+    silent_bits: Spread | None = None
 
     @property
     def wrong_per_correct(self) -> Spread:
