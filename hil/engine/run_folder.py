@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,9 +94,11 @@ def create(scenario: Scenario, out: Path | None) -> Path:
 def must_be_free(folder: Path) -> None:
     """Check that `folder` holds no record. Raises: UsageError if it does."""
     if (folder / "run.db").exists():
+        where = shlex.quote(str(folder))
         raise UsageError(
             f"{folder} already holds the record of a run",
-            remedy="choose a new folder with --out, or continue that run with --resume",
+            remedy=f"choose a new folder with --out; `hil replay {where}` shows that run, and `hil run "
+            f"--resume {where}` continues it if it is not complete",
         )
 
 

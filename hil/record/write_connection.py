@@ -117,7 +117,9 @@ class WriteConnection:
 
     def transaction(self, *steps: Callable[[sqlite3.Connection], None]) -> bool:
         """Carry out `steps` as one transaction and return True; return False, with nothing written,
-        if another program holds the write lock."""
+        if another program holds the write lock. Raises: RecordError if the file was deleted or
+        replaced: SQLite would go on to write what nobody can find."""
+        self._check_identity()
         with self.guard("write"):
             if not self._in_wal:
                 self._use_wal()
@@ -159,10 +161,21 @@ class WriteConnection:
         except (sqlite3.Error, OSError) as error:
             same, why = False, str(error)
         if not same:
-            raise RecordError(
-                f"the record {self.path} was deleted or replaced during the run: {why}",
-                remedy="run it again, and leave the run folder alone meanwhile",
-            )
+            raise self._not_in_place(why)
+
+    def _check_identity(self) -> None:
+        try:
+            now = os.stat(self.path)
+        except OSError as error:
+            raise self._not_in_place(error.strerror or str(error)) from error
+        if (now.st_dev, now.st_ino) != self._identity:
+            raise self._not_in_place("another file is in its place")
+
+    def _not_in_place(self, why: str) -> RecordError:
+        return RecordError(
+            f"the record {self.path} was deleted or replaced during the run: {why}",
+            remedy="run it again, and leave the run folder alone meanwhile",
+        )
 
     def make_plain(self, patience_s: float | None = None) -> None:
         """Bring the database back to one plain file if no other program has it open."""

@@ -37,6 +37,10 @@ def test_an_old_run_is_not_written_over(hil: Hil) -> None:
     (hil.cwd / "shown" / "run.db").write_text("mine")
     done = hil("demo", "--out", "shown")
     assert done.code == 2 and (hil.cwd / "shown" / "run.db").read_text() == "mine"
+    assert (
+        done.out == "" and "hil replay shown" in done.err and "hil run --resume shown" in done.err
+    )
+    assert done.err.startswith("hil: shown already holds the record of a run\n")  # and nothing else
 
 
 @pytest.mark.stress  # three quarters of a minute, of which half a minute is flight

@@ -347,6 +347,25 @@ def test_a_folder_that_holds_a_record_is_not_written_over(finished: RunResult) -
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_record_that_is_deleted_while_it_is_written_ends_at_the_next_commit(
+    tmp_path: Path, replaced: bool
+) -> None:
+    path = tmp_path / "r" / "run.db"
+    path.parent.mkdir()
+    recorder = SqliteRecorder.begin(path, RunMeta(outcome="running"))
+    recorder.frame(bytes(record_length(1)))
+    recorder.commit()
+    shutil.rmtree(path.parent)
+    if replaced:
+        path.parent.mkdir()
+        path.write_bytes(b"")
+    recorder.frame(bytes(record_length(1)))
+    with pytest.raises(RecordError, match="was deleted or replaced during the run"):
+        recorder.commit()
+    recorder.close()
+
+
 def test_several_readers_follow_a_run_that_is_being_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
