@@ -97,8 +97,8 @@ def must_be_free(folder: Path) -> None:
         where = shlex.quote(str(folder))
         raise UsageError(
             f"{folder} already holds the record of a run",
-            remedy=f"choose a new folder with --out; `hil replay {where}` shows that run, and `hil run "
-            f"--resume {where}` continues it if it is not complete",
+            remedy=f"choose a new folder with --out; `hil replay {where}` shows that run, and "
+            f"`hil run --resume {where}` continues it if it is not complete",
         )
 
 
