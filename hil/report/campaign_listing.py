@@ -14,6 +14,7 @@ from hil.report.campaign_figures import CampaignFigures, Group, by_function, by_
 from hil.report.campaign_sections import effect_bar, effect_name, present_effects
 from hil.report.markup import count_text, element, percent_text, table, text
 from hil.upsets.words import NodeEffect
+from hil.views.style import plural
 
 __all__ = ["disassembly_section", "function_section", "source_section"]
 
@@ -46,7 +47,7 @@ def function_section(figures: CampaignFigures) -> str:
     most = max(int(_without_masked(group.counts).sum()) for group in groups)
     cells = [_function_row(group, effects, all_sdc, most) for group in groups[:_TOP]]
     hidden = len(groups) - len(cells)
-    more = f"{hidden} more functions, which read less, stand below. " if hidden > 0 else ""
+    more = f"{plural(hidden, 'more function')} with fewer reads: see below. " if hidden > 0 else ""
     lines = "" if any(row.file for row in rows) else _WITHOUT_LINES
     note = element("p", more + lines, class_="note") if more or lines else ""
     return table(head, cells, name="share names") + note
@@ -129,7 +130,7 @@ def _source_file(
     head = _listing_head("executed", "line", "")
     body = element("table", head + "".join(rows), class_="listing")
     silent = sum(int(group.counts[_SDC]) for group in lines.values())
-    title = f"{text(file)} <span class=note>{silent:,} silent corruptions</span>"
+    title = f"{text(file)} <span class=note>{plural(silent, 'silent corruption')}</span>"
     opened = " open" if is_open else ""
     inner = element("div", body, class_="wide")
     return f"<details{opened}><summary>{title}</summary>{missing}{inner}</details>"
@@ -202,7 +203,8 @@ def _function(
         )
     executed = sum(figures.instructions[number].executions for number in members)
     silent = int(figures.read_by[list(members), _SDC].sum())
-    note = f"{len(members):,} instructions, executed {executed:,} times, {silent:,} SDC"
+    times = f"executed {plural(executed, 'time')}, {silent:,} SDC"
+    note = f"{plural(len(members), 'instruction')}, {times}"
     title = f"{text(name or 'without a name')} <span class=note>{note}</span>"
     head = _listing_head("executed", "address", "")
     body = element("div", element("table", head + "".join(rows), class_="listing"), class_="wide")

@@ -14,6 +14,7 @@ from hil.record.campaign_summary import CampaignSummary, TargetTotals
 from hil.report.campaign_figures import CampaignFigures, RegionFigures
 from hil.report.markup import bar, count_text, element, exact_text, percent_text, table, text
 from hil.upsets.words import NodeEffect
+from hil.views.style import plural
 
 __all__ = [
     "bit_section",
@@ -61,12 +62,13 @@ def verdict(summary: CampaignSummary) -> tuple[str, str]:
     silent = total.effects[NodeEffect.SDC]
     if silent:
         share = _share(total, NodeEffect.SDC)
-        first = f"{share} of all {faults} single-bit faults corrupt silently"
+        first = f"{_sentence(share)} of all {faults} single-bit faults corrupt silently"
     else:
         first = f"None of all {faults} single-bit faults corrupts silently"
-    wrong = f"{exact_text(silent)} faults give a wrong output that nothing shows."
+    give = "gives" if silent == 1 else "give"
+    wrong = f"{plural(silent, 'fault')} {give} a wrong output that nothing shows."
     rest = [wrong] if silent else []
-    rest.append(f"{_share(total, NodeEffect.MASKED)} are masked")
+    rest.append(f"{_sentence(_share(total, NodeEffect.MASKED))} are masked")
     if total.effects[NodeEffect.LATENT]:
         latent = _share(total, NodeEffect.LATENT)
         rest[-1] += f", {latent} leave a wrong state behind a right output"
@@ -80,7 +82,15 @@ def verdict(summary: CampaignSummary) -> tuple[str, str]:
 
 
 def _share(totals: TargetTotals, effect: NodeEffect) -> str:
-    return percent_text(totals.effects[effect], totals.faults).replace("&lt;", "less than")
+    if not totals.effects[effect]:
+        return "none"
+    share = percent_text(totals.effects[effect], totals.faults)
+    return share.replace("&lt;", "less than").replace("&gt;", "more than")
+
+
+def _sentence(words: str) -> str:
+    """Return the beginning of a sentence."""
+    return words[:1].upper() + words[1:]
 
 
 # --- what was tested ------------------------------------------------------------------------------

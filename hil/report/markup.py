@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-__all__ = ["bar", "count_text", "element", "exact_text", "percent_text", "table", "text"]
+__all__ = [
+    "bar",
+    "count_text",
+    "element",
+    "exact_text",
+    "key_text",
+    "percent_text",
+    "table",
+    "text",
+]
 
 _PERCENT: Final = 100.0
 _LARGE: Final = (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3))
@@ -26,6 +36,11 @@ def element(tag: str, content: str, **attributes: str) -> str:
     return f"<{tag}{words}>{content}</{tag}>"
 
 
+def key_text(key: str) -> str:
+    """Return the name of a key as code that may be broken where its words end."""
+    return element("code", re.sub("([._])", r"\1<wbr>", text(key)))
+
+
 def exact_text(count: int) -> str:
     """Return a count with all its digits."""
     return f"{count:,}"
@@ -40,12 +55,16 @@ def count_text(count: int) -> str:
 
 
 def percent_text(part: int, whole: int, digits: int = 3) -> str:
-    """Return a share in per cent; a dot for none at all."""
+    """Return a share in per cent, rounded so that less than all never reads as all, nor some as
+    none; a dot for none at all."""
     if not part or not whole:
         return "·"
     share = _PERCENT * part / whole
     least = 10.0**-digits
-    return f"{share:.{digits}f} %" if share >= least else f"&lt; {least:.{digits}f} %"
+    if share < least:
+        return f"&lt; {least:.{digits}f} %"
+    most = f"{_PERCENT - least:.{digits}f} %"
+    return f"&gt; {most}" if part < whole and share > _PERCENT - least else f"{share:.{digits}f} %"
 
 
 def bar(parts: Mapping[str, int], whole: int, label: str) -> str:

@@ -9,12 +9,13 @@ from typing import Final
 from hil.analysis.intervals import Estimate
 from hil.analysis.sample_summary import SampleSummary
 from hil.printable import quoted
-from hil.record.campaign_rows import EFFECTS, MomentUnit, SampleRow
+from hil.record.campaign_rows import EFFECTS, MomentUnit, SampleRow, SamplingMeta
 from hil.record.fault_lines import FaultLines
 from hil.report.campaign_sections import effect_bar, effect_name
 from hil.report.markup import count_text, element, exact_text, table, text
 from hil.report.sample_figures import SampleFigures, SampleGroup
 from hil.upsets.words import NodeEffect
+from hil.views.style import plural
 
 __all__ = ["sample_body"]
 
@@ -37,7 +38,7 @@ def sample_body(figures: SampleFigures, result: str) -> str:
     sentence, more = _verdict(summary)
     meta, sampling = summary.meta, summary.sampling
     kicker = (
-        f"Sampled fault campaign · {meta.scenario} · frames {sampling.frames} of {meta.workload} "
+        f"Sampled fault campaign · {meta.scenario} · {_frames(sampling)} of {meta.workload} "
         f"on {meta.board}"
     )
     struck = (
@@ -97,7 +98,7 @@ def _verdict(summary: SampleSummary) -> tuple[str, str]:
         if effect is not NodeEffect.SDC and summary.seen(effect)
     ]
     confidence = f"{_PERCENT * summary.sampling.confidence:g} %"
-    more = f"Estimated from {summary.samples:,} experiments, with ranges of {confidence}: "
+    more = f"Estimated from {plural(summary.samples, 'experiment')}, with ranges of {confidence}: "
     return first, f"{more}{'; '.join(seen) or 'nothing else was seen'}."
 
 
@@ -172,7 +173,7 @@ def _conditions(summary: SampleSummary) -> str:
     drawn = "those of a list" if sampling.draw is None else f"drawn from seed {sampling.draw}"
     rows = {
         "scenario": text(meta.scenario),
-        "steps": f"{text(meta.workload)}, frames {text(sampling.frames)} of seed {meta.seed:,}: "
+        "steps": f"{text(meta.workload)}, {text(_frames(sampling))} of seed {meta.seed:,}: "
         f"{meta.instructions:,} {text(sampling.moment)}s",
         "board": f"{text(meta.board)}, {text(meta.arch)}",
         "faults": f"{text(', '.join(meta.targets))}: {exact_text(summary.faults)}, single bits; "
@@ -185,6 +186,10 @@ def _conditions(summary: SampleSummary) -> str:
     }
     lines = (f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows.items())
     return element("dl", "".join(lines))
+
+
+def _frames(sampling: SamplingMeta) -> str:
+    return f"{'frame' if sampling.frames.isdigit() else 'frames'} {sampling.frames}"
 
 
 def _certainty(summary: SampleSummary) -> str:
@@ -220,7 +225,7 @@ def _experiments(figures: SampleFigures, file: str) -> str:
         if hidden
         else ""
     )
-    return table(head, rows, name="names") + more
+    return table(head, rows, name="names experiments") + more
 
 
 def _experiment(row: SampleRow, figures: SampleFigures, file: str) -> list[str]:
@@ -267,7 +272,7 @@ def _fault_list(figures: SampleFigures, file: str) -> str:
     packed = base64.b64encode(content.encode()).decode()
     link = element(
         "a",
-        f"{len(figures.samples):,} faults as a list",
+        f"{plural(len(figures.samples), 'fault')} as a list",
         href=f"data:text/plain;base64,{packed}",
         download="list.faults",
     )

@@ -6,7 +6,9 @@ import html
 import json
 import re
 import sqlite3
+from collections import Counter
 from contextlib import closing
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from hil.record.campaign_rows import EFFECTS, InstructionRow
 from hil.record.campaign_step import instruction_rows
 from hil.record.campaign_summary import CampaignSummary, campaign_summary
 from hil.report.campaign_report import campaign_page, write_campaign_report
+from hil.report.campaign_sections import verdict
 from hil.report.packed import unpacked
 from hil.upsets.words import NodeEffect
 from tests.command_line import Hil
@@ -108,6 +111,26 @@ def test_the_verdict_stands_first(page: str, summary: CampaignSummary) -> None:
     share = f"{100 * sdc / faults:.3f} %"
     assert first == f"{share} of all {faults:,} single-bit faults corrupt silently."
     assert page.index("<h1>") < page.index("<table")
+
+
+@pytest.mark.parametrize(
+    ("counts", "first", "more"),
+    [
+        ({NodeEffect.MASKED: 1, NodeEffect.CRASH: 10**6 - 1}, "None of all 1,000,000",
+         "Less than 0.001 % are masked; more than 99.999 % crash."),
+        ({NodeEffect.SDC: 1, NodeEffect.MASKED: 10**6 - 1}, "Less than 0.001 % of all 1,000,000",
+         "1 fault gives a wrong output that nothing shows. More than 99.999 % are masked; none"),
+        ({NodeEffect.SDC: 100}, "100.000 % of all 100",
+         "100 faults give a wrong output that nothing shows. None are masked; none"),
+    ],
+)  # fmt: skip
+def test_sentences_begin_in_upper_case_and_count_right(
+    summary: CampaignSummary, counts: dict[NodeEffect, int], first: str, more: str
+) -> None:
+    faults = sum(counts.values())
+    target = replace(summary.targets[0], faults=faults, effects=Counter(counts))
+    sentence, rest = verdict(replace(summary, targets=[target]))
+    assert sentence.startswith(first) and rest.startswith(more)
 
 
 def test_what_was_tested_is_named(page: str, summary: CampaignSummary) -> None:

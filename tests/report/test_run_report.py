@@ -10,6 +10,7 @@ import shlex
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,13 +20,18 @@ from hil.engine.loop import Loop
 from hil.errors import RecordError, SetupError
 from hil.json_values import JsonValue
 from hil.record.board_context import BoardContext, KernelLog, LogExtent, NodeContext
+from hil.record.reader import Reader
+from hil.record.row_values import RecordedOrbit
 from hil.report.printed_page import BROWSERS
 from hil.report.run_page.board_context import executed, kernel_logs
 from hil.report.run_page.condition_table import differing_keys, differing_lists
-from hil.report.run_page.svg import thinned
+from hil.report.run_page.facts import run_facts
+from hil.report.run_page.ground_map import ground_map
+from hil.report.run_page.svg import Line, coinciding, thinned
 from hil.report.run_page.tables import shares
 from hil.report.run_page.theory import poisson_range
 from hil.report.run_report import runs_page
+from hil.verification.recorded_run import result_of
 from tests.between_frames import between_frames
 from tests.command_line import Hil
 from tests.report.runs import EVENTS, Read, run, scenario
@@ -277,6 +283,43 @@ def test_a_thinned_curve_keeps_its_extremes() -> None:
     assert len(drawn) <= 640
     assert max(v for _, v in drawn if v is not None) == 5000.0
     assert min(v for _, v in drawn if v is not None) == -5000.0
+
+
+def test_curves_that_coincide_are_one_with_all_names() -> None:
+    lines = [Line("die of a", [(0, 57.4281)]), Line("panels", [(0, 60.0)]),
+             Line("a.junction", [(0, 57.43)])]  # fmt: skip
+    assert [line.name for line in coinciding(lines, 2)] == ["die of a = a.junction", "panels"]
+
+
+def test_the_map_has_the_ground_stations_and_where_they_are_in_sight(honest: Path) -> None:
+    stations = [
+        {"name": "a & b", "latitude_deg": 10.0, "longitude_deg": 20.0},
+        {"name": "east", "latitude_deg": -10, "longitude_deg": 170},
+        {"name": "nowhere", "latitude_deg": None, "longitude_deg": 170},
+    ]
+    orbit = [
+        RecordedOrbit(
+            60_000_000 * n, 0.0, 4.0 * n, 550.0, 1.0, 0.0, None, 0, "a & b" * (n in (3, 4))
+        )
+        for n in range(9)
+    ]
+    with closing(Reader(honest)) as reader:
+        facts = run_facts(reader, result_of(reader))
+    text = json.dumps({"plant": {"stations": stations}})
+    meta = replace(facts.meta, scenario=replace(facts.meta.scenario, text=text))
+    picture = ground_map(replace(facts, meta=meta, plant=replace(facts.plant, orbit=orbit)))
+    assert picture.count('class="station"') == 2
+    assert ">a &amp; b</text>" in picture and ">east</text>" in picture
+    (track,) = re.findall(r'class="track in-sight" d="([^"]*)"', picture)
+    assert track.count("M") == 1 and track.count("L") == 1  # two moments
+    assert "in sight of a station" in picture
+    plain = ground_map(replace(facts, plant=replace(facts.plant, orbit=orbit[:2])))
+    assert "station" not in plain
+
+
+def test_one_upset_is_not_several(tmp_path: Path) -> None:
+    page = runs_page([run(tmp_path / "r", frames=20, upsets={"events": EVENTS[:1]})])
+    assert "<summary>1 upset</summary>" in page
 
 
 def test_a_training_run_has_its_loss_curve(tmp_path: Path) -> None:

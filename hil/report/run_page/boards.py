@@ -6,6 +6,7 @@ from hil.record.row_values import RecordedLink, RecordedNode
 from hil.report.markup import element, exact_text, text
 from hil.report.run_page.board_context import executed, kernel_logs
 from hil.report.run_page.facts import RunFacts
+from hil.views.style import plural
 
 __all__ = ["board_section"]
 
@@ -49,7 +50,7 @@ def _link(link: RecordedLink) -> str:
         "sent": f"{link.tx_frames:,} messages, {link.tx_bytes:,} bytes",
         "received": f"{link.rx_frames:,} messages, {link.rx_bytes:,} bytes",
         "link errors": f"{link.rx_errors:,} damaged, {link.retries:,} retries, "
-        f"{link.reconnects:,} reconnects",
+        f"{plural(link.reconnects, 'reconnect')}",
     }
     return "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows.items())
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from hil.json_values import JsonValue
-from hil.report.markup import element, exact_text, text
+from hil.report.markup import element, exact_text, key_text, text
 from hil.report.run_page.facts import RunFacts
 from hil.report.run_page.tables import acceleration_words, boards_words
 from hil.views.style import duration
@@ -32,16 +32,16 @@ _FIRST_KEYS: Final = re.compile(
 
 def condition_table(facts: Sequence[RunFacts]) -> str:
     """Return what differs in the conditions of runs, as HTML."""
-    scenarios = [_scenario(each) for each in facts]
+    scenarios: list[JsonValue] = [each.scenario for each in facts]
     single = differing_keys(scenarios)
     lists = differing_lists(scenarios, single)
     rest: Rows = {}
     for key, values in single.items():
         if part := _PART.match(key):
             counts, differing = lists[part[1]]
-            rest[_key(part[1]) + f" {exact_text(differing)} differ"] = counts
+            rest[key_text(part[1]) + f" {exact_text(differing)} differ"] = counts
         elif not _FIRST_KEYS.match(key):
-            rest[_key(key)] = values
+            rest[key_text(key)] = values
     first = {name: values for name, values in _first(facts, scenarios).items() if _differ(values)}
     if not first and not single:
         return "<p>Nothing: scenario, seed, version and computer are the same.</p>"
@@ -57,7 +57,7 @@ def _all_keys(facts: Sequence[RunFacts], single: Rows) -> str:
     listed = list(single.items())[:_KEYS_LISTED]
     rest = len(single) - len(listed)
     more = f'<p class="note">{rest:,} more keys differ.</p>' if rest else ""
-    body = _table(facts, [_row(_key(key), values) for key, values in listed])
+    body = _table(facts, [_row(key_text(key), values) for key, values in listed])
     noun = "key of the scenario differs" if len(single) == 1 else "keys of the scenarios differ"
     name = f"{len(single):,} {noun}, one by one"
     return f"<details><summary>{name}</summary>{body}{more}</details>"
@@ -73,10 +73,6 @@ def _table(facts: Sequence[RunFacts], lines: Iterable[str]) -> str:
 def _row(name: str, values: Sequence[str]) -> str:
     cells = "".join(f"<td>{text(_shown(value))}</td>" for value in values)
     return f'<tr><th scope="row">{name}</th>{cells}</tr>'
-
-
-def _key(key: str) -> str:
-    return f"<code>{text(key).replace('.', '.<wbr>')}</code>"
 
 
 def _shown(value: str) -> str:
@@ -124,14 +120,6 @@ def _orbit(scenario: JsonValue) -> str:
 
 
 # --- keys -----------------------------------------------------------------------------------------
-
-
-def _scenario(facts: RunFacts) -> JsonValue:
-    try:
-        scenario: JsonValue = json.loads(facts.meta.scenario.text or _NULL)
-    except ValueError:
-        return None
-    return scenario
 
 
 def differing_keys(scenarios: Sequence[JsonValue]) -> Rows:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from hil.json_values import JsonObject, JsonValue
 from hil.record.board_context import BoardContext
 from hil.record.outages import (
     NodeOutages,
@@ -109,6 +111,15 @@ class RunFacts:
     record_digest: str | None
     changed: Sequence[str]
     context: BoardContext | None
+
+    @property
+    def scenario(self) -> JsonObject:
+        """Return the recorded scenario; empty if there is none."""
+        try:
+            scenario: JsonValue = json.loads(self.meta.scenario.text or "{}")
+        except ValueError:
+            return {}
+        return scenario if isinstance(scenario, dict) else {}
 
     @property
     def end_us(self) -> int:

@@ -14,6 +14,7 @@ from hil.report.markup import text
 from hil.report.run_page.dissents import Dissent, listed
 from hil.report.run_page.facts import RunFacts
 from hil.report.run_page.svg import (
+    COLOURS,
     LEFT,
     RIGHT,
     WIDTH,
@@ -23,6 +24,7 @@ from hil.report.run_page.svg import (
     Point,
     TimeAxis,
     chart,
+    coinciding,
     dot_mark,
     figure,
     legend,
@@ -227,9 +229,11 @@ def _temperatures(facts: RunFacts, axis: TimeAxis, bands: Sequence[Band]) -> str
         Line(f"die of {name}", points) for name, points in _dies(facts).items() if _has(points)
     ]
     lines += _thermal_nodes(facts.plant.plant)
+    lines = coinciding(lines, 2)
     parts = []
-    if lines:
-        parts.append(chart("Temperatures of the plant [°C]", axis, lines[:7], bands=bands))
+    for first in range(0, len(lines), COLOURS):
+        label = f"Temperatures of the plant [°C]{', continued' if first else ''}"
+        parts.append(chart(label, axis, lines[first : first + COLOURS], bands=bands))
     boards = _health_lines(facts, "cpu_temp_mc", _MILLI)
     if boards:
         parts.append(chart("CPU temperature, as boards report it [°C]", axis, boards, bands=bands))

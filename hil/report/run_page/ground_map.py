@@ -1,14 +1,16 @@
-"""The map of upsets: the ground track over land, with the South Atlantic Anomaly."""
+"""The map of upsets: the ground track over land, with the South Atlantic Anomaly and the ground
+stations."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cache
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Final
 
 from hil.record.row_values import RecordedOrbit
+from hil.report.markup import text
 from hil.report.run_page.facts import RunFacts
 from hil.report.run_page.figures import effect_colour, effect_legend, upset_href
 from hil.report.run_page.svg import WIDTH, Dot, dot_mark, figure
@@ -35,8 +37,16 @@ def ground_map(facts: RunFacts) -> str:
     parts = [f'<path class="land" d="{_land()}"/>']
     parts += [_cell(south, west) for south, west in facts.plant.anomaly]
     parts.append(f'<path class="track" d="{_track(places)}"/>')
+    in_sight = _in_sight(places)
+    parts.append(f'<path class="track in-sight" d="{in_sight}"/>' * bool(in_sight))
+    stations = [*_stations(facts)]
+    parts += stations
     parts += _upsets(facts, places)
     saa = '<span><i class="key saa"></i>South Atlantic Anomaly</span>' * bool(facts.plant.anomaly)
+    if stations:
+        saa += '<span><i class="key station"></i>ground station</span>'
+    if in_sight:
+        saa += '<span><i class="key in-sight"></i>in sight of a station</span>'
     below = effect_legend(facts.upsets).replace("</div>", f"{saa}</div>")
     return figure("Where upsets struck", parts, _HEIGHT, below)
 
@@ -84,6 +94,30 @@ def _track(places: list[RecordedOrbit]) -> str:
         pen = "M" if abs(x - _x(before.longitude_deg or 0.0)) > WIDTH / 2 else "L"
         out.append(f"{pen}{x:.1f} {y:.1f}")
     return "".join(out)
+
+
+def _in_sight(places: list[RecordedOrbit]) -> str:
+    """Return the parts of the ground track at which a station is in sight."""
+    runs = (list(run) for seen, run in groupby(places, key=lambda row: bool(row.contact)) if seen)
+    return "".join(f"{_track(run)}h0.01" for run in runs)
+
+
+def _stations(facts: RunFacts) -> Iterator[str]:
+    """Yield the mark and the name of each ground station of the scenario."""
+    plant = facts.scenario.get("plant")
+    stations = plant.get("stations") if isinstance(plant, dict) else None
+    for station in stations if isinstance(stations, list) else ():
+        if not isinstance(station, dict):
+            continue
+        latitude, longitude = station.get("latitude_deg"), station.get("longitude_deg")
+        if not isinstance(latitude, (int, float)) or not isinstance(longitude, (int, float)):
+            continue
+        x, y, name = _x(longitude), _y(latitude), text(str(station.get("name", "")))
+        side, dx = ("end", -6) if x > WIDTH - 90 else ("begin", 6)
+        yield (
+            f'<path class="station" d="M{x:.1f} {y - 5:.1f}l4.5 8h-9z"><title>{name}</title></path>'
+            f'<text class="{side} place" x="{x + dx:.1f}" y="{y + 4:.1f}">{name}</text>'
+        )
 
 
 def _upsets(facts: RunFacts, places: list[RecordedOrbit]) -> Iterator[str]:

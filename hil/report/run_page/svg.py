@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 from hil.report.markup import element, text
 
 __all__ = [
+    "COLOURS",
     "LEFT",
     "RIGHT",
     "WIDTH",
@@ -20,6 +21,7 @@ __all__ = [
     "Line",
     "TimeAxis",
     "chart",
+    "coinciding",
     "legend",
     "number_text",
     "thinned",
@@ -29,6 +31,8 @@ __all__ = [
 WIDTH: Final = 760
 LEFT: Final = 64
 RIGHT: Final = 14
+COLOURS: Final = 7
+"""How many lines of a chart can be told apart."""
 _TOP: Final = 8
 _BOTTOM: Final = 22
 _POINTS: Final = 320
@@ -82,6 +86,16 @@ class Dot:
     colour: str
     title: str
     href: str = ""
+
+
+def coinciding(lines: Iterable[Line], digits: int) -> list[Line]:
+    """Return the lines with those whose values are the same in so many digits as one, which has the
+    names of all."""
+    same: dict[tuple[Point, ...], list[Line]] = {}
+    for line in lines:
+        points = ((t, None if v is None else round(v, digits)) for t, v in line.points)
+        same.setdefault(tuple(points), []).append(line)
+    return [Line(" = ".join(line.name for line in all_), all_[0].points) for all_ in same.values()]
 
 
 def time_axis(end_us: int) -> TimeAxis:
@@ -189,11 +203,11 @@ def chart(
     parts = [*_bands(bands, axis, height), *_grid(scale), *time_ticks(axis, height)]
     for number, line in enumerate(lines):
         path = _path(thinned(line.points, axis.end_us), axis, scale)
-        parts.append(f'<path class="line c{number % 7}" d="{path}"/>')
+        parts.append(f'<path class="line c{number % COLOURS}" d="{path}"/>')
         if len(line.points) <= _SINGLE:  # a line alone would show values where there are none
-            parts += _points(line, f"c{number % 7}", axis, scale)
+            parts += _points(line, f"c{number % COLOURS}", axis, scale)
     parts += [dot_mark(axis.x(d.t_us), scale.y(d.value), d) for d in dots]
-    names = legend((f"c{n % 7}", line.name) for n, line in enumerate(lines)) if lines else ""
+    names = legend((f"c{n % COLOURS}", line.name) for n, line in enumerate(lines)) if lines else ""
     return figure(label, parts, height, names)
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from hil.analysis.intervals import clopper_pearson
 from hil.record.row_values import RecordedUpset
-from hil.report.markup import bar, count_text, element, exact_text, table, text
+from hil.report.markup import bar, count_text, element, exact_text, key_text, table, text
 from hil.report.run_page.dissent_values import value_table, voter_table
 from hil.report.run_page.dissents import BitDifference, Dissent, listed
 from hil.report.run_page.facts import RunFacts
@@ -19,7 +19,7 @@ from hil.report.run_page.figures import UPSETS_LISTED, effect_colour
 from hil.report.run_page.verdict import acceleration_text, cause_text, delivered_text, healing_texts
 from hil.upsets.words import COUNTED_EFFECTS, NodeEffect, SystemOutcome
 from hil.views.listing import signal_name, upset_text
-from hil.views.style import duration, flight_time
+from hil.views.style import duration, flight_time, plural
 
 __all__ = [
     "acceleration_words",
@@ -46,8 +46,8 @@ def expectation_table(facts: RunFacts) -> str:
             element(
                 "span", "met" if e.ok else "FAILED", class_="mark good" if e.ok else "mark bad"
             ),
-            f"<code>{text(e.metric)}</code>",
-            text(e.wanted),
+            key_text(e.metric),
+            text(e.wanted).replace("_", "_<wbr>"),
             "not measured" if e.measured is None else f"{e.measured:,.6g}",
             "default" if e.default else "",
         ]
@@ -257,8 +257,7 @@ def _bits(difference: BitDifference) -> str:
         f"<div><span class=dim>{offset:,}:</span> {_marked(found, right)}</div>"
         for offset, found, right in difference.bytes_shown
     )
-    count = f"{difference.bits:,} bit{'s'[: difference.bits > 1]}"
-    title = f"{text(difference.node)} {difference.where}: {count}"
+    title = f"{text(difference.node)} {difference.where}: {plural(difference.bits, 'bit')}"
     return f'<div class="bits-of"><div>{title}</div><code>{lines}</code></div>'
 
 
@@ -283,7 +282,7 @@ def upset_section(facts: RunFacts) -> str:
     body = f'<table class="events"><thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table>'
     opened = " open" if len(shown) <= 100 else ""
     return (
-        f"<details{opened}><summary>{len(shown):,} upsets</summary>"
+        f"<details{opened}><summary>{plural(len(shown), 'upset')}</summary>"
         f'<div class="wide">{body}</div>{more if rest else ""}</details>'
     )
 
