@@ -21,6 +21,10 @@ from hil.wire.messages import ANSWER, Hello, Msg
 _HIL_ERR_VERSION: Final = -5
 _IMMEDIATE_TRIES: Final = 4
 _TIMED: Final = (Msg.HELLO, Msg.HEALTH)
+_POLLS: Final = (Msg.HEALTH,)
+"""Requests with which no silence begins, as they are waited for less than a step: one that a bad
+line has swallowed would keep the next upset from its board."""
+
 _LATE_US: Final = 1_000
 """Tolerance of a wait: timer resolution and the work between two waits. Only time beyond it counts
 as time in which the links were not read."""
@@ -223,8 +227,10 @@ def _is_given_up(wait: _Wait, timing: Timing) -> bool:
         call.result = Silence(call.link.lost_reason, disconnected=True)
     elif out_of_patience or wait.tries > 10_000:
         # In paced runs the time-out is split over several calls: silence began with the first one.
-        call.link.unanswered_since_us = call.link.unanswered_since_us or wait.understood_at_us
-        reason = f"no answer for {_duration(clock.now_us() - call.link.unanswered_since_us)}"
+        since_us = call.link.unanswered_since_us or wait.understood_at_us
+        if call.type not in _POLLS:
+            call.link.unanswered_since_us = since_us
+        reason = f"no answer for {_duration(clock.now_us() - since_us)}"
         if wait.damaged:
             reason += f", only damaged frames ({wait.damaged}): a bad line, or no agent"
         call.result = Silence(reason, disconnected=False)

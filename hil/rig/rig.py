@@ -213,16 +213,9 @@ class Rig:
 
     def health(self, nodes: Sequence[Node], timing: Timing | None = None) -> Mapping[str, Health]:
         """Return the health of the nodes that answer within `timing` (by default the rig's own), by
-        name. Nothing is raised for nodes that do not answer.
-
-        A node's silence does not begin with it, as it is waited for less than a step: a poll that a
-        bad line has swallowed would keep the next upset from its board."""
+        name. Nothing is raised for nodes that do not answer."""
         calls = {n.name: Call(n.link, self.requests.next_seq(), Msg.HEALTH) for n in nodes}
-        silent_before = {n.name for n in nodes if n.link.unanswered_since_us}
         run_calls(list(calls.values()), timing or self.requests.timing)
-        for node in nodes:
-            if node.name not in silent_before:
-                node.link.unanswered_since_us = 0
         answers: dict[str, Health] = {}
         for node in nodes:
             call = calls[node.name]
