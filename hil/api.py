@@ -20,11 +20,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypedDict
 
 from hil.campaign.exact_campaign import ExactOrder, run_exact_campaign
 from hil.campaign.regions import EXACT_TARGETS
+from hil.campaign.step_choice import DEFAULT_FRAME, DEFAULT_TARGETS
 from hil.control.answers import Answer, UpsetOrdered
 from hil.engine.loop import Loop, RunSetup
 from hil.engine.observers import FramesDone, NodeRepair, RunEvent, RunObserver, TimeSlip
@@ -41,11 +43,13 @@ from hil.record.run_result import RunResult
 from hil.record.run_tables import RunTable, run_table
 from hil.redundancy.recovery import NodeState, Transition
 from hil.redundancy.voting import Verdict, VerdictKind
+from hil.run_end import RunEnd, keep_evidence
 from hil.scenario import (
     KNOWN_METRICS,
     ExpectationResult,
     Overrides,
     Scenario,
+    UpsetTarget,
     load_bench,
     load_scenario,
     parse_expectation,
@@ -329,14 +333,25 @@ def run(
     `scenario` is a file, the name of a shipped one, or a parsed one, which takes no `options`
     (`RunOptions`, as of `hil run`). `out` is the new folder of the run; by default one below
     `runs/`. `observers` follow the run in its thread; it ends as aborted soon after `stop` returns
-    true, which is asked between frames. `capture` writes all bytes of all links to the folder.
+    true, which is asked between frames. `capture` writes all bytes of all links to the folder. The
+    folder has the reports and the evidence of the run however it ends; a parsed scenario is written
+    into it, too, as `scenario.yaml`.
 
     Raises: UsageError and ConfigError if the scenario or an option cannot be used; SetupError,
     LinkTimeout and other subclasses of HilError if the rig fails; TypeError for an unknown
     option."""
-    new = _prepared(scenario, out, options)
-    setup = RunSetup(capture=capture, plant=new.plant, left_out=new.left_out)
-    Loop(new.scenario, new.run_dir, stop=stop, observers=observers, setup=setup).run()
+    new = _prepared(scenario, out, options, observers, stop)
+    end = RunEnd(new)
+    setup = RunSetup(
+        capture=capture,
+        plant=new.plant,
+        left_out=new.left_out,
+        command=new.command,
+        at_end=end,
+    )
+    with end.of_preparation():
+        loop = Loop(new.scenario, new.run_dir, stop=stop, observers=observers, setup=setup)
+    loop.run()
     return Run(new.run_dir)
 
 
@@ -358,8 +373,10 @@ def stepped_run(
         recorded = hil.open_run(run.folder)
 
     The arguments are those of `run`; `who` gives the orders, for the record. Raises: as `run`."""
-    new = _prepared(scenario, out, options)
-    return SteppedRun(new, observers, capture=capture, who=who)
+    new = _prepared(scenario, out, options, observers)
+    end = RunEnd(new)
+    with end.of_preparation():
+        return SteppedRun(new, observers, capture=capture, who=who, at_end=end)
 
 
 def load_for_run(scenario: str | Path, **options: Unpack[RunOptions]) -> Scenario:
@@ -369,9 +386,26 @@ def load_for_run(scenario: str | Path, **options: Unpack[RunOptions]) -> Scenari
 
 
 def _prepared(
-    scenario: str | Path | Scenario, out: str | Path | None, options: RunOptions
+    scenario: str | Path | Scenario,
+    out: str | Path | None,
+    options: RunOptions,
+    observers: Sequence[RunObserver],
+    stop: Callable[[], bool] = lambda: False,
 ) -> NewRun:
-    return prepare_new_run(scenario, _overrides(options), None if out is None else Path(out))
+    overrides = _overrides(options)
+    if not isinstance(observers, Sequence):
+        raise UsageError(f"observers={observers!r} is not a list", remedy="give a list of them")
+    if wrong := [each for each in observers if not isinstance(each, RunObserver)]:
+        raise UsageError(
+            f"observers= has {wrong[0]!r}, which is not an object of hil.RunObserver",
+            remedy="derive a class from hil.RunObserver, and give an object of it",
+        )
+    if not callable(stop):
+        raise UsageError(
+            f"stop= is {stop!r}, which cannot be called",
+            remedy="give a function without arguments that returns whether to stop",
+        )
+    return prepare_new_run(scenario, overrides, None if out is None else _path("out", out))
 
 
 def _overrides(options: RunOptions) -> Overrides:
@@ -379,7 +413,15 @@ def _overrides(options: RunOptions) -> Overrides:
         known = ", ".join(RunOptions.__annotations__)
         raise TypeError(f"run has no option {unknown[0]!r}; options: {known}")
     given: dict[str, Any] = {"board" if k == "boards" else k: v for k, v in options.items()}
-    return Overrides(**given)
+    return Overrides(**given, from_python=True)
+
+
+def _path(name: str, path: str | Path) -> Path:
+    """Return a path that a caller gave. Raises: UsageError for an empty text, which would be the
+    current folder."""
+    if path == "":
+        raise UsageError(f"{name}= is an empty text", remedy="name a file or a folder")
+    return Path(path)
 
 
 def open_run(folder: str | Path) -> Run:
@@ -401,36 +443,60 @@ def campaign(
     scenario: str | Path | Scenario,
     result: str | Path,
     *,
-    targets: Sequence[str] = ("state", "input", "output", "heap"),
-    frame: int = 0,
+    targets: Sequence[str] = DEFAULT_TARGETS,
+    frame: int = DEFAULT_FRAME,
     workers: int = 1,
     boards: str | None = None,
 ) -> Campaign:
     """Carry out an exact campaign: every single-bit fault of `targets` in one step. The result is
-    written to the new file `result`; a call that was interrupted continues when it is repeated.
+    written to the new file `result`, with its evidence beside it; a call that was interrupted
+    continues when it is repeated.
 
-    Raises: UsageError for targets or a frame that there are not, or if the file exists;
+    Raises: UsageError for targets, workers or a frame that there are not, or if the file exists;
     ConfigError, SetupError, LinkTimeout, NodeError, RecordError."""
-    loaded = scenario
-    if not isinstance(loaded, Scenario):
-        loaded = load_scenario(loaded, Overrides(board=boards))
-    known = {target.value: target for target in EXACT_TARGETS}
-    if unknown := [name for name in targets if name not in known]:
+    path, chosen = _path("result", result), _targets(targets)
+    workers, frame = _whole("workers", workers, least=1), _whole("frame", frame, least=0)
+    if isinstance(scenario, Scenario):
+        if boards is not None:
+            raise UsageError(
+                "a parsed scenario takes no boards=: they are part of it",
+                remedy="parse_scenario(text, overrides=...), or name the file",
+            )
+        loaded, source = scenario, scenario.name
+    else:
+        loaded = load_scenario(scenario, Overrides(board=boards, from_python=True))
+        source = str(scenario)
+    if frame >= loaded.frame_count:
         raise UsageError(
-            f"exact campaigns have no target {unknown[0]!r}", remedy=f"one of {', '.join(known)}"
+            f"frame={frame}: {loaded.name} has {loaded.frame_count} frames",
+            remedy=f"name one from 0 to {loaded.frame_count - 1}",
         )
-    if not 0 <= frame < loaded.frame_count:
-        raise UsageError(f"frame {frame}: {loaded.name} has {loaded.frame_count} frames")
-    order = ExactOrder(
-        loaded,
-        frame,
-        tuple(known[name] for name in targets),
-        Path(result),
-        workers,
-        source=scenario.name if isinstance(scenario, Scenario) else str(scenario),
-    )
+    order = ExactOrder(loaded, frame, chosen, path, workers, source=source)
     run_exact_campaign(order, lambda _: None, lambda _: None)
-    return Campaign(Path(result))
+    keep_evidence(path)
+    return Campaign(path)
+
+
+def _targets(names: Sequence[str]) -> tuple[UpsetTarget, ...]:
+    """Return the targets of an exact campaign by their names. Raises: UsageError."""
+    known = {target.value: target for target in EXACT_TARGETS}
+    remedy = f"a list of these, each at most once: {', '.join(known)}"
+    if isinstance(names, str):
+        raise UsageError(f"targets={names!r} is one text, not a list of names", remedy=remedy)
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError(f"exact campaigns have no target {unknown[0]!r}", remedy=remedy)
+    if not names or len(set(names)) < len(names):
+        what = "names one twice" if names else "names none"
+        raise UsageError(f"targets={names!r} {what}", remedy=remedy)
+    return tuple(known[name] for name in names)
+
+
+def _whole(name: str, value: SupportsIndex, *, least: int) -> int:
+    """Return an argument, which NumPy may have made. Raises: UsageError if it is not a whole number
+    of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex) or index(value) < least:
+        raise UsageError(f"{name}={value!r} is not a whole number from {least} on")
+    return index(value)
 
 
 def open_campaign(file: str | Path) -> Campaign:

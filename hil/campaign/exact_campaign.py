@@ -69,7 +69,7 @@ def run_exact_campaign(
     if order.result.exists():
         raise UsageError(
             f"{order.result} exists already",
-            remedy="name another file with --out, or delete it",
+            remedy="name another file, or delete it",
         )
     if order.dask is None:
         require_elf_reader()

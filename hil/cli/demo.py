@@ -13,11 +13,12 @@ from hil.cli.options import Ascii, Json
 from hil.cli.output import answer, has_screen, out, say, show, wants_ascii
 from hil.cli.prepare import Prepared, fresh
 from hil.cli.run import flown
-from hil.cli.session import recorded, session
+from hil.cli.session import session
 from hil.cli.signals import signals
 from hil.errors import SetupError
 from hil.exit_codes import Exit
 from hil.printable import quoted
+from hil.run_end import recorded
 
 if TYPE_CHECKING:
     from hil.record.run_result import RunResult

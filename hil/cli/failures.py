@@ -11,7 +11,6 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,12 +18,12 @@ import typer
 
 from hil.cli.evidence import keep_evidence
 from hil.cli.output import answer, say
-from hil.cli.session import has_ended, recorded, session
+from hil.cli.session import session
 from hil.cli.signals import ignore_interrupts
-from hil.errors import ConfigError, HilError, SetupError
+from hil.errors import HilError, SetupError
 from hil.exit_codes import Exit
 from hil.printable import quoted
-from hil.run_outcome import RunOutcome
+from hil.run_end import has_ended, recorded, report_failure
 
 if TYPE_CHECKING:
     from hil.engine.run_reports import FailedRun, Failure
@@ -109,11 +108,13 @@ def _usage_text(error: Any) -> str:
 def _failed(text: str, code: Exit, error: Exception | None) -> int:
     """Report a failure on stderr, in the reports of the run and, if requested, as JSON; return the
     exit code."""
+    from hil.engine.run_reports import failure_of
+
     say(f"hil: {text}")
     result = recorded(session.run_dir)
     if result is not None and session.run_dir is not None:
         say(f"  what was recorded: hil replay {quoted(session.run_dir)} --summary")
-    failure = _failure(text, code, error)
+    failure = failure_of(error, text, code)
     content = failure.as_json()
     if session.command == "run":
         run = _failed_run(failure, result)
@@ -129,23 +130,6 @@ def _failed(text: str, code: Exit, error: Exception | None) -> int:
     return code
 
 
-def _failure(text: str, code: Exit, error: Exception | None) -> Failure:
-    """Return the report of a failure."""
-    from hil.engine.run_reports import Failure
-
-    interrupted = code is Exit.INTERRUPTED
-    return Failure(
-        outcome=RunOutcome.ABORTED if interrupted else RunOutcome.ERROR,
-        exit_code=int(code),
-        error=text,
-        error_kind="Interrupted" if error is None else type(error).__name__,
-        message=error.message if isinstance(error, HilError) else text,
-        remedy=error.remedy if isinstance(error, HilError) else None,
-        aborted_by="the user" if interrupted else "",
-        problems=tuple(error.problems) if isinstance(error, ConfigError) else None,
-    )
-
-
 def _failed_run(failure: Failure, result: RunResult | None) -> FailedRun:
     from hil.engine.run_reports import FailedRun
 
@@ -158,7 +142,7 @@ def _report(run: FailedRun) -> None:
     write to: that of the run, or the one that --out names if it holds no run."""
     try:
         from hil.engine.run_identity import environment
-        from hil.engine.run_reports import RunReport, may_be_replaced, write_reports
+        from hil.engine.run_reports import may_be_replaced
         from hil.record.run_lock import refuse_if_running
     except ModuleNotFoundError:  # sources whose kernel was not compiled have run nothing
         return
@@ -171,13 +155,7 @@ def _report(run: FailedRun) -> None:
                 return
             refuse_if_running(folder)
             folder.mkdir(parents=True, exist_ok=True)
-        report = RunReport(
-            identity=session.identity or environment(),
-            finished_utc=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            run=run,
-            never_began=run.recorded is None,
-        )
-        write_reports(folder, report)
+        report_failure(folder, session.identity or environment(), run)
 
 
 def _version() -> str:

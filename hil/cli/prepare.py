@@ -60,7 +60,7 @@ def fresh(source: str | None, overrides: Overrides, out: Path | None, *, quiet: 
         new.scenario,
         new.run_dir,
         resume=False,
-        made=out is None,
+        made=new.made,
         file=new.file,
         plant=new.plant,
         left_out=new.left_out,

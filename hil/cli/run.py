@@ -37,11 +37,12 @@ from hil.cli.run_options import (
     WaitBench,
     WaitBoards,
 )
-from hil.cli.session import recorded, session
+from hil.cli.session import session
 from hil.cli.signals import Stop, signals
 from hil.errors import UsageError
 from hil.exit_codes import Exit
 from hil.printable import quoted
+from hil.run_end import recorded
 
 if TYPE_CHECKING:
     from hil.control.inbox import Inbox

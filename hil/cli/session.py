@@ -9,14 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hil.errors import HilError
-
 if TYPE_CHECKING:
     from hil.engine.run_identity import RunIdentity
-    from hil.record.run_result import RunResult
     from hil.scenario import Scenario
 
-__all__ = ["Session", "has_ended", "recorded", "session"]
+__all__ = ["Session", "session"]
 
 
 @dataclass(slots=True)
@@ -62,30 +59,3 @@ class Session:
 
 
 session = Session()
-
-
-def recorded(run_dir: Path | None) -> RunResult | None:
-    """Return the recorded result of a run that failed; None without a readable record."""
-    return _read(run_dir)[0]
-
-
-def has_ended(run_dir: Path) -> bool:
-    """Return whether a run's record has its end: what fails after that changes nothing in it, nor
-    in its reports, which were written before it was closed."""
-    return _read(run_dir)[1]
-
-
-def _read(run_dir: Path | None) -> tuple[RunResult | None, bool]:
-    if run_dir is None or not (run_dir / "run.db").is_file():
-        return None, False
-    from hil.record.reader import Reader
-    from hil.verification.recorded_run import result_of
-
-    try:
-        reader = Reader(run_dir)
-        try:
-            return result_of(reader), reader.is_complete
-        finally:
-            reader.close()
-    except HilError:
-        return None, False

@@ -42,6 +42,7 @@ snapshot_model, snapshot_json    that state as a value, and its layout in a reco
 golden_source       the golden run of a program: of this computer, or recorded on the boards
 run_identity        what identifies a run before it begins
 run_preparation     a new run is read, checked, and given its folder
+run_command         the command line that repeats a run which Python began
 run_folder, run_log    the folder of a run, and its events in Python's logging
 result, ending      the progress and the outcome of a run; its last steps
 run_reports, junit  the reports of a run: manifest.json and junit.xml

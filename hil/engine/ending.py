@@ -219,15 +219,20 @@ def result_of(
     )
 
 
-def write_result(result: RunResult, scenario: Scenario, recorder: RunRecorder) -> None:
-    """Write the result into the record, and the reports beside it. Raises: RecordError, also if the
-    record has been moved or deleted."""
+def write_result(
+    result: RunResult,
+    scenario: Scenario,
+    recorder: RunRecorder,
+    command: Sequence[str] | None = None,
+) -> None:
+    """Write the result into the record, and the reports beside it; `command` as of
+    `environment`. Raises: RecordError, also if the record has been moved or deleted."""
     record = recorder.record
     identities = recorder.identities()
     for identity in identities:  # a board that started again may have a new port
         record.node(identity)
     started_utc = record.tally.run_meta().started_utc
-    report = run_folder.ended(scenario, result, tuple(identities), started_utc)
+    report = run_folder.ended(scenario, result, tuple(identities), started_utc, command)
     content = report.as_json()
     digest = record.end(
         result.outcome,

@@ -116,6 +116,6 @@ def _record(
     except OSError as error:
         raise RecordError(
             f"cannot write {path}: {error.strerror or error}",
-            remedy="free disk space, or choose another place with --out",
+            remedy="free disk space, or choose another folder (--out, from Python out=)",
         ) from error
     return recorded, digest

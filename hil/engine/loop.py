@@ -81,9 +81,11 @@ class RunSetup:
     capture.pcapng in the folder. `recorders` begins or resumes the record; `NullRecorder` keeps
     none. `lock` is a lock on the folder that the caller holds; without one `Loop.run` takes it.
     `plant` is that of the scenario, if it has been built and not advanced. `left_out` lists what an
-    option has removed from the scenario. `wait_boards_us`: how long boards are waited for that do
-    not answer at the start, or whose ports cannot be opened; `wait_bench_us`: how long what another
-    program has reserved or in use."""
+    option has removed from the scenario. `command`: the command line that repeats the run, None if
+    it is that of this process. `at_end` is called once everything is closed, with the exception
+    that ends the run, and whether its record was opened. `wait_boards_us`: how long boards are
+    waited for that do not answer at the start, or whose ports cannot be opened; `wait_bench_us`:
+    how long what another program has reserved or in use."""
 
     clock: Clock = HOST
     capture: bool = False
@@ -91,6 +93,8 @@ class RunSetup:
     lock: RunLock | None = None
     plant: BuiltPlant | None = None
     left_out: Sequence[str] = ()
+    command: Sequence[str] | None = None
+    at_end: Callable[[BaseException | None, bool], None] = lambda _error, _recorded: None
     wait_boards_us: int = 0
     wait_bench_us: int = 0
 
@@ -208,6 +212,7 @@ class Loop:
         batch of quiet frames that ends before `batches_until`, or a wait in which no frame is due.
         The run ends with the `with` block; `result` is set then. Raises: as `run`."""
         with contextlib.ExitStack() as stack:
+            stack.push(self._ended)
             if self._setup.lock is None:
                 stack.enter_context(RunLock(self.run_dir))
             _check_record(self.run_dir, resumes=self._resume_run)
@@ -237,6 +242,10 @@ class Loop:
             context.end()
             self.result = self._finish(self._aborted_by)
 
+    def _ended(self, kind: object, error: BaseException | None, trace: object) -> None:
+        del kind, trace
+        self._setup.at_end(error, self.recording)
+
     def _prepare(self) -> Calibration:
         """Open all boards, check that they can do what the scenario needs, and calibrate them."""
         rig, timeouts = self._parts.rig, self.scenario.timeouts
@@ -263,7 +272,7 @@ class Loop:
             record = setup.recorders.resume(path, frame, self._progress.phase)
         else:
             nodes, left_out = parts.rig.nodes, setup.left_out
-            meta = run_meta(self.scenario, nodes, parts.plant, calibration, left_out)
+            meta = run_meta(self.scenario, nodes, parts.plant, calibration, left_out, setup.command)
             record = setup.recorders.begin(path, meta, self._progress.phase)
         self._recorder.open(record)
         if snapshot is not None:
@@ -272,7 +281,8 @@ class Loop:
             self._offload.open(None if snapshot is None else snapshot.frame)
         self._recorder.record_nodes(parts.plant)
         # Until the run ends, and if its process is killed, its reports say that it has not ended.
-        write_reports(self.run_dir, run_folder.begun(self.scenario, self.run_dir))
+        report = run_folder.begun(self.scenario, self.run_dir, setup.command)
+        write_reports(self.run_dir, report)
 
     def _finish(self, aborted_by: str) -> RunResult:
         parts, agreed = self._parts, self._scheduler.agreed
@@ -306,7 +316,7 @@ class Loop:
             coupling=self._coupling,
             offload=self._offload,
         )
-        ending.write_result(result, self.scenario, self._recorder)
+        ending.write_result(result, self.scenario, self._recorder, self._setup.command)
         return result
 
     def _not_reproducible(self) -> str:

@@ -10,7 +10,7 @@ import contextlib
 import os
 import shlex
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -37,7 +37,7 @@ def _writing(path: Path) -> Iterator[None]:
     except OSError as error:
         raise RecordError(
             f"cannot write {path}: {error.strerror or error}",
-            remedy="free disk space, or choose another place with --out",
+            remedy="free disk space, or choose another folder (--out, from Python out=)",
         ) from error
 
 
@@ -74,7 +74,7 @@ def create(scenario: Scenario, out: Path | None) -> Path:
             raise UsageError(
                 f"{out} already holds a {MANIFEST} or {JUNIT}, of a run whose record was removed, "
                 "or of another program",
-                remedy="choose a new folder with --out",
+                remedy="choose a new folder (--out, from Python out=)",
             )
         with _writing(out):
             out.mkdir(parents=True, exist_ok=True)
@@ -97,26 +97,32 @@ def must_be_free(folder: Path) -> None:
         where = shlex.quote(str(folder))
         raise UsageError(
             f"{folder} already holds the record of a run",
-            remedy=f"choose a new folder with --out; `hil replay {where}` shows that run, and "
+            remedy="choose a new folder (--out, from Python out=); "
+            f"`hil replay {where}` shows that run, and "
             f"`hil run --resume {where}` continues it if it is not complete",
         )
 
 
-def identity(scenario: Scenario) -> RunIdentity:
-    """Return what identifies a run of `scenario` that begins now."""
-    return RunIdentity(environment(), WIRE_VERSION, SCHEMA_VERSION, scenario)
+def identity(scenario: Scenario, command: Sequence[str] | None = None) -> RunIdentity:
+    """Return what identifies a run of `scenario` that begins now; `command` as of
+    `environment`."""
+    return RunIdentity(environment(command), WIRE_VERSION, SCHEMA_VERSION, scenario)
 
 
-def begun(scenario: Scenario, run_dir: Path) -> RunReport:
+def begun(scenario: Scenario, run_dir: Path, command: Sequence[str] | None = None) -> RunReport:
     """Return the report of a run that has not ended."""
-    return RunReport(identity=identity(scenario), run=BegunRun(scenario, run_dir))
+    return RunReport(identity=identity(scenario, command), run=BegunRun(scenario, run_dir))
 
 
 def ended(
-    scenario: Scenario, result: RunResult, nodes: tuple[RecordedNode, ...], started_utc: str
+    scenario: Scenario,
+    result: RunResult,
+    nodes: tuple[RecordedNode, ...],
+    started_utc: str,
+    command: Sequence[str] | None = None,
 ) -> RunReport:
     """Return the report of a run that has ended, whatever its outcome."""
-    began = replace(environment(), started_utc=started_utc)
+    began = replace(environment(command), started_utc=started_utc)
     return RunReport(
         identity=replace(identity(scenario), environment=began),
         finished_utc=datetime.now(timezone.utc).isoformat(timespec="seconds"),

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from hil import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hil.json_values import JsonObject
     from hil.scenario import Scenario
 
@@ -25,7 +27,7 @@ __all__ = ["Environment", "RunIdentity", "config_hash", "environment", "scenario
 @dataclass(frozen=True, slots=True)
 class Environment:
     """The environment of a run, for every report: versions, the computer, when it began, and the
-    command line. `started_utc` is in ISO 8601."""
+    command line, of a run from Python the one that repeats it. `started_utc` is in ISO 8601."""
 
     hil_version: str
     python: str
@@ -73,14 +75,15 @@ def _interval(scenario: Scenario) -> JsonObject:
     return {"checkpoint_every_frames": scenario.checkpoint_every}
 
 
-def environment() -> Environment:
-    """Return the environment of a run that begins now."""
+def environment(command: Sequence[str] | None = None) -> Environment:
+    """Return the environment of a run that begins now; `command` are the arguments of the command
+    line that repeats it, None if they are those of this process."""
     return Environment(
         __version__,
         platform.python_version(),
         f"{platform.system()} {platform.release()} {platform.machine()}",
         datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        tuple(sys.argv[1:]),
+        tuple(sys.argv[1:] if command is None else command),
     )
 
 

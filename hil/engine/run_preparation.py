@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hil.board_types.catalogue import check_board_profiles
 from hil.engine import run_folder
+from hil.engine.run_command import command_of, scenario_file
 from hil.errors import UsageError
 from hil.record.run_lock import refuse_if_running
 from hil.rig.onnx_program import check_onnx
@@ -27,14 +28,18 @@ __all__ = ["NewRun", "prepare_new_run"]
 @dataclass(frozen=True, slots=True)
 class NewRun:
     """A run before it begins. `file` is its scenario's, `plant` was built to check it and is used
-    by the run; `left_out` are upsets of the file that an override has removed. `notices` and
-    `warnings` are for the user."""
+    by the run; `left_out` are upsets of the file that an override has removed. `made`: the user did
+    not name its folder; `files` were written into it. `command`: the arguments of the command line
+    that repeats the run. `notices` and `warnings` are for the user."""
 
     scenario: Scenario
     run_dir: Path
     file: Path | None
     plant: BuiltPlant | None
     left_out: tuple[str, ...]
+    made: bool
+    files: tuple[Path, ...]
+    command: tuple[str, ...]
     notices: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -68,12 +73,21 @@ def prepare_new_run(
     if out is not None:
         refuse_if_running(out)
     run_dir = run_folder.create(scenario, out)
+    files: tuple[Path, ...] = ()
+    if isinstance(source, Scenario):
+        files = (scenario_file(scenario, run_dir),)
+        command = command_of(files[0], overrides)
+    else:
+        command = command_of(source, overrides)
     return NewRun(
         scenario,
         run_dir,
         file,
         plant,
         loaded.left_out,
+        out is None,
+        files,
+        command,
         loaded.notices,
         (*warnings, *(() if own is None else own.warnings)),
     )

@@ -239,11 +239,13 @@ def run_meta(
     plant: BuiltPlant | None,
     calibration: Calibration,
     left_out: Sequence[str],
+    command: Sequence[str] | None = None,
 ) -> RunMeta:
     """Return what a record has of a run that begins now. The boards of `nodes` have said who they
-    are; `left_out` are upsets that an option has removed from the scenario."""
+    are; `left_out` are upsets that an option has removed from the scenario; `command` as of
+    `environment`."""
     sky = None if plant is None else plant.sky
-    identity = run_folder.identity(scenario)
+    identity = run_folder.identity(scenario, command)
     here = identity.environment
     own = not isinstance(scenario.workload, str)  # the scenario has the digest of its source
     return RunMeta(

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hil.engine.junit import JUNIT, junit_of, junit_run
-from hil.errors import Problem, RecordError
+from hil.errors import ConfigError, HilError, Problem, RecordError
+from hil.exit_codes import Exit
 from hil.record.run_result import RUN_KEYS, RunResult
 from hil.run_outcome import RunOutcome
 
@@ -33,6 +34,7 @@ __all__ = [
     "FailedRun",
     "Failure",
     "RunReport",
+    "failure_of",
     "may_be_replaced",
     "write_reports",
 ]
@@ -99,6 +101,22 @@ def _problem_json(problem: Problem) -> JsonObject:
         "message": problem.message,
         "remedy": problem.remedy,
     }
+
+
+def failure_of(error: BaseException | None, text: str, code: Exit) -> Failure:
+    """Return the failure of what ended with this exception, None if the user ended it; `text` is
+    the whole message."""
+    interrupted = code is Exit.INTERRUPTED
+    return Failure(
+        outcome=RunOutcome.ABORTED if interrupted else RunOutcome.ERROR,
+        exit_code=int(code),
+        error=text,
+        error_kind="Interrupted" if error is None else type(error).__name__,
+        message=error.message if isinstance(error, HilError) else text,
+        remedy=error.remedy if isinstance(error, HilError) else None,
+        aborted_by="the user" if interrupted else "",
+        problems=tuple(error.problems) if isinstance(error, ConfigError) else None,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +215,7 @@ def _replace(path: Path, data: bytes) -> None:
     except OSError as error:
         raise RecordError(
             f"cannot write {path}: {error.strerror or error}",
-            remedy="free disk space, or choose another place with --out",
+            remedy="free disk space, or choose another folder (--out, from Python out=)",
         ) from error
 
 

@@ -7,7 +7,7 @@ the same record each time."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
@@ -67,7 +67,7 @@ class SteppedNode:
 class SteppedRun:
     """A run that its caller steps, as a context manager: `with` opens the boards and the record,
     and its end closes them, whether all frames were run or not. `who` gives the orders, for the
-    record. Not thread-safe.
+    record; `at_end` as of `RunSetup`. Not thread-safe.
 
     Raises: subclasses of HilError for failures of the rig itself, from `with` and `step`."""
 
@@ -78,10 +78,17 @@ class SteppedRun:
         *,
         capture: bool = False,
         who: str = "stepped run",
+        at_end: Callable[[BaseException | None, bool], None] = lambda _error, _recorded: None,
     ) -> None:
         self._inbox = Inbox()
         self._peer = Peer(who, os.getuid(), os.getpid())
-        setup = RunSetup(capture=capture, plant=new.plant, left_out=new.left_out)
+        setup = RunSetup(
+            capture=capture,
+            plant=new.plant,
+            left_out=new.left_out,
+            command=new.command,
+            at_end=at_end,
+        )
         self._loop = Loop(
             new.scenario, new.run_dir, inbox=self._inbox, observers=observers, setup=setup
         )
@@ -109,14 +116,19 @@ class SteppedRun:
         """End the run: in its record it is aborted by `who` if frames are left, and failed if a
         step has failed."""
         failure = error or self._failure
-        if failure is None and not self.ended:
-            self._order("end", {})
-            self._exhaust()
-        self._closed = True
-        if failure is None:
-            self._run.__exit__(None, None, None)
-        else:
-            self._run.__exit__(type(failure), failure, failure.__traceback__)
+        try:
+            if failure is None and not self.ended:
+                self._order("end", {})
+                self._exhaust()
+        except BaseException as late:
+            failure = late
+            raise
+        finally:
+            self._closed = True
+            if failure is None:
+                self._run.__exit__(None, None, None)
+            else:
+                self._run.__exit__(type(failure), failure, failure.__traceback__)
 
     @property
     def frame(self) -> int:

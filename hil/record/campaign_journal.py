@@ -38,7 +38,7 @@ def _as_record_error(path: Path) -> Iterator[None]:
         if "locked" in str(error):
             raise RecordError(
                 f"{path}: another campaign is writing it",
-                remedy="wait for its end, or name another result file with --out",
+                remedy="wait for its end, or name another result file",
             ) from error
         raise RecordError(f"{path}: {error}") from error
     except sqlite3.Error as error:

@@ -190,5 +190,5 @@ def _owner(fd: int) -> str:
 def _cannot(path: Path, error: OSError) -> RecordError:
     return RecordError(
         f"cannot lock {path}: {error.strerror or error}",
-        remedy="choose a folder on a local disk that can be written, with --out",
+        remedy="choose a folder on a local disk that can be written (--out, from Python out=)",
     )

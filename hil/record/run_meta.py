@@ -31,7 +31,7 @@ class RunMeta:
     """The properties of a run. The engine makes one when a run begins; a reader parses one. A
     property that is empty or None is not in the record: of an older or a damaged record, any.
 
-    command: the arguments of the command line
+    command: the arguments of the command line; of a run from Python, of the one that repeats it
     config_hash: SHA-256 of the effective scenario
     anomaly: south and west edges [deg] of the cells of the South Atlantic Anomaly
     board_limits: temperature alarm limits by quantity and node

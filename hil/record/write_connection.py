@@ -82,7 +82,7 @@ class WriteConnection:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            remedy = "choose another place with --out"
+            remedy = "choose another folder (--out, from Python out=)"
             if "full" in str(error) or "disk I/O" in str(error):
                 remedy = f"free disk space, or {remedy}"
             if doing in {"write", "commit"}:

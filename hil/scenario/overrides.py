@@ -39,6 +39,7 @@ class Overrides:
     real board, in the order of that file), `use` is --use (which of them, in its order). With both
     `bench` and `board`, nodes without a board of the bench are on that kind of software board.
     `workload` replaces that of the scenario. Their values are checked with the scenario.
+    `from_python`: they are arguments of a call, and errors name them so.
     """
 
     scheme: str | None = None
@@ -51,6 +52,11 @@ class Overrides:
     pace: str | None = None
     accel: float | None = None
     workload: str | None = None
+    from_python: bool = field(default=False, compare=False)
+
+    def option(self, name: str) -> str:
+        """Return an option as the user gave it: `--seed`, or `seed=` of a call."""
+        return f"{name}=" if self.from_python else f"--{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,8 @@ def apply(document: Document, overrides: Overrides) -> tuple[Document, SideEffec
         ConfigError: The bench file is not valid, or has too few boards.
     """
     if overrides.frames is not None and overrides.duration is not None:
-        raise UsageError("--frames and --duration exclude each other", remedy="give only one")
+        both = f"{overrides.option('frames')} and {overrides.option('duration')}"
+        raise UsageError(f"{both} exclude each other", remedy="give only one")
     if overrides.use and overrides.bench is None:
         raise UsageError("--use chooses boards of a bench", remedy="add --bench FILE")
     document = document.copied()
@@ -81,9 +88,9 @@ def apply(document: Document, overrides: Overrides) -> tuple[Document, SideEffec
     # Read before anything is changed.
     old_count = _frame_count(document)
     if overrides.scheme is not None:
-        _set_scheme(document, overrides.scheme, effects)
+        _set_scheme(document, overrides.scheme, overrides.option("scheme"), effects)
     if overrides.board is not None:
-        _set_board(document, overrides.board)
+        _set_board(document, overrides.board, overrides.option("boards"))
     if overrides.bench is not None:
         bench = load_bench(overrides.bench)
         used = boards_of(bench, overrides.use) if overrides.use else bench.boards
@@ -96,7 +103,7 @@ def apply(document: Document, overrides: Overrides) -> tuple[Document, SideEffec
         (("workload",), overrides.workload),
     ):
         if value is not None:
-            document.replace(path, value, f"--{path[-1]}")
+            document.replace(path, value, overrides.option(path[-1]))
     _set_length(document, overrides, old_count, effects)
     return document, effects
 
@@ -127,9 +134,9 @@ def _names(document: Document) -> list[str]:
     return [name if isinstance(name, str) else "" for name in names]
 
 
-def _set_scheme(document: Document, word: str, effects: SideEffects) -> None:
+def _set_scheme(document: Document, word: str, option: str, effects: SideEffects) -> None:
     names = _names(document)
-    document.replace(("rig", "scheme"), word, "--scheme")
+    document.replace(("rig", "scheme"), word, option)
     scheme = _scheme(document)
     if scheme is None:
         return
@@ -139,7 +146,7 @@ def _set_scheme(document: Document, word: str, effects: SideEffects) -> None:
     if isinstance(nodes, list):
         document.keep(_NODES, list(range(min(len(nodes), size))))
         for name in default_names(size - len(nodes), remaining):
-            document.append(_NODES, name, "--scheme")
+            document.append(_NODES, name, option)
     if not removed:
         return
     removed_names = [
@@ -168,8 +175,8 @@ def _only(names: object, allowed: Sequence[str]) -> bool:
     return isinstance(names, list) and bool(names) and all(name in allowed for name in names)
 
 
-def _set_board(document: Document, word: str) -> None:
-    document.replace(("rig", "board"), word, "--boards")
+def _set_board(document: Document, word: str, option: str) -> None:
+    document.replace(("rig", "board"), word, option)
     for index, _ in _mappings(document, _NODES):
         document.remove((*_NODES, index, "board"))
         if word != BoardKind.SERIAL:
@@ -302,11 +309,11 @@ def _set_length(
     if overrides.frames is not None:
         option, shown = "--frames", str(overrides.frames)
         document.remove(("duration",))
-        document.replace(("frames",), overrides.frames, option)
+        document.replace(("frames",), overrides.frames, overrides.option("frames"))
     elif overrides.duration is not None:
         option, shown = "--duration", overrides.duration
         document.remove(("frames",))
-        document.replace(("duration",), overrides.duration, option)
+        document.replace(("duration",), overrides.duration, overrides.option("duration"))
     else:
         return
     count = _frame_count(document)

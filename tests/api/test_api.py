@@ -1,20 +1,26 @@
 """The Python interface, used as its users do: inproc boards, real records."""
 
 import ast
+import inspect
 import json
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import hil
 from hil import api
+from hil.cli.campaign import campaign
 from hil.engine.observers import FramesDone
 from hil.errors import ConfigError, RecordError, SetupError, UsageError
 from hil.record.reader import Reader
+from hil.report.evidence.evidence_check import check_evidence
+from hil.report.evidence.evidence_file import read_evidence
+from tests.analysis.small_campaigns import small_campaign
 
 TEXT = """\
 schema: 1
@@ -201,6 +207,56 @@ def test_bad_words_are_refused_before_anything_runs(tmp_path: Path) -> None:
         small(tmp_path)
 
 
+def test_a_table_has_a_length_and_nobody_changes_it(tmp_path: Path) -> None:
+    frames = small(tmp_path).frames
+    assert len(frames) == frames.rows == 60
+    with pytest.raises(ValueError, match="read-only"):
+        frames["frame"][0] = 7
+    own = np.arange(3)
+    assert len(api.ColumnTable("x", {"own": own})) == 3
+    own[0] = 7  # the array of the caller stays what it was
+
+
+def test_a_campaign_is_not_opened_as_a_run(tmp_path: Path) -> None:
+    result = small_campaign(tmp_path / "mine.campaign")
+    with pytest.raises(RecordError, match="is the result of a campaign, not the record of a run"):
+        hil.open_run(result)
+    with pytest.raises(RecordError, match="is not the result of a campaign"):
+        hil.open_campaign(small(tmp_path).folder / "run.db")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"targets": ()}, r"targets=\(\) names none"),
+        ({"targets": "output"}, "targets='output' is one text, not a list of names"),
+        ({"targets": ["output", "output"]}, "names one twice"),
+        ({"targets": ["link"]}, "no target 'link'"),
+        ({"workers": 0}, "workers=0 is not a whole number from 1 on"),
+        ({"workers": 1.5}, "workers=1.5 is not a whole number"),
+        ({"frame": "a"}, "frame='a' is not a whole number from 0 on"),
+        ({"frame": -1}, "frame=-1 is not a whole number from 0 on"),
+        ({"frame": 10**6}, "frame=1000000: nominal has"),
+        ({"result": ""}, "result= is an empty text"),
+        ({"scenario": hil.parse_scenario(TEXT), "boards": "inproc"}, "takes no boards="),
+    ],
+)
+def test_a_campaign_that_is_not_possible_is_refused(
+    tmp_path: Path, wrong: dict[str, object], message: str
+) -> None:
+    order: dict[str, Any] = {"scenario": "nominal", "result": tmp_path / "a.campaign", **wrong}
+    with pytest.raises(UsageError, match=message):
+        api.campaign(**order)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_campaign_from_python_is_of_the_step_and_the_targets_of_the_command() -> None:
+    ours, theirs = inspect.signature(api.campaign), inspect.signature(campaign)
+    assert ours.parameters["frame"].default == theirs.parameters["frame"].default == 3
+    targets = ours.parameters["targets"].default
+    assert ",".join(targets) == theirs.parameters["targets"].default
+
+
 def test_a_flight_has_rows_and_figures() -> None:
     flight = hil.orbit("saa-pass", every_s=60.0)
     assert flight.rows["t_s"][:3].tolist() == [0.0, 60.0, 120.0]
@@ -219,6 +275,8 @@ def test_an_exact_campaign_is_that_of_the_command(tmp_path: Path) -> None:
     summary = result.summary
     assert summary.is_complete and summary.total.faults == sum(summary.total.effects.values())
     assert "<th>faults</th>" in result._repr_html_()
+    content = read_evidence(tmp_path / "a.evidence.json")
+    assert check_evidence(content, tmp_path / "a.campaign").ok
     assert api.open_campaign(tmp_path / "a.campaign").summary.experiments == summary.experiments
     with pytest.raises(UsageError, match="exists already"):
         api.campaign("nominal", tmp_path / "a.campaign", targets=["output"])

@@ -19,6 +19,8 @@ from hil import assets
 from hil.api import NodeState, VerdictKind
 from hil.record.queries import COLD_START
 from hil.redundancy.recovery import RUNGS
+from hil.report.evidence.evidence_check import check_evidence
+from hil.report.evidence.evidence_file import read_evidence
 from hil.rig.backends.process import find_agent
 from hil.run_outcome import RunOutcome
 from hil.testing import conditions
@@ -323,6 +325,9 @@ def test_only_recordings_of_failures_are_kept(suite: tuple[Path, str]) -> None:
     assert (
         len(kept) == 13 and not {"test_suite-test_heals", "test_suite-test_on_real_boards"} & kept
     )
+    for name in kept:
+        folder = suite[0] / "runs" / "pytest" / name
+        assert check_evidence(read_evidence(folder / "evidence.json"), folder / "run.db").ok
 
 
 def test_what_a_board_cannot_do_is_skipped_with_the_reason(suite: tuple[Path, str]) -> None:
