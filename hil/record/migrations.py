@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from hil.errors import RecordError
+from hil.printable import quoted
 from hil.record.result_file import RESULTS
 from hil.record.schema import SCHEMA_VERSION, TABLES
 
@@ -104,7 +105,7 @@ def version_of(db: sqlite3.Connection, path: Path) -> int:
     if kind is not None:
         raise RecordError(
             f"{path} is {kind}, not the record of a run",
-            remedy=f"look at it with `hil campaign {path}`, from Python with `hil.open_campaign`",
+            remedy=f"open it with `hil campaign {quoted(path)}`, or hil.open_campaign",
         )
     version = int(db.execute("PRAGMA main.user_version").fetchone()[0])
     if version > SCHEMA_VERSION:
