@@ -38,7 +38,9 @@ def named_extras() -> set[str]:
     named: set[str] = set()
     for path in (ROOT / "hil").rglob("*.py"):
         for node in ast.walk(tree_of(path)):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "install_command":
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+                continue
+            if node.func.id == "install_command":
                 assert isinstance(node.args[0], ast.Constant)
                 named.add(str(node.args[0].value))
     return named

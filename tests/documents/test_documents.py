@@ -33,6 +33,7 @@ from hil.scenario import parse_scenario
 
 from ..emulated import why_not
 from ..ready import ReadyHil
+from ..sources import tree_of
 from .blocks import (
     ROOT,
     Block,
@@ -605,7 +606,7 @@ def test_commands_that_messages_name_exist() -> None:
     """What a message tells to do can be done: `hil ...` in backticks, or as the whole remedy."""
     wrong = []
     for path in sorted((ROOT / "hil").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             texts: list[str] = []
             if isinstance(node, ast.keyword) and node.arg == "remedy":
                 if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
