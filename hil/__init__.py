@@ -21,7 +21,6 @@ campaign            what upsets come to: all of them, by experiments, or a sampl
 verification, views, report, export
                     a record computed again; what people see of a run; pages for a browser; tables
                     for other programs
-run_end             the reports of a failure, and the evidence, when a run has ended
 api                 the Python interface, the only stable one
 perf, doctor, testing    measurements, and checks of this computer; the pytest plugin
 cli                 the command line

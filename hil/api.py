@@ -20,16 +20,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
+from hil.campaign.arguments import exact_targets, whole
 from hil.campaign.exact_campaign import ExactOrder, run_exact_campaign
-from hil.campaign.regions import EXACT_TARGETS
 from hil.campaign.step_choice import DEFAULT_FRAME, DEFAULT_TARGETS
 from hil.control.answers import Answer, UpsetOrdered
 from hil.engine.loop import Loop, RunSetup
-from hil.engine.observers import FramesDone, NodeRepair, RunEvent, RunObserver, TimeSlip
+from hil.engine.observers import (
+    FramesDone,
+    NodeRepair,
+    RunEvent,
+    RunObserver,
+    TimeSlip,
+    check_hooks,
+)
 from hil.engine.run_preparation import NewRun, prepare_new_run
 from hil.engine.stepped_run import BOARD_CAPABILITIES, SteppedNode, SteppedRun
 from hil.errors import UsageError
@@ -43,13 +49,12 @@ from hil.record.run_result import RunResult
 from hil.record.run_tables import RunTable, run_table
 from hil.redundancy.recovery import NodeState, Transition
 from hil.redundancy.voting import Verdict, VerdictKind
-from hil.run_end import RunEnd, keep_evidence
+from hil.report.evidence.kept_evidence import keep_evidence
 from hil.scenario import (
     KNOWN_METRICS,
     ExpectationResult,
     Overrides,
     Scenario,
-    UpsetTarget,
     load_bench,
     load_scenario,
     parse_expectation,
@@ -61,6 +66,8 @@ from hil.upsets.upset import Assessment, Upset
 from hil.verification.findings import Verification
 from hil.verification.recorded_run import result_of
 from hil.verification.replay import verify
+from hil.verification.run_end import RunEnd
+from hil.views.flight_figures import figure_rows
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -250,37 +257,8 @@ class SurveyedFlight:
     def _repr_html_(self) -> str:
         """Return its figures, notes and first rows as HTML, for notebooks."""
         notes = [["note", note] for note in self.notes]
-        head = html_table(("flight", ""), [*_figure_rows(self.figures), *notes])
+        head = html_table(("flight", ""), [*figure_rows(self.figures), *notes])
         return head + self.rows._repr_html_()
-
-
-def _figure_rows(figures: SurveyFigures) -> list[list[str]]:
-    """Return what a flight came to, a row for each figure that it has."""
-    orbit, craft = figures.orbit, figures.spacecraft
-    rows = {"duration": f"{figures.duration_s:,.0f} s"}
-    if orbit is not None:
-        rows["orbit"] = (
-            f"{orbit.perigee_km:.0f} x {orbit.apogee_km:.0f} km, {orbit.inclination_deg:.2f} deg, "
-            f"period {orbit.period_s / 60:.1f} min, from {orbit.start_utc}"
-        )
-    if figures.sunlit is not None:
-        longest = f"longest {figures.longest_eclipse_s / 60:.1f} min"
-        rows["in sunlight"] = f"{figures.sunlit:.1%}, {figures.eclipses} eclipses, {longest}"
-    rows["flux"] = (
-        f"mean {figures.mean_flux_per_cm2_s:.4g}, peak {figures.peak_flux_per_cm2_s:.4g} per cm2 s"
-    )
-    rows["passes of high flux"] = f"{figures.saa_passes}, {figures.saa_share:.1%} of the time"
-    if figures.contacts:
-        rows["contacts"] = f"{figures.contacts}, {figures.contact_s:,.0f} s"
-    for name, board in figures.boards.items():
-        rates = (f"{kind} {rate:.4g}" for kind, rate in board.upsets_per_day.items() if rate)
-        rows[f"node {name}"] = f"{board.profile}; a day: {', '.join(rates) or 'no upset'}"
-    if craft is not None:
-        rows["lowest state of charge"] = f"{craft.min_soc:.1%}"
-        rows["hottest chip"] = f"{craft.max_die_c:.1f} C"
-    if figures.dose is not None:
-        rows["dose"] = f"{figures.dose.krad_per_year:.3g} krad a year"
-    return [[name, value] for name, value in rows.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,7 +319,7 @@ def run(
     LinkTimeout and other subclasses of HilError if the rig fails; TypeError for an unknown
     option."""
     new = _prepared(scenario, out, options, observers, stop)
-    end = RunEnd(new)
+    end = RunEnd(new, keep_evidence)
     setup = RunSetup(
         capture=capture,
         plant=new.plant,
@@ -374,7 +352,7 @@ def stepped_run(
 
     The arguments are those of `run`; `who` gives the orders, for the record. Raises: as `run`."""
     new = _prepared(scenario, out, options, observers)
-    end = RunEnd(new)
+    end = RunEnd(new, keep_evidence)
     with end.of_preparation():
         return SteppedRun(new, observers, capture=capture, who=who, at_end=end)
 
@@ -393,18 +371,7 @@ def _prepared(
     stop: Callable[[], bool] = lambda: False,
 ) -> NewRun:
     overrides = _overrides(options)
-    if not isinstance(observers, Sequence):
-        raise UsageError(f"observers={observers!r} is not a list", remedy="give a list of them")
-    if wrong := [each for each in observers if not isinstance(each, RunObserver)]:
-        raise UsageError(
-            f"observers= has {wrong[0]!r}, which is not an object of hil.RunObserver",
-            remedy="derive a class from hil.RunObserver, and give an object of it",
-        )
-    if not callable(stop):
-        raise UsageError(
-            f"stop= is {stop!r}, which cannot be called",
-            remedy="give a function without arguments that returns whether to stop",
-        )
+    check_hooks(observers, stop)
     return prepare_new_run(scenario, overrides, None if out is None else _path("out", out))
 
 
@@ -454,14 +421,12 @@ def campaign(
 
     Raises: UsageError for targets, workers or a frame that there are not, or if the file exists;
     ConfigError, SetupError, LinkTimeout, NodeError, RecordError."""
-    path, chosen = _path("result", result), _targets(targets)
-    workers, frame = _whole("workers", workers, least=1), _whole("frame", frame, least=0)
+    path, chosen = _path("result", result), exact_targets(targets)
+    workers, frame = whole("workers", workers, least=1), whole("frame", frame, least=0)
     if isinstance(scenario, Scenario):
         if boards is not None:
-            raise UsageError(
-                "a parsed scenario takes no boards=: they are part of it",
-                remedy="parse_scenario(text, overrides=...), or name the file",
-            )
+            why = "a parsed scenario takes no boards=: they are part of it"
+            raise UsageError(why, remedy="parse_scenario(text, overrides=...)")
         loaded, source = scenario, scenario.name
     else:
         loaded = load_scenario(scenario, Overrides(board=boards, from_python=True))
@@ -475,28 +440,6 @@ def campaign(
     run_exact_campaign(order, lambda _: None, lambda _: None)
     keep_evidence(path)
     return Campaign(path)
-
-
-def _targets(names: Sequence[str]) -> tuple[UpsetTarget, ...]:
-    """Return the targets of an exact campaign by their names. Raises: UsageError."""
-    known = {target.value: target for target in EXACT_TARGETS}
-    remedy = f"a list of these, each at most once: {', '.join(known)}"
-    if isinstance(names, str):
-        raise UsageError(f"targets={names!r} is one text, not a list of names", remedy=remedy)
-    if unknown := [name for name in names if name not in known]:
-        raise UsageError(f"exact campaigns have no target {unknown[0]!r}", remedy=remedy)
-    if not names or len(set(names)) < len(names):
-        what = "names one twice" if names else "names none"
-        raise UsageError(f"targets={names!r} {what}", remedy=remedy)
-    return tuple(known[name] for name in names)
-
-
-def _whole(name: str, value: SupportsIndex, *, least: int) -> int:
-    """Return an argument, which NumPy may have made. Raises: UsageError if it is not a whole number
-    of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex) or index(value) < least:
-        raise UsageError(f"{name}={value!r} is not a whole number from {least} on")
-    return index(value)
 
 
 def open_campaign(file: str | Path) -> Campaign:

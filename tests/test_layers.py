@@ -77,7 +77,6 @@ ROOMS = [
     {"campaign"},
     {"verification", "views", "export"},
     {"report"},
-    {"run_end"},
     {"api"},
     {"perf", "doctor", "testing"},
     {"cli"},

@@ -21,6 +21,7 @@ sample_places, inproc_repeat    what is where samples struck; one in this proces
 bench, held_step    the boards of a campaign, and one that holds a step for experiments
 coded_series        requests to it whose answers are coded
 regions, step_choice    the targets; those of a campaign, and its step, if nothing else is said
+arguments           what Python orders, checked
 trace               the registers before each instruction of a step
 disassembler, decode_x86, decode_a64, instruction    what each instruction touches
 symbols, step_rows  functions and source lines; what the result says of the step itself

@@ -18,7 +18,7 @@ from hil.cli.signals import signals
 from hil.errors import SetupError
 from hil.exit_codes import Exit
 from hil.printable import quoted
-from hil.run_end import recorded
+from hil.verification.run_end import recorded
 
 if TYPE_CHECKING:
     from hil.record.run_result import RunResult

@@ -23,7 +23,7 @@ from hil.cli.signals import ignore_interrupts
 from hil.errors import HilError, SetupError
 from hil.exit_codes import Exit
 from hil.printable import quoted
-from hil.run_end import has_ended, recorded, report_failure
+from hil.verification.run_end import has_ended, recorded, report_failure
 
 if TYPE_CHECKING:
     from hil.engine.run_reports import FailedRun, Failure

@@ -42,7 +42,7 @@ from hil.cli.signals import Stop, signals
 from hil.errors import UsageError
 from hil.exit_codes import Exit
 from hil.printable import quoted
-from hil.run_end import recorded
+from hil.verification.run_end import recorded
 
 if TYPE_CHECKING:
     from hil.control.inbox import Inbox

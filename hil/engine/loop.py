@@ -212,7 +212,7 @@ class Loop:
         batch of quiet frames that ends before `batches_until`, or a wait in which no frame is due.
         The run ends with the `with` block; `result` is set then. Raises: as `run`."""
         with contextlib.ExitStack() as stack:
-            stack.push(self._ended)
+            stack.push(lambda _, error, _trace: self._setup.at_end(error, self.recording))
             if self._setup.lock is None:
                 stack.enter_context(RunLock(self.run_dir))
             _check_record(self.run_dir, resumes=self._resume_run)
@@ -241,10 +241,6 @@ class Loop:
             consoles.close()  # what is missing in them is noted in the record
             context.end()
             self.result = self._finish(self._aborted_by)
-
-    def _ended(self, kind: object, error: BaseException | None, trace: object) -> None:
-        del kind, trace
-        self._setup.at_end(error, self.recording)
 
     def _prepare(self) -> Calibration:
         """Open all boards, check that they can do what the scenario needs, and calibrate them."""

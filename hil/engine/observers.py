@@ -6,18 +6,27 @@ overrides the methods that it needs. Observers get values and cannot steer the r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from hil.engine.result import RunProgress
+from hil.errors import UsageError
 from hil.record.recorder_protocol import RepairAttempt
 from hil.redundancy.recovery import Transition
 from hil.redundancy.voting import Verdict
 from hil.upsets.outcome import Anomaly
 from hil.upsets.upset import Upset
 
-__all__ = ["FramesDone", "NodeRepair", "ProgressObserver", "RunEvent", "RunObserver", "TimeSlip"]
+__all__ = [
+    "FramesDone",
+    "NodeRepair",
+    "ProgressObserver",
+    "RunEvent",
+    "RunObserver",
+    "TimeSlip",
+    "check_hooks",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +92,19 @@ class ProgressObserver(RunObserver):
     def on_progress(self, progress: RunProgress) -> None:
         """Pass the progress on."""
         self._show(progress)
+
+
+def check_hooks(observers: object, stop: object) -> None:
+    """Check what a caller gave to follow and to end a run. Raises: UsageError."""
+    if not isinstance(observers, Sequence):
+        raise UsageError(f"observers={observers!r} is not a list", remedy="give a list of them")
+    if wrong := [each for each in observers if not isinstance(each, RunObserver)]:
+        raise UsageError(
+            f"observers= has {wrong[0]!r}, which is not an object of hil.RunObserver",
+            remedy="derive a class from hil.RunObserver, and give an object of it",
+        )
+    if not callable(stop):
+        raise UsageError(
+            f"stop= is {stop!r}, which cannot be called",
+            remedy="give a function without arguments that returns whether to stop",
+        )

@@ -1,6 +1,7 @@
 """Computes again whatever a finished record claims.
 
 replay              votes every frame again
+run_end             the reports of a run that failed
 recorded_run        the result that a record states, or counts to
 tally               counts the frames and rows of a run
 value_ballots       votes frames again by the values of recorded outputs

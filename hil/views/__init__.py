@@ -17,6 +17,7 @@ texts, text_listing    texts of nodes as lines, wrong characters marked; those o
 checksum_table      what checksums find of hits
 alarm_limits        the limits of alarms, from the record
 orbit               the survey of a flight, as text and as a picture
+flight_figures      the figures of a flight as rows, for notebooks
 orbit_sweep         many orbits compared, and up to where a scheme is enough
 orbit_dose, orbit_rates, orbit_cycles
                     its lines on dose, rates with their ranges, and thermal cycles

@@ -6,6 +6,7 @@ output_evidence    the fields of the outputs, and the values of nodes that diffe
 board_evidence     the boards in it: images, consoles, kernel logs
 campaign_evidence  the evidence of a campaign
 evidence_file      written, read, and its schema
+kept_evidence      written at the end of every run and campaign
 evidence_check     compared with its record
 
 Everything in it is computed from the record alone, so that it can be computed again and compared:

@@ -1,5 +1,4 @@
-"""The end of a run or a campaign, whoever carried it out: its reports if it failed, and its
-evidence.
+"""The end of a run, whoever carried it out: its reports if it failed.
 
 The command line, Python programs and tests end their runs with the same functions. Everything heavy
 is loaded when it is used; nothing is printed."""
@@ -9,11 +8,10 @@ is loaded when it is used; nothing is printed."""
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from hil.errors import HilError
 from hil.exit_codes import Exit
@@ -24,10 +22,7 @@ if TYPE_CHECKING:
     from hil.engine.run_reports import FailedRun, Failure
     from hil.record.run_result import RunResult
 
-__all__ = ["RunEnd", "has_ended", "keep_evidence", "recorded", "report_failure"]
-
-_LOG: Final = logging.getLogger(__name__)
-_LOG.addHandler(logging.NullHandler())  # without a handler of the program nothing is printed
+__all__ = ["RunEnd", "has_ended", "recorded", "report_failure"]
 
 
 def recorded(run_dir: Path | None) -> RunResult | None:
@@ -71,25 +66,15 @@ def report_failure(folder: Path, identity: RunIdentity | Environment, run: Faile
     write_reports(folder, report)
 
 
-def keep_evidence(record: Path, warn: Callable[[str], None] = _LOG.warning) -> None:
-    """Write the evidence of a run, by its folder, or of a result file. A failure is only reported
-    to `warn`: the record has everything, and `hil report RUN --evidence FILE` can write it
-    later."""
-    from hil.report.evidence.evidence_file import write_evidence
-
-    try:
-        write_evidence(record)
-    except HilError as error:
-        warn(f"no evidence file was written: {error}")
-
-
 class RunEnd:
-    """The end of a new run that Python carries out, for `RunSetup.at_end`."""
+    """The end of a new run that Python carries out, for `RunSetup.at_end`. `keep_evidence` writes
+    the evidence of the run in a folder."""
 
-    def __init__(self, new: NewRun) -> None:
+    def __init__(self, new: NewRun, keep_evidence: Callable[[Path], None]) -> None:
         from hil.engine.run_folder import identity
 
         self._new = new
+        self._keep_evidence = keep_evidence
         self._identity = identity(new.scenario, new.command)
 
     def __call__(self, error: BaseException | None, recorded: bool) -> None:
@@ -98,7 +83,7 @@ class RunEnd:
         if error is not None:
             self._report(error, begun=recorded)
         if error is None or recorded:
-            keep_evidence(self._new.run_dir)
+            self._keep_evidence(self._new.run_dir)
 
     @contextlib.contextmanager
     def of_preparation(self) -> Iterator[None]:
