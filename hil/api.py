@@ -44,6 +44,7 @@ from hil.plant.survey_figures import SurveyFigures
 from hil.record.campaign_file import CampaignFile
 from hil.record.campaign_summary import CampaignSummary, campaign_summary
 from hil.record.column_table import ColumnTable, html_table
+from hil.record.held_record import held_record
 from hil.record.reader import Reader
 from hil.record.run_result import RunResult
 from hil.record.run_tables import RunTable, run_table
@@ -217,12 +218,8 @@ class Run:
     def record(self) -> Iterator[Reader]:
         """Open the record and yield a reader of it as it is now; `db` of it is a plain, read-only
         SQLite connection. Raises: RecordError if it cannot be read."""
-        reader = Reader(self.folder)
-        try:
-            reader.hold()
+        with held_record(self.folder) as reader:
             yield reader
-        finally:
-            reader.close()
 
     def _repr_html_(self) -> str:
         """Return the verdict and the counts as HTML, for notebooks."""

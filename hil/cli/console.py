@@ -16,8 +16,9 @@ from hil.cli import completion
 from hil.cli.output import out, say, write
 from hil.cli.record import opened
 from hil.cli.signals import ended_by_signals
-from hil.errors import SetupError, UsageError
+from hil.errors import RecordError, SetupError, UsageError
 from hil.exit_codes import Exit
+from hil.printable import quoted
 
 if TYPE_CHECKING:
     from hil.scenario.bench import BenchBoardConfig
@@ -82,8 +83,8 @@ def _show_log(run: Path, node: str, *, follow: bool) -> int:
     from hil.rig.console.log_follower import log_lines
 
     going_on = is_running(run)
-    _check_node(run, node, going_on=going_on)
     path = log_path(run, node)
+    _check_node(run, node, path, going_on=going_on)
     if not path.exists() and not (follow and going_on):
         say(f"node {node} has printed nothing outside its frames")
         return Exit.PASS
@@ -98,19 +99,23 @@ def _show_log(run: Path, node: str, *, follow: bool) -> int:
     return Exit.PASS
 
 
-def _check_node(run: Path, node: str, *, going_on: bool) -> None:
-    """Raise UsageError unless `run` is a run with this node. A run that still brings up its boards
-    has no record yet: it may have any."""
+def _check_node(run: Path, node: str, log: Path, *, going_on: bool) -> None:
+    """Raise UsageError unless `run` is a run with this node, and RecordError if its `log` is not
+    the one of the run. A run that still brings up its boards has no record yet: it may have any."""
+    from hil.record.console_files import check_consoles
     from hil.scenario.words import NODE_NAME_PATTERN
 
     may_be_one = going_on and re.fullmatch(NODE_NAME_PATTERN, node) is not None
     if not may_be_one or (run / "run.db").exists():
         with opened(run) as reader:
             names = reader.node_names
+            doubt = check_consoles(reader).doubts.get(log)
         if node not in names:
             raise UsageError(
                 f"the run in {run} has no node `{node[:60]}`", remedy=f"one of {', '.join(names)}"
             )
+        if doubt is not None:
+            raise RecordError(doubt, remedy=f"hil verify {quoted(run / 'evidence.json')}")
 
 
 def _open_port(bench: Path, name: str, *, send: bool) -> int:

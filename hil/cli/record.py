@@ -57,15 +57,11 @@ def opened(run: Path) -> Iterator[Reader]:
     """Open the record of a run, and yield a reader that sees it as it is now.
 
     Raises: UsageError if there is no run; RecordError if it cannot be read."""
-    from hil.record.reader import Reader
+    from hil.record.held_record import held_record
 
     must_be_run(run)
-    reader = Reader(run)
-    try:
-        reader.hold()
+    with held_record(run) as reader:
         yield reader
-    finally:
-        reader.close()
 
 
 def print_summary(run_dir: Path, result: RunResult, *, quiet: bool) -> None:

@@ -56,7 +56,7 @@ def verify(
     try:
         content = read_evidence(evidence)
     except RecordError as error:
-        check = EvidenceCheck(evidence, (str(error),), ())
+        check = EvidenceCheck(None, (error.message,), ())
     else:
         check = check_evidence(content, record_of(evidence, content, record))
     if as_json:
@@ -65,10 +65,18 @@ def verify(
         out(f"verified: {evidence} is what {check.record} shows")
         for line in check.covered:
             say(line)
+        for line in check.not_covered:
+            say(f"not covered: {line}")
     else:
-        out(f"REFUSED: {evidence} is not what {check.record} shows")
+        out(f"REFUSED: {_refusal(evidence, check.record)}")
         for line in check.differences[:_SHOWN]:
             out(f"  {line}")
         if len(check.differences) > _SHOWN:
             out(f"  and {len(check.differences) - _SHOWN:,} more differences")
     return Exit.PASS if check.ok else Exit.FAIL
+
+
+def _refusal(evidence: Path, record: Path | None) -> str:
+    if record is None:
+        return f"{evidence} is not a readable evidence file, so it was compared with no record"
+    return f"{evidence} is not what {record} shows"

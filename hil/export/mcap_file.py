@@ -6,7 +6,6 @@ import heapq
 import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +29,7 @@ from hil.export.mcap_topics import (
 from hil.export.run_time import start_us, time_of_row
 from hil.extras import install_command
 from hil.json_values import JsonObject
+from hil.record.held_record import held_record
 from hil.record.live import LiveRecord, State
 from hil.record.offload_rows import offload_rows
 from hil.record.reader import Reader
@@ -60,8 +60,7 @@ def write_mcap(run: Path, path: Path) -> int:
             news = follower.news()
             if not follower.record.names:
                 raise RecordError(f"{run}: {follower.record.reason}")
-            with closing(Reader(run)) as reader:
-                reader.hold()
+            with held_record(run) as reader:
                 messages.follow_whole_tables(reader)
                 while news is not None:
                     messages.add(news)

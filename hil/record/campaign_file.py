@@ -26,15 +26,18 @@ from hil.record.campaign_rows import (
     SamplingMeta,
     StepRows,
 )
+from hil.record.campaign_soundness import CAMPAIGN_CHECKS
 from hil.record.result_file import (
     CAMPAIGN,
     RESULTS,
     ResultFormat,
     as_record_error,
+    damaged,
     insert,
     new_result,
     opened,
 )
+from hil.record.sound_tables import unsound_row
 from hil.upsets.words import NodeEffect
 
 __all__ = ["SCHEMA_VERSION", "CampaignFile", "is_database", "write_campaign", "write_samples"]
@@ -80,14 +83,6 @@ CREATE TABLE unread_endings (region INTEGER NOT NULL, byte INTEGER NOT NULL,
   steps BLOB NOT NULL, PRIMARY KEY (region, byte)) WITHOUT ROWID;
 """,
 )
-
-
-def _effect(path: Path, word: str) -> NodeEffect:
-    """Return an effect by its word. Raises: RecordError if it is none."""
-    try:
-        return NodeEffect(word)
-    except ValueError as error:
-        raise RecordError(f"{path} is damaged: `{word}` is not an outcome") from error
 
 
 def is_database(path: Path) -> bool:
@@ -200,6 +195,14 @@ class CampaignFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._db, self.version = opened(path, _FORMAT)
+        try:
+            with as_record_error(path):
+                unsound = unsound_row(self._db, counts=True, more=CAMPAIGN_CHECKS)
+            if unsound is not None:
+                raise damaged(path, unsound)
+        except BaseException:
+            self._db.close()
+            raise
 
     def __enter__(self) -> CampaignFile:  # noqa: PYI034  (Python 3.10 has no typing.Self)
         return self
@@ -338,7 +341,7 @@ class CampaignFile:
         counts: dict[int, dict[NodeEffect, int]] = {}
         rows = self.select("SELECT region, effect, count(*) FROM samples GROUP BY region, effect")
         for region, effect, count in rows:
-            counts.setdefault(region, {})[_effect(self.path, effect)] = count
+            counts.setdefault(region, {})[NodeEffect(effect)] = count
         return counts
 
     def first_moment_counts(self, region: int) -> dict[NodeEffect, int]:
@@ -347,7 +350,7 @@ class CampaignFile:
             "SELECT effect, count(*) FROM samples WHERE region = ? AND moment = 0 GROUP BY effect"
         )
         rows = self.select(query, (region,))
-        return {_effect(self.path, effect): count for effect, count in rows}
+        return {NodeEffect(effect): count for effect, count in rows}
 
     def samples(self) -> Iterator[SampleRow]:
         """Yield the samples, by number."""
@@ -368,7 +371,7 @@ class CampaignFile:
     def _sample_row(self, row: tuple[Any, ...]) -> SampleRow:
         number, frame, region, moment, byte, bit, effect, detail = row[:_PLACE_COLUMNS]
         address = row[_PLACE_COLUMNS] if len(row) > _PLACE_COLUMNS else 0
-        outcome = _effect(self.path, effect)
+        outcome = NodeEffect(effect)
         return SampleRow(number, frame, region, moment, byte, bit, outcome, detail, address)
 
 

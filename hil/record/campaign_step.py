@@ -9,7 +9,6 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hil.errors import RecordError
 from hil.record.campaign_file import CampaignFile
 from hil.record.campaign_rows import (
     EFFECTS,
@@ -51,8 +50,6 @@ def class_columns(file: CampaignFile) -> ClassColumns:
     places = np.array([row[:4] for row in rows], dtype=np.int64).reshape(-1, 4)
     effects = b"".join(row[4] for row in rows)
     details = b"".join(row[5] for row in rows)
-    if len(effects) != BITS * len(rows) or len(details) != BITS * len(rows):
-        raise RecordError(f"{file.path} is damaged: a class has not eight outcomes")
     region, position, byte, weight = (np.ascontiguousarray(column) for column in places.T)
     return ClassColumns(
         region,

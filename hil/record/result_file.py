@@ -21,6 +21,7 @@ __all__ = [
     "ResultFormat",
     "application_of",
     "as_record_error",
+    "damaged",
     "insert",
     "new_result",
     "opened",
@@ -50,8 +51,20 @@ def as_record_error(path: Path) -> Iterator[None]:
     """Turn failures of the file at `path` into RecordError."""
     try:
         yield
+    except sqlite3.DatabaseError as error:
+        if type(error) is not sqlite3.DatabaseError:  # a lock, a full disk, a constraint
+            raise RecordError(f"{path}: {error}") from error
+        raise damaged(path, str(error)) from error
     except (sqlite3.Error, OSError) as error:
         raise RecordError(f"{path}: {error}") from error
+
+
+def damaged(path: Path, why: str) -> RecordError:
+    """Return the error of a result file that holds what hil does not write."""
+    return RecordError(
+        f"{path} is damaged: {why}",
+        remedy="take it from a copy, or carry the campaign out again into a new file",
+    )
 
 
 @contextmanager

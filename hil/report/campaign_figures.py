@@ -81,7 +81,6 @@ def figures_of(file: CampaignFile) -> CampaignFigures:
             f"{file.path} is not the result of an exact campaign: only those have a page",
             remedy="hil campaign SCENARIO --exact",
         )
-    _check(file, summary, classes)
     path = path_of(step, instructions, summary.meta.instructions)
     if len(path) != summary.meta.instructions:
         raise RecordError(f"{file.path} is damaged: its path has not the length of its step")
@@ -91,18 +90,6 @@ def figures_of(file: CampaignFile) -> CampaignFigures:
     read_by = np.zeros((len(instructions), KINDS), dtype=np.int64)
     np.add.at(read_by, path[classes.position], counts)
     return CampaignFigures(summary, classes, step, regions, instructions, path, read_by)
-
-
-def _check(file: CampaignFile, summary: CampaignSummary, classes: ClassColumns) -> None:
-    """Check that all that is used as an index is one. Raises: RecordError."""
-    lengths = np.array([target.length for target in summary.targets], dtype=np.int64)
-    inside = (classes.region >= 0) & (classes.region < len(lengths))
-    inside &= (classes.position >= 0) & (classes.position < summary.meta.instructions)
-    inside &= classes.byte >= 0
-    if not inside.all() or (classes.byte >= lengths[classes.region]).any():
-        raise RecordError(f"{file.path} is damaged: a class lies outside of its target")
-    if len(classes.effects) and classes.effects.max() >= KINDS:
-        raise RecordError(f"{file.path} is damaged: a class has an unknown effect")
 
 
 def path_of(step: StepRows, instructions: Sequence[InstructionRow], length: int) -> Counts:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from hil.analysis.intervals import Estimate, wilson
 from hil.analysis.sample_summary import SampleSummary, sample_summary
-from hil.errors import RecordError
 from hil.record.campaign_file import CampaignFile
 from hil.record.campaign_rows import InstructionRow, PartRow, RegionRow, SampleRow
 from hil.record.campaign_step import part_rows
@@ -58,10 +57,6 @@ def sample_figures(file: CampaignFile) -> SampleFigures:
     summary = sample_summary(file)
     regions = {region.number: region for region in file.regions()}
     samples = list(file.samples())
-    for row in samples:
-        region = regions.get(row.region)
-        if region is None or not 0 <= row.byte < region.length:
-            raise RecordError(f"{file.path} is damaged: sample {row.number} is of no target")
     instructions = {row.address: row for row in file.instructions()}
     grouped = _Grouping(summary.sampling.each)
     return SampleFigures(

@@ -53,7 +53,7 @@ def sampled(
         SampleRow(i, 3, 0, i % 5, first_byte + i % 2, i % 8, effect, 0)
         for i, effect in enumerate(effects)
     ]
-    regions = [RegionRow(0, "state", 2, faults, 0, {})]
+    regions = [RegionRow(0, "state", 3, faults, 0, {})]
     write_samples(path, meta, regions, [FrameRow(3, 5, path_digest)], rows)
     return path
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import pty
 import select
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,6 +19,7 @@ from typing import Any
 import pytest
 
 from hil.clock import HOST
+from hil.record.board_context import BOARD_CONTEXT
 from hil.record.run_lock import RunLock
 from hil.rig.console.log import ConsoleLogs, log_path
 from hil.rig.console.node_console import NodeConsole
@@ -34,16 +38,32 @@ def printed(run: Path, *texts: bytes) -> None:
             console.on_link(text, False)
 
 
+def noted(run: Path) -> None:
+    """Let the record of an ended run know the log of node a as it is now."""
+    log = log_path(run, "a").read_bytes()
+    file = {"file": "console/a.log", "size": len(log), "sha256": hashlib.sha256(log).hexdigest()}
+    with closing(sqlite3.connect(run / "run.db")) as db:
+        db.execute(
+            "UPDATE meta SET value = json_set(value, '$.nodes.a.console', json(?)) WHERE key = ?",
+            (json.dumps(file), BOARD_CONTEXT),
+        )
+        db.commit()
+
+
 def test_the_log_of_a_run_is_shown(hil: Hil) -> None:
     hil(*RUN)
     printed(hil.cwd / "r", b"U-Boot 2026.01\r\n", b"\x1b]0;title\x07\r\n")
+    noted(hil.cwd / "r")
     log = log_path(hil.cwd / "r", "a").read_text(encoding="utf-8")
     for run in ("r", "r/run.db"):
         done = hil("console", run, "a")
         assert (done.code, done.out) == (0, log), done.err
     assert "U-Boot 2026.01\n" in log and "\\x1b]0;title\\x07" in log
-    log_path(hil.cwd / "r", "a").write_bytes(b"a log that was \x1b[2Jchanged\n")
-    assert hil("console", "r", "a").out == "a log that was \\x1b[2Jchanged\n"
+    log_path(hil.cwd / "r", "a").write_bytes(b"a log that has \x1b[2Jescapes\n")
+    done = hil("console", "r", "a")
+    assert done.code == 3 and "console/a.log was changed" in done.err and not done.out
+    noted(hil.cwd / "r")
+    assert hil("console", "r", "a").out == "a log that has \\x1b[2Jescapes\n"
 
 
 def test_a_node_that_printed_nothing_has_no_log_and_one_that_is_none_is_refused(hil: Hil) -> None:
@@ -60,6 +80,7 @@ def test_the_newest_run_is_shown_if_none_is_named(hil: Hil) -> None:
     assert "there is no run in runs/" in hil("console", "a").err
     hil(*RUN[:-2], "--out", "runs/one")
     printed(hil.cwd / "runs" / "one", b"hello\r\n")
+    noted(hil.cwd / "runs" / "one")
     assert hil("console", "a").out.endswith(" link    hello\n")
 
 

@@ -262,10 +262,13 @@ def altered(result: Path, folder: Path, statement: str) -> Path:
     [
         (f"PRAGMA user_version = {SCHEMA_VERSION + 1}", "newer hil"),
         ("PRAGMA user_version = 1", "older hil"),
-        ("UPDATE classes SET byte = 1000000000 WHERE number = 7", "outside of its target"),
-        ("UPDATE classes SET region = 9 WHERE number = 7", "outside of its target"),
-        ("UPDATE classes SET effects = x'0909090909090909' WHERE number = 7", "unknown effect"),
-        ("UPDATE classes SET effects = x'00' WHERE number = 7", "not eight outcomes"),
+        ("UPDATE classes SET byte = 1000000000 WHERE number = 7", "`byte` inside it"),
+        ("UPDATE classes SET region = 9 WHERE number = 7", "`byte` inside it"),
+        (
+            "UPDATE classes SET effects = x'0909090909090909' WHERE number = 7",
+            "for each of eight bits",
+        ),
+        ("UPDATE classes SET effects = x'00' WHERE number = 7", "for each of eight bits"),
         ("DELETE FROM path", "its path"),
         ("DROP TABLE unread", "no such table"),
         ("DELETE FROM classes; DELETE FROM path", "not the result of an exact campaign"),

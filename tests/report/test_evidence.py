@@ -212,8 +212,87 @@ def test_a_console_log_that_was_changed_or_taken_away_is_refused(tmp_path: Path)
     assert "b.log is missing" in refused(folder)
 
 
+def _with_unknown_as_masked(content: Any) -> Any:
+    """Up to the second format, an upset of unknown effect counted as masked, and a key had no
+    name."""
+    for part in (content["outcomes"]["all"], *content["outcomes"]["by_target"].values()):
+        part["effects"][""] = part["effects"].pop("unknown")
+    return {**content, "hil_evidence": 2}
+
+
+def test_evidence_of_the_second_format_is_checked_as_it_was_written(copy: Path) -> None:
+    content = _with_unknown_as_masked(read_evidence(copy / "evidence.json"))
+    assert check_evidence(content, copy / "run.db").ok
+    content["outcomes"]["all"]["effects"]["masked"]["count"] += 1
+    check = check_evidence(content, copy / "run.db")
+    assert [line for line in check.differences if "effects.masked.count" in line]
+
+
+def test_every_key_of_the_evidence_has_a_name(honest: Path) -> None:
+    def keys(value: Any) -> list[str]:
+        inner = value.values() if isinstance(value, dict) else value
+        nested = [k for v in inner for k in keys(v)] if isinstance(value, (dict, list)) else []
+        return [*value, *nested] if isinstance(value, dict) else nested
+
+    content: Any = read_evidence(honest / "evidence.json")
+    assert all(keys(content))
+    effects: Any = evidence_schema()
+    described = effects["$defs"]["outcomes"]["properties"]["effects"]["properties"]
+    assert described.keys() == content["outcomes"]["all"]["effects"].keys()
+    assert all(effect["description"] for effect in described.values())
+
+
+def test_a_console_log_that_the_record_does_not_know_is_refused_and_not_shown(
+    copy: Path, hil: Hil
+) -> None:
+    (copy / "console").mkdir()
+    (copy / "console" / "a.log").write_text("FORGED kernel panic on board a\n", encoding="utf-8")
+    unknown = "console/a.log is not of this run"
+    done = hil("verify", copy / "evidence.json")
+    assert done.code == 1 and unknown in done.out
+    page = copy.parent / "page.html"
+    assert hil("report", copy, "-o", page).code == 0
+    text = page.read_text(encoding="utf-8")
+    assert "FORGED" not in text and unknown in text
+    done = hil("console", copy, "a")
+    assert done.code == 3 and unknown in done.err and "FORGED" not in done.out
+    assert hil("console", copy, "b").code == 0
+
+
+def test_reports_that_are_missing_are_named(copy: Path, hil: Hil) -> None:
+    for name in ("manifest.json", "junit.xml"):
+        (copy / name).unlink()
+    done = hil("verify", copy / "evidence.json")
+    assert done.code == 0
+    for name in ("manifest.json", "junit.xml"):
+        assert f"not covered: there is no {name} beside the record" in done.err
+
+
+@pytest.mark.parametrize("content", ["", "{", "\0\1\2", "[]", "null", "7"])
+def test_a_file_that_is_not_evidence_is_refused_and_not_compared(
+    copy: Path, hil: Hil, content: str
+) -> None:
+    file = copy / "evidence.json"
+    file.write_text(content, encoding="utf-8")
+    done = hil("verify", file)
+    assert done.code == 1
+    first, second = done.out.splitlines()
+    assert "is not a readable evidence file, so it was compared with no record" in first
+    assert "cannot be read as JSON" in second or "is not an evidence file" in second
+    assert hil("verify", file, "--json").json["record"] is None
+
+
+def test_evidence_of_another_run_is_named_as_such(copy: Path, tmp_path: Path) -> None:
+    other = run(tmp_path / "other", name="another", seed=6)
+    check = check_evidence(read_evidence(copy / "evidence.json"), other / "run.db")
+    first, second = check.differences
+    assert first.startswith("this evidence is of `reported` (seed 5, started ")
+    assert "; the record is of `another` (seed 6, started " in first
+    assert second.endswith(" keys differ for that reason")
+
+
 def test_evidence_of_the_first_format_is_checked_as_it_was_written(copy: Path) -> None:
-    content: Any = read_evidence(copy / "evidence.json")
+    content = _with_unknown_as_masked(read_evidence(copy / "evidence.json"))
     del content["context"]
     content["hil_evidence"] = 1
     for image in content["images"]:

@@ -146,8 +146,8 @@ def test_the_fault_list_of_the_page_is_that_of_the_result(
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
-        ("UPDATE samples SET region = 9 WHERE number = 7", "sample 7 is of no target"),
-        ("UPDATE samples SET byte = -1 WHERE number = 7", "sample 7 is of no target"),
+        ("UPDATE samples SET region = 9 WHERE number = 7", "row number 7.*`region` is 9"),
+        ("UPDATE samples SET byte = -1 WHERE number = 7", "row number 7.*`byte` is -1"),
         ("UPDATE samples SET effect = 'bang' WHERE number = 7", "damaged"),
         ("DROP TABLE samples", "no such table"),
     ],

@@ -12,8 +12,9 @@ from hil.json_values import JsonObject, JsonValue
 from hil.record.campaign_file import CampaignFile
 from hil.record.campaign_rows import EFFECTS, CampaignMeta
 from hil.record.campaign_summary import CampaignSummary, campaign_summary
+from hil.record.console_files import file_digest
 from hil.report.campaign_figures import by_function, figures_of
-from hil.report.evidence.document import Counting, Evidence, file_digest, outcomes
+from hil.report.evidence.document import Counting, Evidence, outcomes
 from hil.report.sample_figures import sample_figures
 from hil.upsets.words import NodeEffect
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from hil import __version__
 from hil.analysis.intervals import clopper_pearson
 from hil.json_values import JsonObject, JsonValue
 
-__all__ = ["CONFIDENCE", "FORMAT", "WRITTEN_BY", "Counting", "Evidence", "file_digest", "outcomes"]
+__all__ = ["CONFIDENCE", "FORMAT", "WRITTEN_BY", "Counting", "Evidence", "outcomes"]
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """The version of the format. Whoever changes the meaning of a key raises it."""
 WRITTEN_BY: Final = "written_by"
 """The only key that the record does not decide."""
@@ -86,12 +84,3 @@ class Evidence:
             "record": self.record,
             WRITTEN_BY: f"hil {__version__}",
         }
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file. Raises: OSError."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -10,30 +10,43 @@ from typing import Final
 
 from hil.errors import RecordError, SetupError, UsageError
 from hil.json_values import JsonObject, JsonValue
-from hil.record.reader import Reader
-from hil.record.recorded_context import recorded_context
+from hil.record.console_files import check_consoles, file_digest
+from hil.record.held_record import held_record
 from hil.record.result_file import RESULTS, application_of
-from hil.report.evidence.board_evidence import BOOTED
-from hil.report.evidence.document import WRITTEN_BY, file_digest
+from hil.report.evidence.document import WRITTEN_BY
 from hil.report.evidence.evidence_file import evidence_of
+from hil.report.evidence.older_formats import in_format_of
 from hil.verification.replay import verify
 
 __all__ = ["EvidenceCheck", "check_evidence", "record_of"]
 
 _SHOWN: Final = 80
+_DIGEST_SHOWN: Final = 16
 _KINDS: Final = ("run", "campaign")
-_WITHOUT_CONTEXT: Final = 1
 _ABSENT: Final = "nothing"
+_IDENTITY: Final = (
+    "subject.scenario",
+    "subject.scenario_sha256",
+    "subject.seed",
+    "environment.started_utc",
+    "reproduce.digest",
+    "record.digest",
+)
+"""The keys of evidence that differ between two runs, or two campaigns."""
+_OTHERS: Final = 3
+"""How many of them differ at least, where the time of the start does not."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceCheck:
-    """The result of a check. `differences` are sentences on what is not as it should be, those of
-    the record first; `covered` is what was done."""
+    """The result of a check. `record`: None if the evidence could not be read. `differences` are
+    sentences on what is not as it should be, those of the record first; `covered` is what was done,
+    `not_covered` what could not be."""
 
-    record: Path
+    record: Path | None
     differences: tuple[str, ...]
     covered: tuple[str, ...]
+    not_covered: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -44,9 +57,10 @@ class EvidenceCheck:
         """Return the answer of `hil verify --json`."""
         return {
             "verified": self.ok,
-            "record": str(self.record),
+            "record": None if self.record is None else str(self.record),
             "differences": list(self.differences),
             "covered": list(self.covered),
+            "not_covered": list(self.not_covered),
         }
 
 
@@ -88,76 +102,99 @@ def check_evidence(evidence: JsonObject, record: Path) -> EvidenceCheck:
     """Compare evidence with its record. A record that cannot be read is a difference."""
     differences: list[str] = []
     covered: list[str] = []
+    not_covered: list[str] = []
+    again: JsonObject | None = None
     try:
         if evidence.get("kind") == "run":
-            differences += _record_differences(record, covered)
-        again = _in_format_of(evidence, evidence_of(record))
-        if evidence.get("kind") == "run":
-            differences += _console_differences(record, covered)
+            differences += _record_differences(record, covered, not_covered)
+        again = in_format_of(evidence, evidence_of(record))
     except RecordError as error:
-        return EvidenceCheck(record, (f"the record cannot be read: {error}",), tuple(covered))
-    for path, said, now in _differing("", _without_writer(evidence), _without_writer(again)):
-        differences.append(
-            f"`{path}`: the evidence says {_in_short(said)}, the record {_in_short(now)}"
+        differences += _unreadable(evidence, record, error)
+    if again is not None:
+        differences += _of_another(evidence, again) or _changed_keys(evidence, again)
+        covered.append(
+            "the evidence was computed again from the record, and compared key by key, all but "
+            f"`{WRITTEN_BY}`"
         )
     writer = evidence.get(WRITTEN_BY)
     if not isinstance(writer, str):  # any version may have written it, but it has to say which
         differences.append(f"`{WRITTEN_BY}`: the evidence says {_in_short(writer)}, not a version")
-    covered.append(
-        "the evidence was computed again from the record, and compared key by key, all but "
-        f"`{WRITTEN_BY}`"
-    )
-    return EvidenceCheck(record, tuple(differences), tuple(covered))
+    return EvidenceCheck(record, tuple(differences), tuple(covered), tuple(not_covered))
 
 
-def _record_differences(record: Path, covered: list[str]) -> list[str]:
-    """Return what `hil replay --verify` finds in a run's record."""
-    reader = Reader(record)
-    try:
-        reader.hold()
+def _record_differences(record: Path, covered: list[str], not_covered: list[str]) -> list[str]:
+    """Return what `hil replay --verify` finds in a run's record, and which console logs beside it
+    are not those of the run. Raises: RecordError if it cannot be read."""
+    with held_record(record) as reader:
         found = verify(reader)
-    finally:
-        reader.close()
+        consoles = check_consoles(reader)
     covered.append(f"{found.frames:,} frames of the record were voted again")
     covered += found.covered
-    return [f"the record was changed: {difference}" for difference in found.differences]
+    covered += [
+        f"{file.name} of the consoles is what the boards printed" for file in consoles.matching
+    ]
+    not_covered += found.not_covered
+    not_covered += [f"the record has no digest of console/{file.name}" for file in consoles.unknown]
+    changes = [f"the record was changed: {difference}" for difference in found.differences]
+    return [*changes, *consoles.doubts.values()]
 
 
-def _in_format_of(evidence: JsonObject, again: JsonObject) -> JsonObject:
-    """Return what the record says today in the format of an evidence file: the first one knew
-    nothing of the context of boards."""
-    if evidence.get("hil_evidence") != _WITHOUT_CONTEXT:
-        return again
-    added = {"context"} if "outputs" in evidence else {"context", "outputs"}
-    older = {key: value for key, value in again.items() if key not in added}
-    images = again.get("images")
-    assert isinstance(images, list), "it was computed just now"
-    kept = [dict(i) for i in images if isinstance(i, Mapping) and i["what"] not in BOOTED]
-    for image in kept:
-        del image["known"]
-    return {**older, "hil_evidence": _WITHOUT_CONTEXT, "images": kept}
+def _unreadable(evidence: JsonObject, record: Path, error: RecordError) -> Iterator[str]:
+    """Yield why a record cannot be compared: a campaign's file may have another digest, too."""
+    said = evidence.get("record")
+    if isinstance(said, Mapping) and said.get("digest_of") == "file":
+        now = file_digest(record)
+        if said.get("digest") != now:
+            yield (
+                f"the record was changed: its digest is {now}, the evidence says "
+                f"{_in_short(said.get('digest'))}"
+            )
+    yield f"the record cannot be read: {error.message}"
 
 
-def _console_differences(record: Path, covered: list[str]) -> list[str]:
-    """Return which console logs beside a record are not those of which it has the digests."""
-    reader = Reader(record)
-    try:
-        context = recorded_context(reader)
-    finally:
-        reader.close()
-    nodes = () if context is None else context.nodes.values()
-    wrong = []
-    for console in (node.console for node in nodes):
-        if console is None:
-            continue
-        file = record.parent / "console" / Path(console.file).name
-        if not file.is_file():
-            wrong.append(f"{file} is missing, of which the record has the digest")
-        elif file_digest(file) != console.sha256:
-            wrong.append(f"{file} was changed: it is not the console log of the run")
-        else:
-            covered.append(f"{file.name} of the consoles is what the boards printed")
-    return wrong
+def _of_another(evidence: JsonObject, again: JsonObject) -> list[str]:
+    """Return that the evidence is of another run or campaign than the record, and how many keys
+    differ for that reason; empty if it is not."""
+    said, now = _identity(evidence), _identity(again)
+    differing = {key for key in said if said[key] != now[key]}
+    if "record.digest" not in differing:
+        return []
+    if "environment.started_utc" not in differing and len(differing) < _OTHERS:
+        return []
+    keys = sum(1 for _ in _differing("", _without_writer(evidence), _without_writer(again)))
+    return [
+        f"this evidence is of {_named(said)}; the record is of {_named(now)}",
+        f"{keys:,} keys differ for that reason",
+    ]
+
+
+def _identity(content: JsonObject) -> dict[str, JsonValue]:
+    """Return the values that tell one run or campaign from others, by their keys."""
+    values: dict[str, JsonValue] = {}
+    for key in _IDENTITY:
+        part, _, name = key.partition(".")
+        holder = content.get(part)
+        values[key] = holder.get(name) if isinstance(holder, Mapping) else None
+    return values
+
+
+def _named(identity: Mapping[str, JsonValue]) -> str:
+    """Return a run or campaign in words."""
+    said = {key: str(value) for key, value in identity.items() if value is not None}
+    started = said.get("environment.started_utc")
+    facts = [
+        f"seed {said.get('subject.seed')}",
+        *([] if started is None else [f"started {started}"]),
+        f"record digest {said.get('record.digest', 'none')[:_DIGEST_SHOWN]}..",
+    ]
+    return f"`{said.get('subject.scenario', 'no scenario')[:_SHOWN]}` ({', '.join(facts)})"
+
+
+def _changed_keys(evidence: JsonObject, again: JsonObject) -> list[str]:
+    return [
+        f"`{path}`: the evidence says {_in_short(said)}, the record {_in_short(now)}"
+        for path, said, now in _differing("", _without_writer(evidence), _without_writer(again))
+    ]
 
 
 def _without_writer(content: JsonObject) -> JsonObject:

@@ -9,7 +9,7 @@ from typing import Final
 
 from hil.errors import RecordError, UsageError
 from hil.json_values import JsonObject, JsonValue
-from hil.record.reader import Reader
+from hil.record.held_record import held_record
 from hil.report.evidence.document import FORMAT
 from hil.report.evidence.run_evidence import run_evidence
 from hil.report.page_file import write_file
@@ -33,12 +33,8 @@ def evidence_of(path: Path) -> JsonObject:
     """Return the evidence of the run in a folder, or of a campaign's result file. Raises:
     RecordError if it cannot be read."""
     if path.is_dir() or path.name == "run.db":
-        reader = Reader(path)
-        try:
-            reader.hold()
+        with held_record(path) as reader:
             return run_evidence(reader, result_of(reader))
-        finally:
-            reader.close()
     from hil.record.campaign_file import CampaignFile  # noqa: PLC0415  (every run writes evidence)
     from hil.report.evidence.campaign_evidence import campaign_evidence  # noqa: PLC0415
 

@@ -66,4 +66,7 @@ def _consoles(facts: RunFacts) -> str:
             f"<pre class=long>{text(first + gap)}</pre></details>"
         )
     title = "<h3>Consoles: what boards printed, from their boot on</h3>" if parts else ""
-    return title + "".join(parts)
+    doubts = "".join(
+        f"<p class=note>{text(doubt)}; it is not shown.</p>" for doubt in facts.console_doubts
+    )
+    return title + "".join(parts) + doubts

@@ -10,6 +10,7 @@ from typing import Final
 
 from hil.json_values import JsonObject, JsonValue
 from hil.record.board_context import BoardContext
+from hil.record.console_files import check_consoles, console_file
 from hil.record.outages import (
     NodeOutages,
     Outage,
@@ -85,9 +86,10 @@ class RunFacts:
     """A run. `name` is that of its folder; `still_running`: a process writes the record at this
     moment; `states`: the state of recovery of each node that ever changed it; `effects`: injected
     upsets by target and effect; `consoles`: the beginning and the end of what boards printed, by
-    node; `record_digest`: of the whole record, None of a run that has not ended; `changed`: what
-    in the record is not what that was computed of; `context`: what the boards executed, and their
-    kernel logs, None if the record has no such."""
+    node; `console_doubts`: why other logs beside the record are not shown; `record_digest`: of the
+    whole record, None of a run that has not ended; `changed`: what in the record is not what that
+    was computed of; `context`: what the boards executed, and their kernel logs, None if the record
+    has no such."""
 
     name: str
     folder: Path
@@ -108,6 +110,7 @@ class RunFacts:
     health: Sequence[RecordedHealth]
     timeline: Timeline
     consoles: Mapping[str, tuple[str, str]]
+    console_doubts: Sequence[str]
     record_digest: str | None
     changed: Sequence[str]
     context: BoardContext | None
@@ -139,6 +142,7 @@ def run_facts(reader: Reader, result: RunResult) -> RunFacts:
     outages = recorded_outages(reader)
     digest = reader.meta_object("seal")
     recorded = None if digest is None else digest.get("record_digest")
+    doubts = check_consoles(reader).doubts
     return RunFacts(
         name=folder.resolve().name,
         folder=folder,
@@ -158,7 +162,12 @@ def run_facts(reader: Reader, result: RunResult) -> RunFacts:
         plant=_plant(reader, meta),
         health=health_rows(reader, -1, _ALL),
         timeline=recorded_timeline(reader, reader.frame_us),
-        consoles={node.name: console for node in nodes if (console := _console(folder, node))},
+        consoles={
+            node.name: console
+            for node in nodes
+            if console_file(folder, node.name) not in doubts and (console := _console(folder, node))
+        },
+        console_doubts=tuple(doubts.values()),
         record_digest=recorded if isinstance(recorded, str) else None,
         changed=changed_parts(reader),
         context=recorded_context(reader),
@@ -196,7 +205,7 @@ def _plant(reader: Reader, meta: RunMeta) -> PlantTrack:
 def _console(folder: Path, node: RecordedNode) -> tuple[str, str] | None:
     """Return the beginning and the end of what a node's board printed; None if there is no log. A
     short one has no end of its own."""
-    path = folder / "console" / f"{node.name}.log"
+    path = console_file(folder, node.name)
     try:
         with path.open("rb") as file:
             first = file.read(_CONSOLE_BYTES)
