@@ -18,6 +18,8 @@ _KINDS: Final = {
     "BLOB": ("blob", "bytes"),
 }
 _SHOWN: Final = 40
+_COUNT_MAX: Final = 1 << 53
+"""More than any count or address of a step: products of these fit into 64 bits."""
 _KEY_AT: Final = 5
 
 
@@ -35,7 +37,7 @@ def unsound_row(
     more: Mapping[str, Sequence[Check]] | None = None,
 ) -> str | None:
     """Return a sentence on a row that hil does not write: with a value of another type than its
-    column, with a negative one where all integers are `counts`, or one that breaks one of `more`
+    column, with one outside of the range of counts where all integers are `counts`, or one that breaks one of `more`
     checks of its table. None if there is none. Every table is read once. Raises: sqlite3.Error if
     the database cannot be read."""
     for (table,) in _rows(db, "SELECT name FROM main.sqlite_master WHERE type = 'table'"):
@@ -56,8 +58,10 @@ def _types(columns: Sequence[tuple[Any, ...]], *, counts: bool) -> Iterator[Chec
         kinds = f"'{kind}'" if required or key else f"'{kind}', 'null'"
         yield Check(f"typeof({_quoted(name)}) IN ({kinds})", f"`{name}` is {words}")
         if counts and declared == "INTEGER":
+            place = _quoted(name)
             yield Check(
-                f"{_quoted(name)} IS NULL OR {_quoted(name)} >= 0", f"`{name}` is not negative"
+                f"{place} IS NULL OR {place} BETWEEN 0 AND {_COUNT_MAX}",
+                f"`{name}` is from 0 to 2^53",
             )
 
 

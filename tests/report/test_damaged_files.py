@@ -138,7 +138,7 @@ def look_at_campaign(original: Path, folder: Path, value: str, step: int, *, exa
     for statement in changes(original, value)[::step]:
         if changed(original, copy, statement):
             check = check_evidence(content, copy)
-            assert not check.ok and "digest" in check.differences[0], statement
+            assert any("digest" in line for line in check.differences), statement
             refused_or_answered(readers, statement)
 
 
@@ -197,7 +197,10 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def readers_of_run(folder: Path, out: Path) -> list[Callable[[], object]]:
+_TABLES = {table.value for table in RunTable}
+
+
+def readers_of_run(folder: Path, out: Path, table: str) -> list[Callable[[], object]]:
     def listed() -> None:
         with held_record(folder) as reader:
             list(listing.moments(reader, 0, 2**62))
@@ -219,7 +222,8 @@ def readers_of_run(folder: Path, out: Path) -> list[Callable[[], object]]:
         assert opened.result is not None
         opened.verify()
 
-    return [lambda: runs_page([folder]), priced, listed, opened, *map(exported, RunTable)]
+    tables = {RunTable.FRAMES, RunTable.BALLOTS, *([RunTable(table)] if table in _TABLES else [])}
+    return [lambda: runs_page([folder]), priced, listed, opened, *map(exported, tables)]
 
 
 @pytest.mark.slow
@@ -228,11 +232,11 @@ def test_every_change_of_a_run_is_found(honest: Path, tmp_path: Path, value: str
     folder = tmp_path / "r"
     shutil.copytree(honest, folder)
     content: JsonObject = read_evidence(folder / "evidence.json")
-    readers = readers_of_run(folder, tmp_path)
     for statement in changes(honest / "run.db", value):
         if changed(honest / "run.db", folder / "run.db", statement):
             assert not check_evidence(content, folder / "run.db").ok, statement
-            refused_or_answered(readers, statement)
+            table = statement.removeprefix("UPDATE OR IGNORE ").split()[0]
+            refused_or_answered(readers_of_run(folder, tmp_path, table), statement)
 
 
 @pytest.mark.parametrize("column", ["node", "output"])
