@@ -37,9 +37,9 @@ def unsound_row(
     more: Mapping[str, Sequence[Check]] | None = None,
 ) -> str | None:
     """Return a sentence on a row that hil does not write: with a value of another type than its
-    column, with one outside of the range of counts where all integers are `counts`, or one that breaks one of `more`
-    checks of its table. None if there is none. Every table is read once. Raises: sqlite3.Error if
-    the database cannot be read."""
+    column, with an integer that is no count where all are `counts`, or one that breaks one of
+    `more` checks of its table. None if there is none. Every table is read once. Raises:
+    sqlite3.Error if the database cannot be read."""
     for (table,) in _rows(db, "SELECT name FROM main.sqlite_master WHERE type = 'table'"):
         columns = _rows(db, f"PRAGMA main.table_info({_quoted(table)})")
         checks = [*_types(columns, counts=counts), *(more or {}).get(table, ())]
