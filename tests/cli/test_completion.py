@@ -43,11 +43,11 @@ OFFERS = {name: getattr(completion, name) for name in completion.__all__}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a complete run that has evidence, one that was killed, and a bench."""
+    """A folder with a complete run, one that was killed before it wrote evidence, and a bench."""
     where = tmp_path_factory.mktemp("work")
     for name in ("done", "killed"):
         api.run("nominal", boards="inproc", frames=3, out=where / "runs" / name)
-    (where / "runs" / "done" / "evidence.json").write_text("{}", encoding="utf-8")
+    (where / "runs" / "killed" / "evidence.json").unlink()
     with closing(sqlite3.connect(where / "runs" / "killed" / "run.db")) as db, db:
         db.execute("UPDATE meta SET value = 'running' WHERE key = 'outcome'")
     manifest = where / "runs" / "killed" / "manifest.json"
