@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-__all__ = ["Check", "unsound_row"]
+__all__ = ["RowRule", "unsound_row"]
 
 _KINDS: Final = {
     "INTEGER": ("integer", "an integer"),
@@ -23,7 +23,7 @@ _COUNT_MAX: Final = 1 << 53
 _KEY_AT: Final = 5
 
 
-class Check(NamedTuple):
+class RowRule(NamedTuple):
     """SQL that is true of a row as hil writes it, and what it says in words."""
 
     sql: str
@@ -34,7 +34,7 @@ def unsound_row(
     db: sqlite3.Connection,
     *,
     counts: bool = False,
-    more: Mapping[str, Sequence[Check]] | None = None,
+    more: Mapping[str, Sequence[RowRule]] | None = None,
 ) -> str | None:
     """Return a sentence on a row that hil does not write: with a value of another type than its
     column, with an integer that is no count where all are `counts`, or one that breaks one of
@@ -49,17 +49,17 @@ def unsound_row(
     return None
 
 
-def _types(columns: Sequence[tuple[Any, ...]], *, counts: bool) -> Iterator[Check]:
+def _types(columns: Sequence[tuple[Any, ...]], *, counts: bool) -> Iterator[RowRule]:
     """Yield the checks that follow from the declarations of columns, as SQLite describes them."""
     for _, name, declared, required, _, key in columns:
         if declared not in _KINDS:
             continue
         kind, words = _KINDS[declared]
         kinds = f"'{kind}'" if required or key else f"'{kind}', 'null'"
-        yield Check(f"typeof({_quoted(name)}) IN ({kinds})", f"`{name}` is {words}")
+        yield RowRule(f"typeof({_quoted(name)}) IN ({kinds})", f"`{name}` is {words}")
         if counts and declared == "INTEGER":
             place = _quoted(name)
-            yield Check(
+            yield RowRule(
                 f"{place} IS NULL OR {place} BETWEEN 0 AND {_COUNT_MAX}",
                 f"`{name}` is from 0 to 2^53",
             )
@@ -69,7 +69,7 @@ def _sentence(
     db: sqlite3.Connection,
     table: str,
     columns: Sequence[tuple[Any, ...]],
-    checks: Sequence[Check],
+    checks: Sequence[RowRule],
 ) -> str:
     """Return the sentence on the first check that a row of a table breaks."""
     names = [column[1] for column in columns]
