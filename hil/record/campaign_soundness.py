@@ -12,6 +12,8 @@ __all__ = ["CAMPAIGN_CHECKS"]
 
 _BYTES_MAX: Final = 1 << 31
 """More than any memory of a step."""
+_LONGEST: Final = 1 << 31
+"""[instructions] More than any step that can be traced."""
 _INSIDE: Final = RowRule(
     "byte < (SELECT length FROM regions WHERE number = region)",
     "`region` is a number of a target, and `byte` inside it",
@@ -36,6 +38,12 @@ _ENDINGS: Final = RowRule(
 _EFFECT_WORDS: Final = ", ".join(f"'{effect}'" for effect in EFFECTS)
 
 CAMPAIGN_CHECKS: Final[Mapping[str, Sequence[RowRule]]] = {
+    "meta": (
+        RowRule(
+            f"key <> 'instructions' OR CAST(value AS INTEGER) <= {_LONGEST}",
+            f"`value` is the number of instructions of a step, at most {_LONGEST}",
+        ),
+    ),
     "regions": (
         RowRule("number < (SELECT count(*) FROM regions)", "targets are numbered from 0"),
         RowRule(f"length BETWEEN 1 AND {_BYTES_MAX}", f"`length` is from 1 to {_BYTES_MAX} bytes"),
@@ -43,6 +51,18 @@ CAMPAIGN_CHECKS: Final[Mapping[str, Sequence[RowRule]]] = {
     "unread": (_INSIDE, RowRule("effect < 3", "`effect` is the number of an outcome")),
     "parts": (
         RowRule("region IN (SELECT number FROM regions)", "`region` is a number of a target"),
+    ),
+    "path": (
+        _IN_STEP,
+        RowRule("address IN (SELECT address FROM instructions)", "`address` is of an instruction"),
+    ),
+    "stack": (
+        _IN_STEP,
+        RowRule(
+            "NOT EXISTS (SELECT * FROM regions WHERE target = 'stack') "
+            "OR byte <= (SELECT max(length) FROM regions WHERE target = 'stack')",
+            "`byte` is inside the stack",
+        ),
     ),
     "classes": (_INSIDE, _IN_STEP, _OUTCOMES, _COUNTED),
     "samples": (

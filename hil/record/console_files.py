@@ -12,7 +12,6 @@ from typing import Final
 from hil.errors import RecordError
 from hil.record.reader import Reader
 from hil.record.recorded_context import recorded_context
-from hil.run_outcome import RunOutcome
 
 __all__ = ["ConsoleCheck", "check_consoles", "console_file", "file_digest"]
 
@@ -45,12 +44,13 @@ class ConsoleCheck:
 
 def check_consoles(reader: Reader) -> ConsoleCheck:
     """Compare the console logs beside a record with their digests. All are unknown while a run goes
-    on, if it was killed, and beside older records, which have no digests of logs. Raises:
-    RecordError if the record, or a log, cannot be read."""
+    on, if its end was not recorded, and beside older records, which have no digests of logs.
+
+    Raises: RecordError if the record, or a log, cannot be read."""
     folder = reader.path.parent / _FOLDER
     present = sorted(folder.iterdir()) if folder.is_dir() else []
     context = recorded_context(reader)
-    if context is None or reader.meta.get("outcome", RunOutcome.RUNNING) == RunOutcome.RUNNING:
+    if context is None or not reader.is_complete:
         return ConsoleCheck(unknown=tuple(present))
     known = {
         console_file(reader.path.parent, name): node.console.sha256

@@ -267,7 +267,7 @@ def test_a_scenario_that_has_changed_is_refused(
     ("key", "value", "message"),
     [
         ("path", '"0123456789abcdef"', "this build of the workload is not that of"),
-        ("instructions", "17", "the campaign's had 17"),
+        ("instructions", "99999", "the campaign's had 99,999"),
         ("plan", '"00"', "its experiments are others"),
         ("content", '"00"', "its workload attitude has changed"),
         ("arch", '"riscv64"', "is a processor"),

@@ -363,7 +363,8 @@ def test_a_record_that_is_deleted_while_it_is_written_ends_at_the_next_commit(
     recorder.frame(bytes(record_length(1)))
     with pytest.raises(RecordError, match="was deleted or replaced during the run"):
         recorder.commit()
-    recorder.close()
+    with pytest.raises(RecordError, match="was deleted or replaced during the run"):
+        recorder.close()
 
 
 def test_several_readers_follow_a_run_that_is_being_written(

@@ -34,7 +34,9 @@ def evidence_of(path: Path) -> JsonObject:
     RecordError if it cannot be read."""
     if path.is_dir() or path.name == "run.db":
         with held_record(path) as reader:
-            return run_evidence(reader, result_of(reader))
+            # Here, as bytes in place of a text are damage of the record.
+            content: JsonObject = json.loads(json.dumps(run_evidence(reader, result_of(reader))))
+            return content
     from hil.record.campaign_file import CampaignFile  # noqa: PLC0415  (every run writes evidence)
     from hil.report.evidence.campaign_evidence import campaign_evidence  # noqa: PLC0415
 
