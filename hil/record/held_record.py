@@ -37,7 +37,7 @@ def held_record(run: Path) -> Iterator[Reader]:
             raise
         raise RecordError(
             f"{reader.path} is damaged: {damage}",
-            remedy="hil replay RUN --verify lists what was changed; take the folder from a copy",
+            remedy="take the folder from a copy; `hil replay RUN --verify` lists what was changed",
         ) from error
     finally:
         reader.close()

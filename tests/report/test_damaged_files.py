@@ -254,4 +254,4 @@ def test_a_changed_run_is_refused_by_commands_with_what_to_do(
     done = hil("report", folder)
     assert done.code == 3
     assert "run.db is damaged: table `replies`" in done.err
-    assert "try: hil replay RUN --verify" in done.err
+    assert "`hil replay RUN --verify` lists what was changed" in done.err
