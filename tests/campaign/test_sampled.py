@@ -378,7 +378,8 @@ def test_a_campaign_that_is_interrupted_continues_where_it_was(tmp_path: Path, b
 SCENARIO = "schema: 1\nworkload: attitude\nframes: 10\nrig: {scheme: simplex, board: process}\n"
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [1, 50])
 def test_a_killed_campaign_loses_and_repeats_nothing(hil: Hil, tmp_path: Path, kills: int) -> None:
     (tmp_path / "s.yaml").write_text(SCENARIO)
     words = ("campaign", "s.yaml", "--sampled", "--samples", "2000", "--workers", "2")

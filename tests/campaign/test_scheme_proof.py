@@ -127,7 +127,6 @@ def test_a_single_computer_lets_every_wrong_output_escape(
 @pytest.mark.parametrize(
     ("scheme", "count"),
     [
-        ("tmr", 2),
         pytest.param("tmr", 20, marks=pytest.mark.slow),
         pytest.param("dmr", 10, marks=pytest.mark.slow),
         pytest.param("simplex", 10, marks=pytest.mark.slow),

@@ -234,7 +234,8 @@ def run_and_cut(s: Scenario, out: Path, cuts: list[int]) -> RunResult:
     raise AssertionError("the last one is not cut")
 
 
-@pytest.mark.parametrize("first", [0, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("first", [0, 100])
 def test_runs_that_are_cut_off_anywhere_resume_exactly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int
 ) -> None:

@@ -97,7 +97,7 @@ def test_lost_over_current_protection_is_an_alarm_at_once_until_it_works_again(
         assert alarm.level is Level.GOOD
 
 
-@pytest.mark.parametrize("on", [True, False])
+@pytest.mark.parametrize("on", mostly_slow([True, False], keep=1))
 def test_a_board_that_has_power_and_stays_silent_ends_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on: bool
 ) -> None:

@@ -217,6 +217,7 @@ def test_rates_are_written_where_they_are_known(tmp_path: Path) -> None:
 # --- faults ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bench", [("213",)], indirect=True)
 def test_crossed_supply_cables_are_named_once(bench: FedBench) -> None:
     report = bench.test()
