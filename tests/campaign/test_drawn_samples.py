@@ -52,12 +52,20 @@ Hold = Callable[..., HeldBoard]
 def hold() -> Iterator[Hold]:
     with ExitStack() as stack:
 
-        def held(workload: str = "attitude", line: Line = lambda t: t) -> HeldBoard:
+        def held(
+            workload: str = "attitude", line: Line = lambda t: t, **timeouts: int
+        ) -> HeldBoard:
             rig = {"scheme": "simplex", "board": "process"}
-            scenario = Scenario.model_validate({"workload": workload, "frames": 10, "rig": rig})
+            scenario = Scenario.model_validate(
+                {"workload": workload, "frames": 10, "rig": rig, "timeouts": timeouts}
+            )
             return stack.enter_context(held_node(Node("a", 0, Board(line)), scenario, FRAME))
 
         yield held
+
+
+PATIENT = {"retry_ms": 600_000, "lost_after_ms": 1_200_000}
+"""For tests that count bytes: on a busy computer no request is repeated."""
 
 
 def samples(
@@ -222,7 +230,7 @@ BYTES_PER_S = 11_520
 def test_a_slow_line_carries_more_experiments_than_a_board_can_do(hold: Hold) -> None:
     """Bytes travel in both directions while the board works, so the direction with more of them
     counts. A board without a line does about 65,000/s of these on a core of 2025."""
-    board = hold()
+    board = hold(**PATIENT)
     drawn, _ = samples(board, 3 * DRAWN_MAX)
     assert drawn.drawn is not None
     faults = DrawnFaults(drawn.drawn, drawn.regions, drawn.faults, 0)

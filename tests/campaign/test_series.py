@@ -54,9 +54,13 @@ Hold = Callable[..., HeldBoard]
 def hold() -> Iterator[Hold]:
     with ExitStack() as stack:
 
-        def held(workload: str, line: Callable[[Transport], Transport] = lambda t: t) -> HeldBoard:
+        def held(
+            workload: str, line: Callable[[Transport], Transport] = lambda t: t, **timeouts: int
+        ) -> HeldBoard:
             rig = {"scheme": "simplex", "board": "process"}
-            scenario = Scenario.model_validate({"workload": workload, "frames": 10, "rig": rig})
+            scenario = Scenario.model_validate(
+                {"workload": workload, "frames": 10, "rig": rig, "timeouts": timeouts}
+            )
             return stack.enter_context(held_node(Node("a", 0, Board(line)), scenario, FRAME))
 
         yield held
@@ -176,7 +180,7 @@ BYTES_PER_S = 11_520
 def test_the_bytes_of_an_experiment_leave_a_slow_line_time(hold: Hold, workload: str) -> None:
     """Bytes travel in both directions while the board works, so the direction with more of them
     counts. A hash shows every fault: nothing has more to say than its outcomes."""
-    board = hold(workload)
+    board = hold(workload, retry_ms=600_000, lost_after_ms=1_200_000)  # nothing is repeated
     plan = analyse(board, MEMORY).plan
     experiments = ExactExperiments(plan, board.step.opened, board.limit_us)
     statistics = board.node.link.statistics
