@@ -46,7 +46,7 @@ CAMPAIGN_CHECKS: Final[Mapping[str, Sequence[RowRule]]] = {
     ),
     "regions": (
         RowRule("number < (SELECT count(*) FROM regions)", "targets are numbered from 0"),
-        RowRule(f"length BETWEEN 1 AND {_BYTES_MAX}", f"`length` is from 1 to {_BYTES_MAX} bytes"),
+        RowRule(f"length BETWEEN 0 AND {_BYTES_MAX}", f"`length` is from 0 to {_BYTES_MAX} bytes"),
     ),
     "unread": (_INSIDE, RowRule("effect < 3", "`effect` is the number of an outcome")),
     "parts": (
