@@ -490,7 +490,9 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_first_test(
     pytester: pytest.Pytester, option: str, folder: str
 ) -> None:
     pytester.path.joinpath("file").touch()
-    result = pytester.runpytest_inprocess(option, folder, "-p", "no:cacheprovider")
+    result = pytester.runpytest_inprocess(
+        option, folder, "-p", "no:cacheprovider", "-p", "no:labgrid"
+    )
     assert result.ret is pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: {option}: cannot write into the folder *{folder}: *"])
 
@@ -508,7 +510,9 @@ def test_a_folder_that_cannot_be_written_any_more_fails_the_test(pytester: pytes
             rig.step()
         """
     )
-    result = pytester.runpytest_inprocess("--hil-allure=results", "-p", "no:cacheprovider")
+    result = pytester.runpytest_inprocess(
+        "--hil-allure=results", "-p", "no:cacheprovider", "-p", "no:labgrid"
+    )
     result.assert_outcomes(failed=1, errors=1)
     result.stdout.fnmatch_lines(
         [
